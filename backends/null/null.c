@@ -1,0 +1,6 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lib/backend.h"
+
+extern const het__backend het__backend_null;
+
+const het__backend het__backend_null = { .name = "null" };

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file model.h
+ * An immutable model: graph, weights, metadata, tokenizer.
+ */
+#ifndef HETINFER_MODEL_H
+#define HETINFER_MODEL_H
+
+#include <hetinfer/context.h>
+#include <hetinfer/tensor.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct het_model het_model;
+typedef struct het_tokenizer het_tokenizer;
+
+/**
+ * Told how far a long call has come.
+ *
+ * @param user      As given.
+ * @param fraction  In [0, 1], never falling.
+ * @param what      What is being done, for example "tokenizer".
+ * @return 0 to go on; anything else cancels with HET_E_CANCELLED.
+ */
+typedef int (*het_progress_fn)(void *user, double fraction, const char *what);
+
+/** Read the metadata and the tensor list only: no graph, no tokenizer. */
+#define HET_MODEL_INSPECT_ONLY (UINT64_C(1) << 0)
+
+/** Options of het_model_load() and het_model_load_memory(). */
+typedef struct het_model_options {
+    uint32_t struct_size;     /**< sizeof(het_model_options). */
+    uint32_t reserved;        /**< Zero. */
+    uint64_t flags;           /**< HET_MODEL_*. */
+    het_progress_fn progress; /**< May be NULL. */
+    void *progress_user;      /**< First argument of progress. */
+} het_model_options;
+
+/** Initial value of a het_model_options. */
+#define HET_MODEL_OPTIONS_INIT { sizeof(het_model_options), 0, 0, NULL, NULL }
+
+/** Figures of a model. Zero where a model has no such thing. */
+typedef struct het_model_info {
+    uint32_t struct_size;       /**< Set by the caller. */
+    uint32_t layer_count;       /**< Repeated blocks. */
+    uint64_t parameter_count;   /**< Elements of all weights. */
+    uint64_t active_count;      /**< Weights that one decoded token reads (§ docs/models.md). */
+    uint64_t weight_bytes;      /**< Bytes of all weights as stored. */
+    uint64_t kv_bytes_per_token; /**< Keys and values of one position in F16, all layers. */
+    int64_t context_max;        /**< Positions the model was made for. */
+    int64_t embedding_size;     /**< Width of the hidden state. */
+    int64_t vocabulary_size;    /**< Rows of the output head. */
+    uint32_t head_count;        /**< Query heads. */
+    uint32_t kv_head_count;     /**< Key and value heads. */
+    uint32_t expert_count;      /**< Experts per layer. */
+    uint32_t expert_used_count; /**< Experts that one token uses. */
+    char format[16];            /**< "gguf". */
+    char architecture[32];      /**< For example "llama". */
+    char name[64];              /**< The model's own name, or "". */
+} het_model_info;
+
+/** One entry of the model file's metadata, rendered as text. */
+typedef struct het_metadata {
+    uint32_t struct_size; /**< Set by the caller. */
+    uint32_t reserved;    /**< Zero. */
+    const char *key;      /**< Borrowed from the model. */
+    const char *type;     /**< For example "u32", "string", "array of f32". Static. */
+    const char *value;    /**< Text; arrays show their first elements. Borrowed. */
+} het_metadata;
+
+/** One weight of the model. */
+typedef struct het_weight {
+    uint32_t struct_size; /**< Set by the caller. */
+    int32_t layer;        /**< Block that it belongs to, or -1. */
+    const char *name;     /**< As in the file. Borrowed from the model. */
+    const char *module;   /**< "embedding", "attention", "ffn", "moe", "norm", "head", "other". */
+    het_tensor_desc desc; /**< Type and extents, outermost first. */
+    uint64_t size_bytes;  /**< Bytes as stored. */
+} het_weight;
+
+/**
+ * Open a model file.
+ *
+ * The file is mapped, not read: weights are paged in when they are first used,
+ * and the file must not be changed while the model or a session of it lives.
+ *
+ * @param context  Kept alive by the model.
+ * @param path     A GGUF file (version 2 or 3).
+ * @param options  May be NULL: defaults.
+ * @param model    Receives the handle.
+ * @param err      May be NULL.
+ *
+ * @retval HET_E_IO           The file cannot be opened or mapped.
+ * @retval HET_E_FORMAT       The bytes are malformed; the message says where.
+ * @retval HET_E_UNSUPPORTED  A model family, tokenizer or block format that this
+ *                            release does not know; the message names it.
+ * @retval HET_E_CANCELLED    The progress callback asked for it.
+ * @retval HET_E_NOMEM        Out of memory.
+ *
+ * Cost: proportional to the vocabulary, not to the weights.
+ * Thread-safety: other threads may use the context meanwhile.
+ * @since 0.1
+ */
+HET_API HET_NODISCARD het_status het_model_load(het_context *context, const char *path,
+                                                const het_model_options *options,
+                                                het_model **model, het_error *err);
+
+/**
+ * Open a model that is already in memory.
+ *
+ * @param context     Kept alive by the model.
+ * @param data        The bytes of a GGUF file, aligned to 32 bytes. Kept until
+ *                    the model and all its sessions are destroyed, and must not
+ *                    change.
+ * @param size_bytes  Readable bytes at @p data.
+ * @param options     May be NULL: defaults.
+ * @param model       Receives the handle.
+ * @param err         May be NULL.
+ * Failures as het_model_load().
+ * @since 0.1
+ */
+HET_API HET_NODISCARD het_status het_model_load_memory(het_context *context, const void *data,
+                                                       size_t size_bytes,
+                                                       const het_model_options *options,
+                                                       het_model **model, het_error *err);
+
+/**
+ * Figures of a model.
+ *
+ * @param model  Model.
+ * @param info   Filled up to info->struct_size bytes.
+ * @retval HET_E_INVALID  struct_size is too small to hold itself.
+ * @since 0.1
+ */
+HET_API HET_NODISCARD het_status het_model_get_info(const het_model *model, het_model_info *info);
+
+/**
+ * Number of metadata entries.
+ * @since 0.1
+ */
+HET_API size_t het_model_metadata_count(const het_model *model);
+
+/**
+ * One metadata entry, in file order.
+ *
+ * @param model  Model.
+ * @param index  In [0, het_model_metadata_count()).
+ * @param entry  Filled up to entry->struct_size bytes.
+ * @retval HET_E_INVALID  Index out of range.
+ * @since 0.1
+ */
+HET_API HET_NODISCARD het_status het_model_metadata_at(const het_model *model, size_t index,
+                                                       het_metadata *entry);
+
+/**
+ * Number of weights.
+ * @since 0.1
+ */
+HET_API size_t het_model_weight_count(const het_model *model);
+
+/**
+ * One weight, in file order.
+ *
+ * @param model   Model.
+ * @param index   In [0, het_model_weight_count()).
+ * @param weight  Filled up to weight->struct_size bytes.
+ * @retval HET_E_INVALID  Index out of range.
+ * @since 0.1
+ */
+HET_API HET_NODISCARD het_status het_model_weight_at(const het_model *model, size_t index,
+                                                     het_weight *weight);
+
+/**
+ * The model's tokenizer.
+ *
+ * @return Borrowed from the model; NULL if the model has none or was loaded with
+ *         HET_MODEL_INSPECT_ONLY.
+ * @since 0.1
+ */
+HET_API const het_tokenizer *het_model_tokenizer(const het_model *model);
+
+/**
+ * Give a model up. Sessions made from it stay valid.
+ *
+ * @param model  May be NULL.
+ * @since 0.1
+ */
+HET_API void het_model_destroy(het_model *model);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* HETINFER_MODEL_H */

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file session.h
+ * A model compiled for the devices of a plan, with its memory and its state.
+ */
+#ifndef HETINFER_SESSION_H
+#define HETINFER_SESSION_H
+
+#include <hetinfer/plan.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct het_session het_session;
+
+/** How exactly products with the weights are computed. */
+typedef enum het_precision {
+    /** Activations are rounded to 8 bits per block where weights are block-quantised, and to
+     *  bfloat16 where weights are: the speed that people expect. */
+    HET_PRECISION_FAST = 0,
+    /** Activations stay F32; weights are exactly what the file says. */
+    HET_PRECISION_EXACT = 1,
+    HET_PRECISION_FORCE_32 = 0x7fffffff
+} het_precision;
+
+/** Use weights as they lie in the file: less memory traffic at start, slower steps. */
+#define HET_SESSION_WEIGHTS_MAPPED (UINT64_C(1) << 0)
+
+/** Options of het_session_create(). */
+typedef struct het_session_options {
+    uint32_t struct_size;      /**< sizeof(het_session_options). */
+    uint32_t threads;          /**< Host threads, the caller's included; 0 = all that may run. */
+    uint64_t flags;            /**< HET_SESSION_*. */
+    int64_t context_max;       /**< Positions per sequence; 0 = the model's, at most 4096. */
+    uint32_t sequence_max;     /**< Sequences alive at once; 0 = 1. */
+    uint32_t batch_max;        /**< Tokens per step; 0 = 512. */
+    uint32_t logits_max;       /**< Rows of logits per step; 0 = sequence_max. */
+    uint32_t kv_dtype;         /**< HET_DTYPE_F16 or HET_DTYPE_F32; 0 = F16. */
+    uint32_t precision;        /**< het_precision. */
+    uint32_t reserved;         /**< Zero. */
+    const char *devices;       /**< Backends allowed, comma-separated. May be NULL: all. */
+    het_progress_fn progress;  /**< May be NULL. */
+    void *progress_user;       /**< First argument of progress. */
+} het_session_options;
+
+/** Initial value of a het_session_options. */
+#define HET_SESSION_OPTIONS_INIT \
+    { sizeof(het_session_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, NULL }
+
+/**
+ * Compile a model and reserve all memory that running it takes.
+ *
+ * @param model    Kept alive by the session.
+ * @param options  May be NULL: defaults.
+ * @param session  Receives the handle.
+ * @param err      May be NULL.
+ *
+ * @retval HET_E_INVALID      An option is out of range; the message names it.
+ * @retval HET_E_UNSUPPORTED  No device can run some operation.
+ * @retval HET_E_CANCELLED    The progress callback asked for it.
+ * @retval HET_E_NOMEM        Out of memory.
+ *
+ * Cost: weights are re-laid for the CPU's instruction set once per session (about the time of
+ * reading the file) unless HET_SESSION_WEIGHTS_MAPPED is given. Starts threads - 1 threads.
+ * Thread-safety: several sessions may be created from one model at once.
+ * @since 0.1
+ */
+HET_API HET_NODISCARD het_status het_session_create(const het_model *model,
+                                                    const het_session_options *options,
+                                                    het_session **session, het_error *err);
+
+/**
+ * Run one step: the pending tokens of all sequences, at most batch_max of them.
+ *
+ * Tokens are taken from the sequences in order of creation; a long prompt takes several steps.
+ * After the step, het_sequence_logits() gives the new logits.
+ *
+ * @param session        Session.
+ * @param pending_count  Receives the tokens still pending after the step. May be NULL.
+ * @param err            May be NULL.
+ *
+ * @retval HET_OK             Done; also when nothing was pending.
+ * @retval HET_E_CANCELLED    het_session_cancel() was called; the tokens of this step are
+ *                            pending again.
+ * @retval HET_E_DEVICE_LOST  A device failed; err->backend names it.
+ *
+ * Cost: allocates nothing.
+ * @since 0.1
+ */
+HET_API HET_NODISCARD het_status het_session_step(het_session *session, uint64_t *pending_count,
+                                                  het_error *err);
+
+/**
+ * Make the step that is running, or else the next one, return HET_E_CANCELLED.
+ *
+ * A step stops at the end of the layer it is in. One call stops one step (or one
+ * het_generate()).
+ *
+ * Thread-safety: any thread, at any time while the session lives.
+ * @since 0.1
+ */
+HET_API void het_session_cancel(het_session *session);
+
+/**
+ * Run a step on made-up tokens, so that the first real one meets warm caches and threads.
+ *
+ * Leaves sequences and logits untouched.
+ * @retval HET_E_BUSY  All sequence_max sequences are in use.
+ * @since 0.1
+ */
+HET_API HET_NODISCARD het_status het_session_warmup(het_session *session, het_error *err);
+
+/**
+ * The plan that the session runs.
+ *
+ * @param session  Session.
+ * @param phase    Which of its plans.
+ * @return Borrowed from the session; NULL for an unknown phase.
+ * @since 0.1
+ */
+HET_API const het_plan *het_session_plan(const het_session *session, het_phase phase);
+
+/**
+ * Give a session up. Its sequences stay valid handles, but cannot step any more than it can.
+ *
+ * @param session  May be NULL. Must not be running.
+ * @since 0.1
+ */
+HET_API void het_session_destroy(het_session *session);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* HETINFER_SESSION_H */

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One accelerator stack, seen from the core.
+ *
+ * Call order:
+ *     probe -> open -> { supports | buffer_* | compile | { enqueue -> wait }* | release } -> close
+ *
+ * The core checks every argument before it calls in, and never calls two functions of one opened
+ * device at the same time, so an implementation neither validates nor locks. It owns what it
+ * returns until the matching release, and keeps no pointer that a call lends it, except constants
+ * of a graph, which outlive the opened device.
+ *
+ * A function marked optional may be NULL; the text says what the core does then.
+ */
+#ifndef HET_BACKEND_H
+#define HET_BACKEND_H
+
+#include "lib/base/log.h"
+#include "lib/base/mem.h"
+#include "lib/ir/graph.h"
+
+#include <hetinfer/device.h>
+
+/* What a backend may use of the context: lent for as long as its devices are open. */
+typedef struct het__host {
+    het__mem *mem;
+    het__log *log;
+    bool use_env; /* HETINFER_* variables may be read */
+} het__host;
+
+#define HET__DEVICES_MAX 16
+
+/* Result of a probe. */
+typedef struct het__probed {
+    uint32_t device_count; /* at most HET__DEVICES_MAX */
+    het_device_info device[HET__DEVICES_MAX]; /* index and backend are filled by the core */
+    char reason[200]; /* one line: what was found, or why nothing */
+} het__probed;
+
+typedef struct het__device het__device;   /* an opened device; each backend defines its own */
+typedef struct het__program het__program; /* a compiled slice; each backend defines its own */
+typedef struct het__buffer het__buffer;   /* device-reachable memory; each backend its own */
+
+typedef struct het__open_options {
+    uint32_t threads;   /* host threads, the caller's included, >= 1 */
+    uint32_t precision; /* het_precision */
+    bool weights_mapped; /* read constants where they lie; do not re-lay them */
+} het__open_options;
+
+/* Where a value of a slice lives on this device. */
+typedef struct het__place {
+    het__buffer *buffer; /* NULL: not in this slice */
+    size_t offset;       /* bytes, a multiple of HET__ALIGN unless imported */
+} het__place;
+
+/* A run of nodes that is compiled as one. */
+typedef struct het__slice {
+    const het__graph *graph;
+    const uint32_t *nodes; /* in order of execution */
+    uint32_t node_count;
+    const het__place *places;   /* per value of the graph: inputs, outputs, temporaries, states.
+                                   Constants have none: the backend takes value->data. */
+    const int64_t *symbols_max; /* HET__SYM_MAX entries: the most that a step binds */
+    /* The backend keeps a copy of its own of this constant and reads the original no more. */
+    void (*constant_copied)(void *user, const void *data, size_t bytes);
+    void *user;
+} het__slice;
+
+typedef struct het__backend_counters {
+    uint64_t weight_bytes;  /* constants as kept by the device, copies and mapped ones */
+    uint64_t mapped_bytes;  /* of these, read where the model's file is mapped */
+    uint64_t scratch_bytes; /* memory of programs */
+    uint64_t launch_count;  /* kernels started */
+    uint64_t busy_ns;       /* time between start and end of programs */
+} het__backend_counters;
+
+typedef struct het__backend {
+    const char *name;
+    bool on_demand; /* used only when named */
+
+    /* Report devices. Never fails: no driver means zero devices and a reason. Starts no threads,
+     * takes no device memory, changes no process state. */
+    void (*probe)(const het__host *host, het__probed *probed);
+
+    /* Make a probed device usable. May block, may fail. */
+    het_status (*open)(const het__host *host, uint32_t index, const het__open_options *options,
+                       het__device **device, het_error *err);
+    void (*close)(het__device *device); /* all buffers and programs are released by then */
+
+    /* Whether the device can run a node; if not, reason (bytes long) says why in a few words. May
+     * be asked without an opened device. Pure. */
+    bool (*supports)(const het__graph *graph, const het__node *node, char *reason, size_t bytes);
+
+    /* Optional: speed figures of the device (blocks). NULL: HET_E_UNSUPPORTED for the user. */
+    het_status (*measure)(het__device *device, het_device_figures *figures, het_error *err);
+
+    /* Memory that kernels reach; zeroed. */
+    het_status (*buffer_create)(het__device *device, size_t bytes, het__buffer **buffer,
+                                het_error *err);
+    void (*buffer_destroy)(het__device *device, het__buffer *buffer);
+    /* The buffer's bytes in host memory, valid between steps; NULL if the host cannot reach
+     * them: the core then uses read and write. */
+    void *(*buffer_host)(het__device *device, het__buffer *buffer);
+    /* Copy between host memory and a buffer. Blocks. Optional where buffer_host never gives
+     * NULL. */
+    het_status (*buffer_write)(het__device *device, het__buffer *buffer, size_t offset,
+                               const void *source, size_t bytes, het_error *err);
+    het_status (*buffer_read)(het__device *device, het__buffer *buffer, size_t offset,
+                              void *target, size_t bytes, het_error *err);
+
+    /* Prepare a slice. Constants are prepared once per device and shared by its programs. May
+     * block for long, may fail; allocates all that running takes. */
+    het_status (*compile)(het__device *device, const het__slice *slice, het__program **program,
+                          het_error *err);
+    void (*release)(het__device *device, het__program *program);
+
+    /* Start a program with symbols bound (HET__SYM_MAX entries). Programs of a device run in the
+     * order of their enqueueing. Does not allocate. */
+    het_status (*enqueue)(het__device *device, het__program *program, const int64_t *symbols,
+                          het_error *err);
+    /* Until everything enqueued has ended. timeout_ns 0: no limit. */
+    het_status (*wait)(het__device *device, uint64_t timeout_ns, het_error *err);
+
+    void (*counters)(het__device *device, het__backend_counters *counters);
+} het__backend;
+
+/* The backends of this build in order of preference, ended by NULL: generated from the build
+ * options. */
+extern const het__backend *const het__backends[];
+
+#endif /* HET_BACKEND_H */

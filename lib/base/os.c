@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#define _GNU_SOURCE
+#include "lib/base/os.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "lib/base/error.h"
+
+void het__mutex_init(het__mutex *mutex)
+{
+    pthread_mutex_init(mutex, NULL);
+}
+
+void het__mutex_finish(het__mutex *mutex)
+{
+    pthread_mutex_destroy(mutex);
+}
+
+void het__mutex_lock(het__mutex *mutex)
+{
+    pthread_mutex_lock(mutex);
+}
+
+void het__mutex_unlock(het__mutex *mutex)
+{
+    pthread_mutex_unlock(mutex);
+}
+
+void het__cond_init(het__cond *cond)
+{
+    pthread_cond_init(cond, NULL);
+}
+
+void het__cond_finish(het__cond *cond)
+{
+    pthread_cond_destroy(cond);
+}
+
+void het__cond_wait(het__cond *cond, het__mutex *mutex)
+{
+    pthread_cond_wait(cond, mutex);
+}
+
+void het__cond_broadcast(het__cond *cond)
+{
+    pthread_cond_broadcast(cond);
+}
+
+bool het__thread_start(het__thread *thread, void *(*run)(void *), void *argument)
+{
+    sigset_t all, old;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    const int rc = pthread_create(thread, NULL, run, argument);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    return rc == 0;
+}
+
+void het__thread_join(het__thread thread)
+{
+    pthread_join(thread, NULL);
+}
+
+uint32_t het__cpu_count(void)
+{
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) > 0)
+        return (uint32_t)CPU_COUNT(&set);
+    const long n = sysconf(_SC_NPROCESSORS_ONLN);
+    return n > 0 ? (uint32_t)n : 1;
+}
+
+uint64_t het__memory_bytes(void)
+{
+    const long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
+    return pages > 0 && size > 0 ? (uint64_t)pages * (uint64_t)size : 0;
+}
+
+uint64_t het__now_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static het_status map_open_file(int fd, const char *path, het__mapping *mapping, het_error *err)
+{
+    struct stat st;
+    if (fstat(fd, &st) != 0)
+        return het__fail_native(err, HET_E_IO, errno, "cannot examine %s: %s", path,
+                                strerror(errno));
+    if (!S_ISREG(st.st_mode))
+        return het__fail(err, HET_E_IO, "%s is not a regular file", path);
+    if (st.st_size == 0)
+        return het__fail(err, HET_E_FORMAT, "%s is empty", path);
+    void *p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
+    if (p == MAP_FAILED)
+        return het__fail_native(err, HET_E_IO, errno, "cannot map %s: %s", path, strerror(errno));
+    mapping->data = p;
+    mapping->bytes = (size_t)st.st_size;
+    return HET_OK;
+}
+
+het_status het__map_file(const char *path, het__mapping *mapping, het_error *err)
+{
+    /* O_NONBLOCK: opening a FIFO must not hang. */
+    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        return het__fail_native(err, HET_E_IO, errno, "cannot open %s: %s", path,
+                                strerror(errno));
+    const het_status s = map_open_file(fd, path, mapping, err);
+    close(fd);
+    return s;
+}
+
+void het__unmap_file(het__mapping *mapping)
+{
+    if (mapping->data)
+        munmap((void *)(uintptr_t)mapping->data, mapping->bytes);
+    mapping->data = NULL;
+    mapping->bytes = 0;
+}
+
+static bool whole_pages(const void *data, size_t bytes, void **first, size_t *length)
+{
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    const uintptr_t begin = ((uintptr_t)data + page - 1) / page * page;
+    const uintptr_t end = ((uintptr_t)data + bytes) / page * page;
+    if (end <= begin)
+        return false;
+    *first = (void *)begin;
+    *length = end - begin;
+    return true;
+}
+
+void het__drop_pages(const void *data, size_t bytes)
+{
+    void *first;
+    size_t length;
+    if (whole_pages(data, bytes, &first, &length))
+        madvise(first, length, MADV_DONTNEED);
+}
+
+void het__want_pages(const void *data, size_t bytes)
+{
+    void *first;
+    size_t length;
+    if (whole_pages(data, bytes, &first, &length))
+        madvise(first, length, MADV_WILLNEED);
+}
+
+const char *het__env(const char *name)
+{
+    return secure_getenv(name);
+}

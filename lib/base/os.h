@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the operating system gives: threads, clock, file mapping, environment. The only room that
+ * includes POSIX headers. */
+#ifndef HET_BASE_OS_H
+#define HET_BASE_OS_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <hetinfer/base.h>
+
+typedef pthread_mutex_t het__mutex;
+typedef pthread_cond_t het__cond;
+typedef pthread_t het__thread;
+
+void het__mutex_init(het__mutex *mutex);
+void het__mutex_finish(het__mutex *mutex);
+void het__mutex_lock(het__mutex *mutex);
+void het__mutex_unlock(het__mutex *mutex);
+void het__cond_init(het__cond *cond);
+void het__cond_finish(het__cond *cond);
+void het__cond_wait(het__cond *cond, het__mutex *mutex);
+void het__cond_broadcast(het__cond *cond);
+
+/* All signals are blocked in the new thread, so that the application's handlers run elsewhere. */
+bool het__thread_start(het__thread *thread, void *(*run)(void *), void *argument);
+void het__thread_join(het__thread thread);
+
+/* Processors that this process may run on, at least 1. */
+uint32_t het__cpu_count(void);
+/* Physical memory, 0 if unknown. */
+uint64_t het__memory_bytes(void);
+/* Monotonic nanoseconds. */
+uint64_t het__now_ns(void);
+
+/* A read-only mapping of a whole file. */
+typedef struct het__mapping {
+    const void *data;
+    size_t bytes;
+} het__mapping;
+
+het_status het__map_file(const char *path, het__mapping *mapping, het_error *err);
+void het__unmap_file(het__mapping *mapping);
+/* The pages wholly inside may leave memory; they are read again when touched. */
+void het__drop_pages(const void *data, size_t bytes);
+/* The pages will be read soon. */
+void het__want_pages(const void *data, size_t bytes);
+
+/* Environment variable, NULL if unset or if the process runs with raised rights. */
+const char *het__env(const char *name);
+
+#endif /* HET_BASE_OS_H */

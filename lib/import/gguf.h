@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Reader of GGUF version 2 and 3 (little-endian). Everything is checked when the file is opened;
+ * what is handed out points into the file's bytes.
+ *
+ *   magic "GGUF" | version u32 | tensors u64 | entries u64
+ *   entries: key string | type u32 | value
+ *   tensors: name string | dims u32 | dim u64 … (fastest first) | type u32 | offset u64
+ *   padding to general.alignment | data
+ */
+#ifndef HET_IMPORT_GGUF_H
+#define HET_IMPORT_GGUF_H
+
+#include "lib/base/arena.h"
+#include "lib/text/tokenizer.h" /* het__span */
+
+#include <hetinfer/tensor.h>
+
+typedef enum het__gguf_type {
+    HET__GGUF_U8 = 0, HET__GGUF_I8, HET__GGUF_U16, HET__GGUF_I16, HET__GGUF_U32, HET__GGUF_I32,
+    HET__GGUF_F32, HET__GGUF_BOOL, HET__GGUF_STRING, HET__GGUF_ARRAY, HET__GGUF_U64,
+    HET__GGUF_I64, HET__GGUF_F64,
+} het__gguf_type;
+
+typedef struct het__gguf_entry {
+    const char *key;           /* NUL-terminated copy */
+    het__gguf_type type;
+    het__gguf_type element;    /* of an array */
+    uint64_t count;            /* elements of an array, else 1 */
+    const uint8_t *value;      /* first value byte in the file; unaligned */
+    size_t value_bytes;
+} het__gguf_entry;
+
+typedef struct het__gguf_tensor {
+    const char *name; /* NUL-terminated copy */
+    het_dtype dtype;
+    uint32_t rank;
+    int64_t extent[HET_RANK_MAX]; /* outermost first */
+    const void *data;
+    size_t bytes;
+} het__gguf_tensor;
+
+typedef struct het__gguf {
+    het__arena *arena;
+    const uint8_t *data;
+    size_t bytes;
+    uint32_t version;
+    uint32_t alignment;
+    size_t entry_count;
+    het__gguf_entry *entries;
+    size_t tensor_count;
+    het__gguf_tensor *tensors;
+} het__gguf;
+
+/* Parse; all memory comes from the arena. On failure the arena may hold leftovers. */
+het_status het__gguf_open(het__gguf *gguf, het__arena *arena, const void *data, size_t bytes,
+                          het_error *err);
+
+/* NULL if absent. O(log n). */
+const het__gguf_entry *het__gguf_find(const het__gguf *gguf, const char *key);
+const het__gguf_tensor *het__gguf_tensor_find(const het__gguf *gguf, const char *name);
+
+/* Typed access: false if absent or of another type. Integers of any width and sign convert if
+ * they fit. */
+bool het__gguf_i64(const het__gguf *gguf, const char *key, int64_t *value);
+bool het__gguf_f64(const het__gguf *gguf, const char *key, double *value);
+bool het__gguf_bool(const het__gguf *gguf, const char *key, bool *value);
+bool het__gguf_string(const het__gguf *gguf, const char *key, het__span *value);
+/* Element of a numeric array entry; index < count. */
+bool het__gguf_array_i64(const het__gguf_entry *entry, uint64_t index, int64_t *value);
+bool het__gguf_array_f64(const het__gguf_entry *entry, uint64_t index, double *value);
+/* All strings of an array of strings, in the arena; NULL if it is none or out of memory. */
+const het__span *het__gguf_strings(const het__gguf *gguf, const het__gguf_entry *entry);
+
+/* "u32", "array of f32", … and the value as text (arrays: the first elements and the count). */
+const char *het__gguf_type_name(het__arena *arena, const het__gguf_entry *entry);
+const char *het__gguf_render(het__arena *arena, const het__gguf_entry *entry);
+
+#endif /* HET_IMPORT_GGUF_H */

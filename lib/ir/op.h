@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The operations: their kinds and attributes. What each one takes, gives and costs stands in the
+ * op table (op.c), the one place that knows an operation.
+ *
+ * Adding an operation: a kind here, its attributes if it has any, a row in op.c, a kernel in
+ * backends/ref, a case in tests/unit/test_ops.c. */
+#ifndef HET_IR_OP_H
+#define HET_IR_OP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <hetinfer/tensor.h>
+
+typedef enum het__op {
+    HET__OP_NONE = 0,
+    HET__OP_EMBED,     /* (table [V,D], ids [T]) -> [T,D]: rows of the table, times scale */
+    HET__OP_NORM,      /* (x [T,D], weight [G], bias? [G]) -> [T,D]: over groups of G elements */
+    HET__OP_LINEAR,    /* (x [T,K], residual? [T,N], then per projection: W [N,K], bias? [N])
+                          -> one [T,N] per projection: x·Wᵀ + bias (+ residual, one projection) */
+    HET__OP_GATED,     /* (x [T,K], Wg [N,K], Wu [N,K]) -> [T,N]: act(x·Wgᵀ) * (x·Wuᵀ) */
+    HET__OP_ROPE,      /* (x [T,H*d], positions [T], factors? [r/2]) -> [T,H*d] */
+    HET__OP_ATTENTION, /* see het__attention_input -> [T,H*d] */
+    HET__OP_ADD,       /* (a, b) -> same shape; b may be a row [D] */
+    HET__OP_MUL,       /* (a, b) -> same shape; b may be a row [D] */
+    HET__OP_UNARY,     /* (x) -> same shape */
+    HET__OP_SOFTMAX,   /* (x [T,D]) -> [T,D]: over the last extent */
+    HET__OP_ROWS,      /* (x [T,D], rows [R]) -> [R,D] */
+    HET__OP_COUNT
+} het__op;
+
+typedef enum het__unary {
+    HET__UNARY_NONE = 0,
+    HET__UNARY_SILU,
+    HET__UNARY_GELU_TANH,
+    HET__UNARY_GELU_ERF,
+    HET__UNARY_RELU,
+    HET__UNARY_TANH,
+    HET__UNARY_SIGMOID,
+} het__unary;
+
+typedef enum het__norm_kind {
+    HET__NORM_RMS = 0, /* x / sqrt(mean x² + eps) * weight */
+    HET__NORM_LAYER,   /* (x - mean) / sqrt(var + eps) * weight + bias */
+} het__norm_kind;
+
+/* Inputs of HET__OP_ATTENTION. The first four tensors describe the step; see lib/generate/batch.h.
+ * Optional inputs are HET__NO_VALUE. */
+typedef enum het__attention_input {
+    HET__ATTN_Q = 0,     /* [T, H*d] */
+    HET__ATTN_K,         /* [T, G*d]: keys of the step's tokens, not yet in the cache */
+    HET__ATTN_V,         /* [T, G*d] */
+    HET__ATTN_K_STATE,   /* [pages, G, page, d], F16 or F32: read and written */
+    HET__ATTN_V_STATE,   /* the same */
+    HET__ATTN_POSITIONS, /* [T] I32: position of each token in its sequence */
+    HET__ATTN_SLOTS,     /* [T] I32: page * page_size + offset, where its key and value go */
+    HET__ATTN_SEGMENTS,  /* [B,4] I32: per sequence first row, rows, positions before the step,
+                            index of its first entry in PAGES */
+    HET__ATTN_PAGES,     /* [P] I32: page numbers in order of position, sequence after sequence */
+    HET__ATTN_Q_NORM,    /* optional [d]: weight of an RMS norm over each head of q */
+    HET__ATTN_K_NORM,    /* optional [d] */
+    HET__ATTN_FACTORS,   /* optional [rot/2] F32: divisors of the rope frequencies */
+    HET__ATTN_INPUT_COUNT
+} het__attention_input;
+
+typedef struct het__rope_attrs {
+    int32_t head_size;   /* d */
+    int32_t rotated;     /* leading elements of a head that turn, even; 0 = no rotation */
+    bool interleaved;    /* pairs (2i, 2i+1); otherwise halves (i, i + rotated/2) */
+    float theta;         /* base: angle = position * scale / theta^(2i/rotated) / factors[i] */
+    float scale;         /* of positions (linear scaling); 1 = none */
+    float magnitude;     /* of sine and cosine (attention factor); 1 = none */
+} het__rope_attrs;
+
+typedef struct het__attention_attrs {
+    int32_t heads;      /* H */
+    int32_t kv_heads;   /* G, divides H */
+    int32_t head_size;  /* d */
+    int32_t page_size;  /* positions per page of the state */
+    float scale;        /* of q·k */
+    float softcap;      /* c·tanh(s/c); 0 = none */
+    int32_t window;     /* positions seen, itself included; 0 = all */
+    float norm_eps;     /* of Q_NORM and K_NORM */
+    het__rope_attrs rope; /* rotated = 0 unless the rotation of q and k was fused in */
+} het__attention_attrs;
+
+/* Attributes of a node; which member counts follows from its operation. */
+typedef union het__attrs {
+    struct { float scale; } embed;
+    struct { het__norm_kind kind; float eps; int32_t group; } norm; /* group = G */
+    struct { int32_t projections; bool residual; } linear;
+    struct { het__unary act; } gated;
+    het__rope_attrs rope;
+    het__attention_attrs attention;
+    struct { het__unary kind; } unary;
+} het__attrs;
+
+#endif /* HET_IR_OP_H */
