@@ -147,6 +147,25 @@ static void lasting_faults_last(void)
     rig_close(&r);
 }
 
+/* A fault that has come to pass gives its room back. */
+static void faults_have_room(void)
+{
+    const het__null_fault more = { .call = HET__NULL_WAIT, .number = 1, .effect = HET__NULL_FAIL,
+                                   .status = HET_E_IO };
+    het__null_reset();
+    rig r;
+    rig_open(&r, "null");
+    for (int round = 0; round < 2; round++) {
+        for (uint64_t i = 1; i <= HET__NULL_FAULTS_MAX; i++)
+            arm(HET__NULL_WAIT, i, HET__NULL_FAIL, HET_E_IO);
+        CHECK(!het__null_arm(&more));
+        for (int i = 0; i < HET__NULL_FAULTS_MAX; i++)
+            CHECK_INT(make_call(&r, HET__NULL_WAIT, NULL), HET_E_IO);
+        CHECK_INT(make_call(&r, HET__NULL_WAIT, NULL), HET_OK);
+    }
+    rig_close(&r);
+}
+
 static void nan_spoils_one_step(void)
 {
     het__null_reset();
@@ -281,6 +300,7 @@ int main(void)
     test_case(every_call_fails_as_told);
     test_case(open_fails_as_told);
     test_case(lasting_faults_last);
+    test_case(faults_have_room);
     test_case(nan_spoils_one_step);
     test_case(hang_lasts_to_the_limit);
     test_case(hidden_buffers_are_copied);

@@ -348,6 +348,61 @@ static void counters_and_unaligned_weights(void)
     rig_close(&r);
 }
 
+/* An allocator whose n-th allocation fails. */
+static void *limited_alloc(void *user, size_t bytes, size_t align)
+{
+    int *left = user;
+    return --*left < 0 ? NULL : aligned_alloc(align, het__round_up(bytes, align));
+}
+
+static void limited_free(void *user, void *ptr, size_t bytes, size_t align)
+{
+    (void)user;
+    (void)bytes;
+    (void)align;
+    free(ptr);
+}
+
+/* The device's memory runs out at each allocation of opening and compiling, which then leave
+ * nothing behind. */
+static void memory_runs_out(const char *backend)
+{
+    het_status status = HET_E_NOMEM;
+    int limit = 0;
+    for (; status == HET_E_NOMEM && limit < 100; limit++) {
+        int left = limit;
+        const het_allocator allocator = { .struct_size = sizeof allocator, .user = &left,
+                                          .alloc = limited_alloc, .free = limited_free };
+        het__mem mem;
+        het__mem_init(&mem, &allocator);
+        rig r;
+        rig_init(&r, backend);
+        r.host.mem = &mem;
+        het_error err = HET_ERROR_INIT;
+        build_attention(&r, HET_DTYPE_F16, false);
+        status = rig_open_device(&r, &err);
+        if (!status)
+            status = rig_buffers(&r, &err);
+        if (!status)
+            status = rig_compile_slice(&r, &err);
+        CHECK_INT(err.status, status);
+        rig_close(&r);
+        CHECK_INT(mem.bytes, 0);
+    }
+    CHECK_INT(status, HET_OK);
+    CHECK(limit > 10);
+}
+
+static void memory_of_ref_runs_out(void)
+{
+    memory_runs_out("ref");
+}
+
+static void memory_of_null_runs_out(void)
+{
+    memory_runs_out("null");
+}
+
 static void refuses_what_it_cannot_read(void)
 {
     static const int64_t extent[] = { 2, 3 };
@@ -376,5 +431,7 @@ int main(void)
     test_case(device_says_what_it_is);
     test_case(counters_and_unaligned_weights);
     test_case(refuses_what_it_cannot_read);
+    test_case(memory_of_ref_runs_out);
+    test_case(memory_of_null_runs_out);
     return test_finish();
 }
