@@ -4,7 +4,7 @@
  * Properties: the reader's memory is bounded by the input's size; a refusal carries a message of
  * printable ASCII and leaves nothing behind; every entry, string and tensor lies inside the input;
  * every key and name is found again; every value renders as UTF-8; opening twice gives the same;
- * when an allocation fails, the answer is out of memory or what it was before, and nothing leaks. */
+ * when an allocation fails, the answer is out of memory or what it was before; nothing leaks. */
 #include "fuzz.h"
 
 #include <string.h>
@@ -101,6 +101,8 @@ static void check_tensors(const het__gguf *g)
             FUZZ_REQUIRE(t->extent[k] > 0);
             elements *= (size_t)t->extent[k];
         }
+        const int64_t row = t->rank ? t->extent[t->rank - 1] : 1;
+        FUZZ_REQUIRE(row % info->block_elements == 0);
         FUZZ_REQUIRE(t->bytes == elements / info->block_elements * info->block_bytes);
         FUZZ_REQUIRE(inside(g, t->data, t->bytes));
         FUZZ_REQUIRE((size_t)((const uint8_t *)t->data - g->data) % g->alignment == 0);
