@@ -17,6 +17,10 @@
 
 extern const het__backend het__backend_cpu_onednn;
 
+/* Some ten microseconds of products: such a program is over before another thread has woken up and
+ * met the first barriers. */
+#define ALONE_MACS 2e5
+
 /* The processor's brand string, without the spaces that pad it. */
 static void brand(char *name, size_t bytes)
 {
@@ -74,6 +78,7 @@ static het_status cpu_open(const het__host *host, uint32_t index, const het__ope
     d->host = host;
     d->level = level;
     d->options = *options;
+    d->alone_macs = ALONE_MACS;
     const het_status s = het__pool_create(host->mem, options->threads, &d->pool, err);
     if (s != HET_OK) {
         het__free(host->mem, d);

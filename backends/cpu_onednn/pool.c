@@ -55,19 +55,21 @@ static inline void pause_cpu(void)
  * of its own. */
 static bool spin_while(const _Atomic uint32_t *word, uint32_t value, uint64_t ns)
 {
-    if (atomic_load_explicit(word, memory_order_relaxed) != value)
-        return true;
-    if (!ns)
-        return false;
-    const uint64_t end = het__now_ns() + ns;
-    do {
+    uint64_t end = 0;
+    for (;;) {
         for (int i = 0; i < SPIN_ROUND; i++) {
-            pause_cpu();
             if (atomic_load_explicit(word, memory_order_relaxed) != value)
                 return true;
+            if (!ns)
+                return false;
+            pause_cpu();
         }
-    } while (het__now_ns() < end);
-    return false;
+        const uint64_t now = het__now_ns();
+        if (!end)
+            end = now + ns;
+        else if (now > end)
+            return false;
+    }
 }
 
 /* Sleep until epoch leaves seen. The counter of sleepers and the epoch are both sequentially

@@ -7,10 +7,6 @@
 #include "lib/base/error.h"
 #include "lib/base/os.h"
 
-/* Programs with fewer products than this run on the calling thread alone: the work is over before
- * another thread has woken up or met the first barrier. Some ten microseconds. */
-#define ALONE_MACS 2e5
-
 het__cpu_step *het__cpu_add_step(het__cpu_build *build, size_t data_bytes)
 {
     het__program *p = build->program;
@@ -291,7 +287,7 @@ het_status het__cpu_enqueue(het__device *device, het__program *program, const in
         bind(program, symbols);
     const double macs =
         program->step_macs + program->context_macs * (double)symbols[HET__SYM_CONTEXT];
-    if (macs < ALONE_MACS)
+    if (macs < device->alone_macs)
         run_alone(program);
     else
         het__pool_run(device->pool, run_region, program);
