@@ -9,9 +9,12 @@
 #include "lib/base/error.h"
 #include "lib/base/os.h"
 
-/* How long a thread spins before it sleeps or yields: longer than what a sampler takes between
- * two steps, short against a scheduler's time slice. */
-#define SPIN_NS 80000
+/* How long a thread spins for the next region before it sleeps: longer than what a sampler takes
+ * between two steps, short against a scheduler's time slice. */
+#define IDLE_NS 80000
+/* How long a thread spins for the others inside a region before it offers them its processor: tasks
+ * end within microseconds of each other, unless a thread has been preempted. */
+#define BARRIER_NS 5000
 /* Pauses between two looks at the clock. */
 #define SPIN_ROUND 64
 
@@ -21,7 +24,7 @@ struct het__pool {
     het__mem *mem;
     uint32_t count;
     uint32_t started;    /* workers that exist */
-    uint64_t spin_ns;    /* 0: more threads than processors */
+    uint64_t idle_ns, barrier_ns; /* 0: more threads than processors */
     het__thread *threads;
     /* The region: written by the caller before it raises epoch. */
     het__pool_fn fn;
@@ -101,7 +104,7 @@ static void *worker_main(void *argument)
     const uint32_t worker = start->worker;
     uint32_t seen = 0;
     for (;;) {
-        if (!spin_while(&pool->epoch, seen, pool->spin_ns))
+        if (!spin_while(&pool->epoch, seen, pool->idle_ns))
             sleep_while(pool, seen);
         seen = atomic_load_explicit(&pool->epoch, memory_order_acquire);
         if (atomic_load_explicit(&pool->stop, memory_order_relaxed))
@@ -127,7 +130,10 @@ het_status het__pool_create(het__mem *mem, uint32_t threads, het__pool **pool, h
         return het__fail_nomem(err, "the thread pool");
     p->mem = mem;
     p->count = threads;
-    p->spin_ns = threads <= het__cpu_count() ? SPIN_NS : 0;
+    if (threads <= het__cpu_count()) {
+        p->idle_ns = IDLE_NS;
+        p->barrier_ns = BARRIER_NS;
+    }
     het__mutex_init(&p->lock);
     het__cond_init(&p->wake);
     /* Handles and start records in one block; the records must live as long as the threads. */
@@ -181,7 +187,7 @@ void het__pool_run(het__pool *pool, het__pool_fn fn, void *arg)
     fn(arg, 0, pool->count);
     uint32_t left;
     while ((left = atomic_load_explicit(&pool->running, memory_order_acquire)) != 0)
-        if (!spin_while(&pool->running, left, pool->spin_ns))
+        if (!spin_while(&pool->running, left, pool->barrier_ns))
             thrd_yield();
 }
 
@@ -200,6 +206,6 @@ void het__pool_barrier(het__pool *pool)
         return;
     }
     while (atomic_load_explicit(&pool->phase, memory_order_acquire) == phase)
-        if (!spin_while(&pool->phase, phase, pool->spin_ns))
+        if (!spin_while(&pool->phase, phase, pool->barrier_ns))
             thrd_yield();
 }
