@@ -7,8 +7,8 @@
  *     size_t bytes;
  *     void *file = gw_finish(g, &bytes);   // free(file)
  *
- * Extents are fastest first, as in the file. A tensor without data gets zeros. Running out of memory
- * ends the program: it is a test. */
+ * Extents are fastest first, as in the file. A tensor without data gets zeros. Running out of
+ * memory ends the program: it is a test. */
 #ifndef HETINFER_GGUF_WRITER_H
 #define HETINFER_GGUF_WRITER_H
 

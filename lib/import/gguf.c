@@ -226,7 +226,7 @@ static het_status read_array(reader *r, het__gguf_entry *entry)
     if (entry->element != HET__GGUF_STRING)
         return read_fixed(r, entry, entry->element);
     const size_t start = r->at;
-    het__span text;
+    het__span text = { 0 };
     for (uint64_t i = 0; i < entry->count; i++) /* ends at the end of the file at the latest */
         if ((s = skip_string(r, entry->key, &text)) != HET_OK)
             return s;
@@ -247,7 +247,7 @@ static het_status read_entry(het__gguf *g, reader *r, het__gguf_entry *entry)
         return read_array(r, entry);
     if (entry->type != HET__GGUF_STRING)
         return read_fixed(r, entry, entry->type);
-    het__span text;
+    het__span text = { 0 };
     s = skip_string(r, entry->key, &text);
     if (s != HET_OK)
         return s;
@@ -294,7 +294,8 @@ static het_status read_entries(het__gguf *g, reader *r, uint64_t count)
 static het_status apply_entries(het__gguf *g, const reader *r)
 {
     int64_t alignment = ALIGNMENT_DEFAULT, parts = 1;
-    if (het__gguf_find(g, "general.alignment") && !het__gguf_i64(g, "general.alignment", &alignment))
+    if (het__gguf_find(g, "general.alignment") &&
+        !het__gguf_i64(g, "general.alignment", &alignment))
         return het__fail(r->err, HET_E_FORMAT, "general.alignment is not an integer");
     if (alignment < 1 || alignment > ALIGNMENT_MAX || (alignment & (alignment - 1)))
         return het__fail(r->err, HET_E_FORMAT,
@@ -341,8 +342,8 @@ static het_status read_dtype(reader *r, het__gguf_tensor *tensor)
     const bool known = id < sizeof ggml_types / sizeof ggml_types[0] && ggml_types[id].name;
     if (!known || ggml_types[id].dtype == HET_DTYPE_NONE)
         return het__fail(r->err, HET_E_UNSUPPORTED,
-                         "tensor '%s' at byte %zu has type %" PRIu32 " (%s), which is not supported",
-                         quote(tensor->name).text, r->at - 4, id,
+                         "tensor '%s' at byte %zu has type %" PRIu32 " (%s), which is not "
+                         "supported", quote(tensor->name).text, r->at - 4, id,
                          known ? ggml_types[id].name : "unknown");
     tensor->dtype = ggml_types[id].dtype;
     return HET_OK;

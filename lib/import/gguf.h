@@ -76,9 +76,10 @@ bool het__gguf_array_f64(const het__gguf_entry *entry, uint64_t index, double *v
 /* All strings of an array of strings, in the arena; NULL if it is none or out of memory. */
 const het__span *het__gguf_strings(const het__gguf *gguf, const het__gguf_entry *entry);
 
-/* "u32", "array of f32", … (static), and the value as UTF-8 text: numbers with the fewest digits that
- * give them back, strings as they are (a byte that is not UTF-8, or is NUL, becomes U+FFFD), arrays
- * as their first elements and the count. het__gguf_render() gives NULL when out of memory. */
+/* "u32", "array of f32", … (static), and the value as UTF-8 text: numbers with the fewest digits
+ * that give them back, strings as they are (a byte that is not UTF-8, or is NUL, becomes U+FFFD),
+ * arrays as their first elements and the count. het__gguf_render() gives NULL when out of memory.
+ */
 const char *het__gguf_type_name(const het__gguf_entry *entry);
 const char *het__gguf_render(het__arena *arena, const het__gguf_entry *entry);
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Metadata as text for people: the fewest digits that give a number back, whatever the locale; valid
- * UTF-8, whatever the file holds. Of an array only the head is shown, each string of it cut, so that
- * a vocabulary of a quarter million tokens makes one line. */
+/* Metadata as text for people: the fewest digits that give a number back, whatever the locale;
+ * valid UTF-8, whatever the file holds. Of an array only the head is shown, each string of it cut,
+ * so that a vocabulary of a quarter million tokens makes one line. */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <inttypes.h>
 #include <utf8proc.h>
 
 #include "lib/base/text.h"
@@ -26,9 +26,9 @@ const char *het__gguf_type_name(const het__gguf_entry *entry)
     return names[entry->type] + sizeof prefix - 1;
 }
 
-/* Digits and decimal exponent of a finite value: |v| = 0.d1d2… * 10^exponent, with the fewest digits
- * that read back as the same float (or double). snprintf() and strtod() follow the locale, but agree
- * with each other; only the digits are taken from their text. */
+/* Digits and decimal exponent of a finite value: |v| = 0.d1d2… * 10^exponent, with the fewest
+ * digits that read back as the same float (or double). snprintf() and strtod() follow the locale,
+ * but agree with each other; only the digits are taken from their text. */
 static size_t shortest_digits(double v, bool single, char digits[20], int *exponent)
 {
     char text[64];

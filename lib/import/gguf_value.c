@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Typed access to metadata. Writers disagree about the width and sign of numbers, so readers ask for
- * what they need and get it whenever no information is lost. All bounds were checked at opening. */
+/* Typed access to metadata. Writers disagree about the width and sign of numbers, so readers ask
+ * for what they need and get it whenever no information is lost. All bounds were checked at
+ * opening. */
 #include "lib/import/gguf_parts.h"
 
 const uint8_t het__gguf_value_bytes[HET__GGUF_TYPE_COUNT] = {

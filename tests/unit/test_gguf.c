@@ -159,8 +159,10 @@ static void values_render(void)
     gw *g = gw_begin(2);
     static const struct { float value; const char *want; } floats[] = {
         { 0, "0" }, { 1, "1" }, { -1.5f, "-1.5" }, { 0.1f, "0.1" }, { 1e-5f, "1e-5" },
-        { 10000, "10000" }, { 1e6f, "1000000" }, { 1e20f, "1e20" }, { 3.4028235e38f, "3.4028235e38" },
-        { 0.00012f, "0.00012" }, { 16777216, "16777216" }, { INFINITY, "inf" }, { -INFINITY, "-inf" },
+        { 10000, "10000" }, { 1e6f, "1000000" }, { 1e20f, "1e20" },
+        { 3.4028235e38f, "3.4028235e38" },
+        { 0.00012f, "0.00012" }, { 16777216, "16777216" }, { INFINITY, "inf" },
+        { -INFINITY, "-inf" },
         { NAN, "nan" }, { 123.456f, "123.456" }, { 1e-45f, "1e-45" },
     };
     char key[32];
@@ -290,11 +292,15 @@ static void headers_are_refused(void)
     g = gw_begin(3);
     g->tensor_count = 1;
     refused(g, HET_E_FORMAT, "1 tensors, but the 0 bytes after byte 24");
+    /* The smallest entry there can be takes 13 bytes. */
+    g = gw_begin(3);
+    gw_u8(g, "", 0);
+    g->entry_count = 2;
+    refused(g, HET_E_FORMAT, "2 metadata entries, but the 13 bytes after byte 24 hold at most 1");
     /* A small file must not make us take much memory. */
     g = gw_begin(3);
-    for (int i = 0; i < 4; i++)
-        gw_string(g, "k", "0123456789");
-    g->entry_count = 8;
+    gw_string(g, "k", "0123456789");
+    g->entry_count = 1 << 16;
     open_writer(&o, g);
     CHECK_INT(o.status, HET_E_FORMAT);
     CHECK(o.mem.peak < 64 << 10);
@@ -312,14 +318,19 @@ static void entries_are_refused(void)
 {
     static const uint8_t huge[16] = { 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
     refused(with_raw("k", 13, huge, 8), HET_E_FORMAT, "key 'k' at byte 33 is 13");
-    refused(with_raw("k", 8, huge + 4, 8), HET_E_FORMAT, "string of key 'k' at byte 45 takes 18446");
+    refused(with_raw("k", 8, huge + 4, 8), HET_E_FORMAT,
+            "string of key 'k' at byte 45 takes 18446744073709551615 bytes");
     refused(with_raw("k", 10, huge, 7), HET_E_FORMAT, "value of key 'k' at byte 37");
     for (uint32_t type = 0; type < 13; type++) { /* arrays that claim 2^64 - 1 elements */
         uint8_t value[12];
         memcpy(value, &type, 4);
         memcpy(value + 4, huge + 4, 8);
-        refused(with_raw("k", 9, value, 12), type == 9 ? HET_E_UNSUPPORTED : HET_E_FORMAT, "key 'k'");
+        refused(with_raw("k", 9, value, 12), type == 9 ? HET_E_UNSUPPORTED : HET_E_FORMAT,
+                "key 'k'");
     }
+    /* Eight times the count is 8 in 64 bits. */
+    refused(with_raw("k", 9, (uint8_t[20]){ 10, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0x20 }, 20),
+            HET_E_FORMAT, "has 2305843009213693953 elements of 8 bytes");
     refused(with_raw("k", 9, (uint8_t[12]){ 13 }, 12), HET_E_FORMAT, "element type of key 'k'");
     refused(with_raw("k", 9, (uint8_t[12]){ 9 }, 12), HET_E_UNSUPPORTED, "array of arrays");
     refused(with_raw("k", 7, (uint8_t[1]){ 2 }, 1), HET_E_FORMAT,
@@ -421,10 +432,12 @@ static void tensors_are_refused(void)
             "rows of 33 elements, not whole Q4_0 blocks of 32");
     refused(with_tensor("t", GW_Q4_K, 2, (uint64_t[]){ 128, 2 }, 0), HET_E_FORMAT, "rows of 128");
     refused(with_tensor("t", GW_Q8_0, 0, NULL, 0), HET_E_FORMAT, "rows of 1 elements");
-    refused(with_tensor("t", GW_F32, 1, one, 16), HET_E_FORMAT, "not a multiple of the alignment 32");
+    refused(with_tensor("t", GW_F32, 1, one, 16), HET_E_FORMAT,
+            "not a multiple of the alignment 32");
     refused(with_tensor("t", GW_F32, 1, one, 160), HET_E_FORMAT, "128 bytes at offset 160");
     refused(with_tensor("t", GW_F32, 1, one, UINT64_MAX - 31), HET_E_FORMAT, "ends outside");
-    refused(with_tensor("t", GW_F32, 1, (uint64_t[]){ 65 }, 0), HET_E_FORMAT, "260 bytes at offset 0");
+    refused(with_tensor("t", GW_F32, 1, (uint64_t[]){ 65 }, 0), HET_E_FORMAT,
+            "260 bytes at offset 0");
 
     char name[300];
     memset(name, 'n', sizeof name);
@@ -436,7 +449,8 @@ static void tensors_are_refused(void)
     refused(with_tensor(name, GW_F32, 1, one, 16), HET_E_FORMAT, "nnn...' at byte");
     name[255] = 'n';
     name[256] = '\0';
-    refused(with_tensor(name, GW_F32, 1, one, 0), HET_E_FORMAT, "256 bytes long, more than the 255");
+    refused(with_tensor(name, GW_F32, 1, one, 0), HET_E_FORMAT,
+            "256 bytes long, more than the 255");
     gw *g = with_tensor("t", GW_F32, 1, one, 0);
     gw_tensor_at(g, "t", GW_F32, 1, one, 128);
     refused(g, HET_E_FORMAT, "tensor 't' occurs twice");
@@ -510,7 +524,9 @@ static int allocations_left;
 static void *failing_alloc(void *user, size_t bytes, size_t align)
 {
     (void)user;
-    return allocations_left-- > 0 ? aligned_alloc(align, (bytes + align - 1) / align * align) : NULL;
+    if (allocations_left-- <= 0)
+        return NULL;
+    return aligned_alloc(align, (bytes + align - 1) / align * align);
 }
 
 static void failing_free(void *user, void *ptr, size_t bytes, size_t align)

@@ -59,7 +59,8 @@ static const block_case block_cases[] = {
       167, 321, 168, -2 },
     { HET_DTYPE_Q6_K, { { 209, 0x3c }, { 205, 0xff }, { 84, 0x50 }, { 180, 0x20 } },
       212, -5, 213, 32 },
-    { HET_DTYPE_IQ4_XS, { { 1, 0x3c }, { 5, 0x10 }, { 2, 0x80 }, { 60, 0x0f } }, 100, 113, 0, 4064 },
+    { HET_DTYPE_IQ4_XS, { { 1, 0x3c }, { 5, 0x10 }, { 2, 0x80 }, { 60, 0x0f } },
+      100, 113, 0, 4064 },
 };
 
 /* Two equal blocks, at an odd address, so that the step from block to block counts too. */
@@ -229,7 +230,8 @@ static void golden_blocks(void)
         { HET_DTYPE_Q4_1, "q4_1" },     { HET_DTYPE_Q5_0, "q5_0" },     { HET_DTYPE_Q5_1, "q5_1" },
         { HET_DTYPE_Q8_0, "q8_0" },     { HET_DTYPE_Q2_K, "q2_K" },     { HET_DTYPE_Q3_K, "q3_K" },
         { HET_DTYPE_Q4_K, "q4_K" },     { HET_DTYPE_Q5_K, "q5_K" },     { HET_DTYPE_Q6_K, "q6_K" },
-        { HET_DTYPE_IQ4_NL, "iq4_nl" }, { HET_DTYPE_IQ4_XS, "iq4_xs" }, { HET_DTYPE_MXFP4, "mxfp4" },
+        { HET_DTYPE_IQ4_NL, "iq4_nl" }, { HET_DTYPE_IQ4_XS, "iq4_xs" },
+        { HET_DTYPE_MXFP4, "mxfp4" },
     };
     static const char *const inputs[] = { "real", "cos", "edge" };
     for (size_t t = 0; t < sizeof types / sizeof types[0]; t++)
