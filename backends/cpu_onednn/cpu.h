@@ -56,6 +56,7 @@ struct het__device {
     const het__cpu_level *level;
     het__pool *pool;
     het__open_options options;
+    bool round_small;  /* HETINFER_CPU_ROUND_SMALL: for tests */
     double alone_macs; /* programs with fewer products run on the calling thread alone */
     het__cpu_constant *constants;
     uint64_t weight_bytes, mapped_bytes;

@@ -10,6 +10,12 @@
 
 /* Rows that a thread re-lays at once, as near as the granule allows. */
 #define PACK_ROWS 64
+/* File bytes re-laid before their pages may leave memory: copy and original are never both
+ * resident as a whole. */
+#define PART_BYTES ((int64_t)16 << 20)
+/* Weights with fewer elements take F32 activations in fast precision too: what rounding would save
+ * on them is lost between the barriers, and small models keep their exact results. */
+#define SMALL_ELEMENTS (INT64_C(1) << 18)
 
 static het__cpu_constant *find(const het__device *device, const het__cpu_constant *like)
 {
@@ -68,27 +74,17 @@ static void count_mapped(het__device *device, const het__cpu_constant *constant)
     device->mapped_bytes += bytes;
 }
 
-/* An embedding reads rows as they lie in the file, whatever else is made of the same constant. */
-static bool read_in_place(const het__graph *graph, const void *data)
+static void tell_copied(const het__cpu_build *build, const void *data, size_t bytes)
 {
-    for (uint32_t n = 0; n < graph->node_count; n++) {
-        const het__node *node = &graph->nodes[n];
-        if (node->op == HET__OP_EMBED && graph->values[node->inputs[0]].data == data)
-            return true;
-    }
-    return false;
-}
-
-static void tell_copied(const het__cpu_build *build, const het__cpu_matrix *m)
-{
-    if (build->slice->constant_copied && !read_in_place(build->slice->graph, m->source))
-        build->slice->constant_copied(build->slice->user, m->source, (size_t)m->n * m->row_bytes);
+    if (build->slice->constant_copied)
+        build->slice->constant_copied(build->slice->user, data, bytes);
 }
 
 typedef struct pack_job {
     const het__device *device;
     const het__cpu_matrix *matrix;
-    int64_t rows; /* per task */
+    int64_t rows;        /* per task */
+    int64_t first, last; /* of this part of the matrix */
 } pack_job;
 
 static void pack_region(void *arg, uint32_t worker, uint32_t count)
@@ -97,10 +93,10 @@ static void pack_region(void *arg, uint32_t worker, uint32_t count)
     (void)worker;
     (void)count;
     for (;;) {
-        const int64_t first = het__pool_take(job->device->pool, 1) * job->rows;
-        if (first >= job->matrix->n)
+        const int64_t first = job->first + het__pool_take(job->device->pool, 1) * job->rows;
+        if (first >= job->last)
             return;
-        const int64_t left = job->matrix->n - first;
+        const int64_t left = job->last - first;
         job->device->level->pack(job->matrix, first, left < job->rows ? left : job->rows);
     }
 }
@@ -112,10 +108,16 @@ static het_status pack(het__cpu_build *build, het__cpu_matrix *m, size_t bytes)
     if (!m->packed)
         return het__fail_nomem(build->err, "re-laid weights");
     const int64_t granule = device->level->granule(m);
-    pack_job job = { device, m, (PACK_ROWS + granule - 1) / granule * granule };
-    het__pool_run(device->pool, pack_region, &job);
+    const int64_t rows = (PACK_ROWS + granule - 1) / granule * granule;
+    const int64_t part = (PART_BYTES / (int64_t)m->row_bytes / rows + 1) * rows;
+    for (int64_t first = 0; first < m->n; first += part) {
+        const int64_t last = m->n - first < part ? m->n : first + part;
+        pack_job job = { device, m, rows, first, last };
+        het__pool_run(device->pool, pack_region, &job);
+        tell_copied(build, (const char *)m->source + (size_t)first * m->row_bytes,
+                    (size_t)(last - first) * m->row_bytes);
+    }
     device->weight_bytes += bytes;
-    tell_copied(build, m);
     return HET_OK;
 }
 
@@ -133,8 +135,10 @@ het_status het__cpu_matrix_get(het__cpu_build *build, uint32_t value,
     *matrix = &c->matrix;
     if (!fresh)
         return HET_OK;
+    const bool exact = device->options.precision == HET_PRECISION_EXACT ||
+                       (!device->round_small && c->matrix.n * c->matrix.k < SMALL_ELEMENTS);
     const size_t bytes = device->level->choose(&c->matrix,
-                                               (het_precision)device->options.precision,
+                                               exact ? HET_PRECISION_EXACT : HET_PRECISION_FAST,
                                                !device->options.weights_mapped);
     if (!bytes) {
         count_mapped(device, c);
@@ -188,7 +192,7 @@ het_status het__cpu_vector_get(het__cpu_build *build, uint32_t value, const floa
         }
         het__decoder(v->dtype)(v->data, c->vector, n);
         device->weight_bytes += (uint64_t)n * sizeof(float);
-        tell_copied(build, &c->matrix);
+        tell_copied(build, v->data, c->matrix.row_bytes);
     }
     *vector = c->vector;
     return HET_OK;

@@ -9,25 +9,35 @@
 
 #include "test.h"
 
-static inline double worst(const float *a, const float *b, size_t n)
+/* How far logits are from the wanted ones. */
+typedef struct deviation {
+    size_t rows, count;
+    double most, squares;
+} deviation;
+
+static inline void deviation_add(deviation *d, const float *a, const float *b, size_t n)
 {
-    double most = 0;
     for (size_t i = 0; i < n; i++) {
-        const double d = fabs((double)a[i] - (double)b[i]);
-        if (!(d <= most))
-            most = d;
+        const double e = fabs((double)a[i] - (double)b[i]);
+        if (!(e <= d->most))
+            d->most = e;
+        d->squares += e * e;
     }
-    return most;
+    d->count += n;
 }
 
-/* Feed ids in chunks of these sizes (repeating), compare every row of logits with the wanted ones
- * and return the worst difference. */
-static inline double feed(het_session *session, const int32_t *ids, size_t count,
-                          const float *want, size_t vocabulary, const size_t *sizes,
-                          size_t size_count)
+static inline double deviation_rms(const deviation *d)
+{
+    return d->count ? sqrt(d->squares / (double)d->count) : 0;
+}
+
+/* Feed ids in chunks of these sizes (repeating) and compare every row of logits with the wanted
+ * ones. */
+static inline void feed_all(het_session *session, const int32_t *ids, size_t count,
+                            const float *want, size_t vocabulary, const size_t *sizes,
+                            size_t size_count, deviation *out)
 {
     het_sequence *q = NULL;
-    double most = 0;
     size_t fed = 0, seen = 0, turn = 0;
     CHECK_INT(het_sequence_create(session, &q, NULL), HET_OK);
     while (q && fed < count) {
@@ -42,20 +52,29 @@ static inline double feed(het_session *session, const int32_t *ids, size_t count
             if (het_session_step(session, NULL, &err) != HET_OK) {
                 TEST_FAIL("step: %s", err.message);
                 het_sequence_destroy(q);
-                return INFINITY;
+                out->most = INFINITY;
+                return;
             }
             const float *logits = het_sequence_logits(q, &first, &rows);
             CHECK(logits && (size_t)first == seen && seen + rows <= count);
             if (!logits || (size_t)first != seen || seen + rows > count)
                 break;
-            const double d = worst(logits, want + seen * vocabulary, rows * vocabulary);
-            most = d > most ? d : most;
+            deviation_add(out, logits, want + seen * vocabulary, rows * vocabulary);
             seen += rows;
         }
     }
     CHECK_INT(seen, count);
     het_sequence_destroy(q);
-    return most;
+}
+
+/* The same; returns the largest difference. */
+static inline double feed(het_session *session, const int32_t *ids, size_t count,
+                          const float *want, size_t vocabulary, const size_t *sizes,
+                          size_t size_count)
+{
+    deviation d = { 0 };
+    feed_all(session, ids, count, want, vocabulary, sizes, size_count, &d);
+    return d.most;
 }
 
 typedef struct text_sink {
