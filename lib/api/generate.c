@@ -45,11 +45,10 @@ static het_status encode_prompt(loop *l, const char *text, size_t bytes, het_err
     uint64_t flags = l->options.flags & HET_GENERATE_NO_BOS ? 0 : HET_ENCODE_ADD_SPECIAL;
     if (l->options.flags & HET_GENERATE_PARSE_SPECIAL)
         flags |= HET_ENCODE_PARSE_SPECIAL;
-    size_t room = 0;
     if (!t)
         return het__fail(err, HET_E_UNSUPPORTED, "the model has no tokenizer");
-    if (!het__add_size(bytes, 2, &room))
-        return het__fail_nomem(err, "the prompt");
+    /* A longer prompt is refused below, so there is no need to keep more of it. */
+    const size_t room = (size_t)context;
     l->ids = het__alloc_zero(mem, room, sizeof *l->ids);
     if (!l->ids)
         return het__fail_nomem(err, "the prompt");

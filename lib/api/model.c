@@ -167,6 +167,17 @@ static het_status prove_graph(het_model *m, het_error *err)
     return s;
 }
 
+/* A table may be padded, but every token needs a row. */
+static het_status check_vocabulary(const het_model *m, het_error *err)
+{
+    het_tokenizer_info info = { .struct_size = sizeof info };
+    if (!m->tokenizer || het_tokenizer_get_info(m->tokenizer, &info) != HET_OK ||
+        info.token_count <= m->config.vocabulary)
+        return HET_OK;
+    return het__fail(err, HET_E_FORMAT, "the vocabulary has %d tokens, token_embd.weight %lld rows",
+                     info.token_count, (long long)m->config.vocabulary);
+}
+
 static het_status read_model(het_model *m, const void *data, size_t bytes,
                              const het_model_options *o, het_error *err)
 {
@@ -178,8 +189,8 @@ static het_status read_model(het_model *m, const void *data, size_t bytes,
     if (s != HET_OK)
         return s;
     const bool inspect = o->flags & HET_MODEL_INSPECT_ONLY;
-    s = het__gguf_config(&m->gguf, &m->config, &m->family, err);
-    if (inspect && s != HET_E_NOMEM) {
+    s = het__gguf_config(&m->gguf, &m->config, &m->family, inspect ? NULL : err);
+    if (inspect) {
         m->family = NULL; /* what could be read of the configuration is shown */
         fill_info(m);
         return report(o, 1.0, "metadata", err);
@@ -188,6 +199,8 @@ static het_status read_model(het_model *m, const void *data, size_t bytes,
         s = report(o, 0.2, "tokenizer", err);
     if (s == HET_OK)
         s = het__gguf_tokenizer(&m->gguf, &m->context->mem, &m->tokenizer, err);
+    if (s == HET_OK)
+        s = check_vocabulary(m, err);
     if (s == HET_OK)
         s = report(o, 0.9, "graph", err);
     if (s == HET_OK)

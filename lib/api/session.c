@@ -191,18 +191,7 @@ void het_session_cancel(het_session *session)
 het_status het_session_warmup(het_session *session, het_error *err)
 {
     HET_REQUIRE(session != NULL, err);
-    het__engine *e = &session->engine;
-    het__stream *stream;
-    const int32_t ids[2] = { 0, 0 };
-    het_status s = het__stream_create(e, &stream, err);
-    if (s != HET_OK)
-        return s;
-    const size_t count = e->limits.context_max > 1 ? 2 : 1;
-    s = het__stream_append(e, stream, ids, count, false, err);
-    for (size_t i = 0; s == HET_OK && i < 2 && stream->done < stream->length; i++)
-        s = het__engine_step(e, stream, err);
-    het__stream_destroy(e, stream);
-    return s;
+    return het__engine_warmup(&session->engine, err);
 }
 
 const het_plan *het_session_plan(const het_session *session, het_phase phase)

@@ -10,15 +10,10 @@
 
 /* ---- create ---- */
 
-static het_status make_plans(het__exec *x, het_error *err)
+static het_status make_plan(het__exec *x, uint32_t phase, het_error *err)
 {
-    for (uint32_t p = 0; p < HET__PHASE_COUNT; p++) {
-        const het_status s = het__exec_plan(&x->request, x->request.symbols_max[p], NULL, x->mem,
-                                            &x->phase[p].plan, err);
-        if (s != HET_OK)
-            return s;
-    }
-    return HET_OK;
+    return het__exec_plan(&x->request, x->request.symbols_max[phase], NULL, x->mem,
+                          &x->phase[phase].plan, err);
 }
 
 /* The cache of a layer lives on one device: both phases must attend there. */
@@ -32,19 +27,20 @@ static bool states_agree(const het__exec *x)
     return true;
 }
 
-/* Where the plans disagree, the most preferred device of the decode plan serves both. */
-static het_status agree_on_states(het__exec *x, het_error *err)
+/* Tokens are decoded one by one for most of the time, so where the plans disagree the prefill plan
+ * is made again with attention where the decode plan has it. */
+static het_status make_plans(het__exec *x, het_error *err)
 {
-    if (states_agree(x))
-        return HET_OK;
-    const het__plan *decode = &x->phase[HET_PHASE_DECODE].plan;
-    uint32_t used = 0;
-    for (uint32_t n = 0; n < decode->node_count; n++)
-        used |= UINT32_C(1) << decode->machine.device[decode->node_device[n]].context_index;
-    x->request.device_mask = used & (~used + 1);
-    for (uint32_t p = 0; p < HET__PHASE_COUNT; p++)
-        het__plan_finish(&x->phase[p].plan);
-    return make_plans(x, err);
+    het_status s = make_plan(x, HET_PHASE_DECODE, err);
+    if (s == HET_OK)
+        s = make_plan(x, HET_PHASE_PREFILL, err);
+    if (s != HET_OK || states_agree(x))
+        return s;
+    het__plan_finish(&x->phase[HET_PHASE_PREFILL].plan);
+    x->request.pinned = x->phase[HET_PHASE_DECODE].plan.node_device;
+    s = make_plan(x, HET_PHASE_PREFILL, err);
+    x->request.pinned = NULL;
+    return s;
 }
 
 static het_status open_devices(het__exec *x, het_error *err)
@@ -174,8 +170,6 @@ het_status het__exec_create(const het__exec_request *request, het__exec **exec, 
     het__arena_init(&x->arena, mem);
     het_status s = make_plans(x, err);
     if (s == HET_OK)
-        s = agree_on_states(x, err);
-    if (s == HET_OK)
         s = open_devices(x, err);
     if (s == HET_OK)
         s = het__exec_layout(x, err);
@@ -213,7 +207,7 @@ void het__exec_destroy(het__exec *x)
         }
     for (uint32_t d = 0; d < x->device_count; d++)
         close_device(&x->opened[d]);
-    for (uint32_t v = 0; x->staging && v < x->graph->value_count; v++)
+    for (uint32_t v = 0; x->staging && x->is_direct && v < x->graph->value_count; v++)
         if (!x->is_direct[v])
             het__free(x->mem, x->staging[v]);
     het__free(x->mem, x->bounce);
@@ -244,7 +238,7 @@ void *het__exec_input(het__exec *x, const char *name)
     return v == HET__NO_VALUE ? NULL : x->staging[v];
 }
 
-const void *het__exec_output(const het__exec *x, const char *name)
+void *het__exec_output(het__exec *x, const char *name)
 {
     const uint32_t v = find_value(x, name, HET__VALUE_OUTPUT);
     return v == HET__NO_VALUE ? NULL : x->staging[v];
@@ -305,6 +299,8 @@ static het_status transfer(het__exec *x, uint32_t phase, const het__transfer *t,
     const het__opened *from = &x->opened[t->from], *to = &x->opened[t->to];
     const size_t bytes = (size_t)het__value_bytes(&x->graph->values[t->value], symbols);
     het_status s = from->backend->wait(from->device, 0, err);
+    if (s == HET_OK) /* what still runs there may use the memory that the copy goes to */
+        s = to->backend->wait(to->device, 0, err);
     if (s == HET_OK)
         s = read_value(from, &from->places[phase][t->value], x->bounce, bytes, err);
     if (s == HET_OK)

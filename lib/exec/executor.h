@@ -29,6 +29,8 @@ typedef struct het__exec_request {
     uint32_t threads; /* >= 1 */
     uint32_t precision;
     bool weights_mapped;
+    const uint8_t *pinned; /* per node: the device of the plan's machine where a node with state
+                              must run; NULL: anywhere */
     int64_t symbols_max[HET__PHASE_COUNT][HET__SYM_MAX];
     /* A constant's original bytes are read no more. */
     void (*constant_copied)(void *user, const void *data, size_t bytes);
@@ -51,7 +53,7 @@ const het__plan *het__exec_plan_of(const het__exec *exec, uint32_t phase);
 /* Host memory of an input, to be filled before a run; of an output, to be read after it. NULL if
  * the graph has no such value. */
 void *het__exec_input(het__exec *exec, const char *name);
-const void *het__exec_output(const het__exec *exec, const char *name);
+void *het__exec_output(het__exec *exec, const char *name);
 
 /* Run one step with symbols bound (HET__SYM_MAX entries). Stops between layers with
  * HET_E_CANCELLED when *cancel becomes true. Does not allocate. */

@@ -38,17 +38,30 @@ static void touch(span *s, uint32_t node)
     s->last = node;
 }
 
+/* First node of the plan entry that a node belongs to: what the entry needs from elsewhere is
+ * copied before that node runs. */
+static uint32_t entry_start(const het__plan *plan, uint32_t node, uint32_t *entry)
+{
+    while (node >= plan->entries[*entry].first_node + plan->entries[*entry].node_count)
+        (*entry)++;
+    return plan->entries[*entry].first_node;
+}
+
 /* Spans of all values on one device: nodes there, and copies made for later nodes there. */
 static void find_spans(const het__exec *x, uint32_t phase, uint32_t device, span *spans)
 {
     const het__graph *g = x->graph;
     const uint8_t *where = x->phase[phase].plan.node_device;
+    uint32_t entry = 0;
     memset(spans, 0, g->value_count * sizeof *spans);
     for (uint32_t n = 0; n < g->node_count; n++) {
         const het__node *node = &g->nodes[n];
+        const uint32_t start = entry_start(&x->phase[phase].plan, n, &entry);
         for (uint32_t i = 0; i < node->input_count; i++)
             if (node->inputs[i] != HET__NO_VALUE) {
                 const uint32_t v = node->inputs[i], maker = g->values[v].producer;
+                if (where[n] == device && maker != HET__NO_VALUE && where[maker] != device)
+                    touch(&spans[v], start); /* the copy arrives */
                 if (where[n] == device || (maker != HET__NO_VALUE && where[maker] == device))
                     touch(&spans[v], n); /* a copy to elsewhere reads it until then */
             }
@@ -222,7 +235,7 @@ static het_status make_staging(het__exec *x, het_error *err)
         const int64_t bytes = value->kind == HET__VALUE_CONST ? 0 : shared_bytes(x, v);
         if (bytes < 0)
             return too_large(x, v, err);
-        if (is_temp(value))
+        if (is_temp(value) || value->kind == HET__VALUE_OUTPUT)
             largest = (size_t)bytes > largest ? (size_t)bytes : largest;
         if (value->kind != HET__VALUE_INPUT && value->kind != HET__VALUE_OUTPUT)
             continue;

@@ -62,6 +62,25 @@ static het_status unknown_name(const char *text, size_t bytes, het_error *err)
                      (int)(bytes < 40 ? bytes : 40), text, known);
 }
 
+static bool is_removed(const name_list *names, const het__backend *backend)
+{
+    for (uint32_t i = 0; i < names->count; i++)
+        if (names->name[i].removed &&
+            is_name(backend->name, names->name[i].text, names->name[i].bytes))
+            return true;
+    return false;
+}
+
+/* A name that is written twice counts once. */
+static bool is_chosen(const het__backend *const *chosen, uint32_t count,
+                      const het__backend *backend)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (chosen[i] == backend)
+            return true;
+    return false;
+}
+
 /* The order of preference that a list asks for. */
 static het_status choose(const char *list, const het__backend **chosen, uint32_t *count,
                          het_error *err)
@@ -78,17 +97,15 @@ static het_status choose(const char *list, const het__backend **chosen, uint32_t
         only_removals = only_removals && names.name[i].removed;
     }
     if (!only_removals) {
-        for (uint32_t i = 0; i < names.count; i++)
-            if (!names.name[i].removed)
-                chosen[(*count)++] = backend_of(names.name[i].text, names.name[i].bytes);
+        for (uint32_t i = 0; i < names.count; i++) {
+            const het__backend *b = backend_of(names.name[i].text, names.name[i].bytes);
+            if (!is_removed(&names, b) && !is_chosen(chosen, *count, b))
+                chosen[(*count)++] = b;
+        }
         return HET_OK;
     }
     for (size_t b = 0; het__backends[b]; b++) {
-        bool removed = het__backends[b]->on_demand;
-        for (uint32_t i = 0; i < names.count; i++)
-            removed = removed ||
-                      is_name(het__backends[b]->name, names.name[i].text, names.name[i].bytes);
-        if (!removed)
+        if (!het__backends[b]->on_demand && !is_removed(&names, het__backends[b]))
             chosen[(*count)++] = het__backends[b];
     }
     return HET_OK;

@@ -25,8 +25,8 @@ het_status het__registry_init(het__registry *registry, const het__host *host, co
                               het_error *err);
 void het__registry_finish(het__registry *registry);
 
-/* Devices that a list of backend names or kinds ("cpu", "gpu", "npu", "ref") selects, as bits;
- * NULL: all but those on demand unless nothing else is there. */
+/* Devices that a list of backend names or kinds ("cpu", "gpu", "npu") selects, as bits; NULL: all
+ * of the context. */
 het_status het__registry_select(const het__registry *registry, const char *list, uint32_t *mask,
                                 het_error *err);
 

@@ -22,6 +22,13 @@ static het_status make_machine(const het__exec_request *request,
     return HET_OK;
 }
 
+/* device: of the plan's machine. */
+static bool is_pinned_elsewhere(const het__exec_request *request, size_t node, uint32_t device)
+{
+    return request->pinned && request->graph->nodes[node].op == HET__OP_ATTENTION &&
+           request->pinned[node] != device;
+}
+
 static const char *refusal(const het__registered *device, const het__exec_request *request,
                            const het__node *node, het__arena *arena, bool *failed)
 {
@@ -44,8 +51,10 @@ static het_status ask_backends(const het__exec_request *request, const het__mach
     for (size_t n = 0; n < nodes; n++)
         for (uint32_t d = 0; d < machine->device_count; d++)
             (*reasons)[n * machine->device_count + d] =
-                refusal(&request->registry->device[machine->device[d].context_index], request,
-                        &request->graph->nodes[n], arena, &failed);
+                is_pinned_elsewhere(request, n, d)
+                    ? "its state is on another device"
+                    : refusal(&request->registry->device[machine->device[d].context_index],
+                              request, &request->graph->nodes[n], arena, &failed);
     return failed ? HET_E_NOMEM : HET_OK;
 }
 

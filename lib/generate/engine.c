@@ -287,3 +287,58 @@ het_status het__engine_step(het__engine *e, het__stream *only, het_error *err)
     *(decode ? &e->decode_ns : &e->prefill_ns) += het__now_ns() - begin;
     return HET_OK;
 }
+
+/* A stream of made-up tokens: two at once, then one, so that both phases run. */
+static het_status run_made_up(het__engine *e, het_error *err)
+{
+    static const int32_t ids[3] = { 0, 0, 0 };
+    het__stream *stream;
+    het_status s = het__stream_create(e, &stream, err);
+    if (s != HET_OK)
+        return s;
+    const int64_t context = e->limits.context_max;
+    s = het__stream_append(e, stream, ids, context < 2 ? 1 : 2, false, err);
+    while (s == HET_OK && stream->done < stream->length)
+        s = het__engine_step(e, stream, err);
+    if (s == HET_OK && context > 2)
+        s = het__stream_append(e, stream, ids, 1, false, err);
+    while (s == HET_OK && stream->done < stream->length)
+        s = het__engine_step(e, stream, err);
+    het__stream_destroy(e, stream);
+    return s;
+}
+
+/* The rows of the last step would be overwritten and forgotten: at most one row, the first, is
+ * made by each of the steps here, and streams are told that their rows are of the last step. */
+het_status het__engine_warmup(het__engine *e, het_error *err)
+{
+    const size_t row_bytes = (size_t)e->limits.vocabulary * sizeof(float);
+    float *kept = het__alloc(e->mem, row_bytes);
+    uint32_t *rows = het__alloc_zero(e->mem, e->stream_count ? e->stream_count : 1, sizeof *rows);
+    het_status s = kept && rows ? HET_OK : het__fail_nomem(err, "a warm-up");
+    if (s == HET_OK) {
+        const het__engine before = { .step_count = e->step_count,
+                                     .prefill_tokens = e->prefill_tokens,
+                                     .decode_tokens = e->decode_tokens,
+                                     .prefill_ns = e->prefill_ns, .decode_ns = e->decode_ns };
+        uint32_t i = 0;
+        memcpy(kept, e->logits, row_bytes);
+        for (const het__stream *q = e->first; q; q = q->next)
+            rows[i++] = q->step == e->step_count ? q->row_count : 0;
+        s = run_made_up(e, err);
+        memcpy(e->logits, kept, row_bytes);
+        e->step_count = before.step_count;
+        e->prefill_tokens = before.prefill_tokens;
+        e->decode_tokens = before.decode_tokens;
+        e->prefill_ns = before.prefill_ns;
+        e->decode_ns = before.decode_ns;
+        i = 0;
+        for (het__stream *q = e->first; q; q = q->next) {
+            q->row_count = rows[i++];
+            q->step = e->step_count;
+        }
+    }
+    het__free(e->mem, rows);
+    het__free(e->mem, kept);
+    return s;
+}

@@ -43,7 +43,7 @@ typedef struct het__engine {
     het__stream *first;
     uint32_t stream_count;
     het__step_inputs in;
-    const float *logits;
+    float *logits;
     uint64_t step_count;
     uint64_t prefill_tokens, decode_tokens, prefill_ns, decode_ns;
     _Atomic uint32_t cancel;
@@ -67,6 +67,9 @@ const float *het__stream_logits(const het__engine *engine, const het__stream *st
 
 /* Run one step over all streams, or over `only` if that is not NULL. */
 het_status het__engine_step(het__engine *engine, het__stream *only, het_error *err);
+/* Run a short prompt and one token of a stream made for it. Logits, other streams and counters are
+ * as before afterwards. Allocates. */
+het_status het__engine_warmup(het__engine *engine, het_error *err);
 int64_t het__engine_pending(const het__engine *engine);
 
 #endif /* HET_GENERATE_ENGINE_H */

@@ -27,12 +27,17 @@ het_status het__stop_init(het__stop *stop, const char *const *strings, size_t co
     return HET_OK;
 }
 
+static bool continues_character(char c)
+{
+    return ((unsigned char)c & 0xc0) == 0x80;
+}
+
 static bool give_out(const char *text, size_t bytes, het_piece_fn give, void *user)
 {
     char piece[PIECE_BYTES];
     while (bytes > 0) {
         size_t n = bytes < sizeof piece ? bytes : sizeof piece - 1;
-        while (n < bytes && n > 1 && ((unsigned char)text[n] & 0xc0) == 0x80)
+        while (n < bytes && n > 1 && continues_character(text[n]))
             n--;
         memcpy(piece, text, n);
         piece[n] = '\0';
@@ -44,13 +49,18 @@ static bool give_out(const char *text, size_t bytes, het_piece_fn give, void *us
     return true;
 }
 
-static bool is_complete(const het__stop *stop)
+/* Length of the longest stop string that ends what is held, 0 if none does. It may begin behind
+ * the first byte held: "bc" while "abc" is held for "abcd". */
+static size_t completed(const het__stop *stop)
 {
-    for (size_t i = 0; i < stop->count; i++)
-        if (stop->held_bytes == stop->string[i].bytes &&
-            memcmp(stop->held, stop->string[i].text, stop->held_bytes) == 0)
-            return true;
-    return false;
+    size_t longest = 0;
+    for (size_t i = 0; i < stop->count; i++) {
+        const size_t n = stop->string[i].bytes;
+        if (n > longest && n <= stop->held_bytes &&
+            memcmp(stop->held + stop->held_bytes - n, stop->string[i].text, n) == 0)
+            longest = n;
+    }
+    return longest;
 }
 
 static bool is_beginning(const het__stop *stop)
@@ -70,27 +80,31 @@ static size_t release_front(het__stop *stop, char *out)
         do {
             out[n++] = stop->held[0];
             memmove(stop->held, stop->held + 1, --stop->held_bytes);
-        } while (stop->held_bytes > 0 && ((unsigned char)stop->held[0] & 0xc0) == 0x80);
+        } while (stop->held_bytes > 0 && continues_character(stop->held[0]));
     }
     return n;
 }
 
 bool het__stop_push(het__stop *stop, const char *text, size_t bytes, het_piece_fn give, void *user)
 {
-    char out[PIECE_BYTES + HET__STOP_BYTES_MAX + 1];
+    /* Flushed between characters only, so up to a character more than a piece may gather. */
+    char out[PIECE_BYTES + HET__STOP_BYTES_MAX + 8];
     size_t used = 0;
     if (stop->count == 0)
         return give_out(text, bytes, give, user);
     for (size_t i = 0; i < bytes; i++) {
         stop->held[stop->held_bytes++] = text[i];
-        if (is_complete(stop)) {
+        const size_t stop_bytes = completed(stop);
+        if (stop_bytes > 0) {
+            memcpy(out + used, stop->held, stop->held_bytes - stop_bytes);
+            used += stop->held_bytes - stop_bytes;
             stop->found = true;
             stop->held_bytes = 0;
             give_out(out, used, give, user);
             return false;
         }
         used += release_front(stop, out + used);
-        if (used >= PIECE_BYTES) {
+        if (used >= PIECE_BYTES && i + 1 < bytes && !continues_character(text[i + 1])) {
             if (!give_out(out, used, give, user))
                 return false;
             used = 0;

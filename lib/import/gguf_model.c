@@ -91,7 +91,9 @@ static void read_rope_scaling(reader *r, het__lm_config *c)
         /* The short factors hold up to the original context; the switch to the long ones makes
          * cached keys stale, so the model is offered up to the switch. */
         c->rope.magnitude = (float)get_float(r, "rope.scaling.attn_factor", 1.0);
-        c->context = get_int(r, "rope.scaling.original_context_length", c->context, INT32_MAX);
+        const int64_t original =
+            get_int(r, "rope.scaling.original_context_length", c->context, INT32_MAX);
+        c->context = original < c->context ? original : c->context;
     } else if (!string_is(type, "none") && r->status == HET_OK) {
         r->status = het__fail(r->err, HET_E_UNSUPPORTED, "rope scaling \"%.*s\" is not supported",
                               (int)(type.bytes < 40 ? type.bytes : 40), type.data);

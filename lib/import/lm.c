@@ -346,7 +346,11 @@ het_status het__lm_graph(const het__lm_family *family, const het__lm_config *con
         b.status = het__graph_check(graph, &local);
     if (b.status != HET_OK) {
         het__graph_finish(graph);
-        return het__fail(err, b.status, "%s", local.message);
+        if (!local.message[0])
+            return het__fail_nomem(err, "the graph");
+        /* A shape rule that the file's sizes break is the file's fault. */
+        return het__fail(err, b.status == HET_E_INVALID ? HET_E_FORMAT : b.status, "%s",
+                         local.message);
     }
     return HET_OK;
 }

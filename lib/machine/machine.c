@@ -31,7 +31,7 @@ static void assume_plain(het_device_figures *f)
     f->int8_ops_per_s = 0;
     f->bf16_ops_per_s = 0;
     f->read_bytes_per_s = 1e9;
-    f->launch_ns = 1000;
+    f->launch_ns = 2000; /* as any CPU: a call is a call */
 }
 
 void het__machine_assume(const het_device_info *info, uint32_t threads, het_device_figures *figures)
@@ -70,8 +70,7 @@ bool het__machine_add(het__machine *machine, const het_device_info *info,
 double het__machine_transfer_ns(const het__machine *machine, uint32_t from, uint32_t to,
                                 double bytes)
 {
-    if (from == to || (machine->device[from].shares_host_memory &&
-                       machine->device[to].shares_host_memory))
+    if (from == to)
         return 0;
     return machine->link_ns + bytes / machine->link_bytes_per_s * 1e9;
 }

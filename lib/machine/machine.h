@@ -13,7 +13,7 @@
 typedef struct het__machine_device {
     uint32_t context_index; /* in the context that it was made from */
     uint32_t kind;          /* het_device_kind */
-    bool shares_host_memory; /* no copy between such devices */
+    bool shares_host_memory; /* copies between such devices stay in one memory */
     char backend[16];
     het_device_figures figures;
 } het__machine_device;
@@ -21,7 +21,7 @@ typedef struct het__machine_device {
 typedef struct het__machine {
     uint32_t device_count;
     het__machine_device device[HET__MACHINE_DEVICES_MAX];
-    double link_bytes_per_s; /* between devices that do not share memory */
+    double link_bytes_per_s; /* between devices */
     double link_ns;          /* latency of one transfer */
 } het__machine;
 
@@ -34,7 +34,8 @@ void het__machine_assume(const het_device_info *info, uint32_t threads,
 bool het__machine_add(het__machine *machine, const het_device_info *info,
                       const het_device_figures *figures);
 
-/* Time to move bytes from one device's memory to another's, ns; 0 where they share it. */
+/* Time to move bytes from one device's memory to another's, ns. Devices that share memory copy
+ * too: each keeps its values in buffers of its own. */
 double het__machine_transfer_ns(const het__machine *machine, uint32_t from, uint32_t to,
                                 double bytes);
 

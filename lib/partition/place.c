@@ -9,6 +9,7 @@
 #define STATES_MAX 4096
 /* Values alive at once that a state can describe. */
 #define LIVE_MAX 32
+#define TOO_MANY UINT32_MAX
 
 /* A partial placement: where live values are, what it cost, how it came about. */
 typedef struct state {
@@ -117,7 +118,7 @@ static uint32_t live_after(const solver *s, uint32_t node, uint32_t *live, uint3
         if (s->problem->values[v].producer != node || last_use(&s->problem->values[v]) <= node)
             continue;
         if (count == LIVE_MAX)
-            return UINT32_MAX;
+            return TOO_MANY;
         live[count] = v;
         from[count++] = UINT32_MAX;
     }
@@ -166,8 +167,8 @@ static het_status advance(solver *s, uint32_t node)
 {
     uint32_t live[LIVE_MAX], from[LIVE_MAX];
     const uint32_t live_count = live_after(s, node, live, from);
-    if (live_count == UINT32_MAX)
-        return HET_E_UNSUPPORTED;
+    if (live_count == TOO_MANY)
+        return HET_E_INTERNAL;
     s->next_count = 0;
     memset(s->slots, 0, SLOTS * sizeof *s->slots);
     for (uint32_t i = 0; i < s->now_count; i++)
@@ -210,16 +211,18 @@ static void single_devices(const het__place_problem *p, het__placement *placemen
 /* The best single device is always a candidate: it wins ties and whatever pruning lost. */
 static void consider_single(const het__place_problem *p, het__placement *placement)
 {
-    for (uint32_t d = 0; d < p->device_count; d++) {
-        if (placement->single_ns[d] > placement->total_ns)
-            continue;
-        memset(placement->device, (int)d, p->node_count);
-        placement->total_ns = placement->single_ns[d];
+    uint32_t best = 0;
+    for (uint32_t d = 1; d < p->device_count; d++)
+        if (placement->single_ns[d] < placement->single_ns[best])
+            best = d;
+    if (p->node_count == 0 || !(placement->single_ns[best] <= placement->total_ns))
         return;
-    }
+    memset(placement->device, (int)best, p->node_count);
+    placement->total_ns = placement->single_ns[best];
 }
 
-static het_status solve(solver *s, het__placement *placement, uint32_t *stuck)
+/* The dynamic programme; HET_E_INTERNAL if a state cannot describe what is alive. */
+static het_status search(solver *s, het__placement *placement, uint32_t *stuck)
 {
     s->now_count = 1;
     memset(s->now, 0, sizeof *s->now);
@@ -232,11 +235,23 @@ static het_status solve(solver *s, het__placement *placement, uint32_t *stuck)
     }
     if (s->problem->node_count)
         backtrack(s, placement);
-    single_devices(s->problem, placement);
-    if (s->problem->node_count)
-        consider_single(s->problem, placement);
-    placement->proven = s->proven;
     return HET_OK;
+}
+
+static het_status solve(solver *s, het__placement *placement, uint32_t *stuck)
+{
+    single_devices(s->problem, placement);
+    het_status status = search(s, placement, stuck);
+    if (status == HET_E_INTERNAL) {
+        placement->total_ns = INFINITY;
+        s->proven = false;
+        status = HET_OK;
+    }
+    if (status != HET_OK)
+        return status;
+    consider_single(s->problem, placement);
+    placement->proven = s->proven;
+    return isfinite(placement->total_ns) ? HET_OK : HET_E_UNSUPPORTED;
 }
 
 het_status het__place(const het__place_problem *problem, het__mem *mem, het__placement *placement,

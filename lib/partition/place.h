@@ -5,7 +5,8 @@
  * that a later node still reads, the set of devices that hold it. Two partial placements with the
  * same state have the same future, so the cheaper one is kept (the lower device numbers among
  * equals: same input, same output). Where more states than STATES_MAX arise the dearest are
- * dropped, and the result says that it is not proven. */
+ * dropped, and where more values are alive than a state can describe only single devices are
+ * compared; the result then says that it is not proven. */
 #ifndef HET_PARTITION_PLACE_H
 #define HET_PARTITION_PLACE_H
 
@@ -37,7 +38,8 @@ typedef struct het__placement {
     bool proven;                /* no state was dropped */
 } het__placement;
 
-/* HET_E_UNSUPPORTED with the node's number in *stuck if no device runs some node. */
+/* HET_E_UNSUPPORTED with the node's number in *stuck if no device runs some node, or no transfer
+ * reaches it. */
 het_status het__place(const het__place_problem *problem, het__mem *mem, het__placement *placement,
                       uint32_t *stuck);
 

@@ -131,7 +131,10 @@ static const char *entry_name(het__plan *plan, const het__plan_entry *e)
 {
     if (e->layer >= 0)
         return het__arena_printf(&plan->arena, "block %d", e->layer);
-    return e->first_node == 0 ? "embedding" : "head";
+    for (const het__plan_entry *before = plan->entries; before < e; before++)
+        if (before->layer >= 0)
+            return "head";
+    return "embedding";
 }
 
 /* Why this device: what the entry would cost on the others. */

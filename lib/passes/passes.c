@@ -65,13 +65,23 @@ static void take_outputs(rewriter *r, het__node *node, const uint32_t *outputs, 
 
 /* ---- parallel projections ---- */
 
-static bool can_join(const het__node *a, const het__node *b)
+/* Weights and biases are constants: they are there wherever the node moves to. */
+static bool has_constant_weights(const het__graph *graph, const het__node *linear)
 {
-    return b->op == HET__OP_LINEAR && !b->attrs.linear.residual && b->inputs[0] == a->inputs[0] &&
-           b->layer == a->layer;
+    for (uint32_t i = 2; i < linear->input_count; i++)
+        if (linear->inputs[i] != HET__NO_VALUE &&
+            graph->values[linear->inputs[i]].kind != HET__VALUE_CONST)
+            return false;
+    return true;
 }
 
-/* Append b's projections to a: weights are constants, so moving b up to a is safe. */
+static bool can_join(const het__graph *graph, const het__node *a, const het__node *b)
+{
+    return b->op == HET__OP_LINEAR && !b->attrs.linear.residual && b->inputs[0] == a->inputs[0] &&
+           b->layer == a->layer && has_constant_weights(graph, b);
+}
+
+/* Append b's projections to a, which stands before it. */
 static void join(rewriter *r, het__node *a, het__node *b)
 {
     uint32_t in[2 + 2 * PROJECTIONS_MAX], out[PROJECTIONS_MAX];
@@ -101,7 +111,7 @@ static void pass_parallel(rewriter *r)
         if (a->op != HET__OP_LINEAR || a->attrs.linear.residual)
             continue;
         for (uint32_t j = i + 1; j < g->node_count && g->nodes[j].layer == a->layer; j++)
-            if (can_join(a, &g->nodes[j]) &&
+            if (can_join(g, a, &g->nodes[j]) &&
                 a->output_count + g->nodes[j].output_count <= PROJECTIONS_MAX)
                 join(r, a, &g->nodes[j]);
     }
@@ -109,7 +119,12 @@ static void pass_parallel(rewriter *r)
 
 /* ---- gated feed-forward ---- */
 
-/* gate and up must be the two projections, without bias, of one linear; or of two. */
+static bool is_inner(const rewriter *r, uint32_t value)
+{
+    return r->uses[value] == 1 && r->graph->values[value].kind == HET__VALUE_TEMP;
+}
+
+/* gate and up must be the two projections, without bias, of one linear. */
 static bool gated_weights(const rewriter *r, uint32_t gate, uint32_t up, uint32_t w[3])
 {
     const het__node *g = producer(r, gate), *u = producer(r, up);
@@ -130,7 +145,7 @@ static void fuse_gated(rewriter *r, het__node *mul)
         const uint32_t up = mul->inputs[1 - side];
         het__node *act = sole(r, mul->inputs[side], HET__OP_UNARY);
         uint32_t w[3];
-        if (!act || r->uses[act->inputs[0]] != 1 || r->uses[up] != 1 ||
+        if (!act || !is_inner(r, act->inputs[0]) || !is_inner(r, up) ||
             !gated_weights(r, act->inputs[0], up, w))
             continue;
         const uint32_t *inputs = keep_ids(r, w, 3);
@@ -180,11 +195,20 @@ static het__node *head_norm(const rewriter *r, uint32_t value, int32_t head_size
     return n;
 }
 
+/* What attention does by itself comes after an outer rotation, and before it once that is fused. */
+static bool is_bare(const het__node *attention)
+{
+    return !attention->attrs.attention.rope.rotated &&
+           attention->inputs[HET__ATTN_Q_NORM] == HET__NO_VALUE &&
+           attention->inputs[HET__ATTN_K_NORM] == HET__NO_VALUE &&
+           attention->inputs[HET__ATTN_FACTORS] == HET__NO_VALUE;
+}
+
 static void fuse_rope(rewriter *r, het__node *attention)
 {
     het__node *q = sole(r, attention->inputs[HET__ATTN_Q], HET__OP_ROPE);
     het__node *k = sole(r, attention->inputs[HET__ATTN_K], HET__OP_ROPE);
-    if (attention->attrs.attention.rope.rotated || !q || !k || q->input_count != 3 ||
+    if (!is_bare(attention) || !q || !k || q->input_count != 3 ||
         k->input_count != 3 || !same_rope(q, k) ||
         q->inputs[1] != attention->inputs[HET__ATTN_POSITIONS] ||
         q->attrs.rope.head_size != attention->attrs.attention.head_size)
