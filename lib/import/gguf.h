@@ -26,7 +26,8 @@ typedef struct het__gguf_entry {
     het__gguf_type type;
     het__gguf_type element;    /* of an array */
     uint64_t count;            /* elements of an array, else 1 */
-    const uint8_t *value;      /* first value byte in the file; unaligned */
+    const uint8_t *value;      /* first value byte in the file; unaligned. Of a string: its text;
+                                * of an array: its first element (strings with their lengths) */
     size_t value_bytes;
 } het__gguf_entry;
 
@@ -49,9 +50,12 @@ typedef struct het__gguf {
     het__gguf_entry *entries;
     size_t tensor_count;
     het__gguf_tensor *tensors;
+    const size_t *entry_order;  /* indices of entries by key, for the search */
+    const size_t *tensor_order; /* likewise of tensors by name */
 } het__gguf;
 
-/* Parse; all memory comes from the arena. On failure the arena may hold leftovers. */
+/* Parse; all memory comes from the arena. On failure *gguf is all zero and the arena may hold
+ * leftovers. */
 het_status het__gguf_open(het__gguf *gguf, het__arena *arena, const void *data, size_t bytes,
                           het_error *err);
 
@@ -60,19 +64,23 @@ const het__gguf_entry *het__gguf_find(const het__gguf *gguf, const char *key);
 const het__gguf_tensor *het__gguf_tensor_find(const het__gguf *gguf, const char *name);
 
 /* Typed access: false if absent or of another type. Integers of any width and sign convert if
- * they fit. */
+ * they fit (to f64: if they are exact). */
 bool het__gguf_i64(const het__gguf *gguf, const char *key, int64_t *value);
 bool het__gguf_f64(const het__gguf *gguf, const char *key, double *value);
 bool het__gguf_bool(const het__gguf *gguf, const char *key, bool *value);
 bool het__gguf_string(const het__gguf *gguf, const char *key, het__span *value);
-/* Element of a numeric array entry; index < count. */
+/* Element of a numeric entry: of an array, or a scalar as an array of one. False if index is out of
+ * range or the element does not convert, as above; bools give 0 or 1 as i64. */
 bool het__gguf_array_i64(const het__gguf_entry *entry, uint64_t index, int64_t *value);
 bool het__gguf_array_f64(const het__gguf_entry *entry, uint64_t index, double *value);
 /* All strings of an array of strings, in the arena; NULL if it is none or out of memory. */
 const het__span *het__gguf_strings(const het__gguf *gguf, const het__gguf_entry *entry);
 
-/* "u32", "array of f32", … and the value as text (arrays: the first elements and the count). */
-const char *het__gguf_type_name(het__arena *arena, const het__gguf_entry *entry);
+/* "u32", "array of f32", … (static), and the value as UTF-8 text: numbers with the fewest digits
+ * that give them back, strings as they are (a byte that is not UTF-8, or is NUL, becomes U+FFFD),
+ * arrays as their first elements and the count. het__gguf_render() gives NULL when out of memory.
+ */
+const char *het__gguf_type_name(const het__gguf_entry *entry);
 const char *het__gguf_render(het__arena *arena, const het__gguf_entry *entry);
 
 #endif /* HET_IMPORT_GGUF_H */

@@ -180,12 +180,17 @@ static het_status shape_rope(const het__graph *graph, const het__node *node, het
 static const char *attention_vectors_problem(const het__graph *graph, const het__node *node)
 {
     const het__attention_attrs *a = &node->attrs.attention;
+    const het__extent rows = input(graph, node, HET__ATTN_Q)->extent[0];
     for (uint32_t i = HET__ATTN_POSITIONS; i <= HET__ATTN_PAGES; i++) {
         const het__value *v = input(graph, node, i);
         const uint32_t rank = i == HET__ATTN_SEGMENTS ? 2 : 1;
         if (!v || v->dtype != HET_DTYPE_I32 || v->rank != rank)
             return "positions, slots, segments and pages are not I32 of the right rank";
+        if ((i == HET__ATTN_POSITIONS || i == HET__ATTN_SLOTS) && !same_extent(v->extent[0], rows))
+            return "there is not one position and one slot per query";
     }
+    if (!is_fixed(input(graph, node, HET__ATTN_SEGMENTS)->extent[1], 4))
+        return "a segment does not have four fields";
     const het__value *factors = input(graph, node, HET__ATTN_FACTORS);
     const het__value *q_norm = input(graph, node, HET__ATTN_Q_NORM);
     const het__value *k_norm = input(graph, node, HET__ATTN_K_NORM);
@@ -211,6 +216,8 @@ static const char *attention_problem(const het__graph *graph, const het__node *n
         const het__value *v = input(graph, node, i);
         if (!is_matrix(v) || v->extent[1].count != (int64_t)a->kv_heads * a->head_size)
             return "keys or values do not have key heads times head size columns";
+        if (!same_extent(v->extent[0], q->extent[0]))
+            return "there is not one key and one value per query";
     }
     for (uint32_t i = HET__ATTN_K_STATE; i <= HET__ATTN_V_STATE; i++) {
         const het__value *v = input(graph, node, i);
@@ -220,9 +227,10 @@ static const char *attention_problem(const het__graph *graph, const het__node *n
             !is_fixed(v->extent[3], a->head_size))
             return "a state is not [pages, key heads, page size, head size] in F16 or F32";
     }
-    if (input(graph, node, HET__ATTN_K_STATE)->dtype !=
-        input(graph, node, HET__ATTN_V_STATE)->dtype)
-        return "the two states differ in type";
+    const het__value *k = input(graph, node, HET__ATTN_K_STATE);
+    const het__value *v = input(graph, node, HET__ATTN_V_STATE);
+    if (k->dtype != v->dtype || !same_extent(k->extent[0], v->extent[0]))
+        return "the two states differ in type or pages";
     return attention_vectors_problem(graph, node);
 }
 

@@ -1,0 +1,127 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Writes the hand-made part of the corpora: small files, valid ones and ones broken in one place.
+
+Usage: seeds.py [folder]     (default: corpora, next to this script)
+
+Files that a fuzzer found are added by hand under names that say what they broke; this script leaves
+them alone.
+"""
+import pathlib
+import struct
+import sys
+
+U8, I8, U16, I16, U32, I32, F32, BOOL, STRING, ARRAY, U64, I64, F64 = range(13)
+FORMS = {U8: "B", I8: "b", U16: "H", I16: "h", U32: "I", I32: "i", F32: "f", BOOL: "B", U64: "Q",
+         I64: "q", F64: "d"}
+
+
+def text(s):
+    b = s if isinstance(s, bytes) else s.encode()
+    return struct.pack("<Q", len(b)) + b
+
+
+def value(kind, v):
+    return text(v) if kind == STRING else struct.pack("<" + FORMS[kind], v)
+
+
+def entry(key, kind, v):
+    return text(key) + struct.pack("<I", kind) + value(kind, v)
+
+
+def array(key, kind, values, count=None):
+    n = len(values) if count is None else count
+    return (text(key) + struct.pack("<IIQ", ARRAY, kind, n)
+            + b"".join(value(kind, v) for v in values))
+
+
+def tensor(name, kind, extents, offset):
+    return (text(name) + struct.pack("<I", len(extents))
+            + b"".join(struct.pack("<Q", e) for e in extents) + struct.pack("<IQ", kind, offset))
+
+
+def gguf(entries=(), tensors=(), data=b"", version=3, magic=b"GGUF", align=32, entry_count=None,
+         tensor_count=None):
+    head = magic + struct.pack(
+        "<IQQ", version, len(tensors) if tensor_count is None else tensor_count,
+        len(entries) if entry_count is None else entry_count)
+    head += b"".join(entries) + b"".join(tensors)
+    return head + b"\0" * (-len(head) % align) + data if data else head
+
+
+def gguf_seeds():
+    arch = entry("general.architecture", STRING, "llama")
+    scalars = [entry(f"k.{k}", k, 1) for k in FORMS]
+    w = tensor("w", 0, [4, 2], 0)
+    two = [w, tensor("v", 8, [32], 32)]
+    data = bytes(range(66))
+    huge = 2**64 - 1
+    return {
+        "valid_empty": gguf(),
+        "valid_version_2": gguf([arch], [w], data, version=2),
+        "valid_scalars": gguf([arch] + scalars),
+        "valid_floats": gguf([array("f", F32, [0.1, -1e30, float("nan"), float("inf"), 1e-45]),
+                              array("d", F64, [0.1, 1e300]), entry("e", F64, -0.5)]),
+        "valid_arrays": gguf([array(f"a.{k}", k, [0, 1, 1]) for k in FORMS]
+                             + [array("none", U64, [])]),
+        "valid_tokenizer": gguf([entry("tokenizer.ggml.model", STRING, "llama"),
+                                 array("tokenizer.ggml.tokens", STRING,
+                                       ["<s>", b"\xff\xfe", "", "\u2581a", 'q"\\\n'] * 2),
+                                 array("tokenizer.ggml.scores", F32, [0.0] * 10)]),
+        "valid_text": gguf([entry("t", STRING, b"a\0b\xc3\xa9\xed\xa0\x80\n\x1b")]),
+        "valid_tensors": gguf([arch], two, data),
+        "valid_ranks": gguf([], [tensor("r0", 0, [], 0), tensor("r1", 24, [3], 0),
+                                 tensor("r4", 24, [2, 2, 2, 2], 32)], data),
+        "valid_blocks": gguf([], [tensor(f"b{i}", t, [n], 0) for i, (t, n) in enumerate(
+            [(2, 32), (3, 32), (6, 32), (7, 32), (20, 32), (39, 32), (10, 256), (11, 256),
+             (12, 256), (13, 256), (14, 256), (15, 256), (23, 256)])], bytes(292)),
+        "valid_alignment_1": gguf([entry("general.alignment", U32, 1)],
+                                  [tensor("a", 24, [3], 0), tensor("b", 24, [1], 3)], b"abcd",
+                                  align=1),
+        "valid_alignment_i64": gguf([entry("general.alignment", I64, 8)],
+                                    [tensor("a", 24, [3], 8)], bytes(11), align=8),
+        "valid_split_1": gguf([entry("split.count", U16, 1)]),
+        "broken_magic": gguf(magic=b"GGML"),
+        "broken_version_1": gguf(version=1),
+        "broken_version_4": gguf(version=4),
+        "broken_big_endian": gguf(version=0x03000000),
+        "broken_header_short": gguf()[:19],
+        "broken_entry_count": gguf([arch], entry_count=huge),
+        "broken_tensor_count": gguf([arch], tensor_count=2**40),
+        "broken_string_length": gguf([text("k") + struct.pack("<IQ", STRING, huge)]),
+        "broken_array_length": gguf([array("k", F64, [1.0], count=2**61 + 1)]),
+        "broken_string_array": gguf([array("k", STRING, ["a", "b"], count=3)]),
+        "broken_nested_array": gguf([text("k") + struct.pack("<IIQIQ", ARRAY, ARRAY, 1, U8, 0)]),
+        "broken_value_type": gguf([text("k") + struct.pack("<IQ", 13, 0)]),
+        "broken_bool": gguf([array("k", BOOL, [0, 1, 2])]),
+        "broken_key_twice": gguf([entry("k", U8, 1), entry("k", U8, 1)]),
+        "broken_key_control": gguf([entry("a\0b", U8, 1)]),
+        "broken_key_length": gguf([struct.pack("<Q", 65536) + bytes(40)]),
+        "broken_alignment_48": gguf([entry("general.alignment", U32, 48)]),
+        "broken_alignment_type": gguf([entry("general.alignment", F32, 32)]),
+        "broken_split_3": gguf([entry("split.count", U16, 3)]),
+        "broken_tensor_twice": gguf([], [w, w], data),
+        "broken_tensor_type": gguf([], [tensor("w", 16, [256], 0)], bytes(66)),
+        "broken_tensor_rank": gguf([], [tensor("w", 0, [1] * 5, 0)], data),
+        "broken_tensor_extent_0": gguf([], [tensor("w", 0, [4, 0], 0)], data),
+        "broken_tensor_overflow": gguf([], [tensor("w", 0, [2**31, 2**31], 0)], data),
+        "broken_tensor_row": gguf([], [tensor("w", 2, [33], 0)], data),
+        "broken_tensor_offset": gguf([], [tensor("w", 0, [4], 16)], data),
+        "broken_tensor_outside": gguf([], [tensor("w", 0, [4], 2**64 - 32)], data),
+        "broken_data_short": gguf([arch], two, data)[:-1],
+    }
+
+
+def main():
+    root = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else
+                        pathlib.Path(__file__).parent / "corpora")
+    for target, seeds in {"gguf": gguf_seeds()}.items():
+        folder = root / target
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, content in seeds.items():
+            assert len(content) < 4096
+            (folder / name).write_bytes(content)
+
+
+if __name__ == "__main__":
+    main()
