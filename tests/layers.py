@@ -22,7 +22,7 @@ FOR_BACKENDS = re.compile(r'lib/(backend\.h$|base/|quant/|ir/(graph|op)\.h$)')
 SYSTEM = [
     (re.compile(r'(pthread|unistd|fcntl|dlfcn|sched|signal|dirent|poll|semaphore)\.h|sys/.*'),
      re.compile(r'lib/base/')),
-    (re.compile(r'(pcre2|utf8proc)\.h'), re.compile(r'lib/text/')),
+    (re.compile(r'(pcre2|utf8proc)\.h'), re.compile(r'lib/(text|import)/')),
     (re.compile(r'(oneapi/dnnl/)?dnnl.*\.h'), re.compile(r'backends/cpu_onednn/')),
 ]
 STANDARD_FOR_HEADERS = {'stddef.h', 'stdint.h'}

@@ -134,6 +134,7 @@ static int count_step(bench *b, het_phase phase, int64_t tokens, int64_t context
     o.phase = (uint32_t)phase;
     o.token_count = tokens;
     o.context_count = context;
+    o.devices = b->engine->selected;
     o.threads = (uint32_t)b->request->settings.threads;
     het_plan *plan = NULL;
     het_error err = HET_ERROR_INIT;

@@ -48,11 +48,29 @@ void settings_session(options *o, settings *s)
     options_flag(o, "mapped", 0, &s->mapped, "Use weights as they lie in the file");
 }
 
+/* Names of backends are for the context, because some are probed only when named; a list with a
+ * kind of device in it ("cpu", "gpu", "npu") selects among what the context found. */
+static bool names_a_kind(const char *list)
+{
+    static const char *const kinds[] = { "cpu", "gpu", "igpu", "npu" };
+    for (const char *at = list; at; at = strchr(at, ',')) {
+        at += *at == ',';
+        at += *at == '-';
+        for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
+            if (strcspn(at, ",") == strlen(kinds[i]) && !strncmp(at, kinds[i], strlen(kinds[i])))
+                return true;
+    }
+    return false;
+}
+
 int engine_context(engine *e, const settings *s)
 {
     het_error err = HET_ERROR_INIT;
     het_context_options o = HET_CONTEXT_OPTIONS_INIT;
-    o.backends = s->devices;
+    if (names_a_kind(s->devices))
+        e->selected = s->devices;
+    else
+        o.backends = s->devices;
     const het_status status = het_context_create(&o, &e->context, &err);
     return status ? failure_of(status, &err) : STATUS_GO;
 }
@@ -87,6 +105,7 @@ int engine_session(engine *e, const settings *s, const het_session_options *more
     if (more)
         o = *more;
     o.threads = (uint32_t)s->threads;
+    o.devices = e->selected;
     o.context_max = o.context_max ? o.context_max : s->context;
     o.batch_max = o.batch_max ? o.batch_max : (uint32_t)s->batch;
     o.kv_dtype = s->kv == 1 ? HET_DTYPE_F32 : HET_DTYPE_F16;

@@ -24,6 +24,7 @@ typedef struct engine {
     het_model *model;
     het_session *session;
     const het_tokenizer *tokenizer; /* borrowed from model; NULL if it has none */
+    const char *selected;           /* for the `devices` of sessions and plans; NULL: all */
     het_model_info info;
     double load_s;                  /* both opens together */
 } engine;

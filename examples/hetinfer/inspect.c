@@ -86,8 +86,9 @@ static void print_facts(const het_model_info *m)
         printf("experts       %u, %u per token\n", m->expert_count, m->expert_used_count);
     printf("parameters    %.3f M, %.3f M read per token\n", (double)m->parameter_count * 1e-6,
            (double)m->active_count * 1e-6);
-    printf("weights       %s   keys and values %s per position (f16)\n",
-           format_bytes((double)m->weight_bytes, a), format_bytes((double)m->kv_bytes_per_token, b));
+    format_bytes((double)m->weight_bytes, a);
+    format_bytes((double)m->kv_bytes_per_token, b);
+    printf("weights       %s   keys and values %s per position (f16)\n", a, b);
 }
 
 static void print_modules(const summary *s)

@@ -31,8 +31,7 @@ static void print_usage(FILE *f)
     fputs("usage: hetinfer COMMAND [option ...]\n\ncommands:\n", f);
     for (size_t i = 0; i < COMMAND_COUNT; i++)
         fprintf(f, "  %-12s %s\n", commands[i].name, commands[i].summary);
-    fputs("\n'hetinfer COMMAND --help' lists the options of one; 'hetinfer --version' the release.\n",
-          f);
+    fputs("\nhetinfer COMMAND --help: options of a command; hetinfer --version: the release\n", f);
 }
 
 int main(int argc, char **argv)

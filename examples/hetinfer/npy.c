@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The number of rows is known only at the end, so the header has a fixed size and is written twice.
  *
- *     "\x93NUMPY" 1 0 | u16 length of the dictionary, little-endian | dictionary, blanks, "\n" | data
+ *     "\x93NUMPY" 1 0 | u16 length of the rest, little-endian | dictionary, blanks, "\n" | data
  *
  * The data starts at a multiple of 64 bytes (NumPy format 1.0). Values are written as the machine
  * holds them and declared little-endian, which is what every supported machine is.

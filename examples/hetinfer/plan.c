@@ -118,6 +118,7 @@ int command_plan(int argc, char **argv)
         p.context_count = r.context;
         p.threads = (uint32_t)r.settings.threads;
         p.measure = r.measure;
+        p.devices = e.selected;
         het_plan *plan = NULL;
         het_error err = HET_ERROR_INIT;
         const het_status made = het_plan_make(e.model, &p, &plan, &err);

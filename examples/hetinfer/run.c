@@ -157,7 +157,8 @@ static int generate(const engine *e, const request *r, const char *text, size_t 
     choose_sampler(r, &sampler);
     het_generate_options o = HET_GENERATE_OPTIONS_INIT;
     o.max_tokens = (uint32_t)r->max_tokens;
-    o.flags = (r->no_bos ? HET_GENERATE_NO_BOS : 0) | (r->special ? HET_GENERATE_PARSE_SPECIAL : 0) |
+    o.flags = (r->no_bos ? HET_GENERATE_NO_BOS : 0) |
+              (r->special ? HET_GENERATE_PARSE_SPECIAL : 0) |
               (r->ignore_eos ? HET_GENERATE_IGNORE_END : 0);
     o.sampler = &sampler;
     o.stop = r->stop.at;

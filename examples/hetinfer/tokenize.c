@@ -113,7 +113,8 @@ static int decode(const engine *e, const request *r, const int32_t *ids, size_t 
     const uint64_t flags = r->special ? HET_DECODE_SPECIAL : 0;
     het_error err = HET_ERROR_INIT;
     size_t bytes = 0;
-    het_status status = het_tokenizer_decode(e->tokenizer, ids, count, flags, NULL, 0, &bytes, &err);
+    het_status status =
+        het_tokenizer_decode(e->tokenizer, ids, count, flags, NULL, 0, &bytes, &err);
     if (status)
         return failure_of(status, &err);
     char *text = malloc(bytes + 1);

@@ -34,7 +34,7 @@ RESTRICTED = {
     'getenv': {'base_os.c.o'},         # the environment is read in one place
     'secure_getenv': {'base_os.c.o'},
     'dlopen': {'base_os.c.o'},         # modules are opened in one place
-    'stderr': {'base_log.c.o'},        # HETINFER_LOG without a callback
+    'stderr': {'api_context.c.o'},     # HETINFER_LOG without a callback
 }
 
 
