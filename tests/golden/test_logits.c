@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Teacher-forced logits and greedy text of real models against golden vectors that another
+ * program computed.
+ *
+ *     test_logits DEVICES [FILTER]
+ *
+ * Every golden <model>.<prompt>.json in the lists below is fed in three ways: at once, token by
+ * token, and in odd chunks. Bounds are absolute, on logits of magnitude up to about 20; they are
+ * derived in docs/NUMERICS.md. */
+#include <jansson.h>
+#include <stdbool.h>
+
+#include <hetinfer.h>
+
+#include "test.h"
+
+typedef struct golden_case {
+    const char *model;  /* below llm/ */
+    const char *golden; /* below golden/, without extension */
+    double bound;       /* largest absolute difference; 0: the peer's own, see below */
+    const char *peer;   /* golden of the same file as the peer ran it, or NULL */
+    bool text;          /* greedy text must be equal for the whole length */
+} golden_case;
+
+/* F32 and what is exact in F32 meets the reference within rounding. For block formats the truth
+ * is the file dequantised to F32 (`-deq`): in exact precision the bound is the same, in fast
+ * precision it is what the peer's own 8-bit activations deviate from that truth. */
+static const golden_case cases[] = {
+    { "gguf/stories260K-F32.gguf", "llm/stories260K-F32.once", 2e-4, NULL, true },
+    { "gguf/stories260K-F32.gguf", "llm/stories260K-F32.dog", 2e-4, NULL, true },
+    { "gguf/stories260K-F32.gguf", "llm/stories260K-F32.story", 2e-4, NULL, false },
+    { "gguf/stories260K-F16.gguf", "llm/stories260K-F16-deq.once", 0, "llm/stories260K-F16.once", false },
+    { "gguf/stories260K-BF16.gguf", "llm/stories260K-BF16-deq.once", 0, "llm/stories260K-BF16.once", false },
+    { "gguf/stories260K-Q8_0.gguf", "llm/stories260K-Q8_0-deq.once", 0, "llm/stories260K-Q8_0.once", false },
+    { "gguf/stories260K-Q4_0.gguf", "llm/stories260K-Q4_0-deq.once", 0, "llm/stories260K-Q4_0.once", false },
+    { "gguf/stories260K-Q4_1.gguf", "llm/stories260K-Q4_1-deq.once", 0, "llm/stories260K-Q4_1.once", false },
+    { "gguf/stories260K-Q5_0.gguf", "llm/stories260K-Q5_0-deq.once", 0, "llm/stories260K-Q5_0.once", false },
+    { "gguf/stories260K-IQ4_NL.gguf", "llm/stories260K-IQ4_NL-deq.once", 0, "llm/stories260K-IQ4_NL.once", false },
+    { "gguf/stories260K-Q4_K_M.gguf", "llm/stories260K-Q4_K_M-deq.once", 0, "llm/stories260K-Q4_K_M.once", false },
+    { "derived/stories260K-llama-tied-F32.gguf", "derived/stories260K-llama-tied-F32.once", 2e-4, NULL, true },
+    { "derived/stories260K-phi3-F32.gguf", "derived/stories260K-phi3-F32.once", 2e-4, NULL, true },
+    { "derived/stories260K-x256-F16.gguf", "derived/stories260K-x256-F16-deq.once", 0, "derived/stories260K-x256-F16.once", false },
+    { "derived/stories260K-x256-Q8_0.gguf", "derived/stories260K-x256-Q8_0-deq.once", 0, "derived/stories260K-x256-Q8_0.once", false },
+    { "derived/stories260K-x256-Q4_0.gguf", "derived/stories260K-x256-Q4_0-deq.once", 0, "derived/stories260K-x256-Q4_0.once", false },
+    { "derived/stories260K-x256-IQ4_NL.gguf", "derived/stories260K-x256-IQ4_NL-deq.once", 0, "derived/stories260K-x256-IQ4_NL.once", false },
+    { "derived/stories260K-x256-IQ4_XS.gguf", "derived/stories260K-x256-IQ4_XS-deq.once", 0, "derived/stories260K-x256-IQ4_XS.once", false },
+    { "derived/stories260K-x256-Q2_K.gguf", "derived/stories260K-x256-Q2_K-deq.once", 0, "derived/stories260K-x256-Q2_K.once", false },
+    { "derived/stories260K-x256-Q3_K_M.gguf", "derived/stories260K-x256-Q3_K_M-deq.once", 0, "derived/stories260K-x256-Q3_K_M.once", false },
+    { "derived/stories260K-x256-Q4_K_M.gguf", "derived/stories260K-x256-Q4_K_M-deq.once", 0, "derived/stories260K-x256-Q4_K_M.once", false },
+    { "derived/stories260K-x256-Q5_K_M.gguf", "derived/stories260K-x256-Q5_K_M-deq.once", 0, "derived/stories260K-x256-Q5_K_M.once", false },
+    { "derived/stories260K-x256-Q6_K.gguf", "derived/stories260K-x256-Q6_K-deq.once", 0, "derived/stories260K-x256-Q6_K.once", false },
+};
+
+/* ---- a golden ---- */
+
+typedef struct golden {
+    int32_t *ids;
+    size_t prompt, count; /* rows = count */
+    size_t vocabulary;
+    float *logits;
+    char *text;
+} golden;
+
+static void golden_free(golden *g)
+{
+    free(g->ids);
+    free(g->logits);
+    free(g->text);
+}
+
+static bool golden_load(golden *g, const char *name)
+{
+    char path[512], file[256];
+    memset(g, 0, sizeof *g);
+    snprintf(file, sizeof file, "golden/%s.json", name);
+    json_t *j = json_load_file(test_data_path(path, sizeof path, file), 0, NULL);
+    if (!j)
+        return false;
+    const json_t *prompt = json_object_get(j, "prompt_ids");
+    const json_t *made = json_object_get(j, "generated_ids");
+    g->prompt = json_array_size(prompt);
+    g->count = (size_t)json_integer_value(json_object_get(j, "logits_rows"));
+    g->vocabulary = (size_t)json_integer_value(json_object_get(j, "n_vocab"));
+    g->ids = calloc(g->prompt + json_array_size(made) + 1, sizeof *g->ids);
+    for (size_t i = 0; i < g->prompt; i++)
+        g->ids[i] = (int32_t)json_integer_value(json_array_get(prompt, i));
+    for (size_t i = 0; i < json_array_size(made); i++)
+        g->ids[g->prompt + i] = (int32_t)json_integer_value(json_array_get(made, i));
+    const char *text = json_string_value(json_object_get(j, "text"));
+    g->text = text ? strcpy(malloc(strlen(text) + 1), text) : NULL;
+    json_decref(j);
+    size_t bytes = 0;
+    snprintf(file, sizeof file, "golden/%s.logits.f32", name);
+    g->logits = test_read_file(test_data_path(path, sizeof path, file), &bytes);
+    return g->logits && bytes == g->count * g->vocabulary * sizeof(float);
+}
+
+/* ---- feeding ---- */
+
+static double worst(const float *a, const float *b, size_t n)
+{
+    double most = 0;
+    for (size_t i = 0; i < n; i++) {
+        const double d = fabs((double)a[i] - (double)b[i]);
+        if (!(d <= most))
+            most = d;
+    }
+    return most;
+}
+
+/* Feed the golden's ids in chunks of these sizes (repeating) and return the worst difference. */
+static double feed(het_session *session, const golden *g, const size_t *sizes, size_t size_count)
+{
+    het_sequence *q = NULL;
+    double most = 0;
+    size_t fed = 0, seen = 0, turn = 0;
+    CHECK_INT(het_sequence_create(session, &q, NULL), HET_OK);
+    while (q && fed < g->count) {
+        size_t n = sizes[turn++ % size_count];
+        n = n < g->count - fed ? n : g->count - fed;
+        CHECK_INT(het_sequence_append(q, g->ids + fed, n, HET_APPEND_LOGITS_ALL, NULL), HET_OK);
+        fed += n;
+        while (het_sequence_pending(q) > 0) {
+            int64_t first = -1;
+            uint32_t rows = 0;
+            het_error err = HET_ERROR_INIT;
+            if (het_session_step(session, NULL, &err) != HET_OK) {
+                TEST_FAIL("step: %s", err.message);
+                het_sequence_destroy(q);
+                return INFINITY;
+            }
+            const float *logits = het_sequence_logits(q, &first, &rows);
+            CHECK(logits && (size_t)first == seen && seen + rows <= g->count);
+            if (!logits || (size_t)first != seen || seen + rows > g->count)
+                break;
+            const double d = worst(logits, g->logits + seen * g->vocabulary, rows * g->vocabulary);
+            most = d > most ? d : most;
+            seen += rows;
+        }
+    }
+    CHECK_INT(seen, g->count);
+    het_sequence_destroy(q);
+    return most;
+}
+
+typedef struct sink {
+    char text[8192];
+    size_t bytes;
+} sink;
+
+static int collect(void *user, const char *text, size_t bytes)
+{
+    sink *s = user;
+    if (s->bytes + bytes >= sizeof s->text)
+        return 1;
+    memcpy(s->text + s->bytes, text, bytes + 1);
+    s->bytes += bytes;
+    return 0;
+}
+
+/* The golden's text is prompt and continuation; ours is the continuation. */
+static void check_text(het_session *session, const char *prompt, const golden *g)
+{
+    sink s = { .bytes = 0 };
+    const het_sampler_options greedy = { .struct_size = sizeof greedy,
+                                         .flags = HET_SAMPLER_GREEDY };
+    het_generate_options o = HET_GENERATE_OPTIONS_INIT;
+    o.sampler = &greedy;
+    o.max_tokens = (uint32_t)(g->count + 1 - g->prompt);
+    o.piece = collect;
+    o.piece_user = &s;
+    het_error err = HET_ERROR_INIT;
+    const het_status st = het_generate(session, prompt, strlen(prompt), &o, NULL, &err);
+    if (st != HET_OK)
+        TEST_FAIL("generate: %s", err.message);
+    const char *want = strstr(g->text, prompt);
+    CHECK(want != NULL);
+    if (want)
+        CHECK_STR(s.text, want + strlen(prompt));
+}
+
+static het_session *open_session(const char *model_path, const char *devices, uint32_t precision)
+{
+    het_error err = HET_ERROR_INIT;
+    het_context *context = NULL;
+    het_model *model = NULL;
+    het_session *session = NULL;
+    het_session_options o = HET_SESSION_OPTIONS_INIT;
+    o.kv_dtype = HET_DTYPE_F32;
+    o.devices = devices;
+    o.precision = precision;
+    o.batch_max = 64;
+    o.logits_max = 48;
+    het_status s = het_context_create(NULL, &context, &err);
+    if (s == HET_OK)
+        s = het_model_load(context, model_path, NULL, &model, &err);
+    if (s == HET_OK)
+        s = het_session_create(model, &o, &session, &err);
+    if (s != HET_OK)
+        TEST_FAIL("%s: %s", model_path, err.message);
+    het_model_destroy(model);
+    het_context_destroy(context);
+    return session;
+}
+
+/* What the peer's own run of the same file deviates from the truth. */
+static double peer_bound(const golden_case *c, const golden *truth)
+{
+    golden peer;
+    double bound = 0;
+    if (golden_load(&peer, c->peer)) {
+        /* Their texts may part; rows agree in their inputs up to there. */
+        size_t rows = 0;
+        while (rows < truth->count && rows < peer.count && peer.ids[rows] == truth->ids[rows])
+            rows++;
+        bound = worst(peer.logits, truth->logits, rows * truth->vocabulary);
+    }
+    golden_free(&peer);
+    return bound;
+}
+
+static void run_case(const golden_case *c, const char *devices)
+{
+    static const size_t whole[] = { 100000 }, one[] = { 1 }, odd[] = { 3, 1, 17, 2, 5 };
+    char path[512], file[256];
+    golden g;
+    snprintf(file, sizeof file, "llm/%s", c->model);
+    test_data_path(path, sizeof path, file);
+    CHECK(golden_load(&g, c->golden));
+    const double peer = c->peer ? peer_bound(c, &g) : 0;
+    for (uint32_t precision = 0; precision < 2 && g.logits; precision++) {
+        het_session *s = open_session(path, devices, precision);
+        if (!s)
+            continue;
+        const double bound = c->bound > 0 || precision == HET_PRECISION_EXACT ? 2e-4 : peer;
+        const double a = feed(s, &g, whole, 1), b = feed(s, &g, one, 1), d = feed(s, &g, odd, 5);
+        printf("%-46s %s  whole %.2e  single %.2e  odd %.2e  bound %.2e\n", c->golden,
+               precision ? "exact" : "fast ", a, b, d, bound);
+        CHECK(a <= bound && b <= bound && d <= bound);
+        if (c->text)
+            check_text(s, strstr(c->golden, ".dog") ? "The dog and the cat" : "Once upon a time", &g);
+        het_session_destroy(s);
+    }
+    golden_free(&g);
+}
+
+int main(int argc, char **argv)
+{
+    const char *devices = argc > 1 ? argv[1] : NULL;
+    char path[512];
+    test_data_path(path, sizeof path, "");
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        if (argc < 3 || strstr(cases[i].golden, argv[2]))
+            run_case(&cases[i], devices);
+    return test_finish();
+}
