@@ -8,11 +8,8 @@
  * token, and in odd chunks. Bounds are absolute, on logits of magnitude up to about 20; they are
  * derived in docs/NUMERICS.md. */
 #include <jansson.h>
-#include <stdbool.h>
 
-#include <hetinfer.h>
-
-#include "test.h"
+#include "golden/feed.h"
 
 typedef struct golden_case {
     const char *model;  /* below llm/ */
@@ -95,79 +92,16 @@ static bool golden_load(golden *g, const char *name)
     return g->logits && bytes == g->count * g->vocabulary * sizeof(float);
 }
 
-/* ---- feeding ---- */
-
-static double worst(const float *a, const float *b, size_t n)
-{
-    double most = 0;
-    for (size_t i = 0; i < n; i++) {
-        const double d = fabs((double)a[i] - (double)b[i]);
-        if (!(d <= most))
-            most = d;
-    }
-    return most;
-}
-
-/* Feed the golden's ids in chunks of these sizes (repeating) and return the worst difference. */
-static double feed(het_session *session, const golden *g, const size_t *sizes, size_t size_count)
-{
-    het_sequence *q = NULL;
-    double most = 0;
-    size_t fed = 0, seen = 0, turn = 0;
-    CHECK_INT(het_sequence_create(session, &q, NULL), HET_OK);
-    while (q && fed < g->count) {
-        size_t n = sizes[turn++ % size_count];
-        n = n < g->count - fed ? n : g->count - fed;
-        CHECK_INT(het_sequence_append(q, g->ids + fed, n, HET_APPEND_LOGITS_ALL, NULL), HET_OK);
-        fed += n;
-        while (het_sequence_pending(q) > 0) {
-            int64_t first = -1;
-            uint32_t rows = 0;
-            het_error err = HET_ERROR_INIT;
-            if (het_session_step(session, NULL, &err) != HET_OK) {
-                TEST_FAIL("step: %s", err.message);
-                het_sequence_destroy(q);
-                return INFINITY;
-            }
-            const float *logits = het_sequence_logits(q, &first, &rows);
-            CHECK(logits && (size_t)first == seen && seen + rows <= g->count);
-            if (!logits || (size_t)first != seen || seen + rows > g->count)
-                break;
-            const double d = worst(logits, g->logits + seen * g->vocabulary, rows * g->vocabulary);
-            most = d > most ? d : most;
-            seen += rows;
-        }
-    }
-    CHECK_INT(seen, g->count);
-    het_sequence_destroy(q);
-    return most;
-}
-
-typedef struct sink {
-    char text[8192];
-    size_t bytes;
-} sink;
-
-static int collect(void *user, const char *text, size_t bytes)
-{
-    sink *s = user;
-    if (s->bytes + bytes >= sizeof s->text)
-        return 1;
-    memcpy(s->text + s->bytes, text, bytes + 1);
-    s->bytes += bytes;
-    return 0;
-}
-
 /* The golden's text is prompt and continuation; ours is the continuation. */
 static void check_text(het_session *session, const char *prompt, const golden *g)
 {
-    sink s = { .bytes = 0 };
+    text_sink s = { .bytes = 0 };
     const het_sampler_options greedy = { .struct_size = sizeof greedy,
                                          .flags = HET_SAMPLER_GREEDY };
     het_generate_options o = HET_GENERATE_OPTIONS_INIT;
     o.sampler = &greedy;
     o.max_tokens = (uint32_t)(g->count + 1 - g->prompt);
-    o.piece = collect;
+    o.piece = text_collect;
     o.piece_user = &s;
     het_error err = HET_ERROR_INIT;
     const het_status st = het_generate(session, prompt, strlen(prompt), &o, NULL, &err);
@@ -177,30 +111,6 @@ static void check_text(het_session *session, const char *prompt, const golden *g
     CHECK(want != NULL);
     if (want)
         CHECK_STR(s.text, want + strlen(prompt));
-}
-
-static het_session *open_session(const char *model_path, const char *devices, uint32_t precision)
-{
-    het_error err = HET_ERROR_INIT;
-    het_context *context = NULL;
-    het_model *model = NULL;
-    het_session *session = NULL;
-    het_session_options o = HET_SESSION_OPTIONS_INIT;
-    o.kv_dtype = HET_DTYPE_F32;
-    o.devices = devices;
-    o.precision = precision;
-    o.batch_max = 64;
-    o.logits_max = 48;
-    het_status s = het_context_create(NULL, &context, &err);
-    if (s == HET_OK)
-        s = het_model_load(context, model_path, NULL, &model, &err);
-    if (s == HET_OK)
-        s = het_session_create(model, &o, &session, &err);
-    if (s != HET_OK)
-        TEST_FAIL("%s: %s", model_path, err.message);
-    het_model_destroy(model);
-    het_context_destroy(context);
-    return session;
 }
 
 /* What the peer's own run of the same file deviates from the truth. */
@@ -219,6 +129,11 @@ static double peer_bound(const golden_case *c, const golden *truth)
     return bound;
 }
 
+static double feed_golden(het_session *session, const golden *g, const size_t *sizes, size_t count)
+{
+    return feed(session, g->ids, g->count, g->logits, g->vocabulary, sizes, count);
+}
+
 static void run_case(const golden_case *c, const char *devices)
 {
     static const size_t whole[] = { 100000 }, one[] = { 1 }, odd[] = { 3, 1, 17, 2, 5 };
@@ -233,7 +148,8 @@ static void run_case(const golden_case *c, const char *devices)
         if (!s)
             continue;
         const double bound = c->bound > 0 || precision == HET_PRECISION_EXACT ? 2e-4 : peer;
-        const double a = feed(s, &g, whole, 1), b = feed(s, &g, one, 1), d = feed(s, &g, odd, 5);
+        const double a = feed_golden(s, &g, whole, 1), b = feed_golden(s, &g, one, 1);
+        const double d = feed_golden(s, &g, odd, 5);
         printf("%-46s %s  whole %.2e  single %.2e  odd %.2e  bound %.2e\n", c->golden,
                precision ? "exact" : "fast ", a, b, d, bound);
         CHECK(a <= bound && b <= bound && d <= bound);
