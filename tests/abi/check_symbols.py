@@ -28,7 +28,7 @@ FORBIDDEN = {'exit', '_exit', 'quick_exit', 'atexit', 'printf', 'vprintf', 'puts
              'stdout', 'signal', 'sigaction', 'sigprocmask', 'setlocale', 'uselocale', 'fork',
              'vfork', 'system', 'popen', 'execve', 'execvp', 'socket', 'connect', 'listen',
              'srand', 'rand', 'setenv', 'putenv', 'chdir', 'umask', 'strtok', 'gmtime',
-             'localtime', 'strerror'}
+             'localtime'}
 # Symbols that only some objects may import, and why.
 RESTRICTED = {
     'getenv': {'base_os.c.o'},         # the environment is read in one place
@@ -87,7 +87,8 @@ def archive(library):
     for line in nm(['-A', '-g', library]).splitlines():
         match = re.match(r'(.*):\s*(?:[0-9a-f]+)?\s*([A-Za-z]) (\S+)$', line)
         if match:
-            name = match[1].split(':')[-1].split('/')[-1]
+            # meson names an object by its path from the folder that builds it: ".._base_mem.c.o".
+            name = re.sub(r'^(\.\._)+', '', match[1].split(':')[-1].split('/')[-1])
             (imported if match[2] in 'Uw' else defined)[name].add(match[3])
     return defined, imported
 
