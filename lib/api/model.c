@@ -293,25 +293,12 @@ size_t het_model_metadata_count(const het_model *model)
     return model->gguf.entry_count;
 }
 
-/* Static names of GGUF types; arrays by their element. */
-static const char *type_name(const het__gguf_entry *e)
-{
-    static const char *const names[] = { "u8",   "i8",     "u16",   "i16", "u32", "i32", "f32",
-                                         "bool", "string", "array", "u64", "i64", "f64" };
-    static const char *const arrays[] = {
-        "array of u8",  "array of i8",   "array of u16",    "array of i16",
-        "array of u32", "array of i32",  "array of f32",    "array of bool",
-        "array of string", "array of arrays", "array of u64", "array of i64", "array of f64"
-    };
-    return e->type == HET__GGUF_ARRAY ? arrays[e->element] : names[e->type];
-}
-
 het_status het_model_metadata_at(const het_model *model, size_t index, het_metadata *entry)
 {
     if (index >= model->gguf.entry_count)
         return HET_E_INVALID;
     const het__gguf_entry *e = &model->gguf.entries[index];
-    const het_metadata out = { sizeof out, 0, e->key, type_name(e), model->values[index] };
+    const het_metadata out = { sizeof out, 0, e->key, het__gguf_type_name(e), model->values[index] };
     return het__result_write(entry, &out, sizeof out);
 }
 
