@@ -110,7 +110,7 @@ static const char *finish_name(uint32_t finish)
     case HET_FINISH_END: return "end";
     case HET_FINISH_STOP: return "stop";
     case HET_FINISH_CALLBACK: return "interrupted";
-    default: return "cancelled";
+    default: return "interrupted"; /* het_generate() was cancelled */
     }
 }
 
