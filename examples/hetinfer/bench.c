@@ -7,41 +7,14 @@
  * of products that of pp. The better of the two measurements counts, so a share is never flattered
  * by a slow minute.
  */
+#include "bench.h"
 #include "commands.h"
-#include "common.h"
 #include "interrupt.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define REPEAT_MAX 1000
-
-typedef struct request {
-    int64_t prompt, generate, repeat, depth; /* -1: not given */
-    settings settings;
-} request;
-
-typedef struct series {
-    char name[40];
-    double samples[REPEAT_MAX]; /* tokens per second */
-    size_t count;
-    double mean, deviation, median;
-    double limit;      /* tokens per second; 0 if the device cannot be measured */
-    const char *bound; /* what limits it */
-} series;
-
-typedef struct bench {
-    engine *engine;
-    const request *request;
-    het_sequence *sequence;
-    uint64_t random;
-    uint32_t device; /* index in the context of the one that reads most weights */
-    het_device_figures before, after;
-    series prompt, generate;
-    double prompt_flops, token_bytes;
-} bench;
 
 static int add_tokens(bench *b, int64_t count)
 {
@@ -158,7 +131,7 @@ static int count_step(bench *b, het_phase phase, int64_t tokens, int64_t context
 
 static int count_work(bench *b)
 {
-    const request *r = b->request;
+    const bench_request *r = b->request;
     const int64_t batch = r->settings.batch ? r->settings.batch : 512;
     het_plan_info info;
     int status = STATUS_GO;
@@ -187,7 +160,7 @@ static void measure(const bench *b, het_device_figures *figures)
 }
 
 /* Type of products that most of the weights allow: 0 f32, 1 bf16, 2 int8. */
-static int product_type(const engine *e, const request *r)
+static int product_type(const engine *e, const bench_request *r)
 {
     double bytes[3] = { 0 };
     for (size_t i = 0; i < het_model_weight_count(e->model); i++) {
@@ -221,7 +194,7 @@ static void find_limits(bench *b)
 
 static int run_all(bench *b)
 {
-    const request *r = b->request;
+    const bench_request *r = b->request;
     het_error err = HET_ERROR_INIT;
     const het_status made = het_sequence_create(b->engine->session, &b->sequence, &err);
     if (made)
@@ -240,90 +213,8 @@ static int run_all(bench *b)
     return status;
 }
 
-static void print_series(const series *s)
-{
-    if (!s->count)
-        return;
-    printf("%-16s %10.2f +- %-8.2f %10.2f", s->name, s->mean, s->deviation, s->median);
-    if (s->limit > 0)
-        printf(" %12.2f %7.1f %%  of %s", s->limit, 100.0 * s->median / s->limit, s->bound);
-    putchar('\n');
-}
-
-static void print_figures(const char *when, const het_device_figures *f)
-{
-    if (f->source == HET_SOURCE_UNAVAILABLE)
-        printf("%-16s this device cannot be measured\n", when);
-    else
-        printf("%-16s read %.2f GB/s, f32 %.1f, bf16 %.1f, int8 %.1f GOP/s\n", when,
-               f->read_bytes_per_s * 1e-9, f->f32_ops_per_s * 1e-9, f->bf16_ops_per_s * 1e-9,
-               f->int8_ops_per_s * 1e-9);
-}
-
-static int print_table(const bench *b)
-{
-    const het_model_info *m = &b->engine->info;
-    char weights[32], token[32];
-    print_safe(m->name[0] ? m->name : m->architecture, 0);
-    printf(", %.2f M parameters, %s; a token reads %s\n\n", (double)m->parameter_count * 1e-6,
-           format_bytes((double)m->weight_bytes, weights), format_bytes(b->token_bytes, token));
-    printf("%-16s %22s %10s %12s %9s\n", "test", "tokens/s (mean, sd)", "median", "limit",
-           "share");
-    print_series(&b->prompt);
-    print_series(&b->generate);
-    putchar('\n');
-    print_figures("machine before", &b->before);
-    print_figures("machine after", &b->after);
-    return fflush(stdout) ? failure("cannot write the result") : STATUS_DONE;
-}
-
-static json_t *json_series(const series *s, int64_t tokens, int64_t depth)
-{
-    json_t *samples = json_array();
-    for (size_t i = 0; i < s->count; i++)
-        json_array_append_new(samples, json_real(s->samples[i]));
-    json_t *entry = json_pack("{s:s, s:I, s:I, s:f, s:f, s:f, s:o}", "name", s->name, "tokens",
-                              (json_int_t)tokens, "depth", (json_int_t)depth, "mean", s->mean,
-                              "stddev", s->deviation, "median", s->median, "samples", samples);
-    const bool known = s->limit > 0;
-    json_object_set_new(entry, "limit", known ? json_real(s->limit) : json_null());
-    json_object_set_new(entry, "share", known ? json_real(s->median / s->limit) : json_null());
-    json_object_set_new(entry, "bound", json_string(s->bound));
-    return entry;
-}
-
-static json_t *json_figures(const het_device_figures *f)
-{
-    return json_pack("{s:s, s:f, s:f, s:f, s:f}", "source", source_name(f->source),
-                     "read_bytes_per_s", f->read_bytes_per_s, "f32_ops_per_s", f->f32_ops_per_s,
-                     "bf16_ops_per_s", f->bf16_ops_per_s, "int8_ops_per_s", f->int8_ops_per_s);
-}
-
-static int print_json(const bench *b)
-{
-    const het_model_info *m = &b->engine->info;
-    const request *r = b->request;
-    json_t *root = json_begin("bench"), *tests = json_array();
-    json_object_set_new(root, "model",
-                        json_pack("{s:s, s:I, s:I}", "architecture", m->architecture,
-                                  "parameter_count", (json_int_t)m->parameter_count,
-                                  "weight_bytes", (json_int_t)m->weight_bytes));
-    if (b->prompt.count)
-        json_array_append_new(tests, json_series(&b->prompt, r->prompt, 0));
-    if (b->generate.count)
-        json_array_append_new(tests, json_series(&b->generate, r->generate, r->depth));
-    json_object_set_new(root, "tests", tests);
-    json_object_set_new(root, "token_bytes", json_real(b->token_bytes));
-    json_object_set_new(root, "prompt_flops", json_real(b->prompt_flops));
-    json_object_set_new(root, "load_s", json_real(b->engine->load_s));
-    json_object_set_new(root, "peak_memory_bytes", json_integer((json_int_t)peak_memory_bytes()));
-    json_object_set_new(root, "before", json_figures(&b->before));
-    json_object_set_new(root, "after", json_figures(&b->after));
-    return json_end(root);
-}
-
 /* Defaults that the model has room for, and the context that holds them. */
-static int choose_sizes(const engine *e, request *r, het_session_options *o)
+static int choose_sizes(const engine *e, bench_request *r, het_session_options *o)
 {
     const int64_t room = e->info.context_max > 0 ? e->info.context_max : 4096;
     r->prompt = r->prompt >= 0 ? r->prompt : room < 512 ? room : 512;
@@ -340,7 +231,7 @@ static int choose_sizes(const engine *e, request *r, het_session_options *o)
 
 int command_bench(int argc, char **argv)
 {
-    request r = { .prompt = -1, .generate = -1, .repeat = 5 };
+    bench_request r = { .prompt = -1, .generate = -1, .repeat = 5 };
     options o;
     options_begin(&o, "bench", "MODEL", "Measure tokens per second, and the machine's limits.");
     options_int(&o, "prompt", 'p', &r.prompt, 0, INT32_MAX, "N", "Tokens of a prompt (512)");
@@ -366,7 +257,7 @@ int command_bench(int argc, char **argv)
         *b = (bench){ .engine = &e, .request = &r, .random = 1 };
         status = run_all(b);
         if (status == STATUS_GO)
-            status = r.settings.json ? print_json(b) : print_table(b);
+            status = r.settings.json ? bench_print_json(b) : bench_print_table(b);
     }
     free(b);
     engine_close(&e);
