@@ -147,7 +147,8 @@ def logits_agree_with_perplexity(c):
     c.run('eval', c.model, '--ids', ','.join(map(str, ids)), '--logits', out, '-b', 7,
           '--precision', 'exact')
     exact = read_npy(out)[2]
-    c.run('eval', c.model, '--ids', ','.join(map(str, ids)), '--logits', out, '--precision', 'exact')
+    c.run('eval', c.model, '--ids', ','.join(map(str, ids)), '--logits', out, '--precision',
+          'exact')
     differ = max(abs(a - b) for a, b in zip(exact, read_npy(out)[2]))
     check(differ < 1e-3, f'logits differ by {differ} with the size of a step')
     file = os.path.join(c.folder, 'text.txt')
