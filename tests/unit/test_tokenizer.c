@@ -124,6 +124,7 @@ static void spm_merges_by_score(void)
         { "\xe2\x96\x81", 1, -9 }, { "a", 1, -9 },  { "b", 1, -9 },  { "c", 1, -9 },   /* 259.. */
         { "ab", 1, -2 },           { "bc", 1, -1 }, { "abc", 1, -5 }, { "aa", 1, -3 }, /* 263.. */
         { "\xe2\x96\x81" "a", 1, -4 }, { "aaa", 1, -8 },                               /* 267.. */
+        { "de", 1, -30001 },       { "ef", 1, -30000 },                               /* 269.. */
     };
     builder *b = malloc(sizeof *b);
     start_spm(b, true);
@@ -138,6 +139,7 @@ static void spm_merges_by_score(void)
     CHECK_IDS(t, "a b", 0, "267 259 261");
     CHECK_IDS(t, "aa", 0, "259 266");
     CHECK_IDS(t, "baaaa", 0, "259 261 266 266"); /* leftmost first; aaa loses */
+    CHECK_IDS(t, "def", 0, "259 103 270"); /* near scores differ */
     CHECK_IDS(t, "\xc3\xa4", 0, "259 198 167");
     CHECK_IDS(t, "\xff\x80" "b", 0, "259 258 131 261");
     CHECK_IDS(t, "a\0b", 0, "267 3 261");
