@@ -20,7 +20,7 @@
 #define F32_GROUPS 4
 #define F32_TOKENS 6
 #elif HET__LEVEL == HET__LEVEL_GENERIC
-#define F32_GROUPS 1
+#define F32_GROUPS 4
 #define F32_TOKENS 2
 #else
 #define F32_GROUPS 2

@@ -20,7 +20,7 @@
 #define Q8_GROUPS 2
 #define Q8_TOKENS 6
 #elif HET__LEVEL == HET__LEVEL_GENERIC
-#define Q8_GROUPS 1
+#define Q8_GROUPS 2
 #define Q8_TOKENS 2
 #else
 #define Q8_GROUPS 2
