@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Products of F32 activations with weights of any type, and of BF16 activations with BF16 weights.
  *
- * Weights stand in groups of VL rows, column after column:  [k][VL].  F32, F16 and BF16 are packed
- * so; other types, and many tokens, go through panels of F32_COLUMNS columns in F32 (or, for the
- * BF16 dot product, pairs of columns in 32-bit words, [k / 2][VL]).
+ * Weights stand in bands of F32_ROWS rows, column after column:  [k][F32_ROWS], so that one token
+ * streams one stretch of memory. F32, F16 and BF16 are packed so; other types, and many tokens, go
+ * through panels of F32_COLUMNS columns in F32 (or, for the BF16 dot product, pairs of columns in
+ * 32-bit words, [k / 2][F32_ROWS]).
  *
  * Per row and token, each stretch of F32_COLUMNS columns is summed in order from zero and then
  * added to the result: the same for one token and for many. Rows that are used as they lie, with
@@ -19,20 +20,21 @@
 #define F32_GROUPS 4
 #define F32_TOKENS 6
 #elif HET__LEVEL == HET__LEVEL_GENERIC
-#define F32_GROUPS 1
+#define F32_GROUPS 4
 #define F32_TOKENS 2
 #else
 #define F32_GROUPS 2
 #define F32_TOKENS 6
 #endif
 
+#define F32_ROWS (F32_GROUPS * VL)
 #define F32_COLUMNS 256
 
 /* What the weights of a tile are, and with that the step over k. */
 enum { TILE_F32, TILE_F16, TILE_BF16, TILE_DOT_BF16 };
 
 typedef struct f32_job {
-    const uint8_t *weights[F32_GROUPS]; /* where there are fewer groups: the last one again */
+    const uint8_t *weights;
     const uint8_t *acts;
     size_t act_stride;
     int64_t steps;      /* columns, or pairs of columns */
@@ -44,7 +46,7 @@ typedef struct f32_job {
 
 VEC_INLINE size_t f32_step_bytes(const int kind)
 {
-    return kind == TILE_F16 || kind == TILE_BF16 ? 2 * VL : 4 * VL;
+    return kind == TILE_F16 || kind == TILE_BF16 ? 2 * F32_ROWS : 4 * F32_ROWS;
 }
 
 VEC_INLINE vf f32_weights(const int kind, const uint8_t *p)
@@ -76,11 +78,11 @@ VEC_INLINE void f32_store(const f32_job *job, const int tokens, vf sum[][F32_TOK
 /* F32_GROUPS groups x tokens; kind and tokens are constants where it is inlined. */
 VEC_INLINE void f32_tile(const int kind, const int tokens, const f32_job *job)
 {
-    const uint8_t *acts[F32_TOKENS], *weights[F32_GROUPS];
+    const size_t step_bytes = f32_step_bytes(kind);
+    const uint8_t *acts[F32_TOKENS], *weights = job->weights;
     vf sum[F32_GROUPS][F32_TOKENS];
     VEC_UNROLL
     for (int r = 0; r < F32_GROUPS; r++) {
-        weights[r] = job->weights[r];
         VEC_UNROLL
         for (int t = 0; t < tokens; t++)
             sum[r][t] = vf_zero();
@@ -88,13 +90,13 @@ VEC_INLINE void f32_tile(const int kind, const int tokens, const f32_job *job)
     VEC_UNROLL
     for (int t = 0; t < tokens; t++)
         acts[t] = job->acts + (size_t)t * job->act_stride;
-    for (int64_t i = 0; i < job->steps; i++) {
+    for (int64_t i = 0; i < job->steps; i++, weights += step_bytes) {
 #if VEC_HAVE_BF16
         if (kind == TILE_DOT_BF16) {
             vi w[F32_GROUPS];
             VEC_UNROLL
             for (int r = 0; r < F32_GROUPS; r++)
-                w[r] = vi_load(weights[r] + i * 4 * VL);
+                w[r] = vi_load(weights + (size_t)r * step_bytes / F32_GROUPS);
             VEC_UNROLL
             for (int t = 0; t < tokens; t++) {
                 const vi a = vi_bcast(acts[t] + 4 * i);
@@ -108,7 +110,7 @@ VEC_INLINE void f32_tile(const int kind, const int tokens, const f32_job *job)
         vf w[F32_GROUPS];
         VEC_UNROLL
         for (int r = 0; r < F32_GROUPS; r++)
-            w[r] = f32_weights(kind, weights[r] + (size_t)i * f32_step_bytes(kind));
+            w[r] = f32_weights(kind, weights + (size_t)r * step_bytes / F32_GROUPS);
         VEC_UNROLL
         for (int t = 0; t < tokens; t++) {
             const vf a = vf_bcast(acts[t] + 4 * i);
@@ -165,37 +167,38 @@ enum {
     FORM_ROWS /* any type that has a decoder, never packed */
 };
 
-/* Bytes of one packed group. */
-static size_t f32_group_bytes(const het__cpu_matrix *m)
+/* Bytes of one packed band (F32_ROWS rows), or of one packed group (VL rows) of block types. */
+static size_t f32_band_bytes(const het__cpu_matrix *m)
 {
     switch (m->form) {
-    case FORM_F32: return (size_t)m->k * 4 * VL;
+    case FORM_F32: return (size_t)m->k * 4 * F32_ROWS;
     case FORM_F16:
-    case FORM_BF16: return ((size_t)m->k * 2 * VL + 63) / 64 * 64;
-    case FORM_DOT_BF16: return (size_t)((m->k + 1) / 2) * 4 * VL;
+    case FORM_BF16: return ((size_t)m->k * 2 * F32_ROWS + 63) / 64 * 64;
+    case FORM_DOT_BF16: return (size_t)((m->k + 1) / 2) * 4 * F32_ROWS;
     default: return q8_group_bytes(&q8_forms[m->form], m->k / 32);
     }
 }
 
 static size_t f32_packed_bytes(const het__cpu_matrix *m)
 {
-    return (size_t)((m->n + VL - 1) / VL) * f32_group_bytes(m);
+    const int64_t rows = m->form < FORM_Q8_COUNT ? VL : F32_ROWS;
+    return (size_t)((m->n + rows - 1) / rows) * f32_band_bytes(m);
 }
 
-/* Columns [first, first + count) of VL rows side by side; rows beyond n become zero. size: bytes of
+/* Columns [first, first + count) of a band side by side; rows beyond n become zero. size: bytes of
  * an element. */
 VEC_INLINE void f32_interleave(const het__cpu_matrix *m, int64_t row, int64_t first,
                                int64_t count, const size_t size, uint8_t *target)
 {
-    if (row + VL > m->n)
-        memset(target, 0, (size_t)count * size * VL);
-    for (int64_t k0 = 0; k0 < count; k0 += 64) { /* a piece that stays in the first-level cache */
-        const int64_t k1 = k0 + 64 < count ? k0 + 64 : count;
-        for (int64_t r = 0; r < VL && row + r < m->n; r++) {
+    if (row + F32_ROWS > m->n)
+        memset(target, 0, (size_t)count * size * F32_ROWS);
+    for (int64_t k0 = 0; k0 < count; k0 += 32) { /* a piece that stays in the first-level cache */
+        const int64_t k1 = k0 + 32 < count ? k0 + 32 : count;
+        for (int64_t r = 0; r < F32_ROWS && row + r < m->n; r++) {
             const uint8_t *source = (const uint8_t *)m->source + (size_t)(row + r) * m->row_bytes
                 + (size_t)first * size;
             for (int64_t k = k0; k < k1; k++)
-                memcpy(target + (size_t)(k * VL + r) * size, source + (size_t)k * size, size);
+                memcpy(target + (size_t)(k * F32_ROWS + r) * size, source + (size_t)k * size, size);
         }
     }
 }
@@ -205,28 +208,30 @@ static void f32_interleave_pairs(const het__cpu_matrix *m, int64_t row, int64_t 
                                  int64_t count, uint8_t *target)
 {
     const int64_t pairs = count / 2;
-    if (row + VL > m->n || count % 2)
-        memset(target, 0, (size_t)((count + 1) / 2) * 4 * VL);
-    for (int64_t k0 = 0; k0 < pairs; k0 += 64) {
-        const int64_t k1 = k0 + 64 < pairs ? k0 + 64 : pairs;
-        for (int64_t r = 0; r < VL && row + r < m->n; r++) {
+    if (row + F32_ROWS > m->n || count % 2)
+        memset(target, 0, (size_t)((count + 1) / 2) * 4 * F32_ROWS);
+    for (int64_t k0 = 0; k0 < pairs; k0 += 32) {
+        const int64_t k1 = k0 + 32 < pairs ? k0 + 32 : pairs;
+        for (int64_t r = 0; r < F32_ROWS && row + r < m->n; r++) {
             const uint8_t *source = (const uint8_t *)m->source + (size_t)(row + r) * m->row_bytes
                 + (size_t)first * 2;
             for (int64_t k = k0; k < k1; k++)
-                memcpy(target + (size_t)(k * VL + r) * 4, source + (size_t)k * 4, 4);
+                memcpy(target + (size_t)(k * F32_ROWS + r) * 4, source + (size_t)k * 4, 4);
         }
     }
-    for (int64_t r = 0; count % 2 && r < VL && row + r < m->n; r++) {
+    for (int64_t r = 0; count % 2 && r < F32_ROWS && row + r < m->n; r++) {
         const uint8_t *source = (const uint8_t *)m->source + (size_t)(row + r) * m->row_bytes;
-        memcpy(target + (size_t)(pairs * VL + r) * 4, source + (size_t)(first + count - 1) * 2, 2);
+        memcpy(target + (size_t)(pairs * F32_ROWS + r) * 4,
+               source + (size_t)(first + count - 1) * 2, 2);
     }
 }
 
 static void f32_pack(const het__cpu_matrix *m, int64_t first, int64_t count)
 {
-    const size_t group = f32_group_bytes(m);
-    for (int64_t row = first; row < first + count; row += VL) {
-        uint8_t *target = (uint8_t *)m->packed + (size_t)(row / VL) * group;
+    const int64_t rows = m->form < FORM_Q8_COUNT ? VL : F32_ROWS;
+    const size_t band = f32_band_bytes(m);
+    for (int64_t row = first; row < first + count; row += rows) {
+        uint8_t *target = (uint8_t *)m->packed + (size_t)(row / rows) * band;
         switch (m->form) {
         case FORM_F32: f32_interleave(m, row, 0, m->k, 4, target); break;
         case FORM_F16:
@@ -237,7 +242,7 @@ static void f32_pack(const het__cpu_matrix *m, int64_t first, int64_t count)
     }
 }
 
-/* Exact values of blocks of a re-laid group. */
+/* Exact values of blocks of a re-laid group, into its VL lanes of the band's panel. */
 VEC_INLINE void f32_expand_q8(const q8_form *f, const uint8_t *source, int64_t count, float *panel)
 {
     for (int64_t u = 0; u < count; u += UNIT) {
@@ -251,7 +256,7 @@ VEC_INLINE void f32_expand_q8(const q8_form *f, const uint8_t *source, int64_t c
                 const vf bias = f->bias ? q8_bias(f, source, b, h) : vf_zero();
                 const vi codes = q8_codes(f, planes, v);
                 VEC_UNROLL
-                for (int j = 0; j < 4; j++, panel += VL) {
+                for (int j = 0; j < 4; j++, panel += F32_ROWS) {
                     vi c = vi_and(vi_shr(codes, 8 * j), vi_set(255));
                     if (f->dot == VEC_DOT_WIDE && f->zero == 0) /* signed bytes */
                         c = vi_add(vi_and(vi_add(c, vi_set(128)), vi_set(255)), vi_set(-128));
@@ -300,45 +305,57 @@ static void f32_panel_rows(const het__cpu_matrix *m, int64_t row, int64_t first,
     const het__dtype_info *info = het__dtype(m->dtype);
     const het__decode_fn decode = het__decoder(m->dtype);
     const size_t offset = (size_t)first / info->block_elements * info->block_bytes;
-    memset(panel, 0, (size_t)count * VL * sizeof *panel);
-    for (int64_t r = 0; decode && r < VL && row + r < m->n; r++) {
+    memset(panel, 0, (size_t)count * F32_ROWS * sizeof *panel);
+    for (int64_t r = 0; decode && r < F32_ROWS && row + r < m->n; r++) {
         decode((const uint8_t *)m->source + (size_t)(row + r) * m->row_bytes + offset, decoded,
                count);
         for (int64_t k = 0; k < count; k++)
-            panel[k * VL + r] = decoded[k];
+            panel[k * F32_ROWS + r] = decoded[k];
     }
 }
 
-/* Values of 16-bit types, already interleaved, into a panel; may be in place at the panel's end. */
-VEC_INLINE void f32_widen(const int kind, const uint8_t *source, int64_t count, float *panel)
+/* Panel of a block type, group by group. */
+static void f32_panel_q8(const het__cpu_matrix *m, int64_t row, int64_t first, int64_t count,
+                         float *panel, uint8_t *scratch)
 {
-    for (int64_t k = 0; k < count; k++)
-        vf_store(panel + k * VL, f32_weights(kind, source + (size_t)k * 2 * VL));
+    for (int64_t g = 0; g < F32_GROUPS; g++) {
+        /* Beyond n nothing is packed; what the panel holds there is computed and not written. */
+        const int64_t from = row + g * VL < m->n ? row + g * VL : row;
+        f32_expanders[m->form](q8_packed(m, from, first / 32, count / 32, scratch), count / 32,
+                               panel + g * VL);
+    }
 }
 
-/* Columns [first, first + count) of a group as a panel, which is written to target unless the
- * packed form serves as it is. scratch: 4 * VL * F32_COLUMNS bytes. */
+/* Values of a 16-bit type, already interleaved, into a panel. */
+VEC_INLINE void f32_widen(const int kind, const uint8_t *source, int64_t count, float *panel)
+{
+    for (int64_t i = 0; i < count * F32_ROWS; i += VL)
+        vf_store(panel + i, f32_weights(kind, source + (size_t)i * 2));
+}
+
+/* Columns [first, first + count) of a band as a panel, which is written to target unless the
+ * packed form serves as it is. scratch: as large as target. */
 static const uint8_t *f32_panel(const het__cpu_matrix *m, int64_t row, int64_t first,
                                 int64_t count, uint8_t *target, uint8_t *scratch)
 {
     const uint8_t *packed = !m->packed ? NULL
-        : (const uint8_t *)m->packed + (size_t)(row / VL) * f32_group_bytes(m);
+        : (const uint8_t *)m->packed + (size_t)(row / F32_ROWS) * f32_band_bytes(m);
     switch (m->form) {
     case FORM_F32:
         if (packed)
-            return packed + (size_t)first * 4 * VL;
+            return packed + (size_t)first * 4 * F32_ROWS;
         f32_interleave(m, row, first, count, 4, target);
         break;
     case FORM_DOT_BF16:
         if (packed)
-            return packed + (size_t)first * 2 * VL;
+            return packed + (size_t)first * 2 * F32_ROWS;
         f32_interleave_pairs(m, row, first, count, target);
         break;
     case FORM_F16:
     case FORM_BF16: {
         if (!packed)
             f32_interleave(m, row, first, count, 2, scratch);
-        const uint8_t *source = packed ? packed + (size_t)first * 2 * VL : scratch;
+        const uint8_t *source = packed ? packed + (size_t)first * 2 * F32_ROWS : scratch;
         if (m->form == FORM_F16)
             f32_widen(TILE_F16, source, count, (float *)(void *)target);
         else
@@ -349,16 +366,17 @@ static const uint8_t *f32_panel(const het__cpu_matrix *m, int64_t row, int64_t f
         f32_panel_rows(m, row, first, count, (float *)(void *)target, (float *)(void *)scratch);
         break;
     default:
-        f32_expanders[m->form](q8_packed(m, row, first / 32, count / 32, scratch), count / 32,
-                               (float *)(void *)target);
+        f32_panel_q8(m, row, first, count, (float *)(void *)target, scratch);
         break;
     }
     return target;
 }
 
+#define F32_PANEL_BYTES ((size_t)F32_COLUMNS * 4 * F32_ROWS)
+
 static size_t f32_scratch_bytes(void)
 {
-    return (size_t)(F32_GROUPS + 1) * F32_COLUMNS * 4 * VL;
+    return 2 * F32_PANEL_BYTES;
 }
 
 /* Products of one token with rows as they lie: lanes run along k. */
@@ -412,11 +430,10 @@ static bool f32_run_rows(const het__cpu_matrix *m, int64_t first, int64_t count,
     }
 }
 
-/* Up to F32_GROUPS groups for all tokens. */
-static void f32_run_groups(const het__cpu_matrix *m, int64_t row, int64_t tokens, f32_job job,
-                           uint8_t *scratch)
+/* One band for all tokens. */
+static void f32_run_band(const het__cpu_matrix *m, int64_t row, int64_t tokens, f32_job job,
+                         uint8_t *scratch)
 {
-    const size_t stride = (size_t)F32_COLUMNS * 4 * VL;
     const uint8_t *const acts = job.acts;
     float *const out = job.out;
     const bool dot = m->form == FORM_DOT_BF16;
@@ -425,17 +442,9 @@ static void f32_run_groups(const het__cpu_matrix *m, int64_t row, int64_t tokens
         : m->form == FORM_F16 ? TILE_F16 : TILE_BF16;
     for (int64_t first = 0; first < m->k; first += F32_COLUMNS) {
         const int64_t count = m->k - first < F32_COLUMNS ? m->k - first : F32_COLUMNS;
-        for (int64_t g = 0; g < F32_GROUPS; g++) {
-            if (g > 0 && g * VL >= job.rows)
-                job.weights[g] = job.weights[g - 1];
-            else if (direct)
-                job.weights[g] = (const uint8_t *)m->packed
-                    + (size_t)(row / VL + g) * f32_group_bytes(m) + (size_t)first * 2 * VL;
-            else
-                job.weights[g] = f32_panel(m, row + g * VL, first, count,
-                                           scratch + (size_t)g * stride,
-                                           scratch + F32_GROUPS * stride);
-        }
+        job.weights = direct ? (const uint8_t *)m->packed
+                + (size_t)(row / F32_ROWS) * f32_band_bytes(m) + (size_t)first * 2 * F32_ROWS
+            : f32_panel(m, row, first, count, scratch, scratch + F32_PANEL_BYTES);
         job.steps = dot ? (count + 1) / 2 : count;
         job.more = first > 0;
         for (int64_t t = 0; t < tokens; t += F32_TOKENS) {
@@ -451,14 +460,14 @@ static void f32_run(const het__cpu_matrix *m, int64_t first, int64_t count, cons
                     size_t act_stride, int64_t tokens, float *out, int64_t out_stride,
                     void *scratch)
 {
-    const int64_t step = F32_GROUPS * VL;
+    const int64_t step = F32_ROWS;
     if (tokens == 1 && !m->packed && f32_run_rows(m, first, count, acts, out))
         return;
     for (int64_t row = first; row < first + count; row += step) {
         const int64_t rows = first + count - row < step ? first + count - row : step;
         const f32_job job = { .acts = acts, .act_stride = act_stride, .out = out + (row - first),
                               .out_stride = out_stride, .rows = rows };
-        f32_run_groups(m, row, tokens, job, scratch);
+        f32_run_band(m, row, tokens, job, scratch);
     }
 }
 

@@ -20,7 +20,7 @@
 #define Q8_GROUPS 2
 #define Q8_TOKENS 6
 #elif HET__LEVEL == HET__LEVEL_GENERIC
-#define Q8_GROUPS 1
+#define Q8_GROUPS 2
 #define Q8_TOKENS 2
 #else
 #define Q8_GROUPS 2
@@ -175,11 +175,12 @@ VEC_INLINE void q8_tile(const q8_form *f, const int R, const int tokens, const q
 
 typedef void (*q8_tile_fn)(const q8_job *job);
 
-#define Q8_TILE(form, tokens)                                   \
+#define Q8_TILE_OF(form, groups, tokens)                        \
     static void q8_tile_##form##_##tokens(const q8_job *job)    \
     {                                                           \
-        q8_tile(&q8_forms[form], Q8_GROUPS, tokens, job);       \
+        q8_tile(&q8_forms[form], groups, tokens, job);          \
     }
+#define Q8_TILE(form, tokens) Q8_TILE_OF(form, Q8_GROUPS, tokens)
 #if Q8_TOKENS == 6
 #define Q8_TILES(form)                                                                        \
     Q8_TILE(form, 1) Q8_TILE(form, 2) Q8_TILE(form, 3) Q8_TILE(form, 4) Q8_TILE(form, 5)      \
@@ -234,7 +235,7 @@ typedef struct q8_functions {
     {                                                                                            \
         q8_unpack_group(&q8_forms[form], source, count, panel);                                  \
     }                                                                                            \
-    Q8_TILE(form, 1)
+    Q8_TILE_OF(form, 1, 1)
 #define Q8_FORM_ROW(form) [form] = { q8_pack_##form, q8_unpack_##form, q8_tile_##form##_1 }
 
 Q8_FORM(FORM_Q4_0)
@@ -330,22 +331,17 @@ static void q8_run_panels(const het__cpu_matrix *m, int64_t row, int64_t tokens,
     }
 }
 
-/* One token: the packed form is streamed. */
+/* One token: the packed form is streamed, one group after the other, as one stretch of memory. */
 static void q8_run_one(const het__cpu_matrix *m, int64_t row, q8_job job, uint8_t *scratch)
 {
-    const q8_form *f = &q8_forms[m->form];
     const int64_t blocks = m->k / 32;
     const int64_t step = m->packed ? blocks : Q8_PANEL_UNITS * UNIT;
-    const int groups = (int)((job.rows + VL - 1) / VL);
     const uint8_t *const acts = job.acts;
     for (int64_t first = 0; first < blocks; first += step) {
         job.blocks = blocks - first < step ? blocks - first : step;
         job.more = first > 0;
         job.acts = acts + (size_t)first * sizeof(q8_act);
         job.weights = q8_packed(m, row, first, job.blocks, scratch);
-        job.group_stride = groups < 2 ? 0
-            : (size_t)(q8_packed(m, row + VL, first, job.blocks, scratch + q8_packed_stride(f))
-                       - job.weights);
         q8_functions_of[m->form].one(&job);
     }
 }
@@ -354,7 +350,7 @@ static void q8_run(const het__cpu_matrix *m, int64_t first, int64_t count, const
                    size_t act_stride, int64_t tokens, float *out, int64_t out_stride,
                    void *scratch)
 {
-    const int64_t step = Q8_GROUPS * VL;
+    const int64_t step = tokens == 1 ? VL : Q8_GROUPS * VL;
     for (int64_t row = first; row < first + count; row += step) {
         const int64_t rows = first + count - row < step ? first + count - row : step;
         const q8_job job = { .acts = acts, .act_stride = act_stride, .out = out + (row - first),

@@ -4,7 +4,7 @@
  *
  *   vec_begin, vec_dot ..., vec_end
  *       per lane: init + sum over steps of the four products of codes w (bytes of a lane) with
- *       signed bytes a. At most 8 steps. kind says what range the codes have; codes of kind WIDE
+ *       signed bytes a, which are the same in every lane. At most 8 steps. kind says what range the codes have; codes of kind WIDE
  *       are unsigned with zero point VEC_WIDE_ZERO.
  *   vec_dot_bf16
  *       per lane: acc + the two products of bfloat16 pairs (VEC_HAVE_BF16 only).
@@ -36,9 +36,7 @@ enum { VEC_DOT_U4, VEC_DOT_U6, VEC_DOT_WIDE }; /* codes 0..15, 0..63, all 256 */
 #define VEC_WIDE_ZERO (VEC_DOT_UNSIGNED ? 128 : 0)
 
 #define VEC_INLINE static inline __attribute__((always_inline))
-#if HET__LEVEL == HET__LEVEL_GENERIC
-#define VEC_UNROLL /* without registers to fill, copies of the loops gain nothing */
-#elif defined(__clang__)
+#if defined(__clang__)
 #define VEC_UNROLL _Pragma("clang loop unroll(full)")
 #else
 #define VEC_UNROLL _Pragma("GCC unroll 64")

@@ -1,27 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Vectors of 8 lanes in plain C, for processors without a level of their own. See vec.h for the
- * meaning. The loops are of constant length, so that compilers turn them into whatever the target
- * has; nothing else is assumed, and there is no fused multiply-add. */
+/* Vectors of 4 lanes for processors without a level of their own: the compiler's vector types, which
+ * gcc and clang turn into what the target has (SSE2, NEON, ...) or into scalar code. See vec.h for
+ * the meaning; there is no fused multiply-add. */
 #ifndef HET_CPU_VEC_GENERIC_H
 #define HET_CPU_VEC_GENERIC_H
 
-#include <string.h>
-
-#define VL 8
+#define VL 4
 #define VEC_HAVE_BF16 0
 #define VEC_DOT_UNSIGNED 1
 
-typedef struct vf { float v[VL]; } vf;
-typedef struct vi { int32_t v[VL]; } vi;
-
-#define VEC_EACH for (int i = 0; i < VL; i++)
-#define VEC_DEFINE(type, name, expression)      \
-    static inline type name(type a, type b)     \
-    {                                           \
-        type r;                                 \
-        VEC_EACH r.v[i] = (expression);         \
-        return r;                               \
-    }
+typedef float vf __attribute__((vector_size(16)));
+typedef int32_t vi __attribute__((vector_size(16)));
+typedef uint32_t vu __attribute__((vector_size(16)));
+typedef int16_t vs __attribute__((vector_size(16)));
 
 static inline float vec_f16_value(uint16_t h)
 {
@@ -61,12 +52,7 @@ static inline uint16_t vec_f16_code(float f)
     return (uint16_t)(sign | bits >> 13);
 }
 
-static inline vf vf_set(float x)
-{
-    vf r;
-    VEC_EACH r.v[i] = x;
-    return r;
-}
+static inline vf vf_set(float x) { return (vf){ x, x, x, x }; }
 static inline vf vf_zero(void) { return vf_set(0.0f); }
 static inline vf vf_load(const float *p)
 {
@@ -85,24 +71,14 @@ static inline void vf_store_n(float *p, vf a, int64_t n)
 {
     memcpy(p, &a, (size_t)(n < VL ? n : VL) * 4);
 }
-VEC_DEFINE(vf, vf_add, a.v[i] + b.v[i])
-VEC_DEFINE(vf, vf_sub, a.v[i] - b.v[i])
-VEC_DEFINE(vf, vf_mul, a.v[i] * b.v[i])
-VEC_DEFINE(vf, vf_div, a.v[i] / b.v[i])
-VEC_DEFINE(vf, vf_min, a.v[i] < b.v[i] ? a.v[i] : b.v[i])
-VEC_DEFINE(vf, vf_max, a.v[i] > b.v[i] ? a.v[i] : b.v[i])
-static inline vf vf_fma(vf a, vf b, vf c) { return vf_add(vf_mul(a, b), c); }
-static inline float vf_sum(vf a)
-{
-    return ((a.v[0] + a.v[4]) + (a.v[2] + a.v[6])) + ((a.v[1] + a.v[5]) + (a.v[3] + a.v[7]));
-}
+static inline vf vf_add(vf a, vf b) { return a + b; }
+static inline vf vf_sub(vf a, vf b) { return a - b; }
+static inline vf vf_mul(vf a, vf b) { return a * b; }
+static inline vf vf_div(vf a, vf b) { return a / b; }
+static inline vf vf_fma(vf a, vf b, vf c) { return a * b + c; }
+static inline float vf_sum(vf a) { return (a[0] + a[2]) + (a[1] + a[3]); }
 
-static inline vi vi_set(int32_t x)
-{
-    vi r;
-    VEC_EACH r.v[i] = x;
-    return r;
-}
+static inline vi vi_set(int32_t x) { return (vi){ x, x, x, x }; }
 static inline vi vi_zero(void) { return vi_set(0); }
 static inline vi vi_load(const void *p)
 {
@@ -113,67 +89,48 @@ static inline vi vi_load(const void *p)
 static inline void vi_store(void *p, vi a) { memcpy(p, &a, sizeof a); }
 static inline vi vi_load_u8(const void *p)
 {
-    vi r;
-    VEC_EACH r.v[i] = ((const uint8_t *)p)[i];
-    return r;
+    const uint8_t *b = p;
+    return (vi){ b[0], b[1], b[2], b[3] };
 }
 static inline vi vi_load_s8(const void *p)
 {
-    vi r;
-    VEC_EACH r.v[i] = ((const int8_t *)p)[i];
-    return r;
+    const int8_t *b = p;
+    return (vi){ b[0], b[1], b[2], b[3] };
 }
 static inline void vi_store_s8(void *p, vi a)
 {
-    VEC_EACH((int8_t *)p)[i] = (int8_t)(a.v[i] > 127 ? 127 : a.v[i] < -128 ? -128 : a.v[i]);
+    for (int i = 0; i < VL; i++)
+        ((int8_t *)p)[i] = (int8_t)(a[i] > 127 ? 127 : a[i] < -128 ? -128 : a[i]);
 }
-VEC_DEFINE(vi, vi_and, a.v[i] & b.v[i])
-VEC_DEFINE(vi, vi_or, a.v[i] | b.v[i])
-VEC_DEFINE(vi, vi_add, (int32_t)((uint32_t)a.v[i] + (uint32_t)b.v[i]))
-VEC_DEFINE(vi, vi_sub, (int32_t)((uint32_t)a.v[i] - (uint32_t)b.v[i]))
-VEC_DEFINE(vi, vi_max, a.v[i] > b.v[i] ? a.v[i] : b.v[i])
+static inline vi vi_and(vi a, vi b) { return a & b; }
+static inline vi vi_or(vi a, vi b) { return a | b; }
+static inline vi vi_add(vi a, vi b) { return (vi)((vu)a + (vu)b); }
+static inline vi vi_sub(vi a, vi b) { return (vi)((vu)a - (vu)b); }
 static inline vi vi_add8(vi a, vi b)
 {
-    /* Bytes without carry between them. */
-    vi r;
-    VEC_EACH
-    {
-        const uint32_t x = (uint32_t)a.v[i], y = (uint32_t)b.v[i];
-        r.v[i] = (int32_t)(((x & 0x7f7f7f7fu) + (y & 0x7f7f7f7fu)) ^ ((x ^ y) & 0x80808080u));
-    }
-    return r;
+    const vi low = vi_set(0x7f7f7f7f); /* no carry from byte to byte */
+    return vi_add(a & low, b & low) ^ ((a ^ b) & ~low);
 }
-static inline vi vi_shl(vi a, int n)
+static inline vi vi_shl(vi a, int n) { return (vi)((vu)a << n); }
+static inline vi vi_shr(vi a, int n) { return (vi)((vu)a >> n); }
+/* a < b ? x : y, signed */
+static inline vi vi_select_lt(vi a, vi b, vi x, vi y)
 {
-    VEC_EACH a.v[i] = (int32_t)((uint32_t)a.v[i] << n);
-    return a;
+    const vi mask = a < b;
+    return (x & mask) | (y & ~mask);
 }
-static inline vi vi_shr(vi a, int n)
-{
-    VEC_EACH a.v[i] = (int32_t)((uint32_t)a.v[i] >> n);
-    return a;
-}
-static inline int32_t vi_sum(vi a)
-{
-    int32_t s = 0;
-    VEC_EACH s += a.v[i];
-    return s;
-}
+static inline vi vi_max(vi a, vi b) { return vi_select_lt(a, b, b, a); }
+static inline int32_t vi_sum(vi a) { return a[0] + a[1] + a[2] + a[3]; }
 static inline int32_t vi_hmax(vi a)
 {
-    int32_t s = a.v[0];
-    VEC_EACH s = a.v[i] > s ? a.v[i] : s;
-    return s;
+    const int32_t x = a[0] > a[1] ? a[0] : a[1], y = a[2] > a[3] ? a[2] : a[3];
+    return x > y ? x : y;
 }
+/* Per lane the two products of its 16-bit halves. */
 static inline vi vi_madd16(vi a, vi b)
 {
-    vi r;
-    VEC_EACH
-    {
-        r.v[i] = (int16_t)a.v[i] * (int16_t)b.v[i]
-            + (int16_t)((uint32_t)a.v[i] >> 16) * (int16_t)((uint32_t)b.v[i] >> 16);
-    }
-    return r;
+    const vi low = ((vi)((vu)a << 16) >> 16) * ((vi)((vu)b << 16) >> 16);
+    return low + (a >> 16) * (b >> 16);
 }
 static inline vi vi_lookup(const uint8_t table[16], vi a)
 {
@@ -184,66 +141,38 @@ static inline vi vi_lookup(const uint8_t table[16], vi a)
     memcpy(&a, bytes, sizeof bytes);
     return a;
 }
-static inline vi vi_select_lt(vi a, vi b, vi x, vi y)
-{
-    VEC_EACH x.v[i] = a.v[i] < b.v[i] ? x.v[i] : y.v[i];
-    return x;
-}
 
-static inline vf vf_from_vi(vi a)
-{
-    vf r;
-    VEC_EACH r.v[i] = (float)a.v[i];
-    return r;
-}
+static inline vi vi_bits(vf a) { return (vi)a; }
+static inline vf vf_bits(vi a) { return (vf)a; }
+static inline vf vf_min(vf a, vf b) { return (vf)(((vi)a & (a < b)) | ((vi)b & ~(a < b))); }
+static inline vf vf_max(vf a, vf b) { return (vf)(((vi)a & (a > b)) | ((vi)b & ~(a > b))); }
+static inline vf vf_from_vi(vi a) { return __builtin_convertvector(a, vf); }
 static inline vi vi_from_vf(vf a)
 {
     /* Adding 1.5 * 2^23 leaves the nearest integer in the low bits; values beyond +-2^22 (and NaN)
      * give some integer, as with the vector instructions. */
-    vi r;
-    VEC_EACH
-    {
-        const float f = a.v[i] + 12582912.0f;
-        int32_t bits;
-        memcpy(&bits, &f, 4);
-        r.v[i] = (int32_t)((uint32_t)bits - 0x4b400000u);
-    }
-    return r;
-}
-static inline vi vi_bits(vf a)
-{
-    vi r;
-    memcpy(&r, &a, sizeof r);
-    return r;
-}
-static inline vf vf_bits(vi a)
-{
-    vf r;
-    memcpy(&r, &a, sizeof r);
-    return r;
+    return vi_sub((vi)(a + 12582912.0f), vi_set(0x4b400000));
 }
 
 static inline vf vf_load_f16(const void *p)
 {
     uint16_t h[VL];
-    vf r;
     memcpy(h, p, sizeof h);
-    VEC_EACH r.v[i] = vec_f16_value(h[i]);
-    return r;
+    return (vf){ vec_f16_value(h[0]), vec_f16_value(h[1]), vec_f16_value(h[2]),
+                 vec_f16_value(h[3]) };
 }
 static inline void vf_store_f16(void *p, vf a)
 {
     uint16_t h[VL];
-    VEC_EACH h[i] = vec_f16_code(a.v[i]);
+    for (int i = 0; i < VL; i++)
+        h[i] = vec_f16_code(a[i]);
     memcpy(p, h, sizeof h);
 }
 static inline vf vf_load_bf16(const void *p)
 {
     uint16_t h[VL];
-    vi r;
     memcpy(h, p, sizeof h);
-    VEC_EACH r.v[i] = (int32_t)((uint32_t)h[i] << 16);
-    return vf_bits(r);
+    return (vf)((vu){ h[0], h[1], h[2], h[3] } << 16);
 }
 
 static inline vi vec_begin(int kind, vi init)
@@ -256,19 +185,18 @@ static inline vi vec_end(int kind, vi acc, vi init)
     (void)kind, (void)init;
     return acc;
 }
+/* Products of bytes in 16-bit lanes (255 * 128 fits): even and odd bytes of a lane apart. */
 static inline vi vec_dot(int kind, vi acc, vi w, vi a)
 {
-    uint8_t u[4 * VL];
-    int8_t s[4 * VL];
-    (void)kind;
-    memcpy(u, &w, sizeof u);
-    memcpy(s, &a, sizeof s);
-    VEC_EACH
-    {
-        acc.v[i] += u[4 * i] * s[4 * i] + u[4 * i + 1] * s[4 * i + 1]
-            + u[4 * i + 2] * s[4 * i + 2] + u[4 * i + 3] * s[4 * i + 3];
+    const vi mask = vi_set(0x00ff00ff);
+    const vs even = (vs)(w & mask) * ((vs)((vu)(a & mask) << 8) >> 8);
+    const vs odd = (vs)(vi_shr(w, 8) & mask) * ((vs)a >> 8);
+    if (kind != VEC_DOT_WIDE) { /* the sum of two fits as well: 2 * 63 * 128 */
+        const vi both = (vi)(even + odd);
+        return acc + ((vi)((vu)both << 16) >> 16) + (both >> 16);
     }
-    return acc;
+    acc += ((vi)((vu)(vi)even << 16) >> 16) + ((vi)even >> 16);
+    return acc + ((vi)((vu)(vi)odd << 16) >> 16) + ((vi)odd >> 16);
 }
 
 static inline uint64_t vec_sum_bytes(const uint8_t *p, size_t bytes)
