@@ -133,9 +133,11 @@ het_status het__cpu_matrix_get(het__cpu_build *build, uint32_t value,
     *matrix = &c->matrix;
     if (!fresh)
         return HET_OK;
-    const size_t bytes = device->level->choose(&c->matrix,
-                                               (het_precision)device->options.precision,
-                                               !device->options.weights_mapped);
+    /* oneDNN reads F32 rows as they lie. */
+    const bool relay = !device->options.weights_mapped &&
+                       !(device->onednn && v->dtype == HET_DTYPE_F32);
+    const size_t bytes = device->level->choose(
+        &c->matrix, (het_precision)device->options.precision, relay);
     if (!bytes) {
         count_mapped(device, c);
         return HET_OK;
