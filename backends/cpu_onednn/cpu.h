@@ -15,6 +15,7 @@
 #define HET_CPU_CPU_H
 
 #include "backends/cpu_onednn/matmul.h"
+#include "backends/cpu_onednn/onednn.h"
 #include "backends/cpu_onednn/pool.h"
 #include "lib/backend.h"
 
@@ -55,6 +56,7 @@ struct het__device {
     const het__host *host;
     const het__cpu_level *level;
     het__pool *pool;
+    het__onednn *onednn; /* NULL: not there, or of no use at this level */
     het__open_options options;
     bool round_small;  /* HETINFER_CPU_ROUND_SMALL: for tests */
     double alone_macs; /* programs with fewer products run on the calling thread alone */
@@ -88,6 +90,7 @@ struct het__program {
     double context_macs;    /* products per position before the step */
     int64_t symbols[HET__SYM_MAX];
     bool bound;
+    bool uses_onednn;
 };
 
 /* What compiling hands from node to node. */

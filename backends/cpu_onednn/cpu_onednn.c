@@ -60,6 +60,7 @@ static void cpu_probe(const het__host *host, het__probed *probed)
     info->unit_count = het__cpu_count();
     info->memory_bytes = het__memory_bytes();
     brand(info->name, sizeof info->name);
+    het__onednn_name(info->driver, sizeof info->driver);
     snprintf(info->features, sizeof info->features, "%s", level->features);
     snprintf(probed->reason, sizeof probed->reason, "%s, %u processors, kernels for %s",
              info->name, info->unit_count, level->name);
@@ -85,6 +86,8 @@ static het_status cpu_open(const het__host *host, uint32_t index, const het__ope
         het__free(host->mem, d);
         return s;
     }
+    if (het__onednn_wanted(level, options->weights_mapped))
+        d->onednn = het__onednn_open(host->mem, options->threads);
     *device = d;
     return HET_OK;
 }
@@ -93,6 +96,7 @@ static void cpu_close(het__device *device)
 {
     het__mem *mem = device->host->mem;
     het__pool_destroy(device->pool);
+    het__onednn_close(device->onednn);
     het__cpu_constants_free(device);
     het__free(mem, device);
 }

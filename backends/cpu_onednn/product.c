@@ -35,10 +35,17 @@
 /* Elements of a gated tile's two halves: 64 rows of every chunk. */
 #define GATED_ROWS 64
 
+/* Tokens of oneDNN's tiles: as many as fit, then fewer, and what is left to the own kernels. */
+#define DENSE_SHAPES 2
+static const int64_t dense_tokens[DENSE_SHAPES] = { 64, 16 };
+#define DENSE_MIN 16
+
 typedef struct product {
     const het__cpu_matrix *matrix;
+    const het__dense *dense[DENSE_SHAPES]; /* NULL: own kernels */
     const float *bias;
     float *out;
+    int64_t dense_stride; /* of their output */
     int64_t granule;
     int64_t tile;   /* rows, when bound */
     int64_t first;  /* task */
@@ -76,6 +83,14 @@ static int64_t min64(int64_t a, int64_t b)
 static int64_t max64(int64_t a, int64_t b)
 {
     return a > b ? a : b;
+}
+
+static int64_t common_multiple(int64_t a, int64_t b)
+{
+    int64_t m = a;
+    while (m % b != 0)
+        m += a;
+    return m;
 }
 
 /* ---- preparing ---- */
@@ -142,6 +157,8 @@ static int64_t tile_rows(const linear *l, int64_t n, int64_t granule, uint32_t t
     rows = max64(rows, TASK_MACS / (l->k * c));
     rows = max64(rows, 1);
     rows = (rows + granule - 1) / granule * granule;
+    if (l->gated && l->products[0].dense[0] && c >= DENSE_MIN)
+        return granule; /* a tile is as wide as oneDNN's, whose output stride is fixed */
     if (l->gated)
         rows = min64(rows, max64(l->tile_elements / c / granule * granule, granule));
     return rows;
@@ -190,14 +207,46 @@ static tile tile_at(const linear *l, const product *p, int64_t task)
     return t;
 }
 
-static void run_tile(const het__cpu_step *step, const linear *l, const product *p, const tile *t,
-                     float *out, int64_t stride, unsigned char *scratch)
+static void run_own(const het__cpu_step *step, const linear *l, const product *p, const tile *t,
+                    float *out, int64_t stride, unsigned char *scratch)
 {
+    if (t->rows <= 0 || t->tokens <= 0)
+        return;
     const het__cpu_act act = p->matrix->act;
     step->program->device->level->run(p->matrix, t->row, t->rows,
                                       acts_at(step, l, act, t->token, scratch),
                                       l->direct ? (size_t)l->k * sizeof(float) : l->act_stride[act],
                                       t->tokens, out, stride, scratch + l->run_offset);
+}
+
+/* One tile of oneDNN's shape. */
+static void run_dense(const het__cpu_step *step, const linear *l, const product *p, const tile *t,
+                      const het__dense *dense, float *out, int64_t stride, unsigned char *scratch)
+{
+    const het__program *program = step->program;
+    const uint32_t worker = (uint32_t)((size_t)(scratch - program->workers) /
+                                       program->worker_stride);
+    const float *weights = (const float *)p->matrix->source + t->row * l->k;
+    if (!het__dense_run(dense, worker, acts_at(step, l, HET__CPU_ACT_F32, t->token, scratch),
+                        weights, out, scratch + l->run_offset))
+        run_own(step, l, p, t, out, stride, scratch);
+}
+
+static void run_tile(const het__cpu_step *step, const linear *l, const product *p, const tile *t,
+                     float *out, int64_t stride, unsigned char *scratch)
+{
+    int64_t done = 0;
+    for (int i = 0; i < DENSE_SHAPES && p->dense[i] && stride == p->dense_stride; i++)
+        for (; t->tokens - done >= dense_tokens[i]; done += dense_tokens[i]) {
+            tile part = { t->row, HET__DENSE_ROWS, t->token + done, dense_tokens[i] };
+            float *at = out + done * stride;
+            for (; part.row + HET__DENSE_ROWS <= t->row + t->rows; part.row += HET__DENSE_ROWS)
+                run_dense(step, l, p, &part, p->dense[i], at + part.row - t->row, stride, scratch);
+            part.rows = t->row + t->rows - part.row;
+            run_own(step, l, p, &part, at + part.row - t->row, stride, scratch);
+        }
+    const tile rest = { t->row, t->rows, t->token + done, t->tokens - done };
+    run_own(step, l, p, &rest, out + done * stride, stride, scratch);
 }
 
 static void add_row(float *restrict out, const float *restrict more, int64_t n)
@@ -245,15 +294,6 @@ static void gated_task(const het__cpu_step *step, int64_t task, unsigned char *s
 
 /* ---- building ---- */
 
-/* Gate and up are cut alike. */
-static int64_t common_multiple(int64_t a, int64_t b)
-{
-    int64_t m = a;
-    while (m % b != 0)
-        m += a;
-    return m;
-}
-
 static het_status get_products(het__cpu_build *build, const het__node *node, linear *l)
 {
     l->gated = node->op == HET__OP_GATED;
@@ -271,8 +311,6 @@ static het_status get_products(het__cpu_build *build, const het__node *node, lin
         l->wanted[p->matrix->act] = true;
     }
     if (l->gated)
-        l->products[0].granule = common_multiple(l->products[0].granule, l->products[1].granule);
-    if (l->gated)
         l->act = node->attrs.gated.act;
     else if (l->count == 1)
         l->residual = het__cpu_address(build, node->inputs[1]);
@@ -287,6 +325,32 @@ static int64_t chunk_for(const linear *l, int64_t tokens)
             bytes += l->act_stride[a];
     const int64_t fit = CHUNK_BYTES / (int64_t)bytes / CHUNK_MIN * CHUNK_MIN;
     return min64(min64(max64(fit, CHUNK_MIN), CHUNK_MAX), tokens);
+}
+
+/* F32 weights as they lie go to oneDNN where the device has opened it. */
+static void find_dense(het__cpu_build *build, linear *l, int64_t tokens)
+{
+    het__onednn *onednn = build->device->onednn;
+    const int64_t act_stride =
+        l->direct ? l->k
+                  : (int64_t)(het__cpu_act_bytes(HET__CPU_ACT_F32, l->k) / sizeof(float));
+    for (uint32_t i = 0; onednn && tokens >= DENSE_MIN && i < l->count; i++) {
+        product *p = &l->products[i];
+        const het__cpu_matrix *m = p->matrix;
+        if (m->dtype != HET_DTYPE_F32 || m->act != HET__CPU_ACT_F32 || m->packed ||
+            m->n < HET__DENSE_ROWS || (uintptr_t)m->source % sizeof(float) != 0)
+            continue;
+        p->dense_stride = l->gated ? HET__DENSE_ROWS : m->n;
+        for (int s = 0; s < DENSE_SHAPES; s++)
+            p->dense[s] = het__dense_get(onednn, dense_tokens[s], l->k, act_stride,
+                                         p->dense_stride);
+        if (!p->dense[0] || !p->dense[1]) {
+            p->dense[0] = p->dense[1] = NULL;
+            continue;
+        }
+        p->granule = common_multiple(p->granule, HET__DENSE_ROWS);
+        build->program->uses_onednn = true;
+    }
 }
 
 /* Layout of the program's and the thread's scratch. */
@@ -305,8 +369,11 @@ static void plan_scratch(het__cpu_build *build, linear *l, int64_t tokens)
         l->norm_offset = het__cpu_reserve(&own, (size_t)l->k * sizeof(float));
     l->chunk_max = chunk_for(l, tokens);
     for (uint32_t i = 0; i < l->count; i++) {
-        const size_t bytes = level->scratch_bytes(l->products[i].matrix, l->chunk_max);
+        const product *p = &l->products[i];
+        const size_t bytes = level->scratch_bytes(p->matrix, l->chunk_max);
         run = bytes > run ? bytes : run;
+        for (int s = 0; s < DENSE_SHAPES && p->dense[s]; s++)
+            run = het__dense_scratch(p->dense[s]) > run ? het__dense_scratch(p->dense[s]) : run;
     }
     l->run_offset = het__cpu_reserve(&own, run);
     if (l->gated) {
@@ -366,6 +433,10 @@ het_status het__cpu_build_product(het__cpu_build *build, const het__node *node,
     l->direct = is_direct(l);
     for (uint32_t i = 0; i < node->output_count; i++)
         l->covered = l->covered || overlap(build, x, node->outputs[i]);
-    plan_scratch(build, l, het__cpu_rows_max(build, x));
+    const int64_t tokens = het__cpu_rows_max(build, x);
+    find_dense(build, l, tokens);
+    if (l->gated) /* gate and up are cut alike */
+        l->products[0].granule = common_multiple(l->products[0].granule, l->products[1].granule);
+    plan_scratch(build, l, tokens);
     return HET_OK;
 }

@@ -253,13 +253,8 @@ static void run_step(const het__cpu_step *s, het__pool *pool, int64_t tasks,
     }
 }
 
-static void run_region(void *arg, uint32_t worker, uint32_t count)
+static void run_shared(het__program *p, uint32_t worker)
 {
-    het__program *p = arg;
-    if (count == 1) {
-        run_alone(p);
-        return;
-    }
     het__pool *pool = p->device->pool;
     unsigned char *scratch = p->workers + worker * p->worker_stride;
     bool met = true; /* nothing has run since the threads were together */
@@ -277,6 +272,19 @@ static void run_region(void *arg, uint32_t worker, uint32_t count)
     }
 }
 
+static void run_region(void *arg, uint32_t worker, uint32_t count)
+{
+    het__program *p = arg;
+    const het__onednn *onednn = p->uses_onednn ? p->device->onednn : NULL;
+    const int previous = onednn ? het__onednn_enter(onednn) : 0;
+    if (count == 1)
+        run_alone(p);
+    else
+        run_shared(p, worker);
+    if (onednn)
+        het__onednn_leave(onednn, previous);
+}
+
 het_status het__cpu_enqueue(het__device *device, het__program *program, const int64_t *symbols,
                             het_error *err)
 {
@@ -288,7 +296,7 @@ het_status het__cpu_enqueue(het__device *device, het__program *program, const in
     const double macs =
         program->step_macs + program->context_macs * (double)symbols[HET__SYM_CONTEXT];
     if (macs < device->alone_macs)
-        run_alone(program);
+        run_region(program, 0, 1);
     else
         het__pool_run(device->pool, run_region, program);
     device->launch_count += program->launches;

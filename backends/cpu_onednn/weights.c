@@ -137,9 +137,11 @@ het_status het__cpu_matrix_get(het__cpu_build *build, uint32_t value,
         return HET_OK;
     const bool exact = device->options.precision == HET_PRECISION_EXACT ||
                        (!device->round_small && c->matrix.n * c->matrix.k < SMALL_ELEMENTS);
-    const size_t bytes = device->level->choose(&c->matrix,
-                                               exact ? HET_PRECISION_EXACT : HET_PRECISION_FAST,
-                                               !device->options.weights_mapped);
+    /* oneDNN reads F32 rows as they lie. */
+    const bool relay = !device->options.weights_mapped &&
+                       !(device->onednn && v->dtype == HET_DTYPE_F32);
+    const size_t bytes = device->level->choose(
+        &c->matrix, exact ? HET_PRECISION_EXACT : HET_PRECISION_FAST, relay);
     if (!bytes) {
         count_mapped(device, c);
         return HET_OK;

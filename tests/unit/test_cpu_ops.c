@@ -7,11 +7,11 @@
 #include "lib/quant/quant.h"
 #include "rig.h"
 
-#define TOKENS_MAX 33
-#define PAGES_MAX 64
+#define TOKENS_MAX 90
+#define PAGES_MAX 256
 #define CANARY 0xa5
 
-static const int64_t token_counts[] = { 1, 2, 3, 7, 16, 33 };
+static const int64_t token_counts[] = { 1, 2, 3, 7, 16, 33, 90 };
 #define TOKEN_COUNTS (sizeof token_counts / sizeof token_counts[0])
 
 typedef struct spec spec;
@@ -411,6 +411,15 @@ static bool start(rig *r, const char *backend, const spec *s, uint32_t threads,
     return rig_compile(r);
 }
 
+/* Where a device has opened oneDNN, wide F32 weights go through it. */
+static void check_onednn(const rig *r, const spec *s)
+{
+    if (r->device->onednn && strstr(s->name, "f32, wide"))
+        CHECK(r->program->uses_onednn);
+    else
+        CHECK(!r->program->uses_onednn || r->device->onednn);
+}
+
 #define THREADS 3
 
 static void check_spec(const spec *s, het_precision precision, bool mapped)
@@ -419,6 +428,8 @@ static void check_spec(const spec *s, het_precision precision, bool mapped)
     bool ready = start(&want, "ref", s, 1, precision, false);
     for (uint32_t t = 0; t < THREADS; t++)
         ready = start(&got[t], "cpu_onednn", s, t + 1, precision, mapped) && ready;
+    for (uint32_t t = 0; ready && t < THREADS; t++)
+        check_onednn(&got[t], s);
     for (size_t i = 0; ready && i < TOKEN_COUNTS; i++) {
         run_step(&want, s, token_counts[i]);
         for (uint32_t t = 0; t < THREADS; t++) {
@@ -453,6 +464,9 @@ static const spec exact_products[] = {
     { "linear f32, tails", build_linear, T(F32, F16, BF16), 71, 37, .tolerance = 2e-6 },
     { "linear q8_0, q4_0", build_linear, T(Q8_0, Q4_0, F32), 96, 50, .tolerance = 2e-6 },
     { "linear q4_k, q6_k", build_linear, T(Q4_K, Q6_K, Q4_K), 512, 130, .tolerance = 4e-6 },
+    { "linear f32, wide", build_linear, T(F32, F32, F32), 48, 200, .tolerance = 2e-6 },
+    { "linear f32, wide, tails", build_linear, T(F32, F32, F16), 71, 135, .tolerance = 2e-6 },
+    { "gated f32, wide", build_gated, T(F32, F32, NONE), 64, 150, GATED(SILU), .tolerance = 4e-6 },
     { "gated silu", build_gated, T(Q4_0, Q8_0, NONE), 160, 77, GATED(SILU), .tolerance = 4e-6 },
     { "gated gelu", build_gated, T(F32, F32, NONE), 33, 20, GATED(GELU_TANH), .tolerance = 4e-6 },
     { "gated erf", build_gated, T(BF16, F16, NONE), 64, 64, GATED(GELU_ERF), .tolerance = 4e-6 },
