@@ -7,7 +7,8 @@
 #   san     address and undefined-behaviour sanitizers, the same suites
 #   tsan    thread sanitizer, tests of threads
 #
-# Builds lie in build-run/ of the checkout. The last line is `N passed, N failed, N skipped`; the
+# Builds lie in build-run/ of the checkout. HETINFER_TEST_DATA may name a folder of models and
+# reference vectors (build option shared_data); tests that need it skip without. The last line is `N passed, N failed, N skipped`; the
 # exit status is 0 only if nothing failed.
 set -u
 here=$(cd "$(dirname "$0")/.." && pwd) || exit 1
@@ -31,6 +32,7 @@ packages='gcc g++ libc6-dev meson ninja-build pkg-config libdnnl-dev libpcre2-de
 sh tests/packages.sh $packages || echo "run: going on with what is there" >&2
 
 builds=build-run
+data=${HETINFER_TEST_DATA:+-Dshared_data=$HETINFER_TEST_DATA}
 results=
 started=$(date +%s)
 ASAN_OPTIONS=detect_leaks=1:abort_on_error=0:allocator_may_return_null=1
@@ -47,7 +49,8 @@ run_build() {
     begin=$(date +%s)
     rm -rf "$folder"
     mkdir -p "$builds"
-    if ! { meson setup "$folder" "$@" && ninja -C "$folder"; } >"$builds/$name.log" 2>&1; then
+    # shellcheck disable=SC2086
+    if ! { meson setup "$folder" $data "$@" && ninja -C "$folder"; } >"$builds/$name.log" 2>&1; then
         echo "== $name: the build failed; the end of $builds/$name.log:"
         tail -n 40 "$builds/$name.log"
         rm -rf "$folder/meson-logs"

@@ -92,7 +92,8 @@ static inline int text_collect(void *user, const char *text, size_t bytes)
     return 0;
 }
 
-static inline het_session *open_session(const char *model_path, const char *devices, uint32_t precision)
+static inline het_session *open_session(const char *model_path, const char *devices,
+                                        uint32_t precision)
 {
     het_error err = HET_ERROR_INIT;
     het_context *context = NULL;
