@@ -56,7 +56,8 @@ run_build() {
     rm -rf "$folder"
     mkdir -p "$builds"
     # shellcheck disable=SC2086
-    if ! { CC=$compiler meson setup "$folder" $data "$@" && ninja -C "$folder"; } >"$builds/$name.log" 2>&1; then
+    if ! { CC=$compiler meson setup "$folder" $data "$@" && ninja -C "$folder"; } \
+        >"$builds/$name.log" 2>&1; then
         echo "== $name: the build failed; the end of $builds/$name.log:"
         tail -n 40 "$builds/$name.log"
         rm -rf "$folder/meson-logs"
