@@ -205,6 +205,7 @@ int main(int argc, char **argv)
     const char *devices = argc > 1 ? argv[1] : NULL;
     char path[512];
     test_data_path(path, sizeof path, "");
+    skip_absent_level(devices);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
         if (argc < 3 || strstr(cases[i].golden, argv[2]))
             run_case(&cases[i], devices);
