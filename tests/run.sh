@@ -3,12 +3,13 @@
 # Everything that is checked, from a bare Debian 12 on:  tests/run.sh [--quick]
 #
 #   gcc     all suites, warnings are errors         (--quick stops here)
-#   clang   the suites without the install test, warnings are errors
+#   clang   the quick suites, warnings are errors
 #   san     address and undefined-behaviour sanitizers, the same suites
 #   tsan    thread sanitizer, tests of threads
 #
-# Builds lie in build-run/ of the checkout. The last line is `N passed, N failed, N skipped`; the
-# exit status is 0 only if nothing failed.
+# Builds lie in build-run/ of the checkout. HETINFER_TEST_DATA may name a folder of models and
+# reference vectors (build option shared_data); tests that need it skip without. The last line is
+# `N passed, N failed, N skipped`; the exit status is 0 only if nothing failed.
 set -u
 here=$(cd "$(dirname "$0")/.." && pwd) || exit 1
 cd "$here" || exit 1
@@ -31,6 +32,7 @@ packages='gcc g++ libc6-dev meson ninja-build pkg-config libdnnl-dev libpcre2-de
 sh tests/packages.sh $packages || echo "run: going on with what is there" >&2
 
 builds=build-run
+data=${HETINFER_TEST_DATA:+-Dshared_data=$HETINFER_TEST_DATA}
 results=
 started=$(date +%s)
 ASAN_OPTIONS=detect_leaks=1:abort_on_error=0:allocator_may_return_null=1
@@ -38,24 +40,31 @@ UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
 TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
 export ASAN_OPTIONS UBSAN_OPTIONS TSAN_OPTIONS
 
-# run_build NAME TESTS MESON-OPTION…: set up, build and test; the log of the build is kept.
+# list_tests BUILD PATTERN: names of tests that match.
+list_tests() {
+    meson test -C "$1" --no-rebuild --list 2>/dev/null | sed 's|.* / ||' | grep -E "^($2)\$" |
+        tr '\n' ' '
+}
+
+# run_build NAME COMPILER TESTS MESON-OPTION…: set up, build and test; the log of the build is kept.
 # TESTS: options of meson test, or only:PATTERN of test names.
 run_build() {
-    name=$1 tests=$2
-    shift 2
+    name=$1 compiler=$2 tests=$3
+    shift 3
     folder=$builds/$name
     begin=$(date +%s)
     rm -rf "$folder"
     mkdir -p "$builds"
-    if ! { meson setup "$folder" "$@" && ninja -C "$folder"; } >"$builds/$name.log" 2>&1; then
+    # shellcheck disable=SC2086
+    if ! { CC=$compiler meson setup "$folder" $data "$@" && ninja -C "$folder"; } \
+        >"$builds/$name.log" 2>&1; then
         echo "== $name: the build failed; the end of $builds/$name.log:"
         tail -n 40 "$builds/$name.log"
         rm -rf "$folder/meson-logs"
     else
         echo "== $name: built in $(($(date +%s) - begin)) s"
         case $tests in
-        only:*) tests=$(meson test -C "$folder" --no-rebuild --list 2>/dev/null |
-            sed 's|.* / ||' | grep -E "^(${tests#only:})\$" | tr '\n' ' ') ;;
+        only:*) tests="--timeout-multiplier 10 $(list_tests "$folder" "${tests#only:}")" ;;
         esac
         # shellcheck disable=SC2086
         meson test -C "$folder" --no-rebuild --print-errorlogs $tests
@@ -64,13 +73,12 @@ run_build() {
     results="$results $name=$folder"
 }
 
-all_but_install='--no-suite install'
-run_build gcc '' -Dwerror=true
+run_build gcc gcc '' -Dwerror=true
 if [ $quick = no ]; then
-    CC=clang-14 run_build clang "$all_but_install" -Dwerror=true
-    run_build san "$all_but_install --timeout-multiplier 5" --buildtype=debugoptimized \
+    run_build clang clang-14 '--no-suite install --no-suite golden' -Dwerror=true
+    run_build san gcc '--no-suite install --timeout-multiplier 10' --buildtype=debugoptimized \
         -Db_sanitize=address,undefined -Db_lundef=false
-    run_build tsan 'only:.*(pool|session|generate|lifecycle|thread|null).*' \
+    run_build tsan gcc 'only:.*(pool|session|generate|lifecycle|thread|null).*' \
         --buildtype=debugoptimized -Db_sanitize=thread -Db_lundef=false
 fi
 

@@ -111,7 +111,8 @@ typedef struct het__cpu_build {
 het__cpu_step *het__cpu_add_step(het__cpu_build *build, size_t data_bytes);
 /* Host address of a value that has a place, NULL for an absent input. */
 void *het__cpu_address(const het__cpu_build *build, uint32_t value);
-const het__value *het__cpu_value(const het__cpu_build *build, const het__node *node, uint32_t input);
+const het__value *het__cpu_value(const het__cpu_build *build, const het__node *node,
+                                uint32_t input);
 /* Room for bytes more at the end of *total, aligned to 64: returns its offset. */
 size_t het__cpu_reserve(size_t *total, size_t bytes);
 void het__cpu_need_shared(het__cpu_build *build, size_t bytes);

@@ -6,6 +6,8 @@
 #include "lib/base/os.h"
 #include <string.h>
 
+#include "lib/base/os.h"
+
 extern const het__cpu_level het__cpu_level_generic;
 
 #if HET_CPU_X86 /* set by the build: the levels of x86 are there */

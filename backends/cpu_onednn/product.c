@@ -190,7 +190,8 @@ static void product_bind(het__cpu_step *step, const int64_t *symbols)
         tasks += (p->matrix->n + p->tile - 1) / p->tile * l->chunks;
     }
     step->tasks = tasks;
-    step->program->step_macs += (double)rows * (double)l->k * (double)l->tokens * (l->gated ? 2 : 1);
+    step->program->step_macs +=
+        (double)rows * (double)l->k * (double)l->tokens * (l->gated ? 2 : 1);
 }
 
 typedef struct tile {

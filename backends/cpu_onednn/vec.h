@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The vectors that kernels are written in: VL lanes of float (vf) or of 32-bit integers (vi), by
- * intrinsics of the level that this translation unit is compiled for (HET__LEVEL, set by the build).
+ * intrinsics of the level that this translation unit is compiled for (HET__LEVEL, set by the
+ * build).
  *
  *   vec_begin, vec_dot ..., vec_end
  *       per lane: init + sum over steps of the four products of codes w (bytes of a lane) with

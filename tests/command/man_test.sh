@@ -14,8 +14,8 @@ fi
 status=0
 for command in run eval tokenize detokenize inspect devices plan bench; do
     for option in $("$2" "$command" --help | grep -oE -- ' --[a-z-]+' | sort -u); do
-        # Dashes are escaped in the page. The names left out appear there by their letter, and --chat
-        # is only a refusal.
+        # Dashes are escaped in the page. The names left out appear there by their letter;
+        # --chat is only a refusal.
         spelled=$(printf '%s' "$option" | sed 's/-/\\\\-/g')
         case $option in
         --chat | --prompt | --file | --generate | --repeat | --depth) continue ;;
