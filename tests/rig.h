@@ -14,6 +14,7 @@
 typedef struct rig {
     het__mem mem;
     het__host host;
+    het__open_options options;
     const het__backend *backend;
     het__device *device;
     het__graph graph;
@@ -38,6 +39,7 @@ static inline void rig_init(rig *r, const char *backend)
     memset(r, 0, sizeof *r);
     het__mem_init(&r->mem, NULL);
     r->host.mem = &r->mem;
+    r->options.threads = 1;
     r->backend = rig_backend(backend);
     het__graph_init(&r->graph, &r->mem);
     for (int i = 0; i < HET__SYM_MAX; i++)
@@ -46,8 +48,7 @@ static inline void rig_init(rig *r, const char *backend)
 
 static inline het_status rig_open_device(rig *r, het_error *err)
 {
-    const het__open_options options = { .threads = 1 };
-    return r->backend->open(&r->host, 0, &options, &r->device, err);
+    return r->backend->open(&r->host, 0, &r->options, &r->device, err);
 }
 
 static inline void rig_open(rig *r, const char *backend)

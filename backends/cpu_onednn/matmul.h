@@ -21,7 +21,7 @@
  * aligned to 64 bytes. */
 typedef enum het__cpu_act {
     HET__CPU_ACT_F32 = 0, /* float[k] */
-    HET__CPU_ACT_Q8,      /* per 32 elements: int8 codes, scale, sum of codes; layout in matmul.c */
+    HET__CPU_ACT_Q8,      /* per 32 elements: int8 codes, scale, sums of codes; see q8_forms.h */
     HET__CPU_ACT_BF16,    /* uint16_t[k] */
 } het__cpu_act;
 
@@ -83,8 +83,8 @@ static inline size_t het__cpu_act_bytes(het__cpu_act act, int64_t k)
 {
     const size_t blocks = (size_t)(k + 31) / 32;
     switch (act) {
-    case HET__CPU_ACT_Q8: /* 32 codes, float scale, int32 sum */
-        return (blocks * 40 + 63) / 64 * 64;
+    case HET__CPU_ACT_Q8: /* 32 codes, float scale, three words about their sums */
+        return (blocks * 48 + 63) / 64 * 64;
     case HET__CPU_ACT_BF16:
         return (blocks * 64 + 63) / 64 * 64;
     case HET__CPU_ACT_F32:

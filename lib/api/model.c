@@ -311,7 +311,8 @@ het_status het_model_metadata_at(const het_model *model, size_t index, het_metad
     if (index >= model->gguf.entry_count)
         return HET_E_INVALID;
     const het__gguf_entry *e = &model->gguf.entries[index];
-    const het_metadata out = { sizeof out, 0, e->key, het__gguf_type_name(e), model->values[index] };
+    const het_metadata out = { sizeof out, 0, e->key, het__gguf_type_name(e),
+                               model->values[index] };
     return het__result_write(entry, &out, sizeof out);
 }
 

@@ -12,13 +12,14 @@
 #ifndef HET_EXEC_EXECUTOR_H
 #define HET_EXEC_EXECUTOR_H
 
-#include "lib/exec/registry.h"
 #include "lib/partition/plan.h"
 
 #include <hetinfer/session.h>
 
 #define HET__PHASE_COUNT 2
 
+/* Declared here and defined in lib/exec/registry.h: who drives an executor sees no backend. */
+typedef struct het__registry het__registry;
 typedef struct het__exec het__exec;
 
 typedef struct het__exec_request {

@@ -4,6 +4,7 @@
 #define HET_EXEC_INTERNAL_H
 
 #include "lib/exec/executor.h"
+#include "lib/exec/registry.h"
 
 /* A value that a program needs from another device: read there, write here. */
 typedef struct het__transfer {

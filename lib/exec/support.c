@@ -5,6 +5,7 @@
 
 #include "lib/base/error.h"
 #include "lib/exec/executor.h"
+#include "lib/exec/registry.h"
 
 static het_status make_machine(const het__exec_request *request,
                                const het_device_figures *figures, het__machine *machine)

@@ -49,7 +49,8 @@ het_status het__engine_init(het__engine *e, het__mem *mem, het__exec *exec,
     e->exec = exec;
     e->limits = *limits;
     if (!find_io(e))
-        return het__fail(err, HET_E_INTERNAL, "the graph lacks an input or output of a language model");
+        return het__fail(err, HET_E_INTERNAL,
+                         "the graph lacks an input or output of a language model");
     if (!het__pages_init(&e->pages, pages_for(limits, limits->context_max) * limits->sequence_max,
                          mem))
         return het__fail_nomem(err, "the page list");
@@ -200,8 +201,8 @@ static void describe_tokens(het__engine *e, het__stream *s, uint32_t count, batc
         const int64_t p = s->done + i;
         in->ids[b->tokens] = s->ids[p];
         in->positions[b->tokens] = (int32_t)p;
-        in->slots[b->tokens] = (int32_t)(s->pages[p / e->limits.page_size] *
-                                             (int64_t)e->limits.page_size + p % e->limits.page_size);
+        const int64_t size = e->limits.page_size;
+        in->slots[b->tokens] = (int32_t)(s->pages[p / size] * size + p % size);
         if (wants_row(s, p)) {
             if (!s->row_count++)
                 s->row_position = p;

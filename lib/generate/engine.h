@@ -50,7 +50,8 @@ typedef struct het__engine {
 } het__engine;
 
 /* Symbols of the largest steps, for the executor. */
-void het__engine_symbols(const het__limits *limits, int64_t symbols[HET__PHASE_COUNT][HET__SYM_MAX]);
+void het__engine_symbols(const het__limits *limits,
+                         int64_t symbols[HET__PHASE_COUNT][HET__SYM_MAX]);
 
 het_status het__engine_init(het__engine *engine, het__mem *mem, het__exec *exec,
                             const het__limits *limits, het_error *err);

@@ -147,7 +147,8 @@ static void read_sizes(reader *r, het__lm_config *c)
     if (table && table->rank == 2)
         c->vocabulary = table->extent[0];
     else if (r->status == HET_OK)
-        r->status = het__fail(r->err, HET_E_FORMAT, "tensor token_embd.weight is missing or no matrix");
+        r->status =
+            het__fail(r->err, HET_E_FORMAT, "tensor token_embd.weight is missing or no matrix");
 }
 
 het_status het__gguf_config(const het__gguf *gguf, het__lm_config *config,
@@ -214,7 +215,8 @@ static het_status read_scores(const het__gguf *gguf, het__mem *mem, size_t count
     if (!e)
         return HET_OK;
     if (e->type != HET__GGUF_ARRAY || e->count != count)
-        return het__fail(err, HET_E_FORMAT, "tokenizer.ggml.scores does not have one score per token");
+        return het__fail(err, HET_E_FORMAT,
+                         "tokenizer.ggml.scores does not have one score per token");
     *scores = het__alloc_zero(mem, count, sizeof **scores);
     if (!*scores)
         return het__fail_nomem(err, "token scores");
@@ -242,7 +244,8 @@ static het_status read_types(const het__gguf *gguf, het__mem *mem, size_t count,
     for (size_t i = 0; i < count; i++) {
         int64_t v;
         if (!het__gguf_array_i64(e, i, &v) || v < 0 || v > 6)
-            return het__fail(err, HET_E_FORMAT, "tokenizer.ggml.token_type[%zu] is not in 0 to 6", i);
+            return het__fail(err, HET_E_FORMAT,
+                             "tokenizer.ggml.token_type[%zu] is not in 0 to 6", i);
         (*types)[i] = (int32_t)v;
     }
     return HET_OK;

@@ -196,7 +196,8 @@ static const char *attention_vectors_problem(const het__graph *graph, const het_
     const het__value *k_norm = input(graph, node, HET__ATTN_K_NORM);
     if (factors && !is_vector(factors, a->rope.rotated / 2))
         return "there is not one factor per rotated pair";
-    if ((q_norm && !is_vector(q_norm, a->head_size)) || (k_norm && !is_vector(k_norm, a->head_size)))
+    if ((q_norm && !is_vector(q_norm, a->head_size)) ||
+        (k_norm && !is_vector(k_norm, a->head_size)))
         return "a head norm does not have one weight per head element";
     return NULL;
 }
@@ -369,7 +370,8 @@ static void count_attention(const het__graph *graph, const het__node *node,
         work->flops += 4 * tokens * a->heads * a->head_size;
     if (input(graph, node, HET__ATTN_K_NORM))
         work->flops += 4 * tokens * a->kv_heads * a->head_size;
-    const double element = (double)het__dtype(input(graph, node, HET__ATTN_K_STATE)->dtype)->block_bytes;
+    const het__value *keys = input(graph, node, HET__ATTN_K_STATE);
+    const double element = (double)het__dtype(keys->dtype)->block_bytes;
     const double row = 2.0 * a->kv_heads * a->head_size * element;
     work->input_bytes += sequences * (double)symbols[HET__SYM_CONTEXT] * row;
     work->output_bytes += tokens * row;

@@ -142,10 +142,11 @@ static bool choose(int32_t said, bool otherwise)
 /* Kind, rule, and what follows from both. */
 static het_status set_kind(het_tokenizer *t, const het__vocabulary *v, het_error *err)
 {
-    t->is_spm = strcmp(v->kind, "llama") == 0;
-    if (!t->is_spm && strcmp(v->kind, "gpt2") != 0)
+    const char *const kind = v->kind ? v->kind : "";
+    t->is_spm = strcmp(kind, "llama") == 0;
+    if (!t->is_spm && strcmp(kind, "gpt2") != 0)
         return het__fail(err, HET_E_UNSUPPORTED, "tokenizer kind \"%.64s\" is not supported",
-                         v->kind);
+                         kind);
     t->rule = t->is_spm ? NULL : het__rule_find(v->rule);
     if (!t->is_spm && !t->rule)
         return het__fail(err, HET_E_UNSUPPORTED, "pre-tokenizer rule \"%.64s\" is not known",

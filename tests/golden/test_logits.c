@@ -14,38 +14,60 @@
 typedef struct golden_case {
     const char *model;  /* below llm/ */
     const char *golden; /* below golden/, without extension */
-    double bound;       /* largest absolute difference; 0: the peer's own, see below */
+    double bound;       /* largest absolute difference; 0: see below */
     const char *peer;   /* golden of the same file as the peer ran it, or NULL */
     bool text;          /* greedy text must be equal for the whole length */
 } golden_case;
 
 /* F32 and what is exact in F32 meets the reference within rounding. For block formats the truth
- * is the file dequantised to F32 (`-deq`): in exact precision the bound is the same, in fast
- * precision it is what the peer's own 8-bit activations deviate from that truth. */
+ * is the file dequantised to F32 (`-deq`), and in exact precision the bound is the same. In fast
+ * precision the bound is what the peer's own 8-bit activations deviate from that truth: not worse
+ * in the largest deviation over all rows. With HETINFER_CPU_ROUND_SMALL the activations of these
+ * small weights are rounded as those of large ones are: then, over the rows that both have seen,
+ * the root mean square may exceed the peer's by a tenth (both round at random). */
 static const golden_case cases[] = {
     { "gguf/stories260K-F32.gguf", "llm/stories260K-F32.once", 2e-4, NULL, true },
     { "gguf/stories260K-F32.gguf", "llm/stories260K-F32.dog", 2e-4, NULL, true },
     { "gguf/stories260K-F32.gguf", "llm/stories260K-F32.story", 2e-4, NULL, false },
-    { "gguf/stories260K-F16.gguf", "llm/stories260K-F16-deq.once", 0, "llm/stories260K-F16.once", false },
-    { "gguf/stories260K-BF16.gguf", "llm/stories260K-BF16-deq.once", 0, "llm/stories260K-BF16.once", false },
-    { "gguf/stories260K-Q8_0.gguf", "llm/stories260K-Q8_0-deq.once", 0, "llm/stories260K-Q8_0.once", false },
-    { "gguf/stories260K-Q4_0.gguf", "llm/stories260K-Q4_0-deq.once", 0, "llm/stories260K-Q4_0.once", false },
-    { "gguf/stories260K-Q4_1.gguf", "llm/stories260K-Q4_1-deq.once", 0, "llm/stories260K-Q4_1.once", false },
-    { "gguf/stories260K-Q5_0.gguf", "llm/stories260K-Q5_0-deq.once", 0, "llm/stories260K-Q5_0.once", false },
-    { "gguf/stories260K-IQ4_NL.gguf", "llm/stories260K-IQ4_NL-deq.once", 0, "llm/stories260K-IQ4_NL.once", false },
-    { "gguf/stories260K-Q4_K_M.gguf", "llm/stories260K-Q4_K_M-deq.once", 0, "llm/stories260K-Q4_K_M.once", false },
-    { "derived/stories260K-llama-tied-F32.gguf", "derived/stories260K-llama-tied-F32.once", 2e-4, NULL, true },
+    { "gguf/stories260K-F16.gguf", "llm/stories260K-F16-deq.once",
+      0, "llm/stories260K-F16.once", false },
+    { "gguf/stories260K-BF16.gguf", "llm/stories260K-BF16-deq.once",
+      0, "llm/stories260K-BF16.once", false },
+    { "gguf/stories260K-Q8_0.gguf", "llm/stories260K-Q8_0-deq.once",
+      0, "llm/stories260K-Q8_0.once", false },
+    { "gguf/stories260K-Q4_0.gguf", "llm/stories260K-Q4_0-deq.once",
+      0, "llm/stories260K-Q4_0.once", false },
+    { "gguf/stories260K-Q4_1.gguf", "llm/stories260K-Q4_1-deq.once",
+      0, "llm/stories260K-Q4_1.once", false },
+    { "gguf/stories260K-Q5_0.gguf", "llm/stories260K-Q5_0-deq.once",
+      0, "llm/stories260K-Q5_0.once", false },
+    { "gguf/stories260K-IQ4_NL.gguf", "llm/stories260K-IQ4_NL-deq.once",
+      0, "llm/stories260K-IQ4_NL.once", false },
+    { "gguf/stories260K-Q4_K_M.gguf", "llm/stories260K-Q4_K_M-deq.once",
+      0, "llm/stories260K-Q4_K_M.once", false },
+    { "derived/stories260K-llama-tied-F32.gguf", "derived/stories260K-llama-tied-F32.once",
+      2e-4, NULL, true },
     { "derived/stories260K-phi3-F32.gguf", "derived/stories260K-phi3-F32.once", 2e-4, NULL, true },
-    { "derived/stories260K-x256-F16.gguf", "derived/stories260K-x256-F16-deq.once", 0, "derived/stories260K-x256-F16.once", false },
-    { "derived/stories260K-x256-Q8_0.gguf", "derived/stories260K-x256-Q8_0-deq.once", 0, "derived/stories260K-x256-Q8_0.once", false },
-    { "derived/stories260K-x256-Q4_0.gguf", "derived/stories260K-x256-Q4_0-deq.once", 0, "derived/stories260K-x256-Q4_0.once", false },
-    { "derived/stories260K-x256-IQ4_NL.gguf", "derived/stories260K-x256-IQ4_NL-deq.once", 0, "derived/stories260K-x256-IQ4_NL.once", false },
-    { "derived/stories260K-x256-IQ4_XS.gguf", "derived/stories260K-x256-IQ4_XS-deq.once", 0, "derived/stories260K-x256-IQ4_XS.once", false },
-    { "derived/stories260K-x256-Q2_K.gguf", "derived/stories260K-x256-Q2_K-deq.once", 0, "derived/stories260K-x256-Q2_K.once", false },
-    { "derived/stories260K-x256-Q3_K_M.gguf", "derived/stories260K-x256-Q3_K_M-deq.once", 0, "derived/stories260K-x256-Q3_K_M.once", false },
-    { "derived/stories260K-x256-Q4_K_M.gguf", "derived/stories260K-x256-Q4_K_M-deq.once", 0, "derived/stories260K-x256-Q4_K_M.once", false },
-    { "derived/stories260K-x256-Q5_K_M.gguf", "derived/stories260K-x256-Q5_K_M-deq.once", 0, "derived/stories260K-x256-Q5_K_M.once", false },
-    { "derived/stories260K-x256-Q6_K.gguf", "derived/stories260K-x256-Q6_K-deq.once", 0, "derived/stories260K-x256-Q6_K.once", false },
+    { "derived/stories260K-x256-F16.gguf", "derived/stories260K-x256-F16-deq.once",
+      0, "derived/stories260K-x256-F16.once", false },
+    { "derived/stories260K-x256-Q8_0.gguf", "derived/stories260K-x256-Q8_0-deq.once",
+      0, "derived/stories260K-x256-Q8_0.once", false },
+    { "derived/stories260K-x256-Q4_0.gguf", "derived/stories260K-x256-Q4_0-deq.once",
+      0, "derived/stories260K-x256-Q4_0.once", false },
+    { "derived/stories260K-x256-IQ4_NL.gguf", "derived/stories260K-x256-IQ4_NL-deq.once",
+      0, "derived/stories260K-x256-IQ4_NL.once", false },
+    { "derived/stories260K-x256-IQ4_XS.gguf", "derived/stories260K-x256-IQ4_XS-deq.once",
+      0, "derived/stories260K-x256-IQ4_XS.once", false },
+    { "derived/stories260K-x256-Q2_K.gguf", "derived/stories260K-x256-Q2_K-deq.once",
+      0, "derived/stories260K-x256-Q2_K.once", false },
+    { "derived/stories260K-x256-Q3_K_M.gguf", "derived/stories260K-x256-Q3_K_M-deq.once",
+      0, "derived/stories260K-x256-Q3_K_M.once", false },
+    { "derived/stories260K-x256-Q4_K_M.gguf", "derived/stories260K-x256-Q4_K_M-deq.once",
+      0, "derived/stories260K-x256-Q4_K_M.once", false },
+    { "derived/stories260K-x256-Q5_K_M.gguf", "derived/stories260K-x256-Q5_K_M-deq.once",
+      0, "derived/stories260K-x256-Q5_K_M.once", false },
+    { "derived/stories260K-x256-Q6_K.gguf", "derived/stories260K-x256-Q6_K-deq.once",
+      0, "derived/stories260K-x256-Q6_K.once", false },
 };
 
 /* ---- a golden ---- */
@@ -113,20 +135,19 @@ static void check_text(het_session *session, const char *prompt, const golden *g
         CHECK_STR(s.text, want + strlen(prompt));
 }
 
-/* What the peer's own run of the same file deviates from the truth. */
-static double peer_bound(const golden_case *c, const golden *truth)
+/* What the peer's own run of the same file deviates from the truth. Its text parts from the truth
+ * at some row; up to there the inputs agree. */
+static void peer_deviation(const golden_case *c, const golden *truth, deviation *peer)
 {
-    golden peer;
-    double bound = 0;
-    if (golden_load(&peer, c->peer)) {
-        /* Their texts may part; rows agree in their inputs up to there. */
-        size_t rows = 0;
-        while (rows < truth->count && rows < peer.count && peer.ids[rows] == truth->ids[rows])
-            rows++;
-        bound = worst(peer.logits, truth->logits, rows * truth->vocabulary);
+    golden g;
+    memset(peer, 0, sizeof *peer);
+    if (golden_load(&g, c->peer)) {
+        while (peer->rows < truth->count && peer->rows < g.count &&
+               g.ids[peer->rows] == truth->ids[peer->rows])
+            peer->rows++;
+        deviation_add(peer, g.logits, truth->logits, peer->rows * truth->vocabulary);
     }
-    golden_free(&peer);
-    return bound;
+    golden_free(&g);
 }
 
 static double feed_golden(het_session *session, const golden *g, const size_t *sizes, size_t count)
@@ -134,27 +155,46 @@ static double feed_golden(het_session *session, const golden *g, const size_t *s
     return feed(session, g->ids, g->count, g->logits, g->vocabulary, sizes, count);
 }
 
+/* The rows that the peer has seen, with activations rounded. */
+static void check_rounded(het_session *session, const golden *g, const deviation *peer)
+{
+    static const size_t whole[] = { 100000 };
+    deviation ours = { 0 };
+    feed_all(session, g->ids, peer->rows, g->logits, g->vocabulary, whole, 1, &ours);
+    printf("    rounded: rms %.4f, peer %.4f; most %.3f, peer %.3f\n", deviation_rms(&ours),
+           deviation_rms(peer), ours.most, peer->most);
+    CHECK(deviation_rms(&ours) <= 1.1 * deviation_rms(peer));
+    CHECK(ours.most <= 1.5 * peer->most);
+}
+
 static void run_case(const golden_case *c, const char *devices)
 {
     static const size_t whole[] = { 100000 }, one[] = { 1 }, odd[] = { 3, 1, 17, 2, 5 };
     char path[512], file[256];
+    const bool rounded = getenv("HETINFER_CPU_ROUND_SMALL") != NULL;
     golden g;
     snprintf(file, sizeof file, "llm/%s", c->model);
     test_data_path(path, sizeof path, file);
     CHECK(golden_load(&g, c->golden));
-    const double peer = c->peer ? peer_bound(c, &g) : 0;
+    deviation peer = { 0 };
+    if (c->peer && g.logits)
+        peer_deviation(c, &g, &peer);
     for (uint32_t precision = 0; precision < 2 && g.logits; precision++) {
         het_session *s = open_session(path, devices, precision);
         if (!s)
             continue;
-        const double bound = c->bound > 0 || precision == HET_PRECISION_EXACT ? 2e-4 : peer;
+        const bool tight = c->bound > 0 || precision == HET_PRECISION_EXACT;
+        const double bound = tight ? 2e-4 : rounded ? INFINITY : peer.most;
         const double a = feed_golden(s, &g, whole, 1), b = feed_golden(s, &g, one, 1);
         const double d = feed_golden(s, &g, odd, 5);
         printf("%-46s %s  whole %.2e  single %.2e  odd %.2e  bound %.2e\n", c->golden,
                precision ? "exact" : "fast ", a, b, d, bound);
         CHECK(a <= bound && b <= bound && d <= bound);
+        if (rounded && !tight)
+            check_rounded(s, &g, &peer);
         if (c->text)
-            check_text(s, strstr(c->golden, ".dog") ? "The dog and the cat" : "Once upon a time", &g);
+            check_text(s, strstr(c->golden, ".dog") ? "The dog and the cat" : "Once upon a time",
+                       &g);
         het_session_destroy(s);
     }
     golden_free(&g);
@@ -165,6 +205,7 @@ int main(int argc, char **argv)
     const char *devices = argc > 1 ? argv[1] : NULL;
     char path[512];
     test_data_path(path, sizeof path, "");
+    skip_absent_level(devices);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
         if (argc < 3 || strstr(cases[i].golden, argv[2]))
             run_case(&cases[i], devices);

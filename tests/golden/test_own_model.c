@@ -27,8 +27,9 @@ static size_t read_ids(const json_t *array, int32_t *ids, size_t count)
     return count;
 }
 
-/* Data of a float32 .npy file: behind a header whose length stands at byte 8. */
-static float *read_npy(const char *name, size_t want)
+/* Data of a float32 .npy file: behind a header whose length stands at byte 8. At most `most`
+ * rows; *rows receives how many there are. */
+static float *read_npy(const char *name, size_t columns, size_t most, size_t *rows)
 {
     char path[512], file[128];
     size_t bytes = 0;
@@ -39,9 +40,11 @@ static float *read_npy(const char *name, size_t want)
         return NULL;
     }
     const size_t head = 10 + (size_t)raw[8] + 256 * (size_t)raw[9];
-    float *out = bytes == head + want * sizeof *out ? malloc(want * sizeof *out) : NULL;
+    *rows = bytes > head ? (bytes - head) / (columns * sizeof(float)) : 0;
+    *rows = *rows < most ? *rows : most;
+    float *out = *rows ? malloc(*rows * columns * sizeof *out) : NULL;
     if (out)
-        memcpy(out, raw + head, want * sizeof *out);
+        memcpy(out, raw + head, *rows * columns * sizeof *out);
     free(raw);
     return out;
 }
@@ -53,13 +56,14 @@ static void check_logits(het_session *s, const json_t *prompt, const int32_t *id
     const char *file = json_string_value(json_object_get(prompt, "logits"));
     if (!file)
         return;
-    float *want = read_npy(file, count * vocabulary);
-    CHECK(want != NULL);
+    size_t rows = 0;
+    float *want = read_npy(file, vocabulary, count, &rows);
+    CHECK(want != NULL && rows >= 32);
     if (!want)
         return;
-    const double a = feed(s, ids, count, want, vocabulary, whole, 1);
-    const double b = feed(s, ids, count, want, vocabulary, one, 1);
-    const double c = feed(s, ids, count, want, vocabulary, odd, 5);
+    const double a = feed(s, ids, rows, want, vocabulary, whole, 1);
+    const double b = feed(s, ids, rows, want, vocabulary, one, 1);
+    const double c = feed(s, ids, rows, want, vocabulary, odd, 5);
     printf("  %s: whole %.2e  single %.2e  odd %.2e\n", file, a, b, c);
     CHECK(a <= 1e-4 && b <= 1e-4 && c <= 1e-4);
     free(want);
@@ -147,6 +151,7 @@ static void check_tokenizer(const char *name)
 int main(int argc, char **argv)
 {
     const char *devices = argc > 1 ? argv[1] : NULL;
+    skip_absent_level(devices);
     check_model("hearth-draft", devices);
     check_model("hearth", devices);
     check_tokenizer("hearth-draft");

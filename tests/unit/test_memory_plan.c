@@ -59,7 +59,8 @@ static void random_intervals(void)
             const uint32_t first = (uint32_t)(test_random(&seed) >> 32) % 100;
             const uint32_t length = (uint32_t)(test_random(&seed) >> 32) % (r % 2 ? 4 : 40);
             const size_t bytes = (size_t)(test_random(&seed) >> 32) % (r % 3 ? 5000 : 100000);
-            it[i] = (het__interval){ first, first + length, r % 5 ? bytes : bytes / 4096 * 4096, 1 };
+            it[i] = (het__interval){ first, first + length,
+                                     r % 5 ? bytes : bytes / 4096 * 4096, 1 };
         }
         memcpy(asked, it, sizeof it);
         memcpy(again, it, sizeof it);

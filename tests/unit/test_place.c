@@ -77,7 +77,8 @@ static double evaluate(const het__place_problem *p, const uint8_t *device)
             double cheapest = has[to] ? 0 : INFINITY;
             for (uint32_t from = 0; from < p->device_count; from++)
                 if (has[from] && !has[to])
-                    cheapest = fmin(cheapest, p->values[v].transfer_ns[from * p->device_count + to]);
+                    cheapest =
+                        fmin(cheapest, p->values[v].transfer_ns[from * p->device_count + to]);
             ns += cheapest;
             has[to] = true;
         }

@@ -124,6 +124,7 @@ static void spm_merges_by_score(void)
         { "\xe2\x96\x81", 1, -9 }, { "a", 1, -9 },  { "b", 1, -9 },  { "c", 1, -9 },   /* 259.. */
         { "ab", 1, -2 },           { "bc", 1, -1 }, { "abc", 1, -5 }, { "aa", 1, -3 }, /* 263.. */
         { "\xe2\x96\x81" "a", 1, -4 }, { "aaa", 1, -8 },                               /* 267.. */
+        { "de", 1, -30001 },       { "ef", 1, -30000 },                               /* 269.. */
     };
     builder *b = malloc(sizeof *b);
     start_spm(b, true);
@@ -138,6 +139,7 @@ static void spm_merges_by_score(void)
     CHECK_IDS(t, "a b", 0, "267 259 261");
     CHECK_IDS(t, "aa", 0, "259 266");
     CHECK_IDS(t, "baaaa", 0, "259 261 266 266"); /* leftmost first; aaa loses */
+    CHECK_IDS(t, "def", 0, "259 103 270"); /* near scores differ */
     CHECK_IDS(t, "\xc3\xa4", 0, "259 198 167");
     CHECK_IDS(t, "\xff\x80" "b", 0, "259 258 131 261");
     CHECK_IDS(t, "a\0b", 0, "267 3 261");
@@ -512,8 +514,8 @@ static void decoding_undoes_encoding(void)
     free(b);
 }
 
-/* Texts that are hard for a naive implementation, 256 KiB each: one word, one run of blanks, many
- * words, broken UTF-8. Quadratic time would be minutes. */
+/* Texts that are hard for a naive implementation: one word, one run of blanks, many words, broken
+ * UTF-8; 64 KiB for every rule, 1 MiB for one of each kind. Quadratic time would be minutes. */
 static void long_texts_take_linear_time(void)
 {
     static const char *const rules[] = { "default", "gpt-2", "llama-bpe", "gpt-4o", "cl100k",
@@ -521,9 +523,9 @@ static void long_texts_take_linear_time(void)
                                          "deepseek-v3", "bloom" };
     static const char *const units[] = { "a", " ", "A", "ab ", "\xf0\x9f", "1", "\n", "\xcc\x81",
                                          " !", "<|x|>", "  \t" };
-    const size_t size = 1 << 18;
-    char *text = malloc(size + 1), *back = malloc(size);
-    int32_t *ids = malloc((size + 3) * sizeof *ids);
+    const size_t most = 1 << 20;
+    char *text = malloc(most + 1), *back = malloc(most);
+    int32_t *ids = malloc((most + 3) * sizeof *ids);
     builder *b = malloc(sizeof *b);
     for (size_t r = 0; r <= COUNT(rules); r++) {
         if (r < COUNT(rules)) {
@@ -540,6 +542,8 @@ static void long_texts_take_linear_time(void)
         add(b, "<|x|>", HET__TOKEN_USER, 0);
         het_tokenizer *t = finish(b);
         for (size_t u = 0; u < COUNT(units); u++) {
+            const bool full = u < 2 && (r == 1 || r == COUNT(rules));
+            const size_t size = full ? most : most / 16;
             size_t n = 0, back_size = 0;
             for (size_t i = 0; i < size; i++)
                 text[i] = units[u][i % strlen(units[u])];

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Llama and its relatives (Mistral, TinyLlama, …): rotation in interleaved pairs, because GGUF stores the
- * rows of q and k in that order. */
+/* Llama and its relatives (Mistral, TinyLlama, …): rotation in interleaved pairs, because GGUF
+ * stores the rows of q and k in that order. */
 #include "lib/import/lm.h"
 
 extern const het__lm_family het__family_llama;

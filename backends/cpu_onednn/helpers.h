@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Preparing activations, loops over one or two vectors for the other kernels, and loops that
+ * measure what the processor can do at best. */
+#ifndef HET_CPU_HELPERS_H
+#define HET_CPU_HELPERS_H
+
+#include "backends/cpu_onednn/f32_tile.h"
+
+/* Below this a block counts as zero: 127 / amax would overflow soon after. */
+#define Q8_AMAX_MIN 1e-30f
+
+/* One block: scale = amax / 127, codes to nearest even. A NaN or infinity in x makes the scale one,
+ * so that it reaches every result. */
+static void prepare_q8_block(const float x[32], q8_act *act)
+{
+    vi bits = vi_zero();
+    VEC_UNROLL
+    for (int i = 0; i < 32; i += VL)
+        bits = vi_max(bits, vi_and(vi_bits(vf_load(x + i)), vi_set(0x7fffffff)));
+    const int32_t max_bits = vi_hmax(bits);
+    float amax;
+    memcpy(&amax, &max_bits, 4);
+    const float scale = amax < Q8_AMAX_MIN ? 0.0f : amax / 127.0f;
+    const float inverse = amax < Q8_AMAX_MIN ? 0.0f : 127.0f / amax;
+    int32_t half[2] = { 0, 0 };
+    VEC_UNROLL
+    for (int i = 0; i < 32; i += VL) {
+        vi code = vi_from_vf(vf_mul(vf_load(x + i), vf_set(inverse)));
+        vi_store_s8(act->codes + i, code);
+        half[i / 16] += vi_sum(code);
+    }
+    if (!(amax <= 3.4028235e38f)) { /* codes mean nothing; keep sums in their range */
+        memset(act->codes, 1, sizeof act->codes);
+        half[0] = half[1] = 16;
+    }
+    act->scale = scale;
+    act->sum_neg8 = -8 * (half[0] + half[1]);
+    act->sum_neg128 = -128 * (half[0] + half[1]);
+    act->half_sums = (int32_t)((uint32_t)half[0] & 0xffff) | (int32_t)((uint32_t)half[1] << 16);
+}
+
+static void prepare_q8(const float *x, int64_t k, q8_act *acts)
+{
+    int64_t i = 0;
+    for (; i + 32 <= k; i += 32)
+        prepare_q8_block(x + i, acts++);
+    if (i < k) {
+        float tail[32] = { 0 };
+        memcpy(tail, x + i, (size_t)(k - i) * sizeof *x);
+        prepare_q8_block(tail, acts);
+    }
+}
+
+static void level_prepare(het__cpu_act act, const float *x, int64_t k, void *row)
+{
+    const int64_t padded = (k + 31) / 32 * 32;
+    switch (act) {
+    case HET__CPU_ACT_Q8:
+        prepare_q8(x, k, row);
+        break;
+    case HET__CPU_ACT_BF16: {
+        uint16_t *target = row;
+        for (int64_t i = 0; i < k; i++)
+            target[i] = het__f32_to_bf16(x[i]);
+        memset(target + k, 0, (size_t)(padded - k) * sizeof *target);
+        break;
+    }
+    case HET__CPU_ACT_F32:
+    default:
+        memcpy(row, x, (size_t)k * sizeof *x);
+        memset((float *)row + k, 0, (size_t)(padded - k) * sizeof *x);
+        break;
+    }
+}
+
+/* Helpers on rows. Four accumulators hide the latency of the multiply-add. */
+VEC_INLINE vf load_16_n(const uint16_t *p, int64_t n)
+{
+    uint16_t h[VL] = { 0 };
+    memcpy(h, p, (size_t)(n < VL ? n : VL) * 2);
+    return vf_load_f16(h);
+}
+
+VEC_INLINE float dot_any(const float *a, const float *b32, const uint16_t *b16, int64_t n)
+{
+    vf s[4] = { vf_zero(), vf_zero(), vf_zero(), vf_zero() };
+    int64_t i = 0;
+    for (; i + 4 * VL <= n; i += 4 * VL) {
+        VEC_UNROLL
+        for (int j = 0; j < 4; j++) {
+            const vf b = b32 ? vf_load(b32 + i + j * VL) : vf_load_f16(b16 + i + j * VL);
+            s[j] = vf_fma(vf_load(a + i + j * VL), b, s[j]);
+        }
+    }
+    for (; i < n; i += VL) {
+        const vf b = b32 ? vf_load_n(b32 + i, n - i) : load_16_n(b16 + i, n - i);
+        s[0] = vf_fma(vf_load_n(a + i, n - i), b, s[0]);
+    }
+    return vf_sum(vf_add(vf_add(s[0], s[1]), vf_add(s[2], s[3])));
+}
+
+static float level_dot(const float *a, const float *b, int64_t n)
+{
+    return dot_any(a, b, NULL, n);
+}
+
+static float level_dot_f16(const float *a, const uint16_t *b, int64_t n)
+{
+    return dot_any(a, NULL, b, n);
+}
+
+static void level_axpy(float *y, float a, const float *x, int64_t n)
+{
+    const vf factor = vf_set(a);
+    int64_t i = 0;
+    for (; i + VL <= n; i += VL)
+        vf_store(y + i, vf_fma(factor, vf_load(x + i), vf_load(y + i)));
+    if (i < n)
+        vf_store_n(y + i, vf_fma(factor, vf_load_n(x + i, n - i), vf_load_n(y + i, n - i)), n - i);
+}
+
+static void level_axpy_f16(float *y, float a, const uint16_t *x, int64_t n)
+{
+    const vf factor = vf_set(a);
+    int64_t i = 0;
+    for (; i + VL <= n; i += VL)
+        vf_store(y + i, vf_fma(factor, vf_load_f16(x + i), vf_load(y + i)));
+    if (i < n)
+        vf_store_n(y + i, vf_fma(factor, load_16_n(x + i, n - i), vf_load_n(y + i, n - i)), n - i);
+}
+
+static void level_to_f16(uint16_t *target, const float *source, int64_t n)
+{
+    int64_t i = 0;
+    for (; i + VL <= n; i += VL)
+        vf_store_f16(target + i, vf_load(source + i));
+    if (i < n) {
+        uint16_t h[VL];
+        vf_store_f16(h, vf_load_n(source + i, n - i));
+        memcpy(target + i, h, (size_t)(n - i) * 2);
+    }
+}
+
+static void level_from_f16(float *target, const uint16_t *source, int64_t n)
+{
+    int64_t i = 0;
+    for (; i + VL <= n; i += VL)
+        vf_store(target + i, vf_load_f16(source + i));
+    if (i < n)
+        vf_store_n(target + i, load_16_n(source + i, n - i), n - i);
+}
+
+/* e^x within 2 units in the last place over the range of normal results; 0 below -104, infinity
+ * above 88.8; NaN stays NaN. x = n ln 2 + r, |r| <= ln 2 / 2; e^r by the Taylor polynomial of
+ * degree 7, whose remainder 0.35^8 / 8! is under 2^-27; 2^n in two factors, so that subnormals come
+ * out right. */
+VEC_INLINE vf vf_exp(vf x)
+{
+    /* min and max return their second operand for a NaN in the vector instructions. */
+    const vf bounded = vf_max(vf_set(-104.0f), vf_min(vf_set(89.0f), x));
+    const vi n = vi_from_vf(vf_mul(bounded, vf_set(1.44269504f)));
+    const vf fn = vf_from_vi(n);
+    vf r = vf_fma(fn, vf_set(-0.693359375f), bounded);
+    r = vf_fma(fn, vf_set(2.12194440e-4f), r);
+    vf p = vf_set(1.0f / 5040);
+    p = vf_fma(p, r, vf_set(1.0f / 720));
+    p = vf_fma(p, r, vf_set(1.0f / 120));
+    p = vf_fma(p, r, vf_set(1.0f / 24));
+    p = vf_fma(p, r, vf_set(1.0f / 6));
+    p = vf_fma(p, r, vf_set(0.5f));
+    p = vf_fma(p, r, vf_set(1.0f));
+    p = vf_fma(p, r, vf_set(1.0f));
+    /* n in [-150, 128]: 2^n = 2^(n >> 1) * 2^(n - (n >> 1)), the shift made on n + 256. */
+    const vi half = vi_add(vi_shr(vi_add(n, vi_set(256)), 1), vi_set(-128));
+    const vi rest = vi_sub(n, half);
+    p = vf_mul(p, vf_bits(vi_shl(vi_add(half, vi_set(127)), 23)));
+    return vf_mul(p, vf_bits(vi_shl(vi_add(rest, vi_set(127)), 23)));
+}
+
+static void level_exp_rows(float *x, int64_t n, float maximum, float *sum)
+{
+    const vf minus = vf_set(-maximum);
+    vf s = vf_zero();
+    int64_t i = 0;
+    for (; i + VL <= n; i += VL) {
+        const vf e = vf_exp(vf_add(vf_load(x + i), minus));
+        vf_store(x + i, e);
+        s = vf_add(s, e);
+    }
+    if (i < n) {
+        vf_store_n(x + i, vf_exp(vf_add(vf_load_n(x + i, n - i), minus)), n - i);
+        s = vf_add(s, vf_load_n(x + i, n - i));
+    }
+    *sum = vf_sum(s);
+}
+
+VEC_INLINE vf vf_silu(vf x)
+{
+    const vf e = vf_exp(vf_sub(vf_zero(), x));
+    return vf_div(x, vf_add(vf_set(1.0f), e));
+}
+
+/* x/2 (1 + tanh u) = x / (1 + e^-2u), u = sqrt(2 / pi) (x + 0.044715 x^3) */
+VEC_INLINE vf vf_gelu_tanh(vf x)
+{
+    const vf cubic = vf_fma(vf_mul(vf_mul(x, x), x), vf_set(0.044715f), x);
+    const vf e = vf_exp(vf_mul(cubic, vf_set(-1.59576912f)));
+    return vf_div(x, vf_add(vf_set(1.0f), e));
+}
+
+static void level_silu(float *x, int64_t n)
+{
+    int64_t i = 0;
+    for (; i + VL <= n; i += VL)
+        vf_store(x + i, vf_silu(vf_load(x + i)));
+    if (i < n)
+        vf_store_n(x + i, vf_silu(vf_load_n(x + i, n - i)), n - i);
+}
+
+static void level_gelu_tanh(float *x, int64_t n)
+{
+    int64_t i = 0;
+    for (; i + VL <= n; i += VL)
+        vf_store(x + i, vf_gelu_tanh(vf_load(x + i)));
+    if (i < n)
+        vf_store_n(x + i, vf_gelu_tanh(vf_load_n(x + i, n - i)), n - i);
+}
+
+/* Enough independent sums for two pipes of latency 4 to 6. Results go to a volatile, so that the
+ * work remains. */
+#define PEAK_SUMS 12
+
+static volatile float peak_sink;
+
+static double level_peak_f32(uint64_t iterations)
+{
+    vf s[PEAK_SUMS];
+    const vf a = vf_set(peak_sink * 0.0f + 0.5f), b = vf_set(peak_sink * 0.0f + 0.25f);
+    VEC_UNROLL
+    for (int i = 0; i < PEAK_SUMS; i++)
+        s[i] = vf_set((float)i);
+    for (uint64_t n = 0; n < iterations; n++) {
+        VEC_UNROLL
+        for (int i = 0; i < PEAK_SUMS; i++)
+            s[i] = vf_fma(s[i], a, b);
+    }
+    for (int i = 0; i < PEAK_SUMS; i++)
+        peak_sink = vf_sum(s[i]);
+    return (double)iterations * PEAK_SUMS * VL * 2;
+}
+
+#if HET__LEVEL != HET__LEVEL_GENERIC
+static double level_peak_int8(uint64_t iterations)
+{
+    vi s[PEAK_SUMS];
+    const vi a = vi_set((int32_t)peak_sink & 1), b = vi_set((int32_t)peak_sink & 2);
+    VEC_UNROLL
+    for (int i = 0; i < PEAK_SUMS; i++)
+        s[i] = vi_set(i);
+    for (uint64_t n = 0; n < iterations; n++) {
+        VEC_UNROLL
+        for (int i = 0; i < PEAK_SUMS; i++)
+            s[i] = vec_dot(VEC_DOT_U4, s[i], VEC_DOT_UNSIGNED ? a : s[i], b);
+    }
+    for (int i = 0; i < PEAK_SUMS; i++)
+        peak_sink = (float)vi_sum(s[i]);
+    return (double)iterations * PEAK_SUMS * VL * 4 * 2;
+}
+#endif
+
+#if VEC_HAVE_BF16
+static double level_peak_bf16(uint64_t iterations)
+{
+    vf s[PEAK_SUMS];
+    const vi a = vi_set((int32_t)peak_sink & 1), b = vi_set((int32_t)peak_sink & 2);
+    VEC_UNROLL
+    for (int i = 0; i < PEAK_SUMS; i++)
+        s[i] = vf_set((float)i);
+    for (uint64_t n = 0; n < iterations; n++) {
+        VEC_UNROLL
+        for (int i = 0; i < PEAK_SUMS; i++)
+            s[i] = vec_dot_bf16(s[i], a, b);
+    }
+    for (int i = 0; i < PEAK_SUMS; i++)
+        peak_sink = vf_sum(s[i]);
+    return (double)iterations * PEAK_SUMS * VL * 4;
+}
+#endif
+
+static uint64_t level_read_all(const void *data, size_t bytes)
+{
+    return vec_sum_bytes(data, bytes);
+}
+
+#endif /* HET_CPU_HELPERS_H */
