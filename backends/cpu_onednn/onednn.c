@@ -4,6 +4,8 @@
 #define _GNU_SOURCE /* RTLD_DEFAULT */
 #include "backends/cpu_onednn/onednn.h"
 
+#include "lib/base/os.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -25,7 +27,6 @@ bool het__onednn_wanted(const het__cpu_level *level, bool mapped)
 
 #if HET_HAVE_ONEDNN
 
-#include <dlfcn.h>
 #include <oneapi/dnnl/dnnl.h>
 
 typedef struct worker_memory {
@@ -111,8 +112,8 @@ void het__onednn_name(char *text, size_t bytes)
 /* Symbols are looked up at run time, so that the library is not bound to one OpenMP runtime. */
 static bool find_openmp(het__onednn *o)
 {
-    void *set = dlsym(RTLD_DEFAULT, "omp_set_num_threads");
-    void *get = dlsym(RTLD_DEFAULT, "omp_get_max_threads");
+    void *set = het__find_symbol("omp_set_num_threads");
+    void *get = het__find_symbol("omp_get_max_threads");
     memcpy(&o->omp_set_num_threads, &set, sizeof set);
     memcpy(&o->omp_get_max_threads, &get, sizeof get);
     return set && get;
