@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The only file that knows oneDNN: C API of versions 2 (2.6 and newer) and 3, chosen when this is
  * compiled. */
-#define _GNU_SOURCE /* RTLD_DEFAULT */
 #include "backends/cpu_onednn/onednn.h"
 
 #include "lib/base/os.h"
