@@ -7,6 +7,7 @@ set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 build=$root/build-quickstart
 model=$root/examples/models/hearth.gguf
+[ -f "$model" ] || model=$root/examples/models/hearth-draft.gguf
 command=$build/examples/hetinfer/hetinfer
 step() { printf '\n== %s\n' "$*"; }
 
@@ -38,7 +39,7 @@ if [ ! -f "$model" ]; then
     exit 1
 fi
 
-step "Run: hetinfer run examples/models/hearth.gguf -p \"The fire\" -n 80"
+step "Run: hetinfer run ${model#"$root"/} -p \"The fire\" -n 80"
 "$command" run "$model" -p "The fire" -n 80 --seed 1 --echo
 echo
 

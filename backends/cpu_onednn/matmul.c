@@ -3,7 +3,6 @@
  * system allow (the system must save the wide registers: XCR0). */
 #include "backends/cpu_onednn/matmul.h"
 
-#include "lib/base/os.h"
 #include <string.h>
 
 #include "lib/base/os.h"

@@ -14,7 +14,7 @@
 #include "lib/base/mem.h"
 
 /* Rows of weights in a tile. */
-#define HET__DENSE_ROWS 64
+#define HET__DENSE_ROWS 128
 
 typedef struct het__onednn het__onednn;
 typedef struct het__dense het__dense;

@@ -31,6 +31,7 @@ def check(condition, what):
 
 def find_model(root):
     candidates = [os.path.join(root, 'examples/models/hearth.gguf'),
+                  os.path.join(root, 'examples/models/hearth-draft.gguf'),
                   os.path.join(os.environ.get('HETINFER_TEST_DATA', ''),
                                'llm/gguf/stories260K-F32.gguf')]
     return next((path for path in candidates if os.path.exists(path)), None)

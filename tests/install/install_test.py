@@ -61,7 +61,9 @@ def main(root, compiler):
     for tool in ('meson', 'pkg-config'):
         if not shutil.which(tool):
             skip(f'{tool} is not installed')
-    model = os.path.join(root, 'examples/models/hearth.gguf')
+    models = [os.path.join(root, 'examples/models', name)
+              for name in ('hearth.gguf', 'hearth-draft.gguf')]
+    model = next((path for path in models if os.path.exists(path)), None)
     with tempfile.TemporaryDirectory() as folder:
         prefix = os.path.join(folder, 'prefix')
         install(root, os.path.join(folder, 'build'), prefix)
@@ -75,8 +77,8 @@ def main(root, compiler):
         run(compiler + WARNINGS + [source, '-o', program] + flags, env=env)
         static = run(['pkg-config', '--cflags', '--libs', '--static', 'hetinfer'], env=env).split()
         run(compiler + WARNINGS + [source, '-o', program + '-static'] + static, env=env)
-        if not os.path.exists(model):
-            skip('installed, compiled and linked; examples/models/hearth.gguf is absent')
+        if not model:
+            skip('installed, compiled and linked; no model under examples/models')
         check_program(program, model, env)
 
 

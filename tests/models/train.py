@@ -4,12 +4,18 @@
 
     train.py TEXT_FOLDER RUN_FOLDER --model hearth-draft --minutes 10
     train.py TEXT_FOLDER RUN_FOLDER --model hearth --minutes 60
+    train.py TEXT_FOLDER RUN_FOLDER2 --model hearth --minutes 40 \\
+        --init RUN_FOLDER/hearth.pt --length 512 --batch 4
 
-The first call also trains the tokenizer, which both models share.  The
-learning rate follows a cosine over the wall time given by --minutes (or over
---steps, if those are done sooner), so that a run always ends on its schedule
-whatever the machine.  The best checkpoint on held-out text is kept as
-RUN_FOLDER/MODEL.pt.
+The first call also trains the tokenizer, which both models share (copy
+RUN_FOLDER/tokenizer.model to use it elsewhere).  The last call goes on from a
+checkpoint with longer windows, so that the model also learns positions that
+it had not met.
+
+The learning rate follows a cosine over the wall time given by --minutes (or
+over --steps, if those are done sooner), so that a run always ends on its
+schedule whatever the machine.  The best checkpoint on held-out text is kept
+as RUN_FOLDER/MODEL.pt.
 """
 import argparse
 import io
@@ -29,7 +35,6 @@ import corpus
 
 VOCAB_SIZE = 2048
 MAX_POSITION = 512
-SEQUENCE = 256
 
 SHAPES = {
     "hearth": dict(hidden_size=128, num_hidden_layers=5, num_attention_heads=4,
@@ -78,15 +83,17 @@ class Windows:
     each pass; a third of them start at the head of a passage instead, as
     prompts do."""
 
-    def __init__(self, stream, generator):
-        self.stream, self.generator = stream, generator
+    def __init__(self, stream, length, generator):
+        self.stream, self.length = stream, length
+        self.generator = generator
         heads = (stream == 1).nonzero().flatten()
-        self.heads = heads[heads + SEQUENCE + 1 <= len(stream)]
+        self.heads = heads[heads + length + 1 <= len(stream)]
         self.queue = []
 
     def _refill(self):
-        offset = int(torch.randint(SEQUENCE, (), generator=self.generator))
-        starts = torch.arange(offset, len(self.stream) - SEQUENCE, SEQUENCE)
+        length = self.length
+        offset = int(torch.randint(length, (), generator=self.generator))
+        starts = torch.arange(offset, len(self.stream) - length, length)
         extra = torch.randint(len(self.heads), (len(starts) // 2,),
                               generator=self.generator)
         starts = torch.cat([starts, self.heads[extra]])
@@ -99,7 +106,7 @@ class Windows:
             if not self.queue:
                 self._refill()
             start = self.queue.pop()
-            rows.append(self.stream[start:start + SEQUENCE + 1])
+            rows.append(self.stream[start:start + self.length + 1])
         rows = torch.stack(rows)
         return rows[:, :-1], rows[:, 1:]
 
@@ -111,12 +118,12 @@ def loss_of(model, x, y):
 
 
 @torch.no_grad()
-def held_out_loss(model, stream):
+def held_out_loss(model, stream, length):
     model.eval()
     total, count = 0.0, 0
-    starts = range(0, len(stream) - SEQUENCE, SEQUENCE)
+    starts = range(0, len(stream) - length, length)
     for i in range(0, len(starts), 8):
-        rows = torch.stack([stream[s:s + SEQUENCE + 1]
+        rows = torch.stack([stream[s:s + length + 1]
                             for s in starts[i:i + 8]])
         total += float(loss_of(model, rows[:, :-1], rows[:, 1:])) * len(rows)
         count += len(rows)
@@ -138,6 +145,9 @@ def main():
     parser.add_argument("--books", nargs="+", default=corpus.DEFAULT_BOOKS)
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--steps", type=int, default=10**9)
+    parser.add_argument("--init", help="checkpoint to start from")
+    parser.add_argument("--length", type=int, default=256,
+                        help="tokens in a window")
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--lr", type=float, default=3e-3)
     parser.add_argument("--warmup", type=int, default=100)
@@ -174,6 +184,12 @@ def main():
     parameters = sum(p.numel() for p in model.parameters())
     print(f"{args.model}: {parameters} parameters", flush=True)
 
+    earlier = []
+    if args.init:
+        checkpoint = torch.load(args.init)
+        model.load_state_dict(checkpoint["state"])
+        earlier = checkpoint["info"]["phases"]
+
     matrices = [p for p in model.parameters() if p.ndim >= 2]
     vectors = [p for p in model.parameters() if p.ndim < 2]
     optimizer = torch.optim.AdamW(
@@ -182,7 +198,7 @@ def main():
         lr=args.lr, betas=(0.9, 0.98), eps=1e-8, foreach=True)
 
     step_loss = torch.compile(loss_of) if args.compile else loss_of
-    windows = Windows(train_ids, torch.Generator().manual_seed(args.seed))
+    windows = Windows(train_ids, args.length, torch.Generator().manual_seed(args.seed))
     begin = time.monotonic()
     best, step, recent = math.inf, 0, []
     while True:
@@ -190,21 +206,23 @@ def main():
         progress = min(1.0, max(minutes / args.minutes, step / args.steps))
         done = progress >= 1.0
         if done or (step and step % args.eval_every == 0):
-            loss = held_out_loss(model, held_ids)
+            loss = held_out_loss(model, held_ids, args.length)
             print(f"step {step} minute {minutes:.1f} "
                   f"train {np.mean(recent[-200:]):.4f} held-out {loss:.4f}",
                   flush=True)
             if loss < best:
                 best = loss
+                phase = dict(
+                    length=args.length, batch=args.batch, lr=args.lr,
+                    weight_decay=args.weight_decay, seed=args.seed,
+                    steps=step, minutes=round(minutes, 2),
+                    tokens_seen=step * args.batch * args.length,
+                    held_out_loss=round(loss, 4))
                 save(run / f"{args.model}.pt", model.state_dict(),
                      dict(model=args.model, parameters=parameters,
-                          step=step, batch=args.batch, sequence=SEQUENCE,
-                          minutes=round(minutes, 2), lr=args.lr,
-                          tokens_seen=step * args.batch * SEQUENCE,
                           train_tokens=len(train_ids),
                           held_out_tokens=len(held_ids),
-                          held_out_chars=held_chars,
-                          held_out_loss=round(loss, 4)))
+                          phases=earlier + [phase]))
         if done:
             break
         rate = args.lr * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * progress)))
