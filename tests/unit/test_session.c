@@ -688,7 +688,8 @@ static void weight_types(void)
         tiny_options t = TINY_LLAMA;
         loaded l;
         t.type = types[i];
-        t.width = t.ffn = 256;
+        t.width = 256;
+        t.ffn = 1024; /* large enough for 8-bit activations */
         t.head_size = 64;
         t.layers = 1;
         load(&l, &t);
