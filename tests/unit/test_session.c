@@ -186,6 +186,36 @@ static void mixed_flags(void)
     free(want);
 }
 
+/* Flags that change all the time, all pending at once: rows of a step are neighbours. */
+static void scattered_flags(void)
+{
+    het_session_options o = defaults();
+    float *want = reference(&llama, &o, 60), *rows = calloc(60 * VOCABULARY, sizeof *rows);
+    bool seen[60] = { false }, asked[60] = { false };
+    uint64_t seed = 8;
+    het_session *s = open_session(&llama, &o);
+    het_sequence *q = open_sequence(s);
+    for (int fed = 0; fed < 60;) {
+        int n = 1 + (int)((test_random(&seed) >> 33) % 3);
+        n = n < 60 - fed ? n : 60 - fed;
+        const bool all = test_random(&seed) >> 40 & 1;
+        append(q, fed, n, all ? HET_APPEND_LOGITS_ALL : 0);
+        for (int i = 0; i < n; i++)
+            asked[fed++] = all;
+    }
+    asked[59] = true;
+    run_all(s, q, rows, seen);
+    for (int i = 0; i < 60; i++) {
+        CHECK_INT(seen[i], asked[i]);
+        if (seen[i])
+            CHECK_NEAR(worst_of(rows, want, i, i + 1), 0, TOLERANCE);
+    }
+    het_sequence_destroy(q);
+    het_session_destroy(s);
+    free(rows);
+    free(want);
+}
+
 /* Sequences that begin at different tokens, are created and destroyed at different times. */
 static void several_sequences(void)
 {
@@ -733,6 +763,7 @@ static void run_on_device(void)
     if (llama.model && qwen.model) {
         test_case(chunks);
         test_case(mixed_flags);
+        test_case(scattered_flags);
         test_case(several_sequences);
         test_case(truncation);
         test_case(limits);
