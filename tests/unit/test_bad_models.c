@@ -87,14 +87,18 @@ typedef struct bad {
 static const bad cases[] = {
     { .without = "token_embd.weight", .status = HET_E_FORMAT, .names = "token_embd.weight" },
     { .without = "output_norm.weight", .status = HET_E_FORMAT, .names = "output_norm.weight" },
-    { .without = "blk.1.ffn_down.weight", .status = HET_E_FORMAT, .names = "blk.1.ffn_down.weight" },
-    { .without = "blk.0.attn_norm.weight", .status = HET_E_FORMAT, .names = "blk.0.attn_norm.weight" },
+    { .without = "blk.1.ffn_down.weight", .status = HET_E_FORMAT,
+      .names = "blk.1.ffn_down.weight" },
+    { .without = "blk.0.attn_norm.weight", .status = HET_E_FORMAT,
+      .names = "blk.0.attn_norm.weight" },
     { .architecture = "phi3", .without = "blk.1.attn_qkv.weight", .status = HET_E_FORMAT,
       .names = "blk.1.attn_qkv.weight" },
     { .architecture = "qwen3", .without = "blk.0.attn_k_norm.weight", .status = HET_E_FORMAT,
       .names = "blk.0.attn_k_norm.weight" },
-    { .misshapen = "blk.0.attn_k.weight", .status = HET_E_FORMAT, .names = "blk.0.attn_k.weight is [33, 64]" },
-    { .misshapen = "blk.1.ffn_norm.weight", .status = HET_E_FORMAT, .names = "blk.1.ffn_norm.weight" },
+    { .misshapen = "blk.0.attn_k.weight", .status = HET_E_FORMAT,
+      .names = "blk.0.attn_k.weight is [33, 64]" },
+    { .misshapen = "blk.1.ffn_norm.weight", .status = HET_E_FORMAT,
+      .names = "blk.1.ffn_norm.weight" },
     { .misshapen = "output.weight", .status = HET_E_FORMAT, .names = "output.weight is [121, 64]" },
     { .architecture = "phi3", .misshapen = "blk.0.ffn_up.weight", .status = HET_E_FORMAT,
       .names = "blk.0.ffn_up.weight" },
@@ -102,13 +106,20 @@ static const bad cases[] = {
       .names = "blk.0.attn_q.bias" },
     { .without = "block_count", .status = HET_E_FORMAT, .names = "llama.block_count" },
     { .without = "context_length", .status = HET_E_FORMAT, .names = "llama.context_length" },
-    { .without = "attention.head_count", .status = HET_E_FORMAT, .names = "llama.attention.head_count" },
-    { .without = "attention.head_count", .more = heads_8, .status = HET_E_FORMAT, .names = "blk.0.attn_q.weight" },
-    { .without = "attention.head_count", .more = heads_0, .status = HET_E_FORMAT, .names = "head_count is 0" },
-    { .without = "attention.head_count_kv", .more = kv_heads_3, .status = HET_E_FORMAT, .names = "3 key heads" },
-    { .without = "embedding_length", .more = width_text, .status = HET_E_FORMAT, .names = "llama.embedding_length" },
-    { .without = "block_count", .more = layers_million, .status = HET_E_FORMAT, .names = "1000000" },
-    { .without = "attention.value_length", .more = values_8, .status = HET_E_UNSUPPORTED, .names = "8 for values" },
+    { .without = "attention.head_count", .status = HET_E_FORMAT,
+      .names = "llama.attention.head_count" },
+    { .without = "attention.head_count", .more = heads_8, .status = HET_E_FORMAT,
+      .names = "blk.0.attn_q.weight" },
+    { .without = "attention.head_count", .more = heads_0, .status = HET_E_FORMAT,
+      .names = "head_count is 0" },
+    { .without = "attention.head_count_kv", .more = kv_heads_3, .status = HET_E_FORMAT,
+      .names = "3 key heads" },
+    { .without = "embedding_length", .more = width_text, .status = HET_E_FORMAT,
+      .names = "llama.embedding_length" },
+    { .without = "block_count", .more = layers_million, .status = HET_E_FORMAT,
+      .names = "1000000" },
+    { .without = "attention.value_length", .more = values_8, .status = HET_E_UNSUPPORTED,
+      .names = "8 for values" },
     { .architecture = "mamba", .status = HET_E_UNSUPPORTED, .names = "\"mamba\"" },
     { .more = yarn, .status = HET_E_UNSUPPORTED, .names = "\"yarn\"" },
     { .more = experts, .status = HET_E_UNSUPPORTED, .names = "experts (4" },
@@ -193,7 +204,8 @@ static void arguments(void)
     CHECK_INT(het_model_load_memory(context, m.file, m.bytes, NULL, &model, &err), HET_OK);
     het_model_destroy(model);
     CHECK_INT(het_model_load_memory(context, NULL, 1, NULL, &model, &err), HET_E_INVALID);
-    CHECK_INT(het_model_load_memory(context, (char *)m.file + 4, 100, NULL, &model, &err), HET_E_INVALID);
+    CHECK_INT(het_model_load_memory(context, (char *)m.file + 4, 100, NULL, &model, &err),
+              HET_E_INVALID);
     CHECK_INT(het_model_load(context, "/nonexistent/model.gguf", NULL, &model, &err), HET_E_IO);
     CHECK(strstr(err.message, "/nonexistent/model.gguf") != NULL);
     het_model_options o = HET_MODEL_OPTIONS_INIT;

@@ -71,7 +71,8 @@ static uint32_t owner_of(const het__node *node)
     {                                                                                        \
         const uint32_t owner = owner_of(node);                                               \
         snprintf(reason, bytes, "not mine");                                                 \
-        return (owner == n || owner == DEVICES) && find_ref()->supports(graph, node, reason, bytes); \
+        return (owner == n || owner == DEVICES) &&                                           \
+               find_ref()->supports(graph, node, reason, bytes);                             \
     }
 SUPPORTS(0)
 SUPPORTS(1)

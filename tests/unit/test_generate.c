@@ -131,7 +131,8 @@ static size_t by_hand(const char *prompt, int count, char *text, int32_t *made)
 
 static void greedy_is_the_loop(void)
 {
-    static const char *const prompts[] = { PROMPT, "a", "the quick brown fox", "\xc3\xa9t\xc3\xa9" };
+    static const char *const prompts[] = { PROMPT, "a", "the quick brown fox",
+                                           "\xc3\xa9t\xc3\xa9" };
     het_session *s = open_session(400);
     sink got;
     for (size_t i = 0; i < 4; i++) {

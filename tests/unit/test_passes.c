@@ -57,7 +57,8 @@ static uint32_t node_of(bench *b, het__op op, int32_t layer, const uint32_t *in,
 static uint32_t linear_with(bench *b, int32_t layer, uint32_t x, uint32_t weight, uint32_t bias)
 {
     const het__attrs attrs = { .linear = { 1, false } };
-    return node_of(b, HET__OP_LINEAR, layer, (uint32_t[]){ x, HET__NO_VALUE, weight, bias }, 4, &attrs);
+    const uint32_t in[4] = { x, HET__NO_VALUE, weight, bias };
+    return node_of(b, HET__OP_LINEAR, layer, in, 4, &attrs);
 }
 
 static uint32_t linear_of(bench *b, uint32_t x, int64_t rows)
@@ -298,7 +299,7 @@ static double worst_of(const float *a, const float *b, size_t n)
     for (size_t i = 0; i < n; i++) {
         const double d = fabs((double)a[i] - (double)b[i]);
         if (!(d <= worst))
-            worst = d;
+            worst = isnan(d) ? INFINITY : d;
     }
     return worst;
 }

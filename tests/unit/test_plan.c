@@ -128,8 +128,8 @@ static void flops(void)
         CHECK_NEAR(info.flop_count, want, 1e-9 * want);
         /* Every weight once, and of the table one row per token. */
         const double table = (double)o.vocabulary * o.width * 4;
-        CHECK_NEAR(info.weight_bytes, (double)m.bytes - table + (double)steps[i].tokens * o.width * 4,
-                   8192); /* headers */
+        const double rows = (double)steps[i].tokens * o.width * 4;
+        CHECK_NEAR(info.weight_bytes, (double)m.bytes - table + rows, 8192); /* headers */
         het_plan_destroy(p);
     }
     het_model_destroy(model);
@@ -277,7 +277,8 @@ static void check_known(const known *k)
     CHECK_NEAR(pi.flop_count / (2.0 * (double)k->active), 1, 0.005);
     CHECK_NEAR(pi.weight_bytes / (2.0 * (double)k->active), 1, 0.001);
     printf("%-16s %.4f G parameters, %.4f GFLOP per token, %u nodes of %u\n", k->name,
-           (double)info.parameter_count / 1e9, pi.flop_count / 1e9, pi.node_count, pi.unfused_count);
+           (double)info.parameter_count / 1e9, pi.flop_count / 1e9, pi.node_count,
+           pi.unfused_count);
     het_plan_destroy(p);
     het_model_destroy(model);
 }
