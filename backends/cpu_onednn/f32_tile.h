@@ -142,16 +142,16 @@ typedef void (*f32_tile_fn)(const f32_job *job);
 #endif
 
 F32_TILES(TILE_F32)
-F32_TILE(TILE_F16, 1)
-F32_TILE(TILE_BF16, 1)
+F32_TILES(TILE_F16)
+F32_TILES(TILE_BF16)
 #if VEC_HAVE_BF16
 F32_TILES(TILE_DOT_BF16)
 #endif
 
 static const f32_tile_fn f32_tiles[][F32_TOKENS] = {
     F32_TILE_ROW(TILE_F32),
-    [TILE_F16] = { f32_tile_TILE_F16_1 },
-    [TILE_BF16] = { f32_tile_TILE_BF16_1 },
+    F32_TILE_ROW(TILE_F16),
+    F32_TILE_ROW(TILE_BF16),
 #if VEC_HAVE_BF16
     F32_TILE_ROW(TILE_DOT_BF16),
 #endif
@@ -437,7 +437,9 @@ static void f32_run_band(const het__cpu_matrix *m, int64_t row, int64_t tokens, 
     const uint8_t *const acts = job.acts;
     float *const out = job.out;
     const bool dot = m->form == FORM_DOT_BF16;
-    const bool direct = tokens == 1 && m->packed && (m->form == FORM_F16 || m->form == FORM_BF16);
+    /* Widening as it is read costs less than a panel, up to some rounds of tokens. */
+    const bool direct = tokens <= 8 * F32_TOKENS && m->packed
+        && (m->form == FORM_F16 || m->form == FORM_BF16);
     const int kind = dot ? TILE_DOT_BF16 : !direct ? TILE_F32
         : m->form == FORM_F16 ? TILE_F16 : TILE_BF16;
     for (int64_t first = 0; first < m->k; first += F32_COLUMNS) {

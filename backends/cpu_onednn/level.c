@@ -9,7 +9,11 @@
 #define LEVEL_NAME "avx512"
 #define LEVEL_FEATURES "AVX-512 with VNNI and BF16"
 #elif HET__LEVEL == HET__LEVEL_AVX2VNNI
+#ifdef HET__LEVEL_EVEX /* the tests' own build, encoded for processors with AVX-512 VNNI */
+#define LEVEL het__cpu_level_evex
+#else
 #define LEVEL het__cpu_level_avx2vnni
+#endif
 #define LEVEL_NAME "avx2vnni"
 #define LEVEL_FEATURES "AVX2 with FMA, F16C and AVX-VNNI"
 #elif HET__LEVEL == HET__LEVEL_AVX2

@@ -5,7 +5,7 @@
  *
  *     sum += scale_w * scale_a * (integer dot product) [ + bias_w * scale_a * (sum of codes) ]
  *
- * in the order of the columns. One token streams the packed form; more tokens share panels of
+ * in the order of the columns. Few tokens stream the packed form; more share panels of
  * Q8_PANEL_UNITS units, and the accumulators rest in the output between panels. Both run the same
  * code in the same order, so a token's result does not depend on how many tokens came along.
  */
@@ -27,8 +27,10 @@
 #define Q8_TOKENS 3
 #endif
 
-/* Columns of a panel / 256: two groups stay in a first-level cache of 32 KiB. */
-#define Q8_PANEL_UNITS 2
+/* Columns of a panel / 256. Its two groups (at most 80 KiB) stay in a second-level cache, next to
+ * the activations of a tile; shorter panels, which would fit the first level, cost more in
+ * accumulators moved than they save. */
+#define Q8_PANEL_UNITS 8
 
 typedef struct q8_job {
     const uint8_t *weights;
@@ -90,6 +92,12 @@ VEC_INLINE void q8_step(const q8_form *f, const int R, const int tokens,
             for (int r = 0; r < R; r++)
                 acc[r][t] = vec_dot(f->dot, acc[r][t], codes[r], a);
         }
+    }
+    if (f->scale != SCALE_PANEL && tokens >= 3) {
+        /* Here the processor's own prefetch stops at each page while the sums wait; with fewer
+         * tokens it keeps up by itself, and more requests only disturb it. */
+        for (size_t i = 0; i < q8_plane_bytes(f); i += 64)
+            __builtin_prefetch(planes[0] + 8192 + i);
     }
     vf scale[4], bias[4];
     VEC_UNROLL
@@ -197,6 +205,19 @@ typedef void (*q8_tile_fn)(const q8_job *job);
 #define Q8_TILE_ROW(form) [form] = { q8_tile_##form##_1, q8_tile_##form##_2 }
 #endif
 
+/* One group at a time: with little to compute, one stretch of memory streams best. */
+#if Q8_TOKENS >= 4
+#define Q8_FEW 4
+#define Q8_TILES_FEW(form)                                                                      \
+    Q8_TILE_OF(form, 1, 1) Q8_TILE_OF(form, 1, 2) Q8_TILE_OF(form, 1, 3) Q8_TILE_OF(form, 1, 4)
+#define Q8_FEW_ROW(form) \
+    { q8_tile_##form##_1, q8_tile_##form##_2, q8_tile_##form##_3, q8_tile_##form##_4 }
+#else
+#define Q8_FEW 2
+#define Q8_TILES_FEW(form) Q8_TILE_OF(form, 1, 1) Q8_TILE_OF(form, 1, 2)
+#define Q8_FEW_ROW(form) { q8_tile_##form##_1, q8_tile_##form##_2 }
+#endif
+
 Q8_TILES(PANEL_SYMMETRIC)
 Q8_TILES(PANEL_BIAS_NIBBLE)
 Q8_TILES(PANEL_HALVES)
@@ -222,7 +243,7 @@ typedef struct q8_functions {
     void (*pack)(const het__cpu_matrix *m, int64_t row, int64_t first, int64_t count,
                  uint8_t *target);
     void (*unpack)(const uint8_t *source, int64_t count, uint8_t *panel);
-    q8_tile_fn one; /* one token */
+    q8_tile_fn few[Q8_FEW]; /* 1 to Q8_FEW tokens, straight from the packed form */
 } q8_functions;
 
 #define Q8_FORM(form)                                                                            \
@@ -235,8 +256,8 @@ typedef struct q8_functions {
     {                                                                                            \
         q8_unpack_group(&q8_forms[form], source, count, panel);                                  \
     }                                                                                            \
-    Q8_TILE_OF(form, 1, 1)
-#define Q8_FORM_ROW(form) [form] = { q8_pack_##form, q8_unpack_##form, q8_tile_##form##_1 }
+    Q8_TILES_FEW(form)
+#define Q8_FORM_ROW(form) [form] = { q8_pack_##form, q8_unpack_##form, Q8_FEW_ROW(form) }
 
 Q8_FORM(FORM_Q4_0)
 Q8_FORM(FORM_Q4_1)
@@ -331,18 +352,25 @@ static void q8_run_panels(const het__cpu_matrix *m, int64_t row, int64_t tokens,
     }
 }
 
-/* One token: the packed form is streamed, one group after the other, as one stretch of memory. */
-static void q8_run_one(const het__cpu_matrix *m, int64_t row, q8_job job, uint8_t *scratch)
+/* Few tokens: the packed form is streamed, one group after the other. What a group's second round
+ * of tokens needs is in a cache by then. */
+static void q8_run_few(const het__cpu_matrix *m, int64_t row, int64_t tokens, q8_job job,
+                       uint8_t *scratch)
 {
     const int64_t blocks = m->k / 32;
     const int64_t step = m->packed ? blocks : Q8_PANEL_UNITS * UNIT;
     const uint8_t *const acts = job.acts;
+    float *const out = job.out;
     for (int64_t first = 0; first < blocks; first += step) {
         job.blocks = blocks - first < step ? blocks - first : step;
         job.more = first > 0;
-        job.acts = acts + (size_t)first * sizeof(q8_act);
         job.weights = q8_packed(m, row, first, job.blocks, scratch);
-        q8_functions_of[m->form].one(&job);
+        for (int64_t t = 0; t < tokens; t += Q8_FEW) {
+            const int64_t count = tokens - t < Q8_FEW ? tokens - t : Q8_FEW;
+            job.acts = acts + (size_t)t * job.act_stride + (size_t)first * sizeof(q8_act);
+            job.out = out + t * job.out_stride;
+            q8_functions_of[m->form].few[count - 1](&job);
+        }
     }
 }
 
@@ -350,13 +378,14 @@ static void q8_run(const het__cpu_matrix *m, int64_t first, int64_t count, const
                    size_t act_stride, int64_t tokens, float *out, int64_t out_stride,
                    void *scratch)
 {
-    const int64_t step = tokens == 1 ? VL : Q8_GROUPS * VL;
+    const bool few = tokens <= 2 * Q8_FEW;
+    const int64_t step = few ? VL : Q8_GROUPS * VL;
     for (int64_t row = first; row < first + count; row += step) {
         const int64_t rows = first + count - row < step ? first + count - row : step;
         const q8_job job = { .acts = acts, .act_stride = act_stride, .out = out + (row - first),
                              .out_stride = out_stride, .rows = rows };
-        if (tokens == 1)
-            q8_run_one(m, row, job, scratch);
+        if (few)
+            q8_run_few(m, row, tokens, job, scratch);
         else
             q8_run_panels(m, row, tokens, job, scratch);
     }

@@ -205,7 +205,7 @@ int bench_main(int argc, char **argv)
                                                           : HET_PRECISION_FAST;
     uint8_t *bytes = aligned_bytes(READ_BYTES);
     memset(bytes, 1, READ_BYTES);
-    for (const het__cpu_level *const *l = het__cpu_levels(); *l; l++) {
+    for (const het__cpu_level *const *l = levels_to_test(); *l; l++) {
         if (level_name && strcmp(level_name, "all") != 0 && strcmp(level_name, (*l)->name) != 0)
             continue;
         for (const het_dtype *d = weight_types; *d != HET_DTYPE_NONE; d++) {

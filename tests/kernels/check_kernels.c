@@ -423,7 +423,7 @@ int main(int argc, char **argv)
     if (argc > 1)
         seed = strtoull(argv[1], NULL, 10) | 1;
     test_case(choice);
-    for (const het__cpu_level *const *l = het__cpu_levels(); *l; l++) {
+    for (const het__cpu_level *const *l = levels_to_test(); *l; l++) {
         level = *l;
         printf("%s: %s\n", level->name, level->features);
         test_case(products);

@@ -109,3 +109,23 @@ het__cpu_matrix matrix_make(const het__cpu_level *level, het_dtype dtype, int64_
     }
     return m;
 }
+
+#ifdef TEST_LEVEL_EVEX
+extern const het__cpu_level het__cpu_level_evex;
+#endif
+
+const het__cpu_level *const *levels_to_test(void)
+{
+    static const het__cpu_level *list[8];
+    const het__cpu_level *const *levels = het__cpu_levels();
+    size_t n = 0;
+    for (; *levels; levels++) {
+        list[n++] = *levels;
+#ifdef TEST_LEVEL_EVEX
+        if (strcmp((*levels)->name, "avx512") == 0)
+            list[n++] = &het__cpu_level_evex;
+#endif
+    }
+    list[n] = NULL;
+    return list;
+}
