@@ -156,14 +156,42 @@ static het_status render_metadata(het_model *m, het_error *err)
     return HET_OK;
 }
 
+/* A weight, or a range of its rows ("name[first:last]"). */
+static bool graph_uses(const het__graph *graph, const char *name)
+{
+    const size_t n = strlen(name);
+    for (uint32_t i = 0; i < graph->value_count; i++) {
+        const het__value *v = &graph->values[i];
+        if (v->kind == HET__VALUE_CONST && strncmp(v->name, name, n) == 0 &&
+            (v->name[n] == '\0' || v->name[n] == '['))
+            return true;
+    }
+    return false;
+}
+
+/* A weight of a block that the family's graph leaves out would be a wrong answer, not a warning. */
+static het_status check_all_used(const het_model *m, const het__graph *graph, het_error *err)
+{
+    for (size_t i = 0; i < m->gguf.tensor_count; i++) {
+        const char *name = m->gguf.tensors[i].name;
+        if (strncmp(name, "blk.", 4) == 0 && !graph_uses(graph, name))
+            return het__fail(err, HET_E_UNSUPPORTED,
+                             "tensor %s has no part in the graph of family %s", name,
+                             m->config.architecture);
+    }
+    return HET_OK;
+}
+
 /* Building the graph once proves that every tensor is there and fits. */
 static het_status prove_graph(het_model *m, het_error *err)
 {
     het__graph graph;
     uint32_t unfused;
-    const het_status s = het__model_graph(m, HET_DTYPE_F16, &graph, &unfused, err);
-    if (s == HET_OK)
-        het__graph_finish(&graph);
+    het_status s = het__model_graph(m, HET_DTYPE_F16, &graph, &unfused, err);
+    if (s != HET_OK)
+        return s;
+    s = check_all_used(m, &graph, err);
+    het__graph_finish(&graph);
     return s;
 }
 

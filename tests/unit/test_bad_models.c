@@ -76,6 +76,14 @@ static void unknown_tokenizer(gw *g)
     gw_array_string(g, "tokenizer.ggml.tokens", (const char *[]){ "a", "b" }, 2);
 }
 
+/* A weight that the family's block does not have: leaving it out would change the answer. */
+static void stray_bias(gw *g)
+{
+    static const float zeros[96];
+    const uint64_t extent[1] = { 96 };
+    gw_tensor(g, "blk.0.ffn_up.bias", 0, 1, extent, zeros, sizeof zeros);
+}
+
 typedef struct bad {
     const char *architecture, *without, *misshapen;
     uint32_t rotated;
@@ -127,6 +135,7 @@ static const bad cases[] = {
     { .rotated = 18, .status = HET_E_FORMAT, .names = "18 of 16" },
     { .more = tokens_130, .status = HET_E_FORMAT, .names = "130 tokens" },
     { .more = scores_119, .status = HET_E_FORMAT, .names = "tokenizer.ggml.scores" },
+    { .more = stray_bias, .status = HET_E_UNSUPPORTED, .names = "blk.0.ffn_up.bias" },
     { .more = unknown_tokenizer, .status = HET_E_UNSUPPORTED, .names = "hieroglyphs" },
 };
 
