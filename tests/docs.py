@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Documents that can be wrong are checked: links between files, and the program in README.md.
+"""What can be wrong in documents is checked: links, variables, the program in README.md.
 
     docs.py ROOT COMPILER…
 """
@@ -39,6 +39,16 @@ def check_links(root, problems):
     return count
 
 
+def check_variables(root, problems):
+    """Every variable that the library reads is described."""
+    described = (root / 'docs/ENVIRONMENT.md').read_text(encoding='utf-8')
+    for folder in ('lib', 'backends'):
+        for path in sorted((root / folder).rglob('*.c')):
+            for name in re.findall(r'"(HETINFER_[A-Z_]+)"', path.read_text(encoding='utf-8')):
+                if f'`{name}`' not in described:
+                    problems.append(f'{path.relative_to(root)}: {name} is not in ENVIRONMENT.md')
+
+
 def check_program(root, compiler, problems):
     programs = re.findall(r'^```c\n(.*?)^```', (root / 'README.md').read_text(encoding='utf-8'),
                           re.S | re.M)
@@ -60,6 +70,7 @@ def main(root, compiler):
     root = pathlib.Path(root).resolve()
     problems = []
     count = check_links(root, problems)
+    check_variables(root, problems)
     check_program(root, compiler, problems)
     for line in problems:
         print(line)
