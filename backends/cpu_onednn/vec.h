@@ -5,8 +5,8 @@
  *
  *   vec_begin, vec_dot ..., vec_end
  *       per lane: init + sum over steps of the four products of codes w (bytes of a lane) with
- *       signed bytes a, which are the same in every lane. At most 8 steps. kind says what range the codes have; codes of kind WIDE
- *       are unsigned with zero point VEC_WIDE_ZERO.
+ *       signed bytes a, which are the same in every lane. At most 8 steps. kind says what range
+ *       the codes have; codes of kind WIDE are unsigned with zero point VEC_WIDE_ZERO.
  *   vec_dot_bf16
  *       per lane: acc + the two products of bfloat16 pairs (VEC_HAVE_BF16 only).
  *   vf_fma is fused where the hardware has it. Loads and stores need no alignment.
