@@ -16,6 +16,10 @@
 #include "backends/cpu_onednn/q8_tile.h"
 #include "lib/quant/quant.h"
 
+/* Groups of VL rows in a band; one token takes them all at once, so that four sums hide the latency
+ * of the multiply-add. Groups x tokens of a larger tile: its sums, the weights and one activation
+ * fill the registers. */
+#define F32_BAND 4
 #if HET__LEVEL == HET__LEVEL_AVX512
 #define F32_GROUPS 4
 #define F32_TOKENS 6
@@ -27,7 +31,7 @@
 #define F32_TOKENS 6
 #endif
 
-#define F32_ROWS (F32_GROUPS * VL)
+#define F32_ROWS (F32_BAND * VL)
 #define F32_COLUMNS 256
 
 /* What the weights of a tile are, and with that the step over k. */
@@ -58,12 +62,13 @@ VEC_INLINE vf f32_weights(const int kind, const uint8_t *p)
     }
 }
 
-VEC_INLINE void f32_store(const f32_job *job, const int tokens, vf sum[][F32_TOKENS])
+VEC_INLINE void f32_store(const f32_job *job, const int R, const int tokens,
+                          vf sum[][F32_TOKENS])
 {
     VEC_UNROLL
     for (int t = 0; t < tokens; t++) {
         VEC_UNROLL
-        for (int r = 0; r < F32_GROUPS; r++) {
+        for (int r = 0; r < R; r++) {
             float *out = job->out + t * job->out_stride + r * VL;
             const int64_t n = job->rows - r * VL;
             if (n >= VL) {
@@ -75,14 +80,14 @@ VEC_INLINE void f32_store(const f32_job *job, const int tokens, vf sum[][F32_TOK
     }
 }
 
-/* F32_GROUPS groups x tokens; kind and tokens are constants where it is inlined. */
-VEC_INLINE void f32_tile(const int kind, const int tokens, const f32_job *job)
+/* R groups x tokens; kind, R and tokens are constants where it is inlined. */
+VEC_INLINE void f32_tile(const int kind, const int R, const int tokens, const f32_job *job)
 {
     const size_t step_bytes = f32_step_bytes(kind);
     const uint8_t *acts[F32_TOKENS], *weights = job->weights;
-    vf sum[F32_GROUPS][F32_TOKENS];
+    vf sum[F32_BAND][F32_TOKENS];
     VEC_UNROLL
-    for (int r = 0; r < F32_GROUPS; r++) {
+    for (int r = 0; r < R; r++) {
         VEC_UNROLL
         for (int t = 0; t < tokens; t++)
             sum[r][t] = vf_zero();
@@ -93,41 +98,41 @@ VEC_INLINE void f32_tile(const int kind, const int tokens, const f32_job *job)
     for (int64_t i = 0; i < job->steps; i++, weights += step_bytes) {
 #if VEC_HAVE_BF16
         if (kind == TILE_DOT_BF16) {
-            vi w[F32_GROUPS];
+            vi w[F32_BAND];
             VEC_UNROLL
-            for (int r = 0; r < F32_GROUPS; r++)
-                w[r] = vi_load(weights + (size_t)r * step_bytes / F32_GROUPS);
+            for (int r = 0; r < R; r++)
+                w[r] = vi_load(weights + (size_t)r * step_bytes / F32_BAND);
             VEC_UNROLL
             for (int t = 0; t < tokens; t++) {
                 const vi a = vi_bcast(acts[t] + 4 * i);
                 VEC_UNROLL
-                for (int r = 0; r < F32_GROUPS; r++)
+                for (int r = 0; r < R; r++)
                     sum[r][t] = vec_dot_bf16(sum[r][t], w[r], a);
             }
             continue;
         }
 #endif
-        vf w[F32_GROUPS];
+        vf w[F32_BAND];
         VEC_UNROLL
-        for (int r = 0; r < F32_GROUPS; r++)
-            w[r] = f32_weights(kind, weights + (size_t)r * step_bytes / F32_GROUPS);
+        for (int r = 0; r < R; r++)
+            w[r] = f32_weights(kind, weights + (size_t)r * step_bytes / F32_BAND);
         VEC_UNROLL
         for (int t = 0; t < tokens; t++) {
             const vf a = vf_bcast(acts[t] + 4 * i);
             VEC_UNROLL
-            for (int r = 0; r < F32_GROUPS; r++)
+            for (int r = 0; r < R; r++)
                 sum[r][t] = vf_fma(w[r], a, sum[r][t]);
         }
     }
-    f32_store(job, tokens, sum);
+    f32_store(job, R, tokens, sum);
 }
 
 typedef void (*f32_tile_fn)(const f32_job *job);
 
-#define F32_TILE(kind, tokens)                                      \
-    static void f32_tile_##kind##_##tokens(const f32_job *job)      \
-    {                                                               \
-        f32_tile(kind, tokens, job);                                \
+#define F32_TILE(kind, tokens)                                              \
+    static void f32_tile_##kind##_##tokens(const f32_job *job)              \
+    {                                                                       \
+        f32_tile(kind, (tokens) == 1 ? F32_BAND : F32_GROUPS, tokens, job); \
     }
 #if F32_TOKENS == 6
 #define F32_TILES(kind)                                                                     \
@@ -318,7 +323,7 @@ static void f32_panel_rows(const het__cpu_matrix *m, int64_t row, int64_t first,
 static void f32_panel_q8(const het__cpu_matrix *m, int64_t row, int64_t first, int64_t count,
                          float *panel, uint8_t *scratch)
 {
-    for (int64_t g = 0; g < F32_GROUPS; g++) {
+    for (int64_t g = 0; g < F32_BAND; g++) {
         /* Beyond n nothing is packed; what the panel holds there is computed and not written. */
         const int64_t from = row + g * VL < m->n ? row + g * VL : row;
         f32_expanders[m->form](q8_packed(m, from, first / 32, count / 32, scratch), count / 32,
@@ -430,6 +435,18 @@ static bool f32_run_rows(const het__cpu_matrix *m, int64_t first, int64_t count,
     }
 }
 
+/* The groups of a band in as many tiles as it takes. */
+static void f32_run_tile(const int kind, int64_t tokens, f32_job job)
+{
+    const int groups = tokens == 1 ? F32_BAND : F32_GROUPS;
+    for (int g = 0; g < F32_BAND && job.rows > 0; g += groups) {
+        f32_tiles[kind][tokens - 1](&job);
+        job.weights += (size_t)groups * f32_step_bytes(kind) / F32_BAND;
+        job.out += groups * VL;
+        job.rows -= groups * VL;
+    }
+}
+
 /* One band for all tokens. */
 static void f32_run_band(const het__cpu_matrix *m, int64_t row, int64_t tokens, f32_job job,
                          uint8_t *scratch)
@@ -453,7 +470,7 @@ static void f32_run_band(const het__cpu_matrix *m, int64_t row, int64_t tokens, 
             const int64_t n = tokens - t < F32_TOKENS ? tokens - t : F32_TOKENS;
             job.acts = acts + (size_t)t * job.act_stride + (size_t)first * (dot ? 2 : 4);
             job.out = out + t * job.out_stride;
-            f32_tiles[kind][n - 1](&job);
+            f32_run_tile(kind, n, job);
         }
     }
 }
