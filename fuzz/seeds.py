@@ -112,10 +112,50 @@ def gguf_seeds():
     }
 
 
+def vocabulary(spm, rule, options, flags, pieces, content, own_bytes=True):
+    """Input of fuzz_tokenizer: pieces are (type, text)."""
+    first = (1 if spm else 0) | (0 if own_bytes else 8)
+    listed = b"".join(bytes([kind << 5 | len(t.encode())]) + t.encode() for kind, t in pieces)
+    content = content if isinstance(content, bytes) else content.encode()
+    return bytes([first, rule, options, flags, len(pieces)]) + listed + content
+
+
+def tokenizer_seeds():
+    normal, unknown, control, user = 1, 2, 3, 4
+    prefix, squeeze, bos_eos_unknown = 0x20, 0x40, 7
+    letters = [(normal, "ab"), (normal, "c"), (normal, "\u0120a"), (user, "<|x|>")]
+    seeds = {
+        "spm_words": vocabulary(True, 0, prefix, 0, [
+            (normal, "\u2581"), (normal, "\u2581a"), (normal, "ab"), (normal, "abc")],
+            "abc a  ab \u00e9\U0001f600"),
+        "spm_special": vocabulary(True, 0, prefix, 3, [
+            (control, "<s>"), (user, "\n"), (user, "<x>"), (unknown, "<unk>"), (normal, "a")],
+            "<s>a<x>\n\nb<unk>"),
+        "spm_no_bytes": vocabulary(True, 0, bos_eos_unknown, 1, [
+            (control, "<s>"), (control, "</s>"), (unknown, "<unk>"), (normal, "a"),
+            (normal, "\u2581")], "a b \u00e9", own_bytes=False),
+        "spm_family": vocabulary(True, 0, prefix, 2, [
+            (control, "<|placeholder1|>"), (control, "<|end|>")], "a<|end|>\n \nb"),
+        "spm_squeeze": vocabulary(True, 0, prefix | squeeze, 0, [
+            (normal, "\u2581\u2581"), (normal, "a\u2581")], "  a   a  "),
+        "bpe_broken": vocabulary(False, 1, 0, 2, [(normal, "ab"), (control, "<|e|>")],
+                                 b"\xff\xf0\x9f\x98a\xed\xa0\x80\0<|e|>"),
+        "bpe_no_bytes": vocabulary(False, 3, bos_eos_unknown, 1, [
+            (normal, "a"), (normal, "b"), (unknown, "u"), (normal, "ab")], "ab cab",
+            own_bytes=False),
+        "empty": b"",
+    }
+    for rule in range(16):
+        seeds[f"bpe_rule_{rule:02}"] = vocabulary(
+            False, rule, 0, 0, letters,
+            "abc  ab's 12345 HelloWORLD,<|x|>\r\n\n \u00e9\u5b57\U0001f600 ")
+    return seeds
+
+
 def main():
     root = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else
                         pathlib.Path(__file__).parent / "corpora")
-    for target, seeds in {"gguf": gguf_seeds()}.items():
+    for target, seeds in {"gguf": gguf_seeds(), "tokenizer": tokenizer_seeds()}.items():
         folder = root / target
         folder.mkdir(parents=True, exist_ok=True)
         for name, content in seeds.items():

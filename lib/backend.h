@@ -60,7 +60,8 @@ typedef struct het__slice {
     const het__place *places;   /* per value of the graph: inputs, outputs, temporaries, states.
                                    Constants have none: the backend takes value->data. */
     const int64_t *symbols_max; /* HET__SYM_MAX entries: the most that a step binds */
-    /* The backend keeps a copy of its own of this constant and reads the original no more. */
+    /* The backend keeps a copy of its own of these bytes of a constant: what it still reads of the
+     * original is little (single rows of a table), so its pages may leave memory. */
     void (*constant_copied)(void *user, const void *data, size_t bytes);
     void *user;
 } het__slice;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Preparing activations, loops over one or two vectors for the other kernels, and loops that measure
- * what the processor can do at best. */
+/* Preparing activations, loops over one or two vectors for the other kernels, and loops that
+ * measure what the processor can do at best. */
 #ifndef HET_CPU_HELPERS_H
 #define HET_CPU_HELPERS_H
 
@@ -151,8 +151,9 @@ static void level_from_f16(float *target, const uint16_t *source, int64_t n)
 }
 
 /* e^x within 2 units in the last place over the range of normal results; 0 below -104, infinity
- * above 88.8; NaN stays NaN. x = n ln 2 + r, |r| <= ln 2 / 2; e^r by the Taylor polynomial of degree 7, whose
- * remainder 0.35^8 / 8! is under 2^-27; 2^n in two factors, so that subnormals come out right. */
+ * above 88.8; NaN stays NaN. x = n ln 2 + r, |r| <= ln 2 / 2; e^r by the Taylor polynomial of
+ * degree 7, whose remainder 0.35^8 / 8! is under 2^-27; 2^n in two factors, so that subnormals come
+ * out right. */
 VEC_INLINE vf vf_exp(vf x)
 {
     /* min and max return their second operand for a NaN in the vector instructions. */

@@ -3,8 +3,9 @@
  * system allow (the system must save the wide registers: XCR0). */
 #include "backends/cpu_onednn/matmul.h"
 
-#include <stdlib.h>
 #include <string.h>
+
+#include "lib/base/os.h"
 
 extern const het__cpu_level het__cpu_level_generic;
 
@@ -83,7 +84,7 @@ const het__cpu_level *const *het__cpu_levels(void)
 const het__cpu_level *het__cpu_level_choose(bool use_env)
 {
     const het__cpu_level *const *levels = het__cpu_levels();
-    const char *wanted = use_env ? getenv("HETINFER_CPU_LEVEL") : NULL;
+    const char *wanted = use_env ? het__env("HETINFER_CPU_LEVEL") : NULL;
     if (!wanted || !*wanted)
         return levels[0];
     for (; *levels; levels++) {

@@ -21,7 +21,7 @@
  * aligned to 64 bytes. */
 typedef enum het__cpu_act {
     HET__CPU_ACT_F32 = 0, /* float[k] */
-    HET__CPU_ACT_Q8,      /* per 32 elements: int8 codes, scale, sums of codes; layout in q8_forms.h */
+    HET__CPU_ACT_Q8,      /* per 32 elements: int8 codes, scale, sums of codes; see q8_forms.h */
     HET__CPU_ACT_BF16,    /* uint16_t[k] */
 } het__cpu_act;
 

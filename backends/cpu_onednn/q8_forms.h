@@ -56,7 +56,7 @@ enum {
 
 #define W VEC_WIDE_ZERO
 static const q8_form q8_forms[FORM_Q8_COUNT] = {
-    /*                      dtype            bits table   zero dot           scale bias halves panel */
+    /* dtype, bits, table, zero, dot, scale, bias, halves, panel */
     [PANEL_SYMMETRIC] =   { HET_DTYPE_NONE, 8, TABLE_NONE, W, VEC_DOT_WIDE, SCALE_PANEL, 0, 1, 0 },
     [PANEL_NIBBLE] =      { HET_DTYPE_NONE, 8, TABLE_NONE, 8, VEC_DOT_U4, SCALE_PANEL, 0, 1, 0 },
     [PANEL_BIAS_NIBBLE] = { HET_DTYPE_NONE, 8, TABLE_NONE, 0, VEC_DOT_U4, SCALE_PANEL, 1, 1, 0 },

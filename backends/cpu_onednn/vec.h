@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The vectors that kernels are written in: VL lanes of float (vf) or of 32-bit integers (vi), by
- * intrinsics of the level that this translation unit is compiled for (HET__LEVEL, set by the build).
+ * intrinsics of the level that this translation unit is compiled for (HET__LEVEL, set by the
+ * build).
  *
  *   vec_begin, vec_dot ..., vec_end
  *       per lane: init + sum over steps of the four products of codes w (bytes of a lane) with
- *       signed bytes a, which are the same in every lane. At most 8 steps. kind says what range the codes have; codes of kind WIDE
- *       are unsigned with zero point VEC_WIDE_ZERO.
+ *       signed bytes a, which are the same in every lane. At most 8 steps. kind says what range
+ *       the codes have; codes of kind WIDE are unsigned with zero point VEC_WIDE_ZERO.
  *   vec_dot_bf16
  *       per lane: acc + the two products of bfloat16 pairs (VEC_HAVE_BF16 only).
  *   vf_fma is fused where the hardware has it. Loads and stores need no alignment.

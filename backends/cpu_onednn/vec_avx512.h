@@ -63,7 +63,15 @@ static inline vi vi_max(vi a, vi b) { return _mm512_max_epi32(a, b); }
 #define vi_shl(a, n) _mm512_slli_epi32(a, n)
 #define vi_shr(a, n) _mm512_srli_epi32(a, n)
 static inline int32_t vi_hmax(vi a) { return _mm512_reduce_max_epi32(a); }
-static inline int32_t vi_sum(vi a) { return _mm512_reduce_add_epi32(a); }
+/* Wraps around like the vector instructions: gcc's reduction adds the last two lanes as signed
+ * integers, which is undefined for the codes that infinities give. */
+static inline int32_t vi_sum(vi a)
+{
+    const __m256i h = _mm256_add_epi32(_mm512_castsi512_si256(a), _mm512_extracti64x4_epi64(a, 1));
+    __m128i s = _mm_add_epi32(_mm256_castsi256_si128(h), _mm256_extracti128_si256(h, 1));
+    s = _mm_add_epi32(s, _mm_unpackhi_epi64(s, s));
+    return _mm_cvtsi128_si32(_mm_add_epi32(s, _mm_shuffle_epi32(s, 1)));
+}
 static inline vi vi_madd16(vi a, vi b) { return _mm512_madd_epi16(a, b); }
 static inline vi vi_lookup(const uint8_t table[16], vi a)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Vectors of 4 lanes for processors without a level of their own: the compiler's vector types, which
- * gcc and clang turn into what the target has (SSE2, NEON, ...) or into scalar code. See vec.h for
- * the meaning; there is no fused multiply-add. */
+/* Vectors of 4 lanes for processors without a level of their own: the compiler's vector types,
+ * which gcc and clang turn into what the target has (SSE2, NEON, ...) or into scalar code. See
+ * vec.h for the meaning; there is no fused multiply-add. */
 #ifndef HET_CPU_VEC_GENERIC_H
 #define HET_CPU_VEC_GENERIC_H
 

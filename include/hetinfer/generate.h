@@ -45,7 +45,7 @@ typedef struct het_generate_options {
     uint32_t max_tokens;                /**< New tokens at most; 0 = 512. */
     uint64_t flags;                     /**< HET_GENERATE_*. */
     const het_sampler_options *sampler; /**< May be NULL: defaults. */
-    const char *const *stop;            /**< Stop strings; text before them is delivered, they are not. */
+    const char *const *stop;            /**< Stop strings; text before them is delivered. */
     size_t stop_count;                  /**< Entries of stop, at most 16; each 1 to 255 bytes. */
     het_piece_fn piece;                 /**< May be NULL. */
     void *piece_user;                   /**< First argument of piece. */

@@ -46,7 +46,7 @@ typedef struct het_model_info {
     uint32_t struct_size;       /**< Set by the caller. */
     uint32_t layer_count;       /**< Repeated blocks. */
     uint64_t parameter_count;   /**< Elements of all weights. */
-    uint64_t active_count;      /**< Weights that one decoded token reads (§ docs/models.md). */
+    uint64_t active_count;      /**< Weights that one decoded token reads; see docs/MODELS.md. */
     uint64_t weight_bytes;      /**< Bytes of all weights as stored. */
     uint64_t kv_bytes_per_token; /**< Keys and values of one position in F16, all layers. */
     int64_t context_max;        /**< Positions the model was made for. */

@@ -41,9 +41,9 @@ typedef struct het_sampler_options {
     uint64_t seed;             /**< Same seed, same logits: same tokens, on every machine. */
     float temperature;         /**< > 0; 0 = 0.7. */
     int32_t top_k;             /**< Keep the k best; 0 = 50; HET_OFF = all. */
-    float top_p;               /**< Keep the least set whose mass reaches p; 0 = 0.9; HET_OFF = all. */
+    float top_p;               /**< Keep the least set of mass p; 0 = 0.9; HET_OFF = all. */
     float min_p;               /**< Drop tokens below min_p times the best; 0 = off. */
-    float repeat_penalty;      /**< Divide (multiply, if negative) logits of recent tokens; 0 = 1. */
+    float repeat_penalty;      /**< Divide (if negative: multiply) recent logits; 0 = 1. */
     float frequency_penalty;   /**< Subtract per recent occurrence; 0 = none. */
     float presence_penalty;    /**< Subtract once if recent; 0 = none. */
     int32_t penalty_window;    /**< Recent tokens looked at, at most 65536; 0 = 64. */

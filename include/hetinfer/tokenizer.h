@@ -15,7 +15,8 @@
 extern "C" {
 #endif
 
-/** Put the begin-of-sequence token first if the model wants one. */
+/** Put the begin-of-sequence token first, and the end-of-sequence token last, if the model wants
+ *  them. */
 #define HET_ENCODE_ADD_SPECIAL (UINT64_C(1) << 0)
 /** Recognise control tokens written out in the text, for example "<|end|>". */
 #define HET_ENCODE_PARSE_SPECIAL (UINT64_C(1) << 1)
@@ -67,7 +68,8 @@ HET_API HET_NODISCARD het_status het_tokenizer_get_info(const het_tokenizer *tok
  * @param capacity    Room at @p ids, in ids.
  * @param count       Receives the number of ids of the whole text, which may exceed
  *                    @p capacity: then call again with more room. No text gives
- *                    more than text_bytes + 2 ids.
+ *                    more than text_bytes + 3 ids (twice text_bytes + 3 where single
+ *                    characters are user-defined tokens).
  * @param err         May be NULL.
  * @retval HET_E_NOMEM  Out of memory.
  *

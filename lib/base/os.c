@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "lib/base/os.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -156,6 +157,11 @@ void het__want_pages(const void *data, size_t bytes)
     size_t length;
     if (whole_pages(data, bytes, &first, &length))
         madvise(first, length, MADV_WILLNEED);
+}
+
+void *het__find_symbol(const char *name)
+{
+    return dlsym(RTLD_DEFAULT, name);
 }
 
 const char *het__env(const char *name)

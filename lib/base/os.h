@@ -48,6 +48,9 @@ void het__drop_pages(const void *data, size_t bytes);
 /* The pages will be read soon. */
 void het__want_pages(const void *data, size_t bytes);
 
+/* Address of a symbol that some loaded library exports, or NULL. */
+void *het__find_symbol(const char *name);
+
 /* Environment variable, NULL if unset or if the process runs with raised rights. */
 const char *het__env(const char *name);
 

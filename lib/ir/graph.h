@@ -86,7 +86,7 @@ uint32_t het__graph_node(het__graph *graph, het__op op, int32_t layer, const cha
                          const uint32_t *inputs, uint32_t input_count, const het__attrs *attrs,
                          het_error *err);
 
-/* Every node's inputs come before it, every rule holds, names are unique per kind. */
+/* Every node's inputs come before it, and every rule holds. */
 het_status het__graph_check(const het__graph *graph, het_error *err);
 
 /* Use lists: for each value the number of node inputs that read it. counts has value_count

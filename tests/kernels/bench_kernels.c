@@ -136,7 +136,8 @@ static void bench_one(const het__cpu_level *l, het_dtype dtype, int64_t n, int64
                           .row_bytes = row_bytes };
     size_t packed = l->choose(&m, precision, relay);
     const size_t copy_bytes = packed ? packed : row_bytes * (size_t)n;
-    const int64_t copies = tokens > 8 || getenv("BENCH_CACHED") ? 1 : 1 + (int64_t)(READ_BYTES / 2 / copy_bytes);
+    const bool cached = tokens > 8 || getenv("BENCH_CACHED");
+    const int64_t copies = cached ? 1 : 1 + (int64_t)(READ_BYTES / 2 / copy_bytes);
     uint8_t *copy = aligned_bytes(copy_bytes * (size_t)copies);
     if (packed) {
         m.packed = copy;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Every level that can run here, on every weight type, precision and layout, at random shapes with
- * tails: against the product in double precision of the exactly decoded weights with the activations
- * as they were prepared. The tolerance is the bound of F32 summation, k * 2^-24 times the sum of
- * magnitudes. Canaries stand around outputs, packed weights and scratch. */
+ * tails: against the product in double precision of the exactly decoded weights with the
+ * activations as they were prepared. The tolerance is the bound of F32 summation, k * 2^-24 times
+ * the sum of magnitudes. Canaries stand around outputs, packed weights and scratch. */
 #define _POSIX_C_SOURCE 200809L /* setenv */
 
 #include "weights.h"

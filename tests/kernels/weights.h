@@ -19,8 +19,8 @@ het__cpu_matrix matrix_make(const het__cpu_level *level, het_dtype dtype, int64_
                             const void *source, size_t row_bytes, het_precision precision,
                             bool relay);
 
-/* What het__cpu_levels() lists, and the 256-bit VNNI level in the encoding of AVX-512 where that can
- * run. Ended by NULL. */
+/* What het__cpu_levels() lists, and the 256-bit VNNI level in the encoding of AVX-512 where that
+ * can run. Ended by NULL. */
 const het__cpu_level *const *levels_to_test(void);
 
 int bench_main(int argc, char **argv);

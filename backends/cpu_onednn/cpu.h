@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The insides of the CPU backend: device, program, steps.
+ *
+ * A program is a list of steps. A step is a number of tasks that may run in any order on any
+ * thread; between two steps all threads meet. A node becomes one or a few steps:
+ *
+ *     node     linear            attention               norm + linear, many tokens
+ *     steps    prepare, product  angles*, keys, heads    norm and prepare, product
+ *                                (* once per program)
+ *
+ * A task's result depends on its index alone, never on the thread or on how many there are. Step
+ * files fill het__cpu_step; program.c runs them.
+ */
+#ifndef HET_CPU_CPU_H
+#define HET_CPU_CPU_H
+
+#include "backends/cpu_onednn/matmul.h"
+#include "backends/cpu_onednn/onednn.h"
+#include "backends/cpu_onednn/pool.h"
+#include "lib/backend.h"
+
+typedef struct het__cpu_step het__cpu_step;
+
+/* scratch: the thread's own het__cpu_build.worker_bytes, aligned to 64, contents undefined. */
+typedef void (*het__cpu_task_fn)(const het__cpu_step *step, int64_t task, unsigned char *scratch);
+
+struct het__cpu_step {
+    het__program *program;
+    void *data; /* of the step's kind, in the program's arena */
+    /* Set tasks (and what else depends on extents) when extents have changed. */
+    void (*bind)(het__cpu_step *step, const int64_t *symbols);
+    /* Optional: tasks that depend on the contents of inputs; asked by every thread. */
+    int64_t (*count)(const het__cpu_step *step);
+    /* Optional: by every thread that got a task, before its first. */
+    void (*begin)(const het__cpu_step *step, unsigned char *scratch);
+    het__cpu_task_fn task;
+    int64_t tasks;
+    int64_t grain; /* tasks that a thread takes at once */
+};
+
+typedef enum het__cpu_use {
+    HET__CPU_USE_MATRIX, /* of a product */
+    HET__CPU_USE_VECTOR, /* as F32 */
+    HET__CPU_USE_TABLE,  /* rows of an embedding, as they lie */
+} het__cpu_use;
+
+/* Constants as the device keeps them; one per constant and use, shared by all programs. */
+typedef struct het__cpu_constant {
+    struct het__cpu_constant *next;
+    het__cpu_use use;
+    het__cpu_matrix matrix; /* source, dtype, n, k: key; a vector has one row */
+    float *vector;
+} het__cpu_constant;
+
+struct het__device {
+    const het__host *host;
+    const het__cpu_level *level;
+    het__pool *pool;
+    het__onednn *onednn; /* NULL: not there, or of no use at this level */
+    het__open_options options;
+    bool round_small;  /* HETINFER_CPU_ROUND_SMALL: for tests */
+    double alone_macs; /* programs with fewer products run on the calling thread alone */
+    het__cpu_constant *constants;
+    uint64_t weight_bytes, mapped_bytes;
+    uint64_t scratch_bytes, launch_count, busy_ns;
+};
+
+/* Cosine and sine of every position's angles, shared by all nodes of a program that turn alike. */
+typedef struct het__cpu_angles {
+    struct het__cpu_angles *next;
+    const int32_t *positions; /* key */
+    const float *factors;     /* key */
+    het__rope_attrs attrs;    /* key */
+    double *frequencies;      /* [rotated / 2] */
+    float *table;             /* [tokens][cosines, sines] */
+} het__cpu_angles;
+
+struct het__program {
+    het__device *device;
+    het__arena arena;
+    het__cpu_step *steps;
+    uint32_t step_count, step_capacity;
+    het__cpu_angles *angles;
+    unsigned char *shared;  /* scratch of a node's steps, seen by all threads */
+    unsigned char *workers; /* scratch of each thread */
+    size_t worker_stride;
+    size_t bytes;           /* of all scratch */
+    uint64_t launches;      /* steps that had tasks, of the run in progress */
+    double step_macs;       /* products of a step, set by bind */
+    double context_macs;    /* products per position before the step */
+    int64_t symbols[HET__SYM_MAX];
+    bool bound;
+    bool uses_onednn;
+};
+
+/* What compiling hands from node to node. */
+typedef struct het__cpu_build {
+    het__device *device;
+    het__program *program;
+    const het__slice *slice;
+    const uint32_t *uses; /* readers of each value, in the whole graph */
+    size_t shared_bytes;  /* most that any node takes */
+    size_t worker_bytes;
+    het_error *err;
+} het__cpu_build;
+
+/* ---- program.c ---- */
+
+/* Appends a step with data_bytes of zeroed data; NULL (and err filled) when out of memory. The
+ * pointer is good until the next step is added. */
+het__cpu_step *het__cpu_add_step(het__cpu_build *build, size_t data_bytes);
+/* Host address of a value that has a place, NULL for an absent input. */
+void *het__cpu_address(const het__cpu_build *build, uint32_t value);
+const het__value *het__cpu_value(const het__cpu_build *build, const het__node *node,
+                                uint32_t input);
+/* Room for bytes more at the end of *total, aligned to 64: returns its offset. */
+size_t het__cpu_reserve(size_t *total, size_t bytes);
+void het__cpu_need_shared(het__cpu_build *build, size_t bytes);
+void het__cpu_need_worker(het__cpu_build *build, size_t bytes);
+/* Most rows that a value has. */
+int64_t het__cpu_rows_max(const het__cpu_build *build, uint32_t value);
+
+/* ---- weights.c ---- */
+
+het_status het__cpu_matrix_get(het__cpu_build *build, uint32_t value,
+                               const het__cpu_matrix **matrix);
+/* F32 elements of a small constant, or of a value with a place; NULL for HET__NO_VALUE. */
+het_status het__cpu_vector_get(het__cpu_build *build, uint32_t value, const float **vector);
+/* A table that is read as it lies. */
+het_status het__cpu_table_get(het__cpu_build *build, uint32_t value,
+                              const het__cpu_matrix **matrix);
+void het__cpu_constants_free(het__device *device);
+
+/* ---- steps ---- */
+
+typedef struct het__cpu_norm {
+    const float *weight, *bias;
+    int64_t group;
+    float eps;
+    het__norm_kind kind;
+} het__cpu_norm;
+
+/* target may be x. */
+void het__cpu_norm_row(const het__cpu_level *level, const het__cpu_norm *norm, const float *x,
+                       float *target, int64_t columns);
+void het__cpu_activate(const het__cpu_level *level, het__unary kind, float *x, int64_t count);
+het_status het__cpu_norm_init(het__cpu_build *build, const het__node *node, het__cpu_norm *norm);
+
+/* Turn one head in place; row is the table's row of its token. */
+void het__cpu_turn(const het__rope_attrs *attrs, const float *row, float *head);
+/* The table for these positions, made by a step of its own at its first use. */
+het_status het__cpu_angles_get(het__cpu_build *build, uint32_t positions, uint32_t factors,
+                               const het__rope_attrs *attrs, const het__cpu_angles **angles);
+
+het_status het__cpu_build_embed(het__cpu_build *build, const het__node *node);
+het_status het__cpu_build_norm(het__cpu_build *build, const het__node *node);
+het_status het__cpu_build_rope(het__cpu_build *build, const het__node *node);
+het_status het__cpu_build_elementwise(het__cpu_build *build, const het__node *node);
+het_status het__cpu_build_softmax(het__cpu_build *build, const het__node *node);
+het_status het__cpu_build_rows(het__cpu_build *build, const het__node *node);
+het_status het__cpu_build_attention(het__cpu_build *build, const het__node *node);
+/* LINEAR and GATED. norm: the node whose output is read here and nowhere else, or NULL. */
+het_status het__cpu_build_product(het__cpu_build *build, const het__node *node,
+                                  const het__node *norm);
+
+#endif /* HET_CPU_CPU_H */

@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Compiling a slice into steps, and running them in one parallel region. */
+#include <assert.h>
+#include <string.h>
+
+#include "backends/cpu_onednn/program.h"
+#include "lib/base/error.h"
+#include "lib/base/os.h"
+
+het__cpu_step *het__cpu_add_step(het__cpu_build *build, size_t data_bytes)
+{
+    het__program *p = build->program;
+    if (p->step_count == p->step_capacity) {
+        const uint32_t capacity = p->step_capacity ? p->step_capacity * 2 : 64;
+        het__cpu_step *steps =
+            het__realloc(build->device->host->mem, p->steps, capacity * sizeof *steps);
+        if (!steps) {
+            het__fail_nomem(build->err, "the steps of a program");
+            return NULL;
+        }
+        p->steps = steps;
+        p->step_capacity = capacity;
+    }
+    void *data = het__arena_zero(&p->arena, 1, data_bytes ? data_bytes : 1);
+    if (!data) {
+        het__fail_nomem(build->err, "the steps of a program");
+        return NULL;
+    }
+    het__cpu_step *s = &p->steps[p->step_count++];
+    *s = (het__cpu_step){ .program = p, .data = data, .grain = 1 };
+    return s;
+}
+
+void *het__cpu_address(const het__cpu_build *build, uint32_t value)
+{
+    if (value == HET__NO_VALUE)
+        return NULL;
+    const het__place *place = &build->slice->places[value];
+    assert(place->buffer);
+    return (unsigned char *)place->buffer->data + place->offset;
+}
+
+const het__value *het__cpu_value(const het__cpu_build *build, const het__node *node, uint32_t input)
+{
+    assert(input < node->input_count && node->inputs[input] != HET__NO_VALUE);
+    return &build->slice->graph->values[node->inputs[input]];
+}
+
+size_t het__cpu_reserve(size_t *total, size_t bytes)
+{
+    const size_t offset = *total;
+    *total = offset + het__round_up(bytes, HET__ALIGN);
+    return offset;
+}
+
+void het__cpu_need_shared(het__cpu_build *build, size_t bytes)
+{
+    if (bytes > build->shared_bytes)
+        build->shared_bytes = bytes;
+}
+
+void het__cpu_need_worker(het__cpu_build *build, size_t bytes)
+{
+    if (bytes > build->worker_bytes)
+        build->worker_bytes = bytes;
+}
+
+int64_t het__cpu_rows_max(const het__cpu_build *build, uint32_t value)
+{
+    int64_t rows, columns;
+    het__value_matrix(&build->slice->graph->values[value], build->slice->symbols_max, &rows,
+                      &columns);
+    return rows > 0 ? rows : 1;
+}
+
+/* The norm before a product is done on the fly if nobody else reads it. */
+static bool joins(const het__cpu_build *build, const het__node *norm, const het__node *next)
+{
+    const het__graph *graph = build->slice->graph;
+    const uint32_t out = norm->outputs[0];
+    return norm->op == HET__OP_NORM && (next->op == HET__OP_LINEAR || next->op == HET__OP_GATED) &&
+           next->inputs[0] == out && build->uses[out] == 1 &&
+           graph->values[out].kind == HET__VALUE_TEMP;
+}
+
+static het_status build_node(het__cpu_build *build, const het__node *node, const het__node *norm)
+{
+    switch (node->op) {
+    case HET__OP_EMBED:
+        return het__cpu_build_embed(build, node);
+    case HET__OP_NORM:
+        return het__cpu_build_norm(build, node);
+    case HET__OP_LINEAR:
+    case HET__OP_GATED:
+        return het__cpu_build_product(build, node, norm);
+    case HET__OP_ROPE:
+        return het__cpu_build_rope(build, node);
+    case HET__OP_ATTENTION:
+        return het__cpu_build_attention(build, node);
+    case HET__OP_ADD:
+    case HET__OP_MUL:
+    case HET__OP_UNARY:
+        return het__cpu_build_elementwise(build, node);
+    case HET__OP_SOFTMAX:
+        return het__cpu_build_softmax(build, node);
+    case HET__OP_ROWS:
+        return het__cpu_build_rows(build, node);
+    case HET__OP_NONE:
+    case HET__OP_COUNT:
+    default:
+        return het__fail(build->err, HET_E_UNSUPPORTED, "node %s: unknown operation %d",
+                         node->name, (int)node->op);
+    }
+}
+
+static het_status build_nodes(het__cpu_build *build)
+{
+    const het__slice *slice = build->slice;
+    const het__node *norm = NULL;
+    for (uint32_t i = 0; i < slice->node_count; i++) {
+        const het__node *node = &slice->graph->nodes[slice->nodes[i]];
+        if (i + 1 < slice->node_count &&
+            joins(build, node, &slice->graph->nodes[slice->nodes[i + 1]])) {
+            norm = node;
+            continue;
+        }
+        const het_status s = build_node(build, node, norm);
+        if (s != HET_OK)
+            return s;
+        norm = NULL;
+    }
+    return HET_OK;
+}
+
+static het_status reserve_scratch(het__cpu_build *build)
+{
+    het__program *p = build->program;
+    het__device *device = build->device;
+    /* One more line keeps neighbours' last and first bytes apart. */
+    p->worker_stride = het__round_up(build->worker_bytes, HET__ALIGN) + HET__ALIGN;
+    size_t workers;
+    if (!het__mul_size(p->worker_stride, het__pool_count(device->pool), &workers))
+        return het__fail_nomem(build->err, "scratch memory");
+    p->shared = het__alloc(device->host->mem, build->shared_bytes);
+    p->workers = het__alloc(device->host->mem, workers);
+    if (!p->shared || !p->workers)
+        return het__fail_nomem(build->err, "scratch memory");
+    p->bytes += build->shared_bytes + workers;
+    return HET_OK;
+}
+
+het_status het__cpu_compile(het__device *device, const het__slice *slice, het__program **program,
+                            het_error *err)
+{
+    het__mem *mem = device->host->mem;
+    het__program *p = het__alloc_zero(mem, 1, sizeof *p);
+    if (!p)
+        return het__fail_nomem(err, "a program");
+    p->device = device;
+    het__arena_init(&p->arena, mem);
+    het_status s;
+    uint32_t *uses = het__alloc_zero(mem, slice->graph->value_count, sizeof *uses);
+    if (!uses) {
+        s = het__fail_nomem(err, "a program");
+        goto fail;
+    }
+    het__graph_use_counts(slice->graph, uses);
+    het__cpu_build build = { .device = device, .program = p, .slice = slice, .uses = uses,
+                             .err = err };
+    s = build_nodes(&build);
+    if (s == HET_OK)
+        s = reserve_scratch(&build);
+    het__free(mem, uses);
+    if (s != HET_OK)
+        goto fail;
+    device->scratch_bytes += p->bytes;
+    *program = p;
+    return HET_OK;
+fail:
+    p->bytes = 0;
+    het__cpu_release(device, p);
+    return s;
+}
+
+void het__cpu_release(het__device *device, het__program *program)
+{
+    het__mem *mem = device->host->mem;
+    device->scratch_bytes -= program->bytes;
+    while (program->angles) {
+        het__cpu_angles *a = program->angles;
+        program->angles = a->next;
+        het__free(mem, a->table);
+    }
+    het__free(mem, program->shared);
+    het__free(mem, program->workers);
+    het__free(mem, program->steps);
+    het__arena_finish(&program->arena);
+    het__free(mem, program);
+}
+
+/* Extents do not follow from these: what depends on them is read from the inputs at each step. */
+static bool is_bound(const het__program *p, const int64_t *symbols)
+{
+    if (!p->bound)
+        return false;
+    for (uint32_t i = 0; i < HET__SYM_MAX; i++)
+        if (p->symbols[i] != symbols[i] && i != HET__SYM_CONTEXT && i != HET__SYM_PAGES &&
+            i != HET__SYM_STATE_PAGES)
+            return false;
+    return true;
+}
+
+static void bind(het__program *p, const int64_t *symbols)
+{
+    p->step_macs = 0;
+    p->context_macs = 0;
+    for (uint32_t i = 0; i < p->step_count; i++)
+        p->steps[i].bind(&p->steps[i], symbols);
+    memcpy(p->symbols, symbols, sizeof p->symbols);
+    p->bound = true;
+}
+
+static inline int64_t task_count(const het__cpu_step *step)
+{
+    return step->count ? step->count(step) : step->tasks;
+}
+
+static void run_alone(het__program *p)
+{
+    for (const het__cpu_step *s = p->steps; s < p->steps + p->step_count; s++) {
+        const int64_t tasks = task_count(s);
+        if (tasks == 0)
+            continue;
+        p->launches++;
+        if (s->begin)
+            s->begin(s, p->workers);
+        for (int64_t t = 0; t < tasks; t++)
+            s->task(s, t, p->workers);
+    }
+}
+
+static void run_step(const het__cpu_step *s, het__pool *pool, int64_t tasks,
+                     unsigned char *scratch)
+{
+    int64_t t = het__pool_take(pool, s->grain);
+    if (t < tasks && s->begin)
+        s->begin(s, scratch);
+    while (t < tasks) {
+        const int64_t end = t + s->grain < tasks ? t + s->grain : tasks;
+        for (; t < end; t++)
+            s->task(s, t, scratch);
+        t = het__pool_take(pool, s->grain);
+    }
+}
+
+static void run_shared(het__program *p, uint32_t worker)
+{
+    het__pool *pool = p->device->pool;
+    unsigned char *scratch = p->workers + worker * p->worker_stride;
+    bool met = true; /* nothing has run since the threads were together */
+    for (const het__cpu_step *s = p->steps; s < p->steps + p->step_count; s++) {
+        if (!met)
+            het__pool_barrier(pool);
+        /* Every thread finds the same number, so that all of them skip an empty step. */
+        const int64_t tasks = task_count(s);
+        met = tasks == 0;
+        if (met)
+            continue;
+        if (worker == 0)
+            p->launches++;
+        run_step(s, pool, tasks, scratch);
+    }
+}
+
+static void run_region(void *arg, uint32_t worker, uint32_t count)
+{
+    het__program *p = arg;
+    const het__onednn *onednn = p->uses_onednn ? p->device->onednn : NULL;
+    const int previous = onednn ? het__onednn_enter(onednn) : 0;
+    if (count == 1)
+        run_alone(p);
+    else
+        run_shared(p, worker);
+    if (onednn)
+        het__onednn_leave(onednn, previous);
+}
+
+het_status het__cpu_enqueue(het__device *device, het__program *program, const int64_t *symbols,
+                            het_error *err)
+{
+    (void)err;
+    const uint64_t begin = het__now_ns();
+    program->launches = 0;
+    if (!is_bound(program, symbols))
+        bind(program, symbols);
+    const double macs =
+        program->step_macs + program->context_macs * (double)symbols[HET__SYM_CONTEXT];
+    if (macs < device->alone_macs)
+        run_region(program, 0, 1);
+    else
+        het__pool_run(device->pool, run_region, program);
+    device->launch_count += program->launches;
+    device->busy_ns += het__now_ns() - begin;
+    return HET_OK;
+}

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Constants of a device: re-laid once for the level, kept until the device closes, found again by
+ * the address of their data. */
+#include <string.h>
+
+#include "backends/cpu_onednn/cpu.h"
+#include "lib/base/dtype.h"
+#include "lib/base/error.h"
+#include "lib/quant/quant.h"
+
+/* Rows that a thread re-lays at once, as near as the granule allows. */
+#define PACK_ROWS 64
+/* File bytes re-laid before their pages may leave memory: copy and original are never both
+ * resident as a whole. */
+#define PART_BYTES ((int64_t)16 << 20)
+/* Weights with fewer elements take F32 activations in fast precision too: what rounding would save
+ * on them is lost between the barriers, and small models keep their exact results. */
+#define SMALL_ELEMENTS (INT64_C(1) << 18)
+
+static het__cpu_constant *find(const het__device *device, const het__cpu_constant *like)
+{
+    for (het__cpu_constant *c = device->constants; c; c = c->next)
+        if (c->matrix.source == like->matrix.source && c->use == like->use &&
+            c->matrix.dtype == like->matrix.dtype && c->matrix.n == like->matrix.n &&
+            c->matrix.k == like->matrix.k)
+            return c;
+    return NULL;
+}
+
+/* The entry for a constant seen as n rows of k elements: *fresh tells whether it is new. */
+static het_status get(het__cpu_build *build, const het__value *value, het__cpu_use use, int64_t n,
+                      int64_t k, het__cpu_constant **constant, bool *fresh)
+{
+    het__device *device = build->device;
+    if (!value->data)
+        return het__fail(build->err, HET_E_INVALID, "weight %s has no data", value->name);
+    const het__cpu_constant like = {
+        .use = use,
+        .matrix = { .dtype = value->dtype, .n = n, .k = k, .source = value->data,
+                    .row_bytes = (size_t)het_dtype_bytes(value->dtype, k) },
+    };
+    *constant = find(device, &like);
+    *fresh = !*constant;
+    if (*constant)
+        return HET_OK;
+    het__cpu_constant *c = het__alloc(device->host->mem, sizeof *c);
+    if (!c)
+        return het__fail_nomem(build->err, "the list of weights");
+    *c = like;
+    c->next = device->constants;
+    device->constants = c;
+    *constant = c;
+    return HET_OK;
+}
+
+static void drop_newest(het__device *device)
+{
+    het__cpu_constant *c = device->constants;
+    device->constants = c->next;
+    het__free(device->host->mem, c->matrix.packed);
+    het__free(device->host->mem, c->vector);
+    het__free(device->host->mem, c);
+}
+
+/* Rows that are read as they lie; once for all uses. */
+static void count_mapped(het__device *device, const het__cpu_constant *constant)
+{
+    for (const het__cpu_constant *c = device->constants; c; c = c->next)
+        if (c != constant && c->matrix.source == constant->matrix.source &&
+            c->use != HET__CPU_USE_VECTOR && !c->matrix.packed)
+            return;
+    const uint64_t bytes = (uint64_t)constant->matrix.n * constant->matrix.row_bytes;
+    device->weight_bytes += bytes;
+    device->mapped_bytes += bytes;
+}
+
+static void tell_copied(const het__cpu_build *build, const void *data, size_t bytes)
+{
+    if (build->slice->constant_copied)
+        build->slice->constant_copied(build->slice->user, data, bytes);
+}
+
+typedef struct pack_job {
+    const het__device *device;
+    const het__cpu_matrix *matrix;
+    int64_t rows;        /* per task */
+    int64_t first, last; /* of this part of the matrix */
+} pack_job;
+
+static void pack_region(void *arg, uint32_t worker, uint32_t count)
+{
+    const pack_job *job = arg;
+    (void)worker;
+    (void)count;
+    for (;;) {
+        const int64_t first = job->first + het__pool_take(job->device->pool, 1) * job->rows;
+        if (first >= job->last)
+            return;
+        const int64_t left = job->last - first;
+        job->device->level->pack(job->matrix, first, left < job->rows ? left : job->rows);
+    }
+}
+
+static het_status pack(het__cpu_build *build, het__cpu_matrix *m, size_t bytes)
+{
+    het__device *device = build->device;
+    m->packed = het__alloc(device->host->mem, bytes);
+    if (!m->packed)
+        return het__fail_nomem(build->err, "re-laid weights");
+    const int64_t granule = device->level->granule(m);
+    const int64_t rows = (PACK_ROWS + granule - 1) / granule * granule;
+    const int64_t part = (PART_BYTES / (int64_t)m->row_bytes / rows + 1) * rows;
+    for (int64_t first = 0; first < m->n; first += part) {
+        const int64_t last = m->n - first < part ? m->n : first + part;
+        pack_job job = { device, m, rows, first, last };
+        het__pool_run(device->pool, pack_region, &job);
+        tell_copied(build, (const char *)m->source + (size_t)first * m->row_bytes,
+                    (size_t)(last - first) * m->row_bytes);
+    }
+    device->weight_bytes += bytes;
+    return HET_OK;
+}
+
+het_status het__cpu_matrix_get(het__cpu_build *build, uint32_t value,
+                               const het__cpu_matrix **matrix)
+{
+    het__device *device = build->device;
+    const het__value *v = &build->slice->graph->values[value];
+    het__cpu_constant *c;
+    bool fresh;
+    het_status s = get(build, v, HET__CPU_USE_MATRIX, v->extent[0].count, v->extent[1].count, &c,
+                       &fresh);
+    if (s != HET_OK)
+        return s;
+    *matrix = &c->matrix;
+    if (!fresh)
+        return HET_OK;
+    const bool exact = device->options.precision == HET_PRECISION_EXACT ||
+                       (!device->round_small && c->matrix.n * c->matrix.k < SMALL_ELEMENTS);
+    /* oneDNN reads F32 rows as they lie. */
+    const bool relay = !device->options.weights_mapped &&
+                       !(device->onednn && v->dtype == HET_DTYPE_F32);
+    const size_t bytes = device->level->choose(
+        &c->matrix, exact ? HET_PRECISION_EXACT : HET_PRECISION_FAST, relay);
+    if (!bytes) {
+        count_mapped(device, c);
+        return HET_OK;
+    }
+    s = pack(build, &c->matrix, bytes);
+    if (s != HET_OK)
+        drop_newest(device);
+    return s;
+}
+
+het_status het__cpu_table_get(het__cpu_build *build, uint32_t value,
+                              const het__cpu_matrix **matrix)
+{
+    const het__value *v = &build->slice->graph->values[value];
+    het__cpu_constant *c;
+    bool fresh;
+    const het_status s = get(build, v, HET__CPU_USE_TABLE, v->extent[0].count, v->extent[1].count,
+                             &c, &fresh);
+    if (s != HET_OK)
+        return s;
+    if (fresh)
+        count_mapped(build->device, c);
+    *matrix = &c->matrix;
+    return HET_OK;
+}
+
+het_status het__cpu_vector_get(het__cpu_build *build, uint32_t value, const float **vector)
+{
+    *vector = NULL;
+    if (value == HET__NO_VALUE)
+        return HET_OK;
+    het__device *device = build->device;
+    const het__value *v = &build->slice->graph->values[value];
+    if (v->kind != HET__VALUE_CONST) {
+        *vector = het__cpu_address(build, value);
+        return HET_OK;
+    }
+    const int64_t ones[HET__SYM_MAX] = { [HET__SYM_ONE] = 1 };
+    const int64_t n = het__value_elements(v, ones);
+    het__cpu_constant *c;
+    bool fresh;
+    const het_status s = get(build, v, HET__CPU_USE_VECTOR, 1, n, &c, &fresh);
+    if (s != HET_OK)
+        return s;
+    if (fresh) {
+        c->vector = het__alloc(device->host->mem, (size_t)n * sizeof(float));
+        if (!c->vector) {
+            drop_newest(device);
+            return het__fail_nomem(build->err, "a weight vector");
+        }
+        het__decoder(v->dtype)(v->data, c->vector, n);
+        device->weight_bytes += (uint64_t)n * sizeof(float);
+        tell_copied(build, v->data, c->matrix.row_bytes);
+    }
+    *vector = c->vector;
+    return HET_OK;
+}
+
+void het__cpu_constants_free(het__device *device)
+{
+    while (device->constants)
+        drop_newest(device);
+}

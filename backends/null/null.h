@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Control of the fault-injecting device, for tests inside the library.
+ *
+ * The device computes with the backend named "ref", so that results are right until a fault.
+ * Faults and counters belong to the process, not to a device: a test arms a fault without
+ * reaching into a session. All functions may be called from any thread.
+ *
+ * HETINFER_NULL_FAULT arms faults when a device is opened and the environment may be read:
+ *     fault[,fault…]     fault = call:number[+]:effect
+ *     call               open buffer_create buffer_write buffer_read compile enqueue wait
+ *     number             1 = the next call of that kind; "+": that one and all after it
+ *     effect             invalid nomem unsupported io busy timeout cancelled device_lost internal,
+ *                        hang (wait only), nan (enqueue only)
+ * The same text is taken once; a different text arms its faults anew. */
+#ifndef HET_NULL_H
+#define HET_NULL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <hetinfer/base.h>
+
+typedef enum het__null_call {
+    HET__NULL_OPEN = 0,
+    HET__NULL_BUFFER_CREATE,
+    HET__NULL_BUFFER_WRITE,
+    HET__NULL_BUFFER_READ,
+    HET__NULL_COMPILE,
+    HET__NULL_ENQUEUE,
+    HET__NULL_WAIT,
+    HET__NULL_CALL_COUNT
+} het__null_call;
+
+typedef enum het__null_effect {
+    HET__NULL_FAIL = 1, /* the call does nothing and returns status */
+    HET__NULL_HANG,     /* wait takes all its time, then HET_E_TIMEOUT; see HET__NULL_HANG_NS */
+    HET__NULL_NAN,      /* enqueue succeeds and every output of the slice is NaN */
+} het__null_effect;
+
+/* How long a hang lasts if wait has no limit: a test must end. */
+#define HET__NULL_HANG_NS UINT64_C(2000000000)
+
+typedef struct het__null_fault {
+    het__null_call call;
+    uint64_t number; /* 1 = the next call of that kind from now on */
+    bool lasting;    /* the calls after it too */
+    het__null_effect effect;
+    het_status status; /* of HET__NULL_FAIL */
+} het__null_fault;
+
+#define HET__NULL_FAULTS_MAX 8
+
+/* No faults, counters at 0, buffers visible, environment not yet read. */
+void het__null_reset(void);
+/* Faults add up, HET__NULL_FAULTS_MAX of them; false if there is no room. */
+bool het__null_arm(const het__null_fault *fault);
+/* Calls of a kind since the last reset, failed ones included. */
+uint64_t het__null_calls(het__null_call call);
+/* Pretend that the host cannot reach the buffers: buffer_host gives NULL. */
+void het__null_hide_buffers(bool hide);
+
+#endif /* HET_NULL_H */

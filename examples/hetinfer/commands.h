@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The commands. Each takes its own name as argv[0] and returns an exit status. */
+#ifndef HETINFER_COMMANDS_H
+#define HETINFER_COMMANDS_H
+
+int command_run(int argc, char **argv);
+int command_eval(int argc, char **argv);
+int command_tokenize(int argc, char **argv);
+int command_detokenize(int argc, char **argv);
+int command_inspect(int argc, char **argv);
+int command_devices(int argc, char **argv);
+int command_plan(int argc, char **argv);
+int command_bench(int argc, char **argv);
+
+#endif /* HETINFER_COMMANDS_H */

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "common.h"
+
+#include "interrupt.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+int failure(const char *format, ...)
+{
+    va_list list;
+    va_start(list, format);
+    fputs("hetinfer: ", stderr);
+    vfprintf(stderr, format, list);
+    fputc('\n', stderr);
+    va_end(list);
+    return STATUS_FAILED;
+}
+
+int failure_of(het_status status, const het_error *err)
+{
+    if (status == HET_E_CANCELLED && interrupt_seen())
+        return failure("interrupted");
+    return failure("%s", err->message[0] ? err->message : het_status_name(status));
+}
+
+void settings_output(options *o, settings *s)
+{
+    options_flag(o, "json", 0, &s->json, "Print JSON on stdout");
+    options_flag(o, "quiet", 'q', &s->quiet, "No progress, no statistics");
+}
+
+void settings_session(options *o, settings *s)
+{
+    options_text(o, "devices", 0, &s->devices, "LIST", "Backends to use, comma-separated (all)");
+    options_int(o, "threads", 't', &s->threads, 1, 4096, "N", "Threads (all processors)");
+    options_int(o, "context", 'c', &s->context, 1, INT32_MAX, "N",
+                "Positions (the model's, at most 4096)");
+    options_int(o, "batch", 'b', &s->batch, 1, 65536, "N", "Tokens of a prompt per step (512)");
+    options_choice(o, "kv", &s->kv, "f16|f32", "Type of cached keys and values (f16)");
+    options_choice(o, "precision", &s->precision, "fast|exact", "Type of activations (fast)");
+    options_flag(o, "mapped", 0, &s->mapped, "Use weights as they lie in the file");
+}
+
+/* Names of backends are for the context, because some are probed only when named; a list with a
+ * kind of device in it ("cpu", "gpu", "npu") selects among what the context found. */
+static bool names_a_kind(const char *list)
+{
+    static const char *const kinds[] = { "cpu", "gpu", "igpu", "npu" };
+    for (const char *at = list; at; at = strchr(at, ',')) {
+        at += *at == ',';
+        at += *at == '-';
+        for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
+            if (strcspn(at, ",") == strlen(kinds[i]) && !strncmp(at, kinds[i], strlen(kinds[i])))
+                return true;
+    }
+    return false;
+}
+
+int engine_context(engine *e, const settings *s)
+{
+    het_error err = HET_ERROR_INIT;
+    het_context_options o = HET_CONTEXT_OPTIONS_INIT;
+    if (names_a_kind(s->devices))
+        e->selected = s->devices;
+    else
+        o.backends = s->devices;
+    const het_status status = het_context_create(&o, &e->context, &err);
+    return status ? failure_of(status, &err) : STATUS_GO;
+}
+
+int engine_model(engine *e, const settings *s, const char *path, uint64_t flags)
+{
+    int status = engine_context(e, s);
+    if (status != STATUS_GO)
+        return status;
+    const double start = now_s();
+    het_error err = HET_ERROR_INIT;
+    progress bar;
+    progress_begin(&bar, s->quiet);
+    het_model_options o = HET_MODEL_OPTIONS_INIT;
+    o.flags = flags;
+    o.progress = progress_update;
+    o.progress_user = &bar;
+    const het_status loaded = het_model_load(e->context, path, &o, &e->model, &err);
+    progress_end(&bar);
+    if (loaded)
+        return failure_of(loaded, &err);
+    e->load_s += now_s() - start;
+    e->tokenizer = het_model_tokenizer(e->model);
+    e->info.struct_size = sizeof e->info;
+    const het_status known = het_model_get_info(e->model, &e->info);
+    return known ? failure("%s", het_status_name(known)) : STATUS_GO;
+}
+
+int engine_session(engine *e, const settings *s, const het_session_options *more)
+{
+    het_session_options o = HET_SESSION_OPTIONS_INIT;
+    if (more)
+        o = *more;
+    o.threads = (uint32_t)s->threads;
+    o.devices = e->selected;
+    o.context_max = o.context_max ? o.context_max : s->context;
+    o.batch_max = o.batch_max ? o.batch_max : (uint32_t)s->batch;
+    o.kv_dtype = s->kv == 1 ? HET_DTYPE_F32 : HET_DTYPE_F16;
+    o.precision = (uint32_t)s->precision;
+    o.flags |= s->mapped ? HET_SESSION_WEIGHTS_MAPPED : 0;
+    progress bar;
+    progress_begin(&bar, s->quiet);
+    o.progress = progress_update;
+    o.progress_user = &bar;
+    const double start = now_s();
+    het_error err = HET_ERROR_INIT;
+    const het_status status = het_session_create(e->model, &o, &e->session, &err);
+    progress_end(&bar);
+    e->load_s += now_s() - start;
+    if (status)
+        return failure_of(status, &err);
+    interrupt_session(e->session);
+    return STATUS_GO;
+}
+
+void engine_close(engine *e)
+{
+    interrupt_session(NULL);
+    het_session_destroy(e->session);
+    het_model_destroy(e->model);
+    het_context_destroy(e->context);
+    memset(e, 0, sizeof *e);
+}
+
+static char *read_stream(FILE *f, size_t *bytes)
+{
+    size_t capacity = 1 << 16, length = 0;
+    char *text = malloc(capacity);
+    while (text) {
+        length += fread(text + length, 1, capacity - 1 - length, f);
+        if (length < capacity - 1)
+            break;
+        char *larger = capacity <= SIZE_MAX / 2 ? realloc(text, capacity * 2) : NULL;
+        if (!larger)
+            free(text);
+        text = larger;
+        capacity *= 2;
+    }
+    if (text)
+        text[length] = '\0';
+    *bytes = length;
+    return text;
+}
+
+char *read_file(const char *path, size_t *bytes)
+{
+    FILE *f = strcmp(path, "-") == 0 ? stdin : fopen(path, "rb");
+    if (!f) {
+        failure("%s: %s", path, strerror(errno));
+        return NULL;
+    }
+    errno = 0;
+    char *text = read_stream(f, bytes);
+    if (text && ferror(f)) {
+        free(text);
+        text = NULL;
+    }
+    if (!text)
+        failure("%s: %s", path, errno ? strerror(errno) : "out of memory");
+    if (f != stdin)
+        fclose(f);
+    return text;
+}
+
+int read_text(const char *command, const char *text, const char *file, char **result,
+              size_t *bytes)
+{
+    if (!text == !file)
+        return usage_error(command, text ? "give -p or -f, not both" : "give a text: -p or -f");
+    if (file) {
+        *result = read_file(file, bytes);
+        return *result ? STATUS_GO : STATUS_FAILED;
+    }
+    *bytes = strlen(text);
+    *result = strdup(text);
+    return *result ? STATUS_GO : failure("out of memory");
+}
+
+int parse_ids(const char *command, const char *text, int32_t **ids, size_t *count)
+{
+    int32_t *list = malloc((strlen(text) / 2 + 1) * sizeof *list);
+    size_t n = 0;
+    if (!list)
+        return failure("out of memory");
+    for (const char *at = text; *at;) {
+        char *end = NULL;
+        errno = 0;
+        const long long id = strtoll(at, &end, 10);
+        if (end == at || errno || id < 0 || id > INT32_MAX) {
+            free(list);
+            return usage_error(command, "--ids wants numbers and commas, not '%.20s'", at);
+        }
+        list[n++] = (int32_t)id;
+        at = end;
+        while (isspace((unsigned char)*at))
+            at++;
+        at += *at == ',' && at[1] != '\0';
+    }
+    *ids = list;
+    *count = n;
+    if (n)
+        return STATUS_GO;
+    free(list);
+    *ids = NULL;
+    return usage_error(command, "--ids is empty");
+}
+
+int encode(const engine *e, const char *text, size_t bytes, uint64_t flags, int32_t **ids,
+           size_t *count)
+{
+    if (!e->tokenizer)
+        return failure("the model has no tokenizer");
+    het_error err = HET_ERROR_INIT;
+    int32_t *list = malloc((bytes + 2) * sizeof *list);
+    if (!list)
+        return failure("out of memory");
+    const het_status status =
+        het_tokenizer_encode(e->tokenizer, text, bytes, flags, list, bytes + 2, count, &err);
+    if (status) {
+        free(list);
+        return failure_of(status, &err);
+    }
+    *ids = list;
+    return STATUS_GO;
+}
+
+double now_s(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What several commands need: opening a model and a session, reading input, printing. */
+#ifndef HETINFER_COMMON_H
+#define HETINFER_COMMON_H
+
+#include "options.h"
+#include "progress.h"
+
+#include <hetinfer.h>
+#include <jansson.h>
+
+/* Options that several commands share; all zero is the library's choice. */
+typedef struct settings {
+    const char *devices;
+    int64_t threads, context, batch;
+    int kv;        /* 0 f16, 1 f32 */
+    int precision; /* het_precision */
+    bool mapped, quiet, json;
+} settings;
+
+/* A model and what was made from it. */
+typedef struct engine {
+    het_context *context;
+    het_model *model;
+    het_session *session;
+    const het_tokenizer *tokenizer; /* borrowed from model; NULL if it has none */
+    const char *selected;           /* for the `devices` of sessions and plans; NULL: all */
+    het_model_info info;
+    double load_s;                  /* both opens together */
+} engine;
+
+/* Declare --quiet and --json. */
+void settings_output(options *o, settings *s);
+/* Declare those that choose where and how a session runs. */
+void settings_session(options *o, settings *s);
+
+/* All of these return STATUS_GO, or STATUS_FAILED after a sentence on stderr. */
+int engine_context(engine *e, const settings *s);
+int engine_model(engine *e, const settings *s, const char *path, uint64_t flags);
+/* more: options beyond the settings, or NULL. */
+int engine_session(engine *e, const settings *s, const het_session_options *more);
+void engine_close(engine *e);
+
+/* A sentence on stderr; returns STATUS_FAILED. */
+int failure(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* The same from an error record. */
+int failure_of(het_status status, const het_error *err);
+
+/* All of a file ("-": stdin), NUL-terminated, for free(); NULL after a sentence on stderr. */
+char *read_file(const char *path, size_t *bytes);
+/* The text given by -p, or in the file given by -f; for free(). */
+int read_text(const char *command, const char *text, const char *file, char **result,
+              size_t *bytes);
+/* "1,2,3" (blanks allowed); for free(). */
+int parse_ids(const char *command, const char *text, int32_t **ids, size_t *count);
+/* Ids of a text; for free(). */
+int encode(const engine *e, const char *text, size_t bytes, uint64_t flags, int32_t **ids,
+           size_t *count);
+
+double now_s(void);
+
+/* print.c */
+uint64_t peak_memory_bytes(void);
+/* "1.23 GiB". */
+const char *format_bytes(double bytes, char buffer[32]);
+/* Text from a file: control characters would drive the reader's terminal. */
+void print_safe(const char *text, int width);
+
+/* A string for JSON; bytes outside ASCII become '?' if the text is not UTF-8. */
+json_t *json_text(const char *text, size_t bytes);
+/* {"schema": "hetinfer.<command>/1"} */
+json_t *json_begin(const char *command);
+/* Print and free. */
+int json_end(json_t *root);
+const char *source_name(uint32_t source);
+
+#endif /* HETINFER_COMMON_H */

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* hetinfer: the library from a shell. Everything here goes through the public header, so what the
+ * command can do, an application can. Results go to stdout, everything else to stderr. */
+#include "commands.h"
+#include "options.h"
+
+#include <hetinfer.h>
+#include <stdio.h>
+#include <string.h>
+
+typedef struct command {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *summary;
+} command;
+
+static const command commands[] = {
+    { "run", command_run, "continue a text" },
+    { "eval", command_eval, "logits and perplexity of given tokens or a text" },
+    { "tokenize", command_tokenize, "text to token ids" },
+    { "detokenize", command_detokenize, "token ids to text" },
+    { "inspect", command_inspect, "what is in a model file" },
+    { "devices", command_devices, "what is in this machine" },
+    { "plan", command_plan, "which layer runs where, and why" },
+    { "bench", command_bench, "speed next to the limits of the machine" },
+};
+#define COMMAND_COUNT (sizeof commands / sizeof commands[0])
+
+static void print_usage(FILE *f)
+{
+    fputs("usage: hetinfer COMMAND [option ...]\n\ncommands:\n", f);
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        fprintf(f, "  %-12s %s\n", commands[i].name, commands[i].summary);
+    fputs("\nhetinfer COMMAND --help: options of a command; hetinfer --version: the release\n", f);
+}
+
+int main(int argc, char **argv)
+{
+    const char *name = argc > 1 ? argv[1] : "";
+    if (strcmp(name, "--version") == 0) {
+        printf("hetinfer %s\n", het_version_string());
+        return STATUS_DONE;
+    }
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
+        print_usage(stdout);
+        return STATUS_DONE;
+    }
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        if (strcmp(name, commands[i].name) == 0)
+            return commands[i].run(argc - 1, argv + 1);
+    if (argc > 1)
+        fprintf(stderr, "hetinfer: no command '%s'\n\n", name);
+    print_usage(stderr);
+    return STATUS_USAGE;
+}

@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Public functions of session.h, sequence.h and telemetry.h. */
+#include <string.h>
+
+#include "lib/api/handles.h"
+#include "lib/base/error.h"
+#include "lib/base/options.h"
+#include "lib/base/os.h"
+
+/* Positions that a session reserves when nobody says how many. */
+#define DEFAULT_CONTEXT 4096
+/* Limits that keep every size of a session far from overflow. */
+#define CONTEXT_LIMIT (INT64_C(1) << 24)
+#define BATCH_LIMIT 65536
+#define SEQUENCE_LIMIT 4096
+#define THREAD_LIMIT 1024
+
+static void het__session_retain(het_session *session)
+{
+    atomic_fetch_add_explicit(&session->refs, 1, memory_order_relaxed);
+}
+
+void het__session_release(het_session *session)
+{
+    if (!session || atomic_fetch_sub_explicit(&session->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    het_model *model = session->model;
+    het__engine_finish(&session->engine);
+    het__exec_destroy(session->exec);
+    het__graph_finish(&session->graph);
+    het__free(&model->context->mem, session);
+    het__model_release(model);
+}
+
+/* ---- options ---- */
+
+static het_status out_of_range(const char *name, int64_t value, int64_t most, het_error *err)
+{
+    return het__fail(err, HET_E_INVALID, "het_session_options.%s is %lld, not in 1 to %lld", name,
+                     (long long)value, (long long)most);
+}
+
+static void set_defaults(const het_model *model, het_session_options *o)
+{
+    if (o->context_max == 0) {
+        o->context_max = model->config.context;
+        if (o->context_max > DEFAULT_CONTEXT)
+            o->context_max = DEFAULT_CONTEXT;
+    }
+    if (o->threads == 0)
+        o->threads = het__cpu_count();
+    if (o->sequence_max == 0)
+        o->sequence_max = 1;
+    if (o->batch_max == 0)
+        o->batch_max = 512;
+    if (o->logits_max == 0)
+        o->logits_max = o->sequence_max;
+    if (o->kv_dtype == 0)
+        o->kv_dtype = HET_DTYPE_F16;
+}
+
+static het_status check_ranges(const het_model *model, const het_session_options *o,
+                               het_error *err)
+{
+    const int64_t context = model->config.context < CONTEXT_LIMIT ? model->config.context
+                                                                  : CONTEXT_LIMIT;
+    if (o->context_max < 1 || o->context_max > context)
+        return out_of_range("context_max", o->context_max, context, err);
+    if (o->threads > THREAD_LIMIT)
+        return out_of_range("threads", o->threads, THREAD_LIMIT, err);
+    if (o->sequence_max > SEQUENCE_LIMIT)
+        return out_of_range("sequence_max", o->sequence_max, SEQUENCE_LIMIT, err);
+    if (o->batch_max > BATCH_LIMIT)
+        return out_of_range("batch_max", o->batch_max, BATCH_LIMIT, err);
+    if (o->logits_max > o->batch_max && o->logits_max > o->sequence_max)
+        return out_of_range("logits_max", o->logits_max,
+                            o->batch_max > o->sequence_max ? o->batch_max : o->sequence_max, err);
+    if (o->kv_dtype != HET_DTYPE_F16 && o->kv_dtype != HET_DTYPE_F32)
+        return het__fail(err, HET_E_INVALID,
+                         "het_session_options.kv_dtype is %s, not F16 or F32",
+                         het_dtype_name((het_dtype)o->kv_dtype));
+    /* Slots are numbered in 32 bits. */
+    if ((o->context_max + HET__PAGE_SIZE) * o->sequence_max > INT32_MAX)
+        return het__fail(err, HET_E_INVALID, "context_max times sequence_max exceeds 2^31");
+    return HET_OK;
+}
+
+static het_status check_options(const het_model *model, const het_session_options *options,
+                                het_session_options *o, het_error *err)
+{
+    const het_status s = het__options_read(o, sizeof *o, options, "het_session_options", err);
+    if (s != HET_OK)
+        return s;
+    if ((o->flags & ~HET_SESSION_WEIGHTS_MAPPED) != 0 || o->reserved != 0)
+        return het__fail(err, HET_E_VERSION, "het_session_options has an unknown flag");
+    if (o->precision > HET_PRECISION_EXACT)
+        return het__fail(err, HET_E_INVALID, "het_session_options.precision is %u", o->precision);
+    set_defaults(model, o);
+    return check_ranges(model, o, err);
+}
+
+/* ---- create ---- */
+
+/* The file's bytes are not needed in memory once a device holds its own copy. Memory that the
+ * application gave us is left alone. */
+static void drop_original(void *user, const void *data, size_t bytes)
+{
+    const het_model *model = user;
+    if (model->mapping.data)
+        het__drop_pages(data, bytes);
+}
+
+static void borrow_plans(het_session *s)
+{
+    for (uint32_t p = 0; p < HET__PHASE_COUNT; p++) {
+        s->plans[p].plan = (het__plan *)(uintptr_t)het__exec_plan_of(s->exec, p);
+        s->plans[p].context = s->model->context;
+    }
+}
+
+static het_status fill_session(het_session *s, const het_session_options *o, het_error *err)
+{
+    het_context *context = s->model->context;
+    const het__limits limits = { o->context_max, o->sequence_max, o->batch_max, o->logits_max,
+                                 s->model->config.vocabulary, HET__PAGE_SIZE };
+    het__exec_request request = {
+        .registry = &context->registry, .graph = &s->graph, .threads = o->threads,
+        .precision = o->precision,
+        .weights_mapped = (o->flags & HET_SESSION_WEIGHTS_MAPPED) != 0,
+        .constant_copied = drop_original, .constant_user = s->model,
+        .progress = o->progress, .progress_user = o->progress_user,
+    };
+    het__engine_symbols(&limits, request.symbols_max);
+    het_status st =
+        het__registry_select(&context->registry, o->devices, &request.device_mask, err);
+    if (st == HET_OK)
+        st = het__model_graph(s->model, (het_dtype)o->kv_dtype, &s->graph,
+                              &request.unfused_count, err);
+    if (st == HET_OK)
+        st = het__exec_create(&request, &s->exec, err);
+    if (st == HET_OK)
+        st = het__engine_init(&s->engine, &context->mem, s->exec, &limits, err);
+    if (st == HET_OK)
+        borrow_plans(s);
+    return st;
+}
+
+het_status het_session_create(const het_model *model, const het_session_options *options,
+                              het_session **session, het_error *err)
+{
+    het_session_options o;
+    HET_REQUIRE(session != NULL, err);
+    *session = NULL;
+    HET_REQUIRE(model != NULL, err);
+    if (!model->family)
+        return het__fail(err, HET_E_INVALID, "the model was loaded for inspection only");
+    het_status st = check_options(model, options, &o, err);
+    if (st != HET_OK)
+        return st;
+    het_session *s = het__alloc_zero(&model->context->mem, 1, sizeof *s);
+    if (!s)
+        return het__fail_nomem(err, "a session");
+    atomic_init(&s->refs, 1);
+    s->model = (het_model *)(uintptr_t)model;
+    het__model_retain(s->model);
+    st = fill_session(s, &o, err);
+    if (st != HET_OK) {
+        het__session_release(s);
+        return st;
+    }
+    *session = s;
+    return HET_OK;
+}
+
+/* ---- use ---- */
+
+het_status het_session_step(het_session *session, uint64_t *pending_count, het_error *err)
+{
+    HET_REQUIRE(session != NULL, err);
+    const het_status s = het__engine_step(&session->engine, NULL, err);
+    if (s == HET_OK && pending_count)
+        *pending_count = (uint64_t)het__engine_pending(&session->engine);
+    return s;
+}
+
+void het_session_cancel(het_session *session)
+{
+    atomic_store(&session->engine.cancel, 1);
+}
+
+het_status het_session_warmup(het_session *session, het_error *err)
+{
+    HET_REQUIRE(session != NULL, err);
+    return het__engine_warmup(&session->engine, err);
+}
+
+const het_plan *het_session_plan(const het_session *session, het_phase phase)
+{
+    return (uint32_t)phase < HET__PHASE_COUNT ? &session->plans[phase] : NULL;
+}
+
+void het_session_destroy(het_session *session)
+{
+    het__session_release(session);
+}
+
+het_status het_telemetry_snapshot(const het_session *session, het_telemetry *telemetry)
+{
+    const het__engine *e = &session->engine;
+    het__exec_counters c;
+    het__exec_counters_get(session->exec, &c);
+    const uint64_t page_bytes = e->pages.count ? c.state_bytes / e->pages.count : 0;
+    const het_telemetry out = {
+        .struct_size = sizeof out, .sequence_count = e->stream_count,
+        .step_count = e->step_count, .prefill_token_count = e->prefill_tokens,
+        .decode_token_count = e->decode_tokens, .prefill_ns = e->prefill_ns,
+        .decode_ns = e->decode_ns, .weight_bytes = c.weight_bytes,
+        .mapped_bytes = c.mapped_bytes, .kv_bytes = c.state_bytes,
+        .kv_used_bytes = page_bytes * (e->pages.count - e->pages.free_count),
+        .activation_bytes = c.activation_bytes,
+        .allocation_count = session->model->context->mem.count,
+    };
+    return het__result_write(telemetry, &out, sizeof out);
+}
+
+/* ---- sequences ---- */
+
+het_status het_sequence_create(het_session *session, het_sequence **sequence, het_error *err)
+{
+    HET_REQUIRE(sequence != NULL, err);
+    *sequence = NULL;
+    HET_REQUIRE(session != NULL, err);
+    het__mem *mem = &session->model->context->mem;
+    het_sequence *q = het__alloc_zero(mem, 1, sizeof *q);
+    if (!q)
+        return het__fail_nomem(err, "a sequence");
+    const het_status s = het__stream_create(&session->engine, &q->stream, err);
+    if (s != HET_OK) {
+        het__free(mem, q);
+        return s;
+    }
+    q->session = session;
+    het__session_retain(session);
+    *sequence = q;
+    return HET_OK;
+}
+
+het_status het_sequence_append(het_sequence *sequence, const int32_t *ids, size_t id_count,
+                               uint64_t flags, het_error *err)
+{
+    HET_REQUIRE(sequence != NULL && ids != NULL && id_count > 0, err);
+    if (flags & ~HET_APPEND_LOGITS_ALL)
+        return het__fail(err, HET_E_VERSION, "het_sequence_append: an unknown flag");
+    return het__stream_append(&sequence->session->engine, sequence->stream, ids, id_count,
+                              flags & HET_APPEND_LOGITS_ALL, err);
+}
+
+het_status het_sequence_truncate(het_sequence *sequence, int64_t length, het_error *err)
+{
+    HET_REQUIRE(sequence != NULL, err);
+    if (length < 0 || length > sequence->stream->length)
+        return het__fail(err, HET_E_INVALID, "length %lld is not in 0 to %lld", (long long)length,
+                         (long long)sequence->stream->length);
+    het__stream_truncate(&sequence->session->engine, sequence->stream, length);
+    return HET_OK;
+}
+
+int64_t het_sequence_length(const het_sequence *sequence)
+{
+    return sequence->stream->length;
+}
+
+int64_t het_sequence_pending(const het_sequence *sequence)
+{
+    return sequence->stream->length - sequence->stream->done;
+}
+
+const float *het_sequence_logits(const het_sequence *sequence, int64_t *first_position,
+                                 uint32_t *row_count)
+{
+    return het__stream_logits(&sequence->session->engine, sequence->stream, first_position,
+                              row_count);
+}
+
+void het_sequence_destroy(het_sequence *sequence)
+{
+    if (!sequence)
+        return;
+    het_session *session = sequence->session;
+    het__stream_destroy(&session->engine, sequence->stream);
+    het__free(&session->model->context->mem, sequence);
+    het__session_release(session);
+}

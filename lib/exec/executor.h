@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Compiled plans and their memory: per-layer execution graphs, transfers, state.
+ *
+ * An executor holds one graph and a plan per phase. Each plan entry (a run of nodes of one layer
+ * on one device) is compiled into a program; before it run the transfers that it needs. All
+ * memory is reserved when the executor is made:
+ *
+ *   per device   io     inputs and outputs, shared by the phases
+ *                state  what the device's nodes keep from step to step
+ *                temp   intermediates by lifetime, the larger of the phases
+ */
+#ifndef HET_EXEC_EXECUTOR_H
+#define HET_EXEC_EXECUTOR_H
+
+#include "lib/partition/plan.h"
+
+#include <hetinfer/session.h>
+
+#define HET__PHASE_COUNT 2
+
+/* Declared here and defined in lib/exec/registry.h: who drives an executor sees no backend. */
+typedef struct het__registry het__registry;
+typedef struct het__exec het__exec;
+
+typedef struct het__exec_request {
+    const het__registry *registry;
+    const het__graph *graph; /* fused; kept until the executor is destroyed */
+    uint32_t unfused_count;
+    uint32_t device_mask;
+    uint32_t threads; /* >= 1 */
+    uint32_t precision;
+    bool weights_mapped;
+    const uint8_t *pinned; /* per node: the device of the plan's machine where a node with state
+                              must run; NULL: anywhere */
+    int64_t symbols_max[HET__PHASE_COUNT][HET__SYM_MAX];
+    /* A constant's original bytes are read no more. */
+    void (*constant_copied)(void *user, const void *data, size_t bytes);
+    void *constant_user;
+    het_progress_fn progress; /* may be NULL */
+    void *progress_user;
+} het__exec_request;
+
+/* Place a graph on the devices of a mask for one step with the given symbols. figures: per device
+ * of the registry, or NULL: assumed. */
+het_status het__exec_plan(const het__exec_request *request, const int64_t *symbols,
+                          const het_device_figures *figures, het__mem *mem, het__plan *plan,
+                          het_error *err);
+
+het_status het__exec_create(const het__exec_request *request, het__exec **exec, het_error *err);
+void het__exec_destroy(het__exec *exec);
+
+const het__plan *het__exec_plan_of(const het__exec *exec, uint32_t phase);
+
+/* Host memory of an input, to be filled before a run; of an output, to be read after it. NULL if
+ * the graph has no such value. */
+void *het__exec_input(het__exec *exec, const char *name);
+void *het__exec_output(het__exec *exec, const char *name);
+
+/* Run one step with symbols bound (HET__SYM_MAX entries). Stops between layers with
+ * HET_E_CANCELLED when *cancel becomes true. Does not allocate. */
+het_status het__exec_run(het__exec *exec, uint32_t phase, const int64_t *symbols,
+                         _Atomic uint32_t *cancel, het_error *err);
+
+typedef struct het__exec_counters {
+    uint64_t weight_bytes, mapped_bytes, state_bytes, activation_bytes;
+} het__exec_counters;
+
+void het__exec_counters_get(het__exec *exec, het__exec_counters *counters);
+
+#endif /* HET_EXEC_EXECUTOR_H */

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Asking backends what they run, and planning with the answer. */
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/base/error.h"
+#include "lib/exec/executor.h"
+#include "lib/exec/registry.h"
+
+static het_status make_machine(const het__exec_request *request,
+                               const het_device_figures *figures, het__machine *machine)
+{
+    memset(machine, 0, sizeof *machine);
+    for (uint32_t i = 0; i < request->registry->count; i++) {
+        if (!(request->device_mask >> i & 1))
+            continue;
+        het_device_figures assumed;
+        const het_device_info *info = &request->registry->device[i].info;
+        het__machine_assume(info, request->threads, &assumed);
+        if (!het__machine_add(machine, info, figures ? &figures[i] : &assumed))
+            return HET_E_UNSUPPORTED;
+    }
+    return HET_OK;
+}
+
+/* device: of the plan's machine. */
+static bool is_pinned_elsewhere(const het__exec_request *request, size_t node, uint32_t device)
+{
+    return request->pinned && request->graph->nodes[node].op == HET__OP_ATTENTION &&
+           request->pinned[node] != device;
+}
+
+static const char *refusal(const het__registered *device, const het__exec_request *request,
+                           const het__node *node, het__arena *arena, bool *failed)
+{
+    char reason[160] = "";
+    if (device->backend->supports(request->graph, node, reason, sizeof reason))
+        return NULL;
+    const char *copy = het__arena_strdup(arena, reason[0] ? reason : "not supported");
+    *failed = *failed || !copy;
+    return copy;
+}
+
+static het_status ask_backends(const het__exec_request *request, const het__machine *machine,
+                               het__arena *arena, const char ***reasons)
+{
+    const size_t nodes = request->graph->node_count;
+    bool failed = false;
+    *reasons = het__arena_zero(arena, nodes * machine->device_count, sizeof **reasons);
+    if (!*reasons)
+        return HET_E_NOMEM;
+    for (size_t n = 0; n < nodes; n++)
+        for (uint32_t d = 0; d < machine->device_count; d++)
+            (*reasons)[n * machine->device_count + d] =
+                is_pinned_elsewhere(request, n, d)
+                    ? "its state is on another device"
+                    : refusal(&request->registry->device[machine->device[d].context_index],
+                              request, &request->graph->nodes[n], arena, &failed);
+    return failed ? HET_E_NOMEM : HET_OK;
+}
+
+het_status het__exec_plan(const het__exec_request *request, const int64_t *symbols,
+                          const het_device_figures *figures, het__mem *mem, het__plan *plan,
+                          het_error *err)
+{
+    het__machine machine;
+    het__arena arena;
+    const char **reasons = NULL;
+    het_status s = make_machine(request, figures, &machine);
+    if (s != HET_OK)
+        return het__fail(err, s, "more devices than a plan can hold");
+    het__arena_init(&arena, mem);
+    s = ask_backends(request, &machine, &arena, &reasons);
+    if (s != HET_OK) {
+        s = het__fail_nomem(err, "the plan");
+    } else {
+        const het__plan_request plan_request = {
+            request->graph, request->unfused_count, &machine, symbols, reasons,
+            request->precision == HET_PRECISION_EXACT,
+        };
+        s = het__plan_make(&plan_request, mem, plan, err);
+    }
+    het__arena_finish(&arena);
+    return s;
+}

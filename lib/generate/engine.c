@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lib/generate/engine.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "lib/base/error.h"
+#include "lib/base/os.h"
+
+static uint32_t pages_for(const het__limits *l, int64_t positions)
+{
+    return (uint32_t)((positions + l->page_size - 1) / l->page_size);
+}
+
+void het__engine_symbols(const het__limits *l, int64_t symbols[HET__PHASE_COUNT][HET__SYM_MAX])
+{
+    const int64_t pages = (int64_t)pages_for(l, l->context_max) * l->sequence_max;
+    memset(symbols, 0, HET__PHASE_COUNT * sizeof symbols[0]);
+    for (uint32_t p = 0; p < HET__PHASE_COUNT; p++) {
+        const bool decode = p == HET_PHASE_DECODE;
+        const uint32_t few = l->sequence_max < l->batch_max ? l->sequence_max : l->batch_max;
+        symbols[p][HET__SYM_ONE] = 1;
+        symbols[p][HET__SYM_TOKENS] = decode ? few : l->batch_max;
+        symbols[p][HET__SYM_SEQUENCES] = few;
+        symbols[p][HET__SYM_ROWS] = decode && few < l->logits_max ? few : l->logits_max;
+        symbols[p][HET__SYM_PAGES] = pages;
+        symbols[p][HET__SYM_STATE_PAGES] = pages;
+    }
+}
+
+static bool find_io(het__engine *e)
+{
+    e->in.ids = het__exec_input(e->exec, "ids");
+    e->in.positions = het__exec_input(e->exec, "positions");
+    e->in.slots = het__exec_input(e->exec, "slots");
+    e->in.segments = het__exec_input(e->exec, "segments");
+    e->in.pages = het__exec_input(e->exec, "pages");
+    e->in.rows = het__exec_input(e->exec, "rows");
+    e->logits = het__exec_output(e->exec, "logits");
+    return e->in.ids && e->in.positions && e->in.slots && e->in.segments && e->in.pages &&
+           e->in.rows && e->logits;
+}
+
+het_status het__engine_init(het__engine *e, het__mem *mem, het__exec *exec,
+                            const het__limits *limits, het_error *err)
+{
+    memset(e, 0, sizeof *e);
+    e->mem = mem;
+    e->exec = exec;
+    e->limits = *limits;
+    if (!find_io(e))
+        return het__fail(err, HET_E_INTERNAL,
+                         "the graph lacks an input or output of a language model");
+    if (!het__pages_init(&e->pages, pages_for(limits, limits->context_max) * limits->sequence_max,
+                         mem))
+        return het__fail_nomem(err, "the page list");
+    return HET_OK;
+}
+
+void het__engine_finish(het__engine *e)
+{
+    assert(!e->first);
+    if (e->mem)
+        het__pages_finish(&e->pages, e->mem);
+}
+
+/* ---- streams ---- */
+
+het_status het__stream_create(het__engine *e, het__stream **stream, het_error *err)
+{
+    *stream = NULL;
+    if (e->stream_count == e->limits.sequence_max)
+        return het__fail(err, HET_E_BUSY, "all %u sequences of the session are in use",
+                         e->limits.sequence_max);
+    het__stream *s = het__alloc_zero(e->mem, 1, sizeof *s);
+    if (!s)
+        return het__fail_nomem(err, "a sequence");
+    s->page_max = pages_for(&e->limits, e->limits.context_max);
+    s->ids = het__alloc_zero(e->mem, (size_t)e->limits.context_max, sizeof *s->ids);
+    s->wants = het__alloc_zero(e->mem, (size_t)e->limits.context_max, sizeof *s->wants);
+    s->pages = het__alloc_zero(e->mem, s->page_max, sizeof *s->pages);
+    het__stream **end = &e->first;
+    while (*end)
+        end = &(*end)->next;
+    *end = s;
+    e->stream_count++;
+    if (!s->ids || !s->wants || !s->pages) {
+        het__stream_destroy(e, s);
+        return het__fail_nomem(err, "a sequence");
+    }
+    *stream = s;
+    return HET_OK;
+}
+
+void het__stream_destroy(het__engine *e, het__stream *stream)
+{
+    het__stream **at = &e->first;
+    while (*at != stream)
+        at = &(*at)->next;
+    *at = stream->next;
+    e->stream_count--;
+    while (stream->page_count)
+        het__pages_give(&e->pages, stream->pages[--stream->page_count]);
+    het__free(e->mem, stream->ids);
+    het__free(e->mem, stream->wants);
+    het__free(e->mem, stream->pages);
+    het__free(e->mem, stream);
+}
+
+het_status het__stream_append(het__engine *e, het__stream *s, const int32_t *ids, size_t count,
+                              bool all_logits, het_error *err)
+{
+    if (count > (uint64_t)(e->limits.context_max - s->length))
+        return het__fail(err, HET_E_INVALID, "%zu more tokens after %lld exceed context_max %lld",
+                         count, (long long)s->length, (long long)e->limits.context_max);
+    for (size_t i = 0; i < count; i++)
+        if (ids[i] < 0 || ids[i] >= e->limits.vocabulary)
+            return het__fail(err, HET_E_INVALID, "token %zu is %d, not in [0, %lld)", i, ids[i],
+                             (long long)e->limits.vocabulary);
+    memcpy(s->ids + s->length, ids, count * sizeof *ids);
+    memset(s->wants + s->length, all_logits, count);
+    s->length += (int64_t)count;
+    return HET_OK;
+}
+
+void het__stream_truncate(het__engine *e, het__stream *s, int64_t length)
+{
+    assert(length >= 0 && length <= s->length);
+    s->length = length;
+    if (s->done > length)
+        s->done = length;
+    while (s->page_count > pages_for(&e->limits, s->done))
+        het__pages_give(&e->pages, s->pages[--s->page_count]);
+    s->row_count = 0;
+}
+
+const float *het__stream_logits(const het__engine *e, const het__stream *s, int64_t *position,
+                                uint32_t *rows)
+{
+    if (s->row_count == 0 || s->step != e->step_count)
+        return NULL;
+    if (position)
+        *position = s->row_position;
+    if (rows)
+        *rows = s->row_count;
+    return e->logits + (size_t)s->row_first * (size_t)e->limits.vocabulary;
+}
+
+int64_t het__engine_pending(const het__engine *e)
+{
+    int64_t n = 0;
+    for (const het__stream *s = e->first; s; s = s->next)
+        n += s->length - s->done;
+    return n;
+}
+
+/* ---- a step ---- */
+
+typedef struct batch {
+    uint32_t tokens, sequences, rows, pages;
+    int64_t past; /* positions before the step, all sequences */
+} batch;
+
+/* A token's logits are kept if it asks for them or ends what was appended. */
+static bool wants_row(const het__stream *s, int64_t position)
+{
+    return s->wants[position] || position == s->length - 1;
+}
+
+/* Tokens of a stream that fit the step: rows must fit, and be neighbours. */
+static uint32_t tokens_for(const het__engine *e, const het__stream *s, const batch *b)
+{
+    uint32_t n = 0, rows = 0;
+    while (s->done + n < s->length && b->tokens + n < e->limits.batch_max) {
+        const bool row = wants_row(s, s->done + n);
+        if ((row && b->rows + rows == e->limits.logits_max) || (!row && rows))
+            break;
+        rows += row;
+        n++;
+    }
+    return n;
+}
+
+static bool reserve_pages(het__engine *e, het__stream *s, int64_t positions)
+{
+    while (s->page_count < pages_for(&e->limits, positions)) {
+        const int32_t page = het__pages_take(&e->pages);
+        if (page < 0)
+            return false;
+        s->pages[s->page_count++] = page;
+    }
+    return true;
+}
+
+static void describe_tokens(het__engine *e, het__stream *s, uint32_t count, batch *b)
+{
+    const het__step_inputs *in = &e->in;
+    s->row_first = b->rows;
+    s->row_count = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        const int64_t p = s->done + i;
+        in->ids[b->tokens] = s->ids[p];
+        in->positions[b->tokens] = (int32_t)p;
+        const int64_t size = e->limits.page_size;
+        in->slots[b->tokens] = (int32_t)(s->pages[p / size] * size + p % size);
+        if (wants_row(s, p)) {
+            if (!s->row_count++)
+                s->row_position = p;
+            in->rows[b->rows++] = (int32_t)b->tokens;
+        }
+        b->tokens++;
+    }
+}
+
+static bool add_stream(het__engine *e, het__stream *s, uint32_t count, batch *b)
+{
+    if (!reserve_pages(e, s, s->done + count))
+        return false;
+    int32_t *segment = e->in.segments + 4 * b->sequences++;
+    segment[0] = (int32_t)b->tokens;
+    segment[1] = (int32_t)count;
+    segment[2] = (int32_t)s->done;
+    segment[3] = (int32_t)b->pages;
+    const uint32_t pages = pages_for(&e->limits, s->done + count);
+    memcpy(e->in.pages + b->pages, s->pages, pages * sizeof *s->pages);
+    b->pages += pages;
+    b->past += s->done;
+    describe_tokens(e, s, count, b);
+    return true;
+}
+
+static het_status gather(het__engine *e, het__stream *only, batch *b, het_error *err)
+{
+    memset(b, 0, sizeof *b);
+    for (het__stream *s = e->first; s; s = s->next) {
+        s->row_count = s->taken = 0;
+        if (only && s != only)
+            continue;
+        s->taken = tokens_for(e, s, b);
+        if (s->taken && !add_stream(e, s, s->taken, b))
+            return het__fail(err, HET_E_INTERNAL, "pages ran out");
+    }
+    return HET_OK;
+}
+
+static void commit(het__engine *e)
+{
+    for (het__stream *s = e->first; s; s = s->next) {
+        s->done += s->taken;
+        s->step = s->taken ? e->step_count : 0;
+    }
+}
+
+static void bind(const het__engine *e, const batch *b, int64_t *symbols)
+{
+    memset(symbols, 0, HET__SYM_MAX * sizeof *symbols);
+    symbols[HET__SYM_ONE] = 1;
+    symbols[HET__SYM_TOKENS] = b->tokens;
+    symbols[HET__SYM_SEQUENCES] = b->sequences;
+    symbols[HET__SYM_ROWS] = b->rows;
+    symbols[HET__SYM_PAGES] = b->pages;
+    symbols[HET__SYM_CONTEXT] = b->past / (b->sequences ? b->sequences : 1);
+    symbols[HET__SYM_STATE_PAGES] = e->pages.count;
+}
+
+het_status het__engine_step(het__engine *e, het__stream *only, het_error *err)
+{
+    batch b;
+    int64_t symbols[HET__SYM_MAX];
+    const uint64_t begin = het__now_ns();
+    het_status s = gather(e, only, &b, err);
+    if (s == HET_OK && b.tokens == 0)
+        return atomic_exchange(&e->cancel, 0)
+                   ? het__fail(err, HET_E_CANCELLED, "cancelled before the step") : HET_OK;
+    const bool decode = b.tokens == b.sequences && b.tokens <= e->limits.sequence_max;
+    bind(e, &b, symbols);
+    if (s == HET_OK)
+        s = het__exec_run(e->exec, decode ? HET_PHASE_DECODE : HET_PHASE_PREFILL, symbols,
+                          &e->cancel, err);
+    e->step_count++;
+    if (s != HET_OK) {
+        if (s == HET_E_CANCELLED)
+            atomic_store(&e->cancel, 0);
+        return s;
+    }
+    commit(e);
+    *(decode ? &e->decode_tokens : &e->prefill_tokens) += b.tokens;
+    *(decode ? &e->decode_ns : &e->prefill_ns) += het__now_ns() - begin;
+    return HET_OK;
+}
+
+/* A stream of made-up tokens: two at once, then one, so that both phases run. */
+static het_status run_made_up(het__engine *e, het_error *err)
+{
+    static const int32_t ids[3] = { 0, 0, 0 };
+    het__stream *stream;
+    het_status s = het__stream_create(e, &stream, err);
+    if (s != HET_OK)
+        return s;
+    const int64_t context = e->limits.context_max;
+    s = het__stream_append(e, stream, ids, context < 2 ? 1 : 2, false, err);
+    while (s == HET_OK && stream->done < stream->length)
+        s = het__engine_step(e, stream, err);
+    if (s == HET_OK && context > 2)
+        s = het__stream_append(e, stream, ids, 1, false, err);
+    while (s == HET_OK && stream->done < stream->length)
+        s = het__engine_step(e, stream, err);
+    het__stream_destroy(e, stream);
+    return s;
+}
+
+/* The rows of the last step would be overwritten and forgotten: at most one row, the first, is
+ * made by each of the steps here, and streams are told that their rows are of the last step. */
+het_status het__engine_warmup(het__engine *e, het_error *err)
+{
+    const size_t row_bytes = (size_t)e->limits.vocabulary * sizeof(float);
+    float *kept = het__alloc(e->mem, row_bytes);
+    uint32_t *rows = het__alloc_zero(e->mem, e->stream_count ? e->stream_count : 1, sizeof *rows);
+    het_status s = kept && rows ? HET_OK : het__fail_nomem(err, "a warm-up");
+    if (s == HET_OK) {
+        const het__engine before = { .step_count = e->step_count,
+                                     .prefill_tokens = e->prefill_tokens,
+                                     .decode_tokens = e->decode_tokens,
+                                     .prefill_ns = e->prefill_ns, .decode_ns = e->decode_ns };
+        uint32_t i = 0;
+        memcpy(kept, e->logits, row_bytes);
+        for (const het__stream *q = e->first; q; q = q->next)
+            rows[i++] = q->step == e->step_count ? q->row_count : 0;
+        s = run_made_up(e, err);
+        memcpy(e->logits, kept, row_bytes);
+        e->step_count = before.step_count;
+        e->prefill_tokens = before.prefill_tokens;
+        e->decode_tokens = before.decode_tokens;
+        e->prefill_ns = before.prefill_ns;
+        e->decode_ns = before.decode_ns;
+        i = 0;
+        for (het__stream *q = e->first; q; q = q->next) {
+            q->row_count = rows[i++];
+            q->step = e->step_count;
+        }
+    }
+    het__free(e->mem, rows);
+    het__free(e->mem, kept);
+    return s;
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Sequences and steps of a language model: which tokens run next, where their keys and values go,
+ * and whose logits came out. Drives the executor; knows no device.
+ *
+ * A step takes pending tokens of the sequences in order of creation and describes them to the
+ * graph by small I32 inputs (see het__attention_input in lib/ir/op.h). */
+#ifndef HET_GENERATE_ENGINE_H
+#define HET_GENERATE_ENGINE_H
+
+#include "lib/exec/executor.h"
+#include "lib/generate/pages.h"
+
+typedef struct het__limits {
+    int64_t context_max;
+    uint32_t sequence_max, batch_max, logits_max;
+    int64_t vocabulary;
+    uint32_t page_size;
+} het__limits;
+
+/* One stream of tokens. Run-thread only. */
+typedef struct het__stream {
+    struct het__stream *next; /* in order of creation */
+    int32_t *ids;             /* context_max */
+    uint8_t *wants;           /* per id: its logits are asked for */
+    int32_t *pages;           /* page_max */
+    uint32_t page_count, page_max;
+    int64_t length, done;     /* appended; run */
+    uint32_t taken;           /* tokens in the step that is under way */
+    uint32_t row_first, row_count; /* in the logits of the last step */
+    int64_t row_position;
+    uint64_t step;            /* that made the rows */
+} het__stream;
+
+typedef struct het__step_inputs {
+    int32_t *ids, *positions, *slots, *segments, *pages, *rows;
+} het__step_inputs;
+
+typedef struct het__engine {
+    het__mem *mem;
+    het__exec *exec;
+    het__limits limits;
+    het__pages pages;
+    het__stream *first;
+    uint32_t stream_count;
+    het__step_inputs in;
+    float *logits;
+    uint64_t step_count;
+    uint64_t prefill_tokens, decode_tokens, prefill_ns, decode_ns;
+    _Atomic uint32_t cancel;
+} het__engine;
+
+/* Symbols of the largest steps, for the executor. */
+void het__engine_symbols(const het__limits *limits,
+                         int64_t symbols[HET__PHASE_COUNT][HET__SYM_MAX]);
+
+het_status het__engine_init(het__engine *engine, het__mem *mem, het__exec *exec,
+                            const het__limits *limits, het_error *err);
+/* Streams must be destroyed before. */
+void het__engine_finish(het__engine *engine);
+
+het_status het__stream_create(het__engine *engine, het__stream **stream, het_error *err);
+void het__stream_destroy(het__engine *engine, het__stream *stream);
+het_status het__stream_append(het__engine *engine, het__stream *stream, const int32_t *ids,
+                              size_t count, bool all_logits, het_error *err);
+void het__stream_truncate(het__engine *engine, het__stream *stream, int64_t length);
+const float *het__stream_logits(const het__engine *engine, const het__stream *stream,
+                                int64_t *position, uint32_t *rows);
+
+/* Run one step over all streams, or over `only` if that is not NULL. */
+het_status het__engine_step(het__engine *engine, het__stream *only, het_error *err);
+/* Run a short prompt and one token of a stream made for it. Logits, other streams and counters are
+ * as before afterwards. Allocates. */
+het_status het__engine_warmup(het__engine *engine, het_error *err);
+int64_t het__engine_pending(const het__engine *engine);
+
+#endif /* HET_GENERATE_ENGINE_H */

@@ -1,0 +1,272 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The hetinfer command from outside: exit statuses, output forms, and that what one command says
+agrees with what another does.
+
+    command_test.py COMMAND ROOT
+
+Uses the model of examples/, else the small one of the shared data folder, else skips.
+"""
+import json
+import math
+import os
+import re
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+
+TEXT = 'Once upon a time, there was a little girl named Lily.\nShe said: "héllo, 12 wörlds!"'
+
+
+class Failure(Exception):
+    pass
+
+
+def check(condition, what):
+    if not condition:
+        raise Failure(what)
+
+
+def find_model(root):
+    candidates = [os.path.join(root, 'examples/models/hearth.gguf'),
+                  os.path.join(root, 'examples/models/hearth-draft.gguf'),
+                  os.path.join(os.environ.get('HETINFER_TEST_DATA', ''),
+                               'llm/gguf/stories260K-F32.gguf')]
+    return next((path for path in candidates if os.path.exists(path)), None)
+
+
+class Command:
+    def __init__(self, program, model, folder):
+        self.program, self.model, self.folder = program, model, folder
+
+    def run(self, *arguments, status=0, text=None):
+        """Standard output; standard error stays in self.stderr."""
+        result = subprocess.run([self.program, *map(str, arguments)], capture_output=True,
+                                input=text.encode() if text is not None else None, timeout=300)
+        self.stderr = result.stderr.decode(errors='replace')
+        check(result.returncode == status,
+              f'{arguments}: exit status {result.returncode}, want {status}: {self.stderr}')
+        return result.stdout.decode(errors='replace')
+
+    def json(self, name, *arguments):
+        root = json.loads(self.run(name, *arguments, '--json'))
+        check(root['schema'] == f'hetinfer.{name}/1', f'schema is {root["schema"]}')
+        return root
+
+
+def usage_errors_exit_2(c):
+    for arguments in ([], ['nonsense'], ['run'], ['run', c.model], ['run', c.model, '--nonsense'],
+                      ['run', c.model, '-p'], ['run', c.model, '-p', 'x', 'y'],
+                      ['run', c.model, '-p', 'x', '-n', '0'],
+                      ['run', c.model, '-p', 'x', '-n', '1x'],
+                      ['run', c.model, '-p', 'x', '--temp', 'nan'],
+                      ['run', c.model, '-p', 'x', '--kv', 'f8'],
+                      ['run', c.model, '-p', 'x', '-f', 'y'], ['run', c.model, '-p', 'x', '--chat'],
+                      ['run', c.model, '-p', 'x', '--quiet=1'], ['eval', c.model],
+                      ['eval', c.model, '--ids', '1,,2'], ['eval', c.model, '--ids', ''],
+                      ['detokenize', c.model], ['inspect'], ['devices', 'x'],
+                      ['plan', c.model, '--phase', 'both'], ['bench', c.model, '-r', '-1']):
+        out = c.run(*arguments, status=2)
+        check(not out and c.stderr, f'{arguments}: a usage error goes to stderr alone')
+
+
+def failures_exit_1(c):
+    for name, *rest in (['run', '-p', 'x'], ['eval', '--ids', '1'], ['tokenize', '-p', 'x'],
+                        ['inspect'], ['plan'], ['bench']):
+        out = c.run(name, os.path.join(c.folder, 'absent.gguf'), *rest, status=1)
+        lines = c.stderr.strip().splitlines()
+        check(not out and len(lines) == 1 and 'absent.gguf' in lines[0],
+              f'{name} of a missing file says {c.stderr!r}')
+    broken = os.path.join(c.folder, 'broken.gguf')
+    with open(c.model, 'rb') as f, open(broken, 'wb') as g:
+        g.write(f.read(1000))
+    c.run('inspect', broken, status=1)
+    check(len(c.stderr.strip().splitlines()) == 1, f'a broken file says {c.stderr!r}')
+    c.run('run', c.model, '-p', 'x', '--devices', 'nonsense', status=1)
+    c.run('run', c.model, '-f', os.path.join(c.folder, 'absent.txt'), status=1)
+    c.run('eval', c.model, '--ids', '2147483647', status=1)
+
+
+def help_names_every_option(c):
+    check('usage:' in c.run('--help'), 'no usage')
+    check(re.fullmatch(r'hetinfer \d+\.\d+\.\d+\n', c.run('--version')), 'no version')
+    for name in ('run', 'eval', 'tokenize', 'detokenize', 'inspect', 'devices', 'plan', 'bench'):
+        check('--json' in c.run(name, '--help'), f'{name} --help')
+
+
+def text_survives_tokenization(c):
+    file = os.path.join(c.folder, 'text.txt')
+    with open(file, 'w', encoding='utf-8') as f:
+        f.write(TEXT)
+    ids = c.run('tokenize', c.model, '-f', file).strip()
+    check(re.fullmatch(r'\d+(,\d+)*', ids), f'ids are {ids!r}')
+    check(c.run('detokenize', c.model, '--ids', ids).lstrip(' ') == TEXT, 'text changed')
+    check(c.run('tokenize', c.model, '-f', '-', text=TEXT).strip() == ids, 'stdin differs')
+    root = c.json('tokenize', c.model, '-p', TEXT)
+    check(','.join(map(str, root['ids'])) == ids and root['count'] == len(root['pieces']),
+          'JSON differs')
+    check(c.json('detokenize', c.model, '--ids', ids)['text'].lstrip(' ') == TEXT, 'JSON text')
+    plain = c.run('tokenize', c.model, '-p', 'Once', '--no-bos').strip()
+    check(ids.split(',')[:1] + plain.split(',') == c.run('tokenize', c.model, '-p', 'Once').strip()
+          .split(',') or plain.split(',')[0] == ids.split(',')[0], 'begin-of-sequence token')
+
+
+def read_npy(path):
+    with open(path, 'rb') as f:
+        data = f.read()
+    check(data[:8] == b'\x93NUMPY\x01\x00', 'no .npy magic')
+    length = struct.unpack('<H', data[8:10])[0]
+    header = eval(data[10:10 + length], {'__builtins__': {}})    # a Python literal by definition
+    check(header['descr'] == '<f4' and not header['fortran_order'], f'header {header}')
+    check((10 + length) % 64 == 0, 'data is not aligned')
+    rows, columns = header['shape']
+    check(len(data) == 10 + length + 4 * rows * columns, 'size does not fit the shape')
+    return rows, columns, struct.unpack(f'<{rows * columns}f', data[10 + length:])
+
+
+def surprise(row, index):
+    top = max(row)
+    return math.log(sum(math.exp(x - top) for x in row)) + top - row[index]
+
+
+def logits_agree_with_perplexity(c):
+    ids = [int(i) for i in c.run('tokenize', c.model, '-p', TEXT).split(',')]
+    out = os.path.join(c.folder, 'logits.npy')
+    result = c.json('eval', c.model, '--ids', ','.join(map(str, ids)), '--logits', out)
+    rows, columns, values = read_npy(out)
+    check((rows, columns) == (len(ids), c.json('inspect', c.model)['model']['vocabulary_size']),
+          f'shape {rows} x {columns}')
+    check(all(map(math.isfinite, values)), 'a logit is not finite')
+    nll = sum(surprise(values[i * columns:(i + 1) * columns], ids[i + 1])
+              for i in range(len(ids) - 1))
+    check(abs(nll - result['nll']) < 1e-3 * abs(nll), f'nll {result["nll"]}, want {nll}')
+    check(abs(result['perplexity'] - math.exp(nll / (len(ids) - 1))) < 1e-3 * result['perplexity'],
+          'perplexity')
+    # Steps of another size compute the same rows.
+    c.run('eval', c.model, '--ids', ','.join(map(str, ids)), '--logits', out, '-b', 7,
+          '--precision', 'exact')
+    exact = read_npy(out)[2]
+    c.run('eval', c.model, '--ids', ','.join(map(str, ids)), '--logits', out, '--precision',
+          'exact')
+    differ = max(abs(a - b) for a, b in zip(exact, read_npy(out)[2]))
+    check(differ < 1e-3, f'logits differ by {differ} with the size of a step')
+    file = os.path.join(c.folder, 'text.txt')
+    with open(file, 'w', encoding='utf-8') as f:
+        f.write(TEXT * 3)
+    whole = c.json('eval', c.model, '--text', file)
+    cut = c.json('eval', c.model, '--text', file, '--context', 24, '--stride', 8)
+    check(cut['scored'] == whole['scored'] == whole['positions'] - 1, 'windows lose tokens')
+    check(cut['nll'] >= 0.5 * whole['nll'], 'windows know more than the whole')
+
+
+def greedy_text_is_reproducible(c):
+    first = c.run('run', c.model, '-p', 'Once upon a time', '-n', 20, '--temp', 0)
+    check(first.strip(), 'no text')
+    for word in ('load', 'prompt', 'generated', 'memory'):
+        check(word in c.stderr, f'no {word} in the statistics')
+    check(first == c.run('run', c.model, '-p', 'Once upon a time', '-n', 20, '--temp', 0, '-q'),
+          'a second run differs')
+    check(not c.stderr, f'--quiet says {c.stderr!r}')
+    root = c.json('run', c.model, '-p', 'Once upon a time', '-n', 20, '--temp', 0)
+    check(root['text'] == first and 0 < root['generated_tokens'] <= 20, 'JSON differs')
+    file = os.path.join(c.folder, 'prompt.txt')
+    with open(file, 'w', encoding='utf-8') as f:
+        f.write('Once upon a time')
+    check(first == c.run('run', c.model, '-f', file, '-n', 20, '--temp', 0), '-f differs')
+    echoed = c.run('run', c.model, '-p', 'Once upon a time', '-n', 20, '--temp', 0, '--echo')
+    check(echoed == 'Once upon a time' + first, '--echo')
+    middle = first[len(first) // 2:][:3]
+    stopped = c.json('run', c.model, '-p', 'Once upon a time', '-n', 20, '--temp', 0, '--stop',
+                     middle)
+    check(stopped['text'] == first[:first.index(middle)] and stopped['finish'] == 'stop', '--stop')
+
+
+def seeds_decide(c):
+    sampled = [c.run('run', c.model, '-p', 'Once', '-n', 24, '--temp', 1.5, '--top-k', 0, '--top-p',
+                     1, '--seed', seed, '-q') for seed in (1, 1, 2)]
+    check(sampled[0] == sampled[1], 'one seed, two texts')
+    check(sampled[0] != sampled[2], 'two seeds, one text')
+
+
+def inspect_adds_up(c):
+    root = c.json('inspect', c.model, '--all', '--weights')
+    total = root['model']['weight_bytes']
+    check(sum(m['bytes'] for m in root['modules']) == total, 'modules do not add up')
+    check(sum(w['bytes'] for w in root['weights']) == total, 'weights do not add up')
+    check(sum(m['parameters'] for m in root['modules']) == root['model']['parameter_count'],
+          'parameters do not add up')
+    check(total < os.path.getsize(c.model), 'more bytes than the file has')
+    check(any(m['key'] == 'general.architecture' for m in root['metadata']), 'no metadata')
+    check('total' in c.run('inspect', c.model, '-a', '-w'), 'no table')
+
+
+def devices_and_plans_agree(c):
+    devices = c.json('devices')
+    check(devices['devices'] and devices['report'], 'no devices')
+    check(devices['devices'][0]['name'] in c.run('devices'), 'no table')
+    for phase in ('decode', 'prefill'):
+        plan = c.json('plan', c.model, '--phase', phase)
+        layers = plan['layers']
+        check(all(layer['reason'] for layer in layers), 'a layer without a reason')
+        check(all(layer['device'] < len(devices['devices']) for layer in layers), 'device index')
+        check(sum(layer['node_count'] for layer in layers) == plan['totals']['node_count'],
+              'nodes do not add up')
+        total = sum(layer['predicted_ns'] for layer in layers)
+        check(total <= plan['totals']['predicted_ns'] * 1.001, 'layers take longer than the step')
+    check('block 0' in c.run('plan', c.model), 'no table')
+    text = c.run('plan', c.model, '--text')
+    check(text and text == c.run('plan', c.model, '--text'), 'two plans differ')
+
+
+def bench_reports_all(c):
+    root = c.json('bench', c.model, '-p', 16, '-n', 4, '-r', 3, '-d', 8)
+    check([t['name'] for t in root['tests']] == ['pp16', 'tg4 @ 8'], 'tests')
+    for test in root['tests']:
+        check(len(test['samples']) == 3 and min(test['samples']) > 0, 'samples')
+        check(test['median'] == sorted(test['samples'])[1], 'median')
+        check(test['share'] is None or test['share'] > 0, 'share')
+    check('tg4' in c.run('bench', c.model, '-p', 16, '-n', 4, '-r', 1), 'no table')
+    c.run('bench', c.model, '-p', 0, '-n', 0, status=2)
+
+
+def interrupt_keeps_statistics(c):
+    """Best effort where the model is so quick that it ends first; both ends must be clean."""
+    process = subprocess.Popen([c.program, 'run', c.model, '-p', 'Once', '-n', '100000', '-t', '1',
+                                '--ignore-eos', '--temp', '0'], stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE)
+    check(process.stdout.read(1), 'no text before the interrupt')
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    check(b'generated' in err, f'no statistics: {err!r}')
+    interrupted = b'interrupted' in err
+    check(process.returncode == int(interrupted), f'exit status {process.returncode}: {err!r}')
+
+
+CASES = [usage_errors_exit_2, failures_exit_1, help_names_every_option, text_survives_tokenization,
+         logits_agree_with_perplexity, greedy_text_is_reproducible, seeds_decide, inspect_adds_up,
+         devices_and_plans_agree, bench_reports_all, interrupt_keeps_statistics]
+
+
+def main(program, root):
+    model = find_model(root)
+    if not model:
+        print('skipped: no model: examples/models/hearth.gguf and HETINFER_TEST_DATA are absent')
+        return 77
+    failed = 0
+    with tempfile.TemporaryDirectory() as folder:
+        for case in CASES:
+            start = time.monotonic()
+            try:
+                case(Command(program, model, folder))
+                print(f'ok     {case.__name__} ({time.monotonic() - start:.1f} s)')
+            except (Failure, subprocess.TimeoutExpired, ValueError, KeyError) as error:
+                failed += 1
+                print(f'FAILED {case.__name__}: {error!r}')
+    print(f'{len(CASES)} cases, {failed} failed')
+    return 1 if failed else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main(sys.argv[1], sys.argv[2]))

@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Memory runs out at every single allocation of every call: the call says so, gives everything
+ * back, leaves its result NULL, and the same objects work afterwards. */
+#include <hetinfer.h>
+
+#include "counting_allocator.h"
+#include "tiny_model.h"
+
+/* More allocations than any call here makes. */
+#define CALLS_MAX 5000
+
+static counting_allocator counter;
+static het_allocator allocator;
+static tiny_model tiny;
+static char backends[128];
+static char text[4096];
+static size_t text_bytes;
+
+static het_status make_context(het_context **context, het_error *err)
+{
+    het_context_options o = HET_CONTEXT_OPTIONS_INIT;
+    o.allocator = &allocator;
+    o.flags = HET_CONTEXT_NO_ENV;
+    o.backends = backends;
+    return het_context_create(&o, context, err);
+}
+
+static het_status make_session(const het_model *model, het_session **session, het_error *err)
+{
+    het_session_options o = HET_SESSION_OPTIONS_INIT;
+    o.threads = 2;
+    o.context_max = 100;
+    o.batch_max = 16;
+    o.sequence_max = 2;
+    return het_session_create(model, &o, session, err);
+}
+
+typedef struct stage {
+    het_context *context;
+    het_model *model;
+    het_session *session;
+    het_sequence *sequence;
+    het_plan *plan;
+} stage;
+
+static int take(void *user, const char *piece, size_t bytes)
+{
+    (void)user;
+    if (text_bytes + bytes < sizeof text) {
+        memcpy(text + text_bytes, piece, bytes);
+        text_bytes += bytes;
+    }
+    return 0;
+}
+
+static het_status do_context(stage *s, het_error *err)
+{
+    return make_context(&s->context, err);
+}
+
+static het_status do_model(stage *s, het_error *err)
+{
+    return het_model_load_memory(s->context, tiny.file, tiny.bytes, NULL, &s->model, err);
+}
+
+static het_status do_session(stage *s, het_error *err)
+{
+    return make_session(s->model, &s->session, err);
+}
+
+static het_status do_sequence(stage *s, het_error *err)
+{
+    return het_sequence_create(s->session, &s->sequence, err);
+}
+
+static het_status do_steps(stage *s, het_error *err)
+{
+    static const int32_t ids[20] = { 5, 9, 280, 33, 7 };
+    het_status st = het_sequence_truncate(s->sequence, 0, err);
+    if (st == HET_OK)
+        st = het_sequence_append(s->sequence, ids, 20, 0, err);
+    while (st == HET_OK && het_sequence_pending(s->sequence) > 0)
+        st = het_session_step(s->session, NULL, err);
+    return st;
+}
+
+static het_status do_warmup(stage *s, het_error *err)
+{
+    return het_session_warmup(s->session, err);
+}
+
+static het_status do_plan(stage *s, het_error *err)
+{
+    return het_plan_make(s->model, NULL, &s->plan, err);
+}
+
+static het_status do_generate(stage *s, het_error *err)
+{
+    const het_sampler_options sampler = { .struct_size = sizeof sampler, .seed = 3,
+                                          .repeat_penalty = 1.1f };
+    const char *const stops[] = { "never this" };
+    het_generate_options o = HET_GENERATE_OPTIONS_INIT;
+    o.sampler = &sampler;
+    o.max_tokens = 8;
+    o.stop = stops;
+    o.stop_count = 1;
+    o.piece = take;
+    o.flags = HET_GENERATE_IGNORE_END;
+    text_bytes = 0;
+    return het_generate(s->session, "some words", 10, &o, NULL, err);
+}
+
+static het_status do_inspect(stage *s, het_error *err)
+{
+    het_model_options o = HET_MODEL_OPTIONS_INIT;
+    het_model *m = NULL;
+    o.flags = HET_MODEL_INSPECT_ONLY;
+    const het_status st =
+        het_model_load_memory(s->context, tiny.file, tiny.bytes, &o, &m, err);
+    het_model_destroy(m);
+    return st;
+}
+
+static void undo_context(stage *s)
+{
+    het_context_destroy(s->context);
+    s->context = NULL;
+}
+
+static void undo_model(stage *s)
+{
+    het_model_destroy(s->model);
+    s->model = NULL;
+}
+
+static void undo_session(stage *s)
+{
+    het_session_destroy(s->session);
+    s->session = NULL;
+}
+
+static void undo_sequence(stage *s)
+{
+    het_sequence_destroy(s->sequence);
+    s->sequence = NULL;
+}
+
+static void undo_plan(stage *s)
+{
+    het_plan_destroy(s->plan);
+    s->plan = NULL;
+}
+
+static void undo_nothing(stage *s)
+{
+    (void)s;
+}
+
+/* Fail the first allocation, the second, … until the call gets through without meeting one. */
+static void fail_each(const char *what, het_status (*act)(stage *, het_error *),
+                      void (*undo)(stage *), stage *s, uint64_t least)
+{
+    uint64_t n = 1, reached = 0;
+    for (; n < CALLS_MAX; n++) {
+        const int64_t blocks = counter.blocks, bytes = counter.bytes;
+        het_error err = HET_ERROR_INIT;
+        counting_allocator_fail(&counter, n);
+        const het_status st = act(s, &err);
+        const bool met = counter.failed > 0;
+        counting_allocator_fail(&counter, 0);
+        if (!met) {
+            CHECK_INT(st, HET_OK);
+            undo(s);
+            break;
+        }
+        reached++;
+        if (st != HET_OK && st != HET_E_NOMEM)
+            TEST_FAIL("%s, allocation %d: %s: %s", what, (int)n, het_status_name(st), err.message);
+        if (st == HET_E_NOMEM && (err.status != HET_E_NOMEM || !err.message[0]))
+            TEST_FAIL("%s, allocation %d: no message", what, (int)n);
+        if (st == HET_OK)
+            undo(s);
+        if (counter.blocks != blocks || counter.bytes != bytes)
+            TEST_FAIL("%s, allocation %d: %d blocks, %d bytes more than before", what, (int)n,
+                      (int)(counter.blocks - blocks), (int)(counter.bytes - bytes));
+    }
+    printf("%-10s %d allocations\n", what, (int)reached);
+    CHECK(n < CALLS_MAX && reached >= least);
+    het_error err = HET_ERROR_INIT;
+    if (act(s, &err) != HET_OK)
+        TEST_FAIL("%s afterwards: %s", what, err.message);
+}
+
+static void every_allocation(void)
+{
+    stage s = { 0 };
+    fail_each("context", do_context, undo_context, &s, 2);
+    fail_each("inspect", do_inspect, undo_nothing, &s, 3);
+    fail_each("model", do_model, undo_model, &s, 5);
+    fail_each("plan", do_plan, undo_plan, &s, 5);
+    fail_each("session", do_session, undo_session, &s, 10);
+    fail_each("sequence", do_sequence, undo_sequence, &s, 5);
+    fail_each("steps", do_steps, undo_nothing, &s, 0);
+    fail_each("warm-up", do_warmup, undo_nothing, &s, 2);
+    fail_each("generate", do_generate, undo_nothing, &s, 5);
+    CHECK(text_bytes > 0);
+    het_sequence_destroy(s.sequence);
+    het_session_destroy(s.session);
+    het_plan_destroy(s.plan);
+    het_model_destroy(s.model);
+    het_context_destroy(s.context);
+    CHECK_INT(counter.blocks, 0);
+    CHECK_INT(counter.bytes, 0);
+}
+
+/* Each device by itself, and all of them together. */
+int main(void)
+{
+    static char names[16][16];
+    uint32_t count = 0;
+    tiny_options o = TINY_LLAMA;
+    o.vocabulary = 300;
+    o.words = true;
+    tiny_make(&tiny, &o);
+    allocator = counting_allocator_of(&counter);
+    het_context *context = NULL;
+    CHECK_INT(het_context_create(NULL, &context, NULL), HET_OK);
+    for (uint32_t i = 0; context && i < het_context_device_count(context); i++) {
+        het_device_info info = { .struct_size = sizeof info };
+        CHECK_INT(het_device_get_info(het_context_device(context, i), &info), HET_OK);
+        snprintf(names[count++], sizeof names[0], "%s", info.backend);
+    }
+    het_context_destroy(context);
+    for (uint32_t i = 0; i < count; i++) {
+        snprintf(backends, sizeof backends, "%.15s", names[i]);
+        printf("with %s\n", backends);
+        test_case(every_allocation);
+    }
+    strcpy(backends, "ref,null");
+    test_case(every_allocation);
+    tiny_free(&tiny);
+    return test_finish();
+}

@@ -1,0 +1,93 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Everything that is checked, from a bare Debian 12 on:  tests/run.sh [--quick]
+#
+#   gcc     all suites, warnings are errors         (--quick stops here)
+#   clang   the quick suites, warnings are errors
+#   san     address and undefined-behaviour sanitizers, the same suites
+#   tsan    thread sanitizer, tests of threads
+#
+# Builds lie in build-run/ of the checkout. HETINFER_TEST_DATA may name a folder of models and
+# reference vectors (build option shared_data); tests that need it skip without. The last line is
+# `N passed, N failed, N skipped`; the exit status is 0 only if nothing failed.
+set -u
+here=$(cd "$(dirname "$0")/.." && pwd) || exit 1
+cd "$here" || exit 1
+
+quick=no
+case ${1:-} in
+'') ;;
+--quick) quick=yes ;;
+*)
+    echo "usage: tests/run.sh [--quick]" >&2
+    exit 2
+    ;;
+esac
+
+packages='gcc g++ libc6-dev meson ninja-build pkg-config libdnnl-dev libpcre2-dev libutf8proc-dev
+    libjansson-dev python3 python3-numpy valgrind man-db git'
+[ $quick = yes ] || packages="$packages clang-14 libclang-rt-14-dev abigail-tools"
+# What cannot be installed shows up below as a build that fails or a test that is skipped.
+# shellcheck disable=SC2086
+sh tests/packages.sh $packages || echo "run: going on with what is there" >&2
+
+builds=build-run
+data=${HETINFER_TEST_DATA:+-Dshared_data=$HETINFER_TEST_DATA}
+results=
+started=$(date +%s)
+ASAN_OPTIONS=detect_leaks=1:abort_on_error=0:allocator_may_return_null=1
+UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
+TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
+export ASAN_OPTIONS UBSAN_OPTIONS TSAN_OPTIONS
+
+# Sanitized golden tests are slow: the reference device and the fastest level stand for the others.
+# Gates look at the source, which is the same in every build.
+unsanitised='install|logits-(avx2.*|generic|rounded)|style|layers|docs|symbols|headers.*|manual'
+
+# list_tests BUILD PATTERN [-v]: names of tests that match (or do not).
+list_tests() {
+    meson test -C "$1" --no-rebuild --list 2>/dev/null | grep ' / ' | sed 's|.* / ||' |
+        grep -E ${3:-} "^($2)\$" | tr '\n' ' '
+}
+
+# run_build NAME COMPILER TESTS MESON-OPTION…: set up, build and test; the log of the build is kept.
+# TESTS: options of meson test, or only:PATTERN or except:PATTERN of test names.
+run_build() {
+    name=$1 compiler=$2 tests=$3
+    shift 3
+    folder=$builds/$name
+    begin=$(date +%s)
+    rm -rf "$folder"
+    mkdir -p "$builds"
+    # shellcheck disable=SC2086
+    if ! { CC=$compiler meson setup "$folder" $data "$@" && ninja -C "$folder"; } \
+        >"$builds/$name.log" 2>&1; then
+        echo "== $name: the build failed; the end of $builds/$name.log:"
+        tail -n 40 "$builds/$name.log"
+        rm -rf "$folder/meson-logs"
+    else
+        echo "== $name: built in $(($(date +%s) - begin)) s"
+        case $tests in
+        only:*) tests="--timeout-multiplier 10 $(list_tests "$folder" "${tests#only:}")" ;;
+        except:*) tests="--timeout-multiplier 10 $(list_tests "$folder" "${tests#except:}" -v)" ;;
+        esac
+        # shellcheck disable=SC2086
+        meson test -C "$folder" --no-rebuild --print-errorlogs $tests
+        echo "== $name: $(($(date +%s) - begin)) s"
+    fi
+    results="$results $name=$folder"
+}
+
+run_build gcc gcc '' -Dwerror=true
+if [ $quick = no ]; then
+    run_build clang clang-14 '--no-suite install --no-suite golden' -Dwerror=true
+    run_build san gcc "except:$unsanitised" --buildtype=debugoptimized \
+        -Db_sanitize=address,undefined -Db_lundef=false
+    run_build tsan gcc 'only:.*(pool|session|generate|lifecycle|thread|null).*' \
+        --buildtype=debugoptimized -Db_sanitize=thread -Db_lundef=false
+fi
+
+echo
+echo "$(($(date +%s) - started)) s"
+# shellcheck disable=SC2086
+python3 tests/summary.py $results

@@ -1,0 +1,639 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Every operation of the CPU backend against the reference device, on small random graphs: all
+ * levels that this processor runs, several numbers of tokens with one compiled program, and the
+ * same bits for every number of threads. */
+#define _POSIX_C_SOURCE 200809L
+#include "backends/cpu_onednn/cpu.h"
+#include "lib/quant/quant.h"
+#include "rig.h"
+
+#define TOKENS_MAX 150 /* in products; 33 elsewhere */
+#define PAGES_MAX 64
+#define CANARY 0xa5
+
+static const int64_t token_counts[] = { 1, 2, 3, 7, 16, 33, 150 };
+#define TOKEN_COUNTS (sizeof token_counts / sizeof token_counts[0])
+
+typedef struct spec spec;
+struct spec {
+    const char *name;
+    void (*build)(rig *r, const spec *s);
+    het_dtype dtypes[3]; /* of weights */
+    int64_t k, n;
+    het__attrs attrs;
+    het__op op;
+    het_dtype state;
+    bool normed_heads, factors;
+    int64_t sequences; /* most in a step */
+    int64_t past;      /* of the first sequence */
+    bool wide;         /* enough rows for oneDNN's tiles: also with TOKENS_MAX tokens */
+    double tolerance;  /* times the largest wanted value */
+};
+
+static size_t token_count_of(const spec *s)
+{
+    return TOKEN_COUNTS - (s->wide ? 0 : 1);
+}
+
+static uint64_t seed;
+
+/* ---- random data ---- */
+
+static float *random_floats(rig *r, int64_t count, float scale)
+{
+    float *x = het__arena_alloc(&r->graph.arena, (size_t)count * sizeof *x);
+    for (int64_t i = 0; x && i < count; i++)
+        x[i] = test_random_float(&seed) * scale;
+    return x;
+}
+
+/* Bytes of a scale in a block of a format, and where they stand. */
+static void set_scales(het_dtype dtype, unsigned char *block)
+{
+    const uint16_t d = het__f32_to_f16(0.01f + 0.005f * test_random_float(&seed));
+    switch (dtype) {
+    case HET_DTYPE_Q4_K:
+    case HET_DTYPE_Q5_K:
+        memcpy(block, &d, 2);
+        memcpy(block + 2, &d, 2);
+        break;
+    case HET_DTYPE_Q6_K:
+        memcpy(block + 208, &d, 2);
+        break;
+    default: /* Q4_0, Q5_0, Q8_0, IQ4_NL */
+        memcpy(block, &d, 2);
+        break;
+    }
+}
+
+static void *random_weights(rig *r, het_dtype dtype, int64_t n, int64_t k)
+{
+    const int64_t bytes = n * het_dtype_bytes(dtype, k);
+    unsigned char *w = het__arena_alloc(&r->graph.arena, (size_t)bytes);
+    if (!w)
+        return NULL;
+    if (dtype == HET_DTYPE_F32 || dtype == HET_DTYPE_F16 || dtype == HET_DTYPE_BF16) {
+        for (int64_t i = 0; i < n * k; i++) {
+            const float f = test_random_float(&seed);
+            const uint16_t h = dtype == HET_DTYPE_F16 ? het__f32_to_f16(f) : het__f32_to_bf16(f);
+            if (dtype == HET_DTYPE_F32)
+                memcpy(w + 4 * i, &f, 4);
+            else
+                memcpy(w + 2 * i, &h, 2);
+        }
+        return w;
+    }
+    for (int64_t i = 0; i < bytes; i++)
+        w[i] = (unsigned char)(test_random(&seed) >> 32);
+    const int64_t elements = dtype >= HET_DTYPE_Q2_K && dtype <= HET_DTYPE_Q8_K ? 256 : 32;
+    const int64_t block = het_dtype_bytes(dtype, elements);
+    for (int64_t i = 0; i < bytes; i += block)
+        set_scales(dtype, w + i);
+    return w;
+}
+
+/* ---- graphs ---- */
+
+#define FIXED(count) { (count), HET__SYM_ONE }
+
+static uint32_t matrix_input(rig *r, const char *name, int64_t columns)
+{
+    const het__extent e[2] = { { 1, HET__SYM_TOKENS }, FIXED(columns) };
+    return het__graph_value(&r->graph, name, HET__VALUE_INPUT, HET_DTYPE_F32, 2, e);
+}
+
+static uint32_t index_input(rig *r, const char *name, het__symbol symbol, int64_t columns)
+{
+    const het__extent e[2] = { { 1, symbol }, FIXED(columns) };
+    return het__graph_value(&r->graph, name, HET__VALUE_INPUT, HET_DTYPE_I32, columns ? 2 : 1, e);
+}
+
+static uint32_t weight(rig *r, het_dtype dtype, int64_t n, int64_t k)
+{
+    const int64_t e[2] = { n, k };
+    return het__graph_const(&r->graph, "w", dtype, 2, e, random_weights(r, dtype, n, k));
+}
+
+static uint32_t vector(rig *r, int64_t n, float around)
+{
+    float *x = random_floats(r, n, 0.5f);
+    for (int64_t i = 0; x && i < n; i++)
+        x[i] += around;
+    return het__graph_const(&r->graph, "v", HET_DTYPE_F32, 1, &n, x);
+}
+
+static uint32_t node(rig *r, het__op op, const uint32_t *inputs, uint32_t count, het__attrs attrs)
+{
+    het_error err = HET_ERROR_INIT;
+    const uint32_t v = het__graph_node(&r->graph, op, 0, "node", inputs, count, &attrs, &err);
+    if (v == HET__NO_VALUE)
+        TEST_FAIL("%s", err.message);
+    return v;
+}
+
+/* norm -> three projections with biases; a product with residual behind the first. */
+static void build_linear(rig *r, const spec *s)
+{
+    const uint32_t x = matrix_input(r, "x", s->k);
+    const uint32_t norm[2] = { x, vector(r, s->k, 1) };
+    const uint32_t y = node(r, HET__OP_NORM, norm, 2,
+                            (het__attrs){ .norm = { HET__NORM_RMS, 1e-5f, (int32_t)s->k } });
+    const uint32_t in[8] = { y, HET__NO_VALUE, weight(r, s->dtypes[0], s->n, s->k),
+                             vector(r, s->n, 0), weight(r, s->dtypes[1], s->n + 24, s->k),
+                             HET__NO_VALUE, weight(r, s->dtypes[2], 3, s->k), vector(r, 3, 0) };
+    node(r, HET__OP_LINEAR, in, 8, (het__attrs){ .linear = { 3, false } });
+    const uint32_t back[4] = { x, matrix_input(r, "residual", s->n),
+                               weight(r, s->dtypes[0], s->n, s->k), HET__NO_VALUE };
+    node(r, HET__OP_LINEAR, back, 4, (het__attrs){ .linear = { 1, true } });
+}
+
+/* norm with a bias -> gated; and gated on the input itself. */
+static void build_gated(rig *r, const spec *s)
+{
+    const uint32_t x = matrix_input(r, "x", s->k);
+    const uint32_t norm[3] = { x, vector(r, s->k, 1), vector(r, s->k, 0) };
+    const uint32_t y = node(r, HET__OP_NORM, norm, 3,
+                            (het__attrs){ .norm = { HET__NORM_LAYER, 1e-5f, (int32_t)s->k } });
+    const uint32_t in[3] = { y, weight(r, s->dtypes[0], s->n, s->k),
+                             weight(r, s->dtypes[1], s->n, s->k) };
+    node(r, HET__OP_GATED, in, 3, s->attrs);
+    const uint32_t raw[3] = { x, in[1], in[2] };
+    node(r, HET__OP_GATED, raw, 3, s->attrs);
+}
+
+static void build_norm(rig *r, const spec *s)
+{
+    const int64_t group = s->attrs.norm.group;
+    const uint32_t in[3] = { matrix_input(r, "x", s->k), vector(r, group, 1),
+                             s->attrs.norm.kind == HET__NORM_LAYER ? vector(r, group, 0)
+                                                                   : HET__NO_VALUE };
+    node(r, HET__OP_NORM, in, 3, s->attrs);
+}
+
+static void build_unary(rig *r, const spec *s)
+{
+    const uint32_t x = matrix_input(r, "x", s->k);
+    for (int kind = HET__UNARY_SILU; kind <= HET__UNARY_SIGMOID; kind++)
+        node(r, HET__OP_UNARY, &x, 1, (het__attrs){ .unary = { (het__unary)kind } });
+    node(r, HET__OP_SOFTMAX, &x, 1, s->attrs);
+}
+
+static void build_binary(rig *r, const spec *s)
+{
+    const uint32_t a = matrix_input(r, "a", s->k), b = matrix_input(r, "b", s->k);
+    const uint32_t full[2] = { a, b }, row[2] = { a, vector(r, s->k, 0) };
+    node(r, HET__OP_ADD, full, 2, s->attrs);
+    node(r, HET__OP_ADD, row, 2, s->attrs);
+    node(r, HET__OP_MUL, full, 2, s->attrs);
+    node(r, HET__OP_MUL, row, 2, s->attrs);
+}
+
+static void build_rows(rig *r, const spec *s)
+{
+    const uint32_t table[2] = { weight(r, s->dtypes[0], s->n, s->k),
+                                index_input(r, "ids", HET__SYM_TOKENS, 0) };
+    const uint32_t x = node(r, HET__OP_EMBED, table, 2, s->attrs);
+    const uint32_t in[2] = { x, index_input(r, "rows", HET__SYM_ROWS, 0) };
+    node(r, HET__OP_ROWS, in, 2, s->attrs);
+}
+
+static uint32_t factors(rig *r, const spec *s, int32_t rotated)
+{
+    return s->factors && rotated ? vector(r, rotated / 2, 1.5f) : HET__NO_VALUE;
+}
+
+static void build_rope(rig *r, const spec *s)
+{
+    const uint32_t in[3] = { matrix_input(r, "x", s->k),
+                             index_input(r, "positions", HET__SYM_TOKENS, 0),
+                             factors(r, s, s->attrs.rope.rotated) };
+    node(r, HET__OP_ROPE, in, 3, s->attrs);
+}
+
+static void build_attention(rig *r, const spec *s)
+{
+    const het__attention_attrs *a = &s->attrs.attention;
+    const het__extent state[4] = { { 1, HET__SYM_STATE_PAGES }, FIXED(a->kv_heads),
+                                   FIXED(a->page_size), FIXED(a->head_size) };
+    const int64_t d = a->head_size;
+    uint32_t in[HET__ATTN_INPUT_COUNT];
+    in[HET__ATTN_Q] = matrix_input(r, "q", a->heads * d);
+    in[HET__ATTN_K] = matrix_input(r, "k", a->kv_heads * d);
+    in[HET__ATTN_V] = matrix_input(r, "v", a->kv_heads * d);
+    for (int i = HET__ATTN_K_STATE; i <= HET__ATTN_V_STATE; i++)
+        in[i] = het__graph_value(&r->graph, i == HET__ATTN_K_STATE ? "keys" : "values",
+                                 HET__VALUE_STATE, s->state, 4, state);
+    in[HET__ATTN_POSITIONS] = index_input(r, "positions", HET__SYM_TOKENS, 0);
+    in[HET__ATTN_SLOTS] = index_input(r, "slots", HET__SYM_TOKENS, 0);
+    in[HET__ATTN_SEGMENTS] = index_input(r, "segments", HET__SYM_SEQUENCES, 4);
+    in[HET__ATTN_PAGES] = index_input(r, "pages", HET__SYM_PAGES, 0);
+    in[HET__ATTN_Q_NORM] = s->normed_heads ? vector(r, d, 1) : HET__NO_VALUE;
+    in[HET__ATTN_K_NORM] = s->normed_heads ? vector(r, d, 1) : HET__NO_VALUE;
+    in[HET__ATTN_FACTORS] = factors(r, s, a->rope.rotated);
+    node(r, HET__OP_ATTENTION, in, HET__ATTN_INPUT_COUNT, s->attrs);
+}
+
+/* ---- a step ---- */
+
+typedef struct step {
+    int32_t ids[TOKENS_MAX], rows[TOKENS_MAX], positions[TOKENS_MAX], slots[TOKENS_MAX];
+    int32_t segments[4 * TOKENS_MAX], pages[PAGES_MAX];
+    int64_t sequences, page_count;
+} step;
+
+/* Sequences of unlike length whose pages are scattered; some had a past. With as many sequences
+ * as tokens every one has a single token. */
+static void make_step(const spec *s, int64_t tokens, step *p)
+{
+    const int64_t page = s->op == HET__OP_ATTENTION ? s->attrs.attention.page_size : 1;
+    int64_t row = 0;
+    p->page_count = 0;
+    p->sequences = s->sequences < 1 ? 1 : s->sequences < tokens ? s->sequences : tokens;
+    for (int64_t b = 0; b < p->sequences; b++) {
+        const int64_t rest = p->sequences - b - 1;
+        const int64_t rows = rest ? (tokens - row - rest + 1) / 2 : tokens - row;
+        const int64_t past = b == 0 ? s->past : s->past * b / (p->sequences + 1);
+        const int32_t first = (int32_t)p->page_count;
+        for (int64_t at = 0; page > 1 && at < past + rows; at += page, p->page_count++)
+            p->pages[p->page_count] = (int32_t)((p->page_count * 11 + 5) % PAGES_MAX);
+        const int32_t segment[4] = { (int32_t)row, (int32_t)rows, (int32_t)past, first };
+        memcpy(p->segments + 4 * b, segment, sizeof segment);
+        for (int64_t i = 0; i < rows; i++, row++) {
+            const int64_t at = past + i;
+            p->positions[row] = (int32_t)at;
+            if (page > 1)
+                p->slots[row] = (int32_t)(p->pages[first + at / page] * page + at % page);
+        }
+    }
+    for (int64_t t = 0; t < tokens; t++) {
+        p->ids[t] = (int32_t)(s->n ? t * 7 % s->n : 0);
+        p->rows[t] = (int32_t)(tokens - 1 - t);
+    }
+}
+
+static const void *index_data(const step *p, const char *name)
+{
+    return strcmp(name, "ids") == 0        ? p->ids
+           : strcmp(name, "rows") == 0     ? p->rows
+           : strcmp(name, "slots") == 0    ? p->slots
+           : strcmp(name, "segments") == 0 ? p->segments
+           : strcmp(name, "pages") == 0    ? p->pages
+                                           : p->positions;
+}
+
+static void fill_value(rig *r, uint32_t v, const step *p)
+{
+    const het__value *value = &r->graph.values[v];
+    const size_t bytes = rig_bytes(r, v, r->symbols);
+    memset(rig_data(r, v), value->producer == HET__NO_VALUE ? 0 : CANARY,
+           rig_bytes(r, v, r->symbols_max));
+    if (value->producer != HET__NO_VALUE)
+        return;
+    if (value->dtype == HET_DTYPE_I32) {
+        memcpy(rig_data(r, v), index_data(p, value->name), bytes);
+        return;
+    }
+    const int64_t count = het__value_elements(value, r->symbols);
+    for (int64_t i = 0; i < count; i++) {
+        const float f = 2.0f * test_random_float(&seed);
+        const uint16_t h = het__f32_to_f16(f);
+        if (value->dtype == HET_DTYPE_F16)
+            memcpy((uint16_t *)rig_data(r, v) + i, &h, 2);
+        else
+            memcpy((float *)rig_data(r, v) + i, &f, 4);
+    }
+}
+
+static void run_step(rig *r, const spec *s, int64_t tokens)
+{
+    static step p;
+    memset(&p, 0, sizeof p);
+    make_step(s, tokens, &p);
+    r->symbols[HET__SYM_TOKENS] = tokens;
+    r->symbols[HET__SYM_ROWS] = tokens > 1 ? tokens - 1 : 1;
+    r->symbols[HET__SYM_SEQUENCES] = p.sequences;
+    r->symbols[HET__SYM_PAGES] = p.page_count ? p.page_count : 1;
+    r->symbols[HET__SYM_CONTEXT] = s->past;
+    seed = 77;
+    for (uint32_t v = 0; v < r->graph.value_count; v++)
+        if (r->graph.values[v].kind != HET__VALUE_CONST)
+            fill_value(r, v, &p);
+    rig_run(r);
+}
+
+/* ---- comparing ---- */
+
+static bool is_result(const rig *r, uint32_t v)
+{
+    uint32_t uses[RIG_VALUES_MAX];
+    het__graph_use_counts(&r->graph, uses);
+    const het__value *value = &r->graph.values[v];
+    return value->kind == HET__VALUE_STATE || (value->producer != HET__NO_VALUE && uses[v] == 0);
+}
+
+static double at(const het__value *value, const void *data, int64_t i)
+{
+    if (value->dtype == HET_DTYPE_F16)
+        return (double)het__f16_to_f32(((const uint16_t *)data)[i]);
+    return (double)((const float *)data)[i];
+}
+
+static void compare_value(rig *got, rig *want, uint32_t v, const spec *s)
+{
+    const het__value *value = &got->graph.values[v];
+    const int64_t count = het__value_elements(value, got->symbols);
+    const void *g = rig_data(got, v), *w = rig_data(want, v);
+    double largest = 1e-3, worst = 0;
+    int64_t where = 0;
+    for (int64_t i = 0; i < count; i++)
+        largest = fmax(largest, fabs(at(value, w, i)));
+    for (int64_t i = 0; i < count; i++) {
+        const double e = fabs(at(value, g, i) - at(value, w, i));
+        if (!(e <= worst)) {
+            worst = e;
+            where = i;
+        }
+    }
+    /* A key may round to the other of two neighbours in F16, and is then one of many keys. */
+    double tolerance = s->tolerance;
+    if (s->state == HET_DTYPE_F16)
+        tolerance = value->kind == HET__VALUE_STATE ? 1.0 / 1024 : 5e-5;
+    test_checks++;
+    if (!(worst <= tolerance * largest))
+        TEST_FAIL("%s, %s, %" PRId64 " tokens, %u threads: value %u[%" PRId64
+                  "] = %.9g, want %.9g, off by %.3g of %.3g",
+                  s->name, getenv("HETINFER_CPU_LEVEL"), got->symbols[HET__SYM_TOKENS],
+                  got->options.threads, v, where, at(value, g, where), at(value, w, where), worst,
+                  largest);
+    const unsigned char *bytes = g;
+    for (size_t i = rig_bytes(got, v, got->symbols); i < rig_bytes(got, v, got->symbols_max); i++)
+        if (bytes[i] != (value->producer == HET__NO_VALUE ? 0 : CANARY)) {
+            TEST_FAIL("%s: value %u is written behind its end", s->name, v);
+            break;
+        }
+}
+
+static void compare(rig *got, rig *want, const spec *s)
+{
+    for (uint32_t v = 0; v < got->graph.value_count; v++)
+        if (is_result(got, v))
+            compare_value(got, want, v, s);
+}
+
+static void compare_bits(rig *got, rig *want, const spec *s)
+{
+    for (uint32_t v = 0; v < got->graph.value_count; v++)
+        if (is_result(got, v) &&
+            memcmp(rig_data(got, v), rig_data(want, v), rig_bytes(got, v, got->symbols)) != 0)
+            TEST_FAIL("%s, %" PRId64 " tokens: value %u differs between %u and %u threads",
+                      s->name, got->symbols[HET__SYM_TOKENS], v, got->options.threads,
+                      want->options.threads);
+    test_checks++;
+}
+
+static bool start(rig *r, const char *backend, const spec *s, uint32_t threads,
+                  het_precision precision, bool mapped)
+{
+    het_error err = HET_ERROR_INIT;
+    rig_init(r, backend);
+    r->host.use_env = true;
+    r->options = (het__open_options){ threads, precision, mapped };
+    CHECK_INT(rig_open_device(r, &err), HET_OK);
+    if (!r->device)
+        return false;
+    if (strcmp(backend, "ref") != 0)
+        r->device->alone_macs = 0; /* else no thread would ever be asked to help */
+    const int64_t tokens = token_counts[token_count_of(s) - 1];
+    r->symbols_max[HET__SYM_TOKENS] = tokens;
+    r->symbols_max[HET__SYM_ROWS] = tokens;
+    r->symbols_max[HET__SYM_SEQUENCES] = tokens;
+    r->symbols_max[HET__SYM_PAGES] = PAGES_MAX;
+    r->symbols[HET__SYM_STATE_PAGES] = r->symbols_max[HET__SYM_STATE_PAGES] = PAGES_MAX;
+    seed = 12345;
+    s->build(r, s);
+    char reason[100] = "";
+    for (uint32_t n = 0; n < r->graph.node_count; n++)
+        if (!r->backend->supports(&r->graph, &r->graph.nodes[n], reason, sizeof reason))
+            TEST_FAIL("%s: %s", s->name, reason);
+    return rig_compile(r);
+}
+
+/* Where a device has opened oneDNN, wide F32 weights go through it. */
+static void check_onednn(const rig *r, const spec *s)
+{
+    if (r->device->onednn && s->wide)
+        CHECK(r->program->uses_onednn);
+    else
+        CHECK(!r->program->uses_onednn || r->device->onednn);
+}
+
+#define THREADS 3
+
+#define LEVELS_MAX 4
+
+static void set_level(const het__cpu_level *level)
+{
+    setenv("HETINFER_CPU_LEVEL", level->name, 1);
+}
+
+/* All levels and numbers of threads at once, so that the reference computes each step once. */
+static void check_spec(const spec *s, het_precision precision, bool mapped)
+{
+    static rig want, got[LEVELS_MAX][THREADS];
+    const het__cpu_level *const *levels = het__cpu_levels();
+    bool ready = start(&want, "ref", s, 1, precision, false);
+    uint32_t count = 0;
+    for (; levels[count] && count < LEVELS_MAX; count++)
+        for (uint32_t t = 0; t < THREADS; t++) {
+            set_level(levels[count]);
+            ready = start(&got[count][t], "cpu_onednn", s, t + 1, precision, mapped) && ready;
+            if (ready)
+                check_onednn(&got[count][t], s);
+        }
+    for (size_t i = 0; ready && i < token_count_of(s); i++) {
+        run_step(&want, s, token_counts[i]);
+        for (uint32_t l = 0; l < count; l++) {
+            set_level(levels[l]);
+            for (uint32_t t = 0; t < THREADS; t++) {
+                run_step(&got[l][t], s, token_counts[i]);
+                if (t == 0)
+                    compare(&got[l][t], &want, s);
+                else
+                    compare_bits(&got[l][t], &got[l][0], s);
+            }
+        }
+    }
+    for (uint32_t l = 0; l < count; l++)
+        for (uint32_t t = 0; t < THREADS; t++)
+            rig_close(&got[l][t]);
+    rig_close(&want);
+}
+
+static void check_all(const spec *specs, size_t count, het_precision precision, bool mapped)
+{
+    for (size_t i = 0; i < count; i++)
+        check_spec(&specs[i], precision, mapped);
+}
+
+#define COUNT(list) (sizeof(list) / sizeof((list)[0]))
+#define T(a, b, c) { HET_DTYPE_##a, HET_DTYPE_##b, HET_DTYPE_##c }
+#define GATED(name) { .gated = { HET__UNARY_##name } }
+
+/* F32 sums of up to some hundred products of values near 1 against double. */
+static const spec exact_products[] = {
+    { "linear f32", build_linear, T(F32, F32, F32), 64, 40, .tolerance = 2e-6 },
+    { "linear f32, tails", build_linear, T(F32, F16, BF16), 71, 37, .tolerance = 2e-6 },
+    { "linear q8_0, q4_0", build_linear, T(Q8_0, Q4_0, F32), 96, 50, .tolerance = 2e-6 },
+    { "linear q4_k, q6_k", build_linear, T(Q4_K, Q6_K, Q4_K), 512, 130, .tolerance = 4e-6 },
+    { "linear f32, wide", build_linear, T(F32, F32, F32), 48, 300, .wide = true,
+      .tolerance = 2e-6 },
+    { "linear f32, wide, tails", build_linear, T(F32, F32, F16), 71, 199, .wide = true,
+      .tolerance = 2e-6 },
+    { "gated f32, wide", build_gated, T(F32, F32, NONE), 64, 290, GATED(SILU), .wide = true,
+      .tolerance = 4e-6 },
+    { "gated silu", build_gated, T(Q4_0, Q8_0, NONE), 160, 77, GATED(SILU), .tolerance = 4e-6 },
+    { "gated gelu", build_gated, T(F32, F32, NONE), 33, 20, GATED(GELU_TANH), .tolerance = 4e-6 },
+    { "gated erf", build_gated, T(BF16, F16, NONE), 64, 64, GATED(GELU_ERF), .tolerance = 4e-6 },
+};
+
+/* Activations of 8 bits per block of 32: errors of 1/254 of a block's largest element, random
+ * over the row; bfloat16: 1/512 of each element. */
+static const spec fast_products[] = {
+    { "linear q8_0, q4_0", build_linear, T(Q8_0, Q4_0, F32), 96, 50, .tolerance = 0.02 },
+    { "linear q4_k, q6_k", build_linear, T(Q4_K, Q6_K, Q5_0), 512, 130, .tolerance = 0.02 },
+    { "linear bf16", build_linear, T(BF16, F16, BF16), 71, 37, .tolerance = 0.01 },
+    { "gated silu", build_gated, T(Q4_0, Q8_0, NONE), 160, 77, GATED(SILU), .tolerance = 0.03 },
+    { "gated relu", build_gated, T(Q4_K, Q6_K, NONE), 256, 300, GATED(RELU), .tolerance = 0.03 },
+};
+
+static void products_exact(void)
+{
+    check_all(exact_products, COUNT(exact_products), HET_PRECISION_EXACT, false);
+}
+
+static void products_fast(void)
+{
+    check_all(fast_products, COUNT(fast_products), HET_PRECISION_FAST, false);
+}
+
+static void products_mapped(void)
+{
+    check_all(exact_products, COUNT(exact_products), HET_PRECISION_EXACT, true);
+    check_all(fast_products, COUNT(fast_products), HET_PRECISION_FAST, true);
+}
+
+static const spec small_ops[] = {
+    { "rms norm", build_norm, .k = 96, .attrs = { .norm = { HET__NORM_RMS, 1e-6f, 96 } },
+      .tolerance = 1e-6 },
+    { "grouped rms norm", build_norm, .k = 96, .attrs = { .norm = { HET__NORM_RMS, 1e-6f, 24 } },
+      .tolerance = 1e-6 },
+    { "layer norm", build_norm, .k = 67, .attrs = { .norm = { HET__NORM_LAYER, 1e-5f, 67 } },
+      .tolerance = 1e-6 },
+    { "unary, softmax", build_unary, .k = 61, .tolerance = 2e-6 },
+    { "unary, long rows", build_unary, .k = 4099, .tolerance = 4e-6 },
+    { "add, mul", build_binary, .k = 61, .tolerance = 1e-7 },
+    { "add, mul, long rows", build_binary, .k = 4099, .tolerance = 1e-7 },
+    { "embed f32, rows", build_rows, T(F32, NONE, NONE), 51, 30,
+      .attrs = { .embed = { 3.0f } }, .tolerance = 1e-7 },
+    { "embed q4_k, rows", build_rows, T(Q4_K, NONE, NONE), 256, 30,
+      .attrs = { .embed = { 1.0f } }, .tolerance = 1e-7 },
+    { "rope", build_rope, .k = 3 * 24,
+      .attrs = { .rope = { 24, 24, false, 1e4f, 1.0f, 1.0f } }, .past = 9000, .tolerance = 1e-6 },
+    { "rope, part, pairs", build_rope, .k = 2 * 40, .factors = true,
+      .attrs = { .rope = { 40, 16, true, 5e5f, 0.25f, 1.2f } }, .past = 31, .tolerance = 1e-6 },
+};
+
+static void small_operations(void)
+{
+    check_all(small_ops, COUNT(small_ops), HET_PRECISION_EXACT, false);
+}
+
+/* H, G, d, page, softcap, window, then the rotation; the scale is 1/sqrt(d). */
+#define ATTENTION(h, g, d, page, cap, window, ...)                                              \
+    build_attention, .op = HET__OP_ATTENTION, .tolerance = 4e-6,                                \
+        .attrs = { .attention = { h, g, d, page, 1.0f / (d / 16.0f + 1), cap, window, 1e-6f,    \
+                                  { d, __VA_ARGS__ } } }
+#define NO_ROPE 0, false, 0, 1, 1
+
+static const spec attentions[] = {
+    { "heads of 8", ATTENTION(4, 4, 8, 16, 0, 0, NO_ROPE), .state = HET_DTYPE_F32 },
+    { "heads of 64, shared", ATTENTION(8, 2, 64, 32, 0, 0, 64, false, 1e4f, 1, 1),
+      .state = HET_DTYPE_F16, .sequences = 3, .past = 45 },
+    { "one key head", ATTENTION(7, 1, 24, 16, 0, 0, 24, true, 1e4f, 1, 1), .state = HET_DTYPE_F16,
+      .sequences = 2, .past = 100, .factors = true },
+    { "heads of 256, cap, window", ATTENTION(2, 1, 256, 16, 30, 20, 256, false, 1e4f, 1, 1),
+      .state = HET_DTYPE_F16, .sequences = 4, .past = 70 },
+    { "normed heads", ATTENTION(6, 3, 40, 64, 0, 0, 20, false, 1e6f, 0.5f, 1.1f),
+      .state = HET_DTYPE_F32, .normed_heads = true, .sequences = 5, .past = 200 },
+    { "pages of 256", ATTENTION(4, 2, 80, 256, 0, 33, 80, true, 1e4f, 1, 1),
+      .state = HET_DTYPE_F16, .sequences = 2, .past = 300 },
+    { "single tokens", ATTENTION(8, 4, 32, 32, 50, 0, 32, false, 1e4f, 1, 1),
+      .state = HET_DTYPE_F16, .sequences = 33, .past = 25, .normed_heads = true },
+    { "many heads per key head", ATTENTION(71, 1, 16, 8, 0, 5, NO_ROPE), .state = HET_DTYPE_F32,
+      .sequences = 2, .past = 17 },
+    { "odd head", ATTENTION(3, 3, 13, 10, 0, 0, 12, false, 1e4f, 1, 1), .state = HET_DTYPE_F32,
+      .sequences = 3, .past = 33 },
+};
+
+static void attention(void)
+{
+    check_all(attentions, COUNT(attentions), HET_PRECISION_EXACT, false);
+}
+
+#define SQUARE 2048
+
+/* x -> norm -> linear, whose output may lie where x was: every thread must have read x before one
+ * writes. */
+static bool start_square(rig *r, bool covered)
+{
+    het_error err = HET_ERROR_INIT;
+    rig_init(r, "cpu_onednn");
+    r->options.threads = 3;
+    CHECK_INT(rig_open_device(r, &err), HET_OK);
+    if (!r->device)
+        return false;
+    r->device->alone_macs = 0;
+    seed = 4;
+    const uint32_t x = matrix_input(r, "x", SQUARE);
+    const uint32_t norm[2] = { x, vector(r, SQUARE, 1) };
+    const uint32_t y = node(r, HET__OP_NORM, norm, 2,
+                            (het__attrs){ .norm = { HET__NORM_RMS, 1e-5f, SQUARE } });
+    const uint32_t in[4] = { y, HET__NO_VALUE, weight(r, HET_DTYPE_F32, SQUARE, SQUARE),
+                             HET__NO_VALUE };
+    const uint32_t out = node(r, HET__OP_LINEAR, in, 4, (het__attrs){ .linear = { 1, false } });
+    bool good = out != HET__NO_VALUE && rig_buffers(r, &err) == HET_OK;
+    if (good && covered)
+        r->places[out] = r->places[x];
+    good = good && rig_compile_slice(r, &err) == HET_OK;
+    CHECK(good);
+    return good;
+}
+
+static void outputs_may_cover_inputs(void)
+{
+    static rig apart, covered;
+    bool ready = start_square(&apart, false);
+    ready = start_square(&covered, true) && ready;
+    for (int i = 0; ready && i < 50; i++) {
+        float *a = rig_data(&apart, 0), *c = rig_data(&covered, 0);
+        for (int64_t j = 0; j < SQUARE; j++)
+            a[j] = c[j] = test_random_float(&seed);
+        rig_run(&apart);
+        rig_run(&covered);
+        const uint32_t out = apart.graph.nodes[1].outputs[0];
+        CHECK(memcmp(rig_data(&apart, out), c, SQUARE * sizeof *c) == 0);
+    }
+    rig_close(&covered);
+    rig_close(&apart);
+}
+
+int main(void)
+{
+    test_case(small_operations);
+    test_case(attention);
+    test_case(products_exact);
+    test_case(products_fast);
+    test_case(products_mapped);
+    test_case(outputs_may_cover_inputs);
+    return test_finish();
+}
