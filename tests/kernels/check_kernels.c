@@ -194,10 +194,13 @@ static void check_matrix(const run_case *c, const char *what)
     free(pieces);
 }
 
-static void check_case(het_dtype dtype, het_precision precision, bool relay, shape s)
+/* tiny: scales of MXFP4 at the low end, where they are subnormal, and activations to match. */
+static void check_case(het_dtype dtype, het_precision precision, bool relay, shape s, bool tiny)
 {
     size_t row_bytes;
-    void *source = weights_random(dtype, s.n, s.k, &seed, &row_bytes);
+    uint8_t *source = weights_random(dtype, s.n, s.k, &seed, &row_bytes);
+    for (int64_t i = 0; tiny && i < s.n * (s.k / 32); i++)
+        source[i * 17] = (uint8_t)(i % 3);
     run_case c = { .s = s };
     c.m = (het__cpu_matrix){ .dtype = dtype, .n = s.n, .k = s.k, .source = source,
                              .row_bytes = row_bytes };
@@ -213,7 +216,7 @@ static void check_case(het_dtype dtype, het_precision precision, bool relay, sha
     float *x = malloc((size_t)s.k * sizeof *x);
     for (int64_t t = 0; t < s.tokens; t++) {
         for (int64_t i = 0; i < s.k; i++)
-            x[i] = test_random_float(&seed) * (t % 3 == 1 && i < 40 ? 0.0f : 3.0f);
+            x[i] = test_random_float(&seed) * (t % 3 == 1 && i < 40 ? 0 : tiny ? 1e30f : 3);
         level->prepare(c.m.act, x, s.k, acts + (size_t)t * c.act_stride);
         check_act(c.m.act, x, acts + (size_t)t * c.act_stride, s.k);
     }
@@ -245,10 +248,17 @@ static void products(void)
         for (int precision = 0; precision < 2; precision++) {
             for (int relay = 0; relay < 2; relay++) {
                 for (int i = 0; i < 6; i++)
-                    check_case(*d, (het_precision)precision, relay, random_shape(*d));
+                    check_case(*d, (het_precision)precision, relay, random_shape(*d), false);
             }
         }
     }
+}
+
+static void smallest_scales(void)
+{
+    const shape s = { .n = 40, .k = 160, .tokens = 12 };
+    for (int i = 0; i < 4; i++)
+        check_case(HET_DTYPE_MXFP4, (het_precision)(i / 2), i % 2, s, true);
 }
 
 /* NaN and infinity in an activation must not turn into plausible numbers. */
@@ -428,6 +438,7 @@ int main(int argc, char **argv)
         level = *l;
         printf("%s: %s\n", level->name, level->features);
         test_case(products);
+        test_case(smallest_scales);
         test_case(not_finite);
         test_case(exponentials);
         test_case(activations);
