@@ -22,21 +22,22 @@ static void prepare_q8_block(const float x[32], q8_act *act)
     memcpy(&amax, &max_bits, 4);
     const float scale = amax < Q8_AMAX_MIN ? 0.0f : amax / 127.0f;
     const float inverse = amax < Q8_AMAX_MIN ? 0.0f : 127.0f / amax;
-    int32_t half[2] = { 0, 0 };
+    uint32_t half[2] = { 0, 0 }; /* wraps where x is not finite */
     VEC_UNROLL
     for (int i = 0; i < 32; i += VL) {
         vi code = vi_from_vf(vf_mul(vf_load(x + i), vf_set(inverse)));
         vi_store_s8(act->codes + i, code);
-        half[i / 16] += vi_sum(code);
+        half[i / 16] += (uint32_t)vi_sum(code);
     }
     if (!(amax <= 3.4028235e38f)) { /* codes mean nothing; keep sums in their range */
         memset(act->codes, 1, sizeof act->codes);
         half[0] = half[1] = 16;
     }
     act->scale = scale;
-    act->sum_neg8 = -8 * (half[0] + half[1]);
-    act->sum_neg128 = -128 * (half[0] + half[1]);
-    act->half_sums = (int32_t)((uint32_t)half[0] & 0xffff) | (int32_t)((uint32_t)half[1] << 16);
+    const int32_t sum = (int32_t)(half[0] + half[1]);
+    act->sum_neg8 = -8 * sum;
+    act->sum_neg128 = -128 * sum;
+    act->half_sums = (int32_t)((half[0] & 0xffff) | half[1] << 16);
 }
 
 static void prepare_q8(const float *x, int64_t k, q8_act *acts)

@@ -120,7 +120,11 @@ static inline vi vi_select_lt(vi a, vi b, vi x, vi y)
     return (x & mask) | (y & ~mask);
 }
 static inline vi vi_max(vi a, vi b) { return vi_select_lt(a, b, b, a); }
-static inline int32_t vi_sum(vi a) { return a[0] + a[1] + a[2] + a[3]; }
+static inline int32_t vi_sum(vi a)
+{
+    const vu u = (vu)a; /* wraps, as the sums of other levels do */
+    return (int32_t)(u[0] + u[1] + u[2] + u[3]);
+}
 static inline int32_t vi_hmax(vi a)
 {
     const int32_t x = a[0] > a[1] ? a[0] : a[1], y = a[2] > a[3] ? a[2] : a[3];

@@ -80,7 +80,7 @@ int command_tokenize(int argc, char **argv)
         status = read_text("tokenize", r.text, r.file, &text, &bytes);
     engine e = { 0 };
     if (status == STATUS_GO)
-        status = engine_model(&e, &r.settings, path, 0);
+        status = engine_model(&e, &r.settings, path, HET_MODEL_TOKENIZER_ONLY);
     if (status == STATUS_GO)
         status = encode(&e, text, bytes,
                         (r.no_bos ? 0 : HET_ENCODE_ADD_SPECIAL) |
@@ -143,7 +143,7 @@ int command_detokenize(int argc, char **argv)
                        : usage_error("detokenize", "--ids is missing");
     engine e = { 0 };
     if (status == STATUS_GO)
-        status = engine_model(&e, &r.settings, path, 0);
+        status = engine_model(&e, &r.settings, path, HET_MODEL_TOKENIZER_ONLY);
     if (status == STATUS_GO)
         status = decode(&e, &r, ids, count);
     engine_close(&e);

@@ -28,6 +28,8 @@ typedef int (*het_progress_fn)(void *user, double fraction, const char *what);
 
 /** Read the metadata and the tensor list only: no graph, no tokenizer. */
 #define HET_MODEL_INSPECT_ONLY (UINT64_C(1) << 0)
+/** The same and the tokenizer: for files that hold a vocabulary and no weights, of any family. */
+#define HET_MODEL_TOKENIZER_ONLY (UINT64_C(1) << 1)
 
 /** Options of het_model_load() and het_model_load_memory(). */
 typedef struct het_model_options {

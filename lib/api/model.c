@@ -206,33 +206,48 @@ static het_status check_vocabulary(const het_model *m, het_error *err)
                      info.token_count, (long long)m->config.vocabulary);
 }
 
-static het_status read_model(het_model *m, const void *data, size_t bytes,
-                             const het_model_options *o, het_error *err)
+static het_status read_file(het_model *m, const void *data, size_t bytes,
+                            const het_model_options *o, het_error *err)
 {
     het_status s = report(o, 0.0, "metadata", err);
     if (s == HET_OK)
         s = het__gguf_open(&m->gguf, &m->arena, data, bytes, err);
-    if (s == HET_OK)
-        s = render_metadata(m, err);
-    if (s != HET_OK)
-        return s;
-    const bool inspect = o->flags & HET_MODEL_INSPECT_ONLY;
-    s = het__gguf_config(&m->gguf, &m->config, &m->family, inspect ? NULL : err);
-    if (inspect) {
-        m->family = NULL; /* what could be read of the configuration is shown */
-        fill_info(m);
-        return report(o, 1.0, "metadata", err);
-    }
-    if (s == HET_OK)
-        s = report(o, 0.2, "tokenizer", err);
+    return s == HET_OK ? render_metadata(m, err) : s;
+}
+
+static het_status read_tokenizer(het_model *m, const het_model_options *o, het_error *err)
+{
+    het_status s = report(o, 0.2, "tokenizer", err);
     if (s == HET_OK)
         s = het__gguf_tokenizer(&m->gguf, &m->context->mem, &m->tokenizer, err);
-    if (s == HET_OK)
-        s = check_vocabulary(m, err);
+    return s;
+}
+
+static het_status read_graph(het_model *m, const het_model_options *o, het_error *err)
+{
+    het_status s = check_vocabulary(m, err);
     if (s == HET_OK)
         s = report(o, 0.9, "graph", err);
-    if (s == HET_OK)
-        s = prove_graph(m, err);
+    return s == HET_OK ? prove_graph(m, err) : s;
+}
+
+static het_status read_model(het_model *m, const void *data, size_t bytes,
+                             const het_model_options *o, het_error *err)
+{
+    /* Without a graph, what could be read of the configuration is shown. */
+    const bool whole = !(o->flags & (HET_MODEL_INSPECT_ONLY | HET_MODEL_TOKENIZER_ONLY));
+    het_status s = read_file(m, data, bytes, o, err);
+    if (s != HET_OK)
+        return s;
+    s = het__gguf_config(&m->gguf, &m->config, &m->family, whole ? err : NULL);
+    if (!whole) {
+        m->family = NULL;
+        s = HET_OK;
+    }
+    if (s == HET_OK && !(o->flags & HET_MODEL_INSPECT_ONLY))
+        s = read_tokenizer(m, o, err);
+    if (s == HET_OK && whole)
+        s = read_graph(m, o, err);
     if (s != HET_OK)
         return s;
     if (m->tokenizer)
@@ -245,7 +260,7 @@ static het_status check_options(const het_model_options *options, het_model_opti
                                 het_error *err)
 {
     const het_status s = het__options_read(o, sizeof *o, options, "het_model_options", err);
-    if (s == HET_OK && ((o->flags & ~HET_MODEL_INSPECT_ONLY) != 0 || o->reserved))
+    if (s == HET_OK && ((o->flags & ~(HET_MODEL_INSPECT_ONLY | HET_MODEL_TOKENIZER_ONLY)) != 0 || o->reserved))
         return het__fail(err, HET_E_VERSION, "het_model_options has an unknown flag");
     return s;
 }

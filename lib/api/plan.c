@@ -91,7 +91,7 @@ het_status het_plan_make(const het_model *model, const het_plan_options *options
     if (s != HET_OK)
         return s;
     if (!model->family)
-        return het__fail(err, HET_E_INVALID, "the model was loaded for inspection only");
+        return het__fail(err, HET_E_INVALID, "the model was loaded without its graph");
     het_context *context = model->context;
     het_plan *p = het__alloc_zero(&context->mem, 1, sizeof *p);
     if (!p)

@@ -153,7 +153,7 @@ het_status het_session_create(const het_model *model, const het_session_options 
     *session = NULL;
     HET_REQUIRE(model != NULL, err);
     if (!model->family)
-        return het__fail(err, HET_E_INVALID, "the model was loaded for inspection only");
+        return het__fail(err, HET_E_INVALID, "the model was loaded without its graph");
     het_status st = check_options(model, options, &o, err);
     if (st != HET_OK)
         return st;

@@ -196,6 +196,42 @@ static void each_can_be_inspected(void)
     }
 }
 
+static het_status load_tokenizer(const char *architecture, void (*more)(gw *g), het_model **model)
+{
+    const bad b = { .architecture = architecture, .without = "token_embd.weight", .more = more };
+    tiny_model m;
+    het_model_options o = HET_MODEL_OPTIONS_INIT;
+    o.flags = HET_MODEL_TOKENIZER_ONLY;
+    make(&m, &b);
+    static char *kept; /* the model lends the file's bytes */
+    free(kept);
+    kept = aligned_alloc(64, (m.bytes + 63) / 64 * 64);
+    memcpy(kept, m.file, m.bytes);
+    const het_status s = het_model_load_memory(context, kept, m.bytes, &o, model, NULL);
+    tiny_free(&m);
+    return s;
+}
+
+/* A vocabulary is read whatever the family, and without weights. */
+static void tokenizers_alone(void)
+{
+    het_model *model = NULL;
+    het_session *session = NULL;
+    het_tokenizer_info info = { .struct_size = sizeof info };
+    CHECK_INT(load_tokenizer("mamba", tokens_130, &model), HET_OK);
+    CHECK(model && het_model_tokenizer(model));
+    if (model && het_model_tokenizer(model)) {
+        CHECK_INT(het_tokenizer_get_info(het_model_tokenizer(model), &info), HET_OK);
+        CHECK_INT(info.token_count, 130);
+        CHECK_INT(het_session_create(model, NULL, &session, NULL), HET_E_INVALID);
+    }
+    het_model_destroy(model);
+    CHECK_INT(load_tokenizer("llama", scores_119, &model), HET_E_FORMAT);
+    CHECK_INT(load_tokenizer("llama", unknown_tokenizer, &model), HET_E_UNSUPPORTED);
+    CHECK(load_tokenizer("llama", NULL, &model) == HET_OK && !het_model_tokenizer(model));
+    het_model_destroy(model);
+}
+
 static int stop_at(void *user, double fraction, const char *what)
 {
     int *left = user;
@@ -218,7 +254,7 @@ static void arguments(void)
     CHECK_INT(het_model_load(context, "/nonexistent/model.gguf", NULL, &model, &err), HET_E_IO);
     CHECK(strstr(err.message, "/nonexistent/model.gguf") != NULL);
     het_model_options o = HET_MODEL_OPTIONS_INIT;
-    o.flags = 2;
+    o.flags = 4;
     CHECK_INT(het_model_load_memory(context, m.file, m.bytes, &o, &model, &err), HET_E_VERSION);
     int calls = 0;
     for (het_status s = HET_E_CANCELLED; s != HET_OK && calls < 50; calls++) {
@@ -246,6 +282,7 @@ int main(void)
     CHECK_INT(het_context_create(NULL, &context, NULL), HET_OK);
     test_case(each_is_named);
     test_case(each_can_be_inspected);
+    test_case(tokenizers_alone);
     test_case(arguments);
     het_context_destroy(context);
     return test_finish();
