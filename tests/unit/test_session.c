@@ -487,18 +487,19 @@ static void cancel_steps(void)
     het__thread thread;
     CHECK(het__thread_start(&thread, cancel_later, s));
     int cancelled = 0;
+    bool joined = false;
     for (int i = 0; i < 2000 && (het_sequence_pending(q) > 0 || !cancelled); i++) {
         const het_status st = het_session_step(s, NULL, &err);
         CHECK(st == HET_OK || st == HET_E_CANCELLED);
         cancelled += st == HET_E_CANCELLED;
         harvest(q, rows, seen);
-        if (i == 1000)
-            het__thread_join(thread);
-        if (i < 1000 && het_sequence_pending(q) == 0 && !cancelled) {
-            het__thread_join(thread);
-            i = 1000;
+        if (!joined && (het_sequence_pending(q) == 0 || i == 1000)) {
+            het__thread_join(thread); /* steps that come later meet its call */
+            joined = true;
         }
     }
+    if (!joined)
+        het__thread_join(thread);
     CHECK_INT(cancelled, 1);
     CHECK_NEAR(worst_of(rows, want, 0, LENGTH_MAX), 0, TOLERANCE);
     het_sequence_destroy(q);
