@@ -259,8 +259,9 @@ static het_status read_model(het_model *m, const void *data, size_t bytes,
 static het_status check_options(const het_model_options *options, het_model_options *o,
                                 het_error *err)
 {
+    const uint64_t known = HET_MODEL_INSPECT_ONLY | HET_MODEL_TOKENIZER_ONLY;
     const het_status s = het__options_read(o, sizeof *o, options, "het_model_options", err);
-    if (s == HET_OK && ((o->flags & ~(HET_MODEL_INSPECT_ONLY | HET_MODEL_TOKENIZER_ONLY)) != 0 || o->reserved))
+    if (s == HET_OK && ((o->flags & ~known) != 0 || o->reserved))
         return het__fail(err, HET_E_VERSION, "het_model_options has an unknown flag");
     return s;
 }
