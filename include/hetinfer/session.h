@@ -17,7 +17,7 @@ typedef struct het_session het_session;
 /** How exactly products with the weights are computed. */
 typedef enum het_precision {
     /** Activations are rounded to 8 bits per block where weights are block-quantised, and to
-     *  bfloat16 where weights are: the speed that people expect. */
+     *  bfloat16 where weights are: the speed that people expect. Small weights are exact. */
     HET_PRECISION_FAST = 0,
     /** Activations stay F32; weights are exactly what the file says. */
     HET_PRECISION_EXACT = 1,
