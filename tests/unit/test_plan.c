@@ -193,7 +193,7 @@ static void options(void)
     het_model *seen = NULL;
     mo.flags = HET_MODEL_INSPECT_ONLY;
     CHECK_INT(het_model_load_memory(context, m.file, m.bytes, &mo, &seen, NULL), HET_OK);
-    refuse(seen, NULL, HET_E_INVALID, "inspection");
+    refuse(seen, NULL, HET_E_INVALID, "without its graph");
     CHECK(het_model_tokenizer(seen) == NULL);
     het_model_destroy(seen);
     het_model_destroy(model);
