@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "lib/base/error.h"
+#include "lib/base/mem.h"
 
 void het__mutex_init(het__mutex *mutex)
 {
@@ -157,6 +158,19 @@ void het__want_pages(const void *data, size_t bytes)
     size_t length;
     if (whole_pages(data, bytes, &first, &length))
         madvise(first, length, MADV_WILLNEED);
+}
+
+void het__want_huge_pages(void *data, size_t bytes)
+{
+#ifdef MADV_HUGEPAGE
+    const uintptr_t begin = het__round_up((uintptr_t)data, HET__HUGE_PAGE);
+    const uintptr_t end = ((uintptr_t)data + bytes) / HET__HUGE_PAGE * HET__HUGE_PAGE;
+    if (begin < end)
+        madvise((void *)begin, end - begin, MADV_HUGEPAGE);
+#else
+    (void)data;
+    (void)bytes;
+#endif
 }
 
 void *het__find_symbol(const char *name)

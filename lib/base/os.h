@@ -48,6 +48,12 @@ void het__drop_pages(const void *data, size_t bytes);
 /* The pages will be read soon. */
 void het__want_pages(const void *data, size_t bytes);
 
+/* Size of a huge page where there are any; a wrong guess costs nothing but alignment. */
+#define HET__HUGE_PAGE ((size_t)2 << 20)
+/* The huge pages wholly inside, which nothing touched yet, are to come as such if the system gives
+ * them on request. */
+void het__want_huge_pages(void *data, size_t bytes);
+
 /* Address of a symbol that some loaded library exports, or NULL. */
 void *het__find_symbol(const char *name);
 
