@@ -196,6 +196,8 @@ static void bench_one(const het__cpu_level *l, het_dtype dtype, int64_t n, int64
 
 int bench_main(int argc, char **argv)
 {
+    if (argc > 0 && strcmp(argv[0], "attention") == 0)
+        return bench_attention_main(argc - 1, argv + 1);
     static const int64_t shapes[][2] = { { 2048, 2048 }, { 5632, 2048 }, { 2048, 5632 },
                                          { 32000, 2048 } };
     static const het_dtype usual[] = { HET_DTYPE_Q4_0, HET_DTYPE_Q8_0, HET_DTYPE_F16 };
