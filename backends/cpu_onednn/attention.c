@@ -35,8 +35,10 @@
 /* Rows of a sequence whose splits are tasks of their own: their parts are kept. */
 #define FEW_ROWS 32
 /* Rows for which kernels read F16 in place. */
+#ifndef DIRECT_ROWS
 #define DIRECT_ROWS 8
-/* Keys or values that are converted at once. */
+#endif
+/* Keys or values that are converted at once, or read in place while the next ones are fetched. */
 #define GROUP 64
 #define SPLIT HET__ATTN_SPLIT
 
@@ -198,6 +200,12 @@ static void load_queries(const attention *at, const block *b, unsigned char *scr
     memset(q, 0, (size_t)((b->padded - b->rows) * at->width) * sizeof(float));
 }
 
+/* Whether kernels read keys and values in place. */
+static bool is_direct(const attention *at, const block *b)
+{
+    return b->padded <= DIRECT_ROWS && at->a.head_size == at->width;
+}
+
 /* Neighbouring positions of a split within one page, and the rows that see any of them. */
 typedef struct piece {
     int64_t from, count;
@@ -222,19 +230,29 @@ static piece piece_at(const attention *at, const block *b, int64_t from, int64_t
     return p;
 }
 
-/* Keys or values of a piece as the kernels want them for so many rows. */
-static het__attention_rows get_rows(const attention *at, const block *b, const piece *p,
-                                    const unsigned char *state, unsigned char *scratch)
+/* First row of a piece in a state. */
+static const unsigned char *piece_data(const attention *at, const block *b, int64_t from,
+                                       const unsigned char *state)
 {
-    const int64_t page = at->pages[b->s.page + p->from / at->a.page_size];
-    het__attention_rows rows = { .stride = at->row_bytes, .count = p->count, .kind = at->kind };
-    rows.data = state + state_at(at, page, b->g, p->from % at->a.page_size);
-    if (b->padded <= DIRECT_ROWS && at->a.head_size == at->width)
+    const int64_t page = at->pages[b->s.page + from / at->a.page_size];
+    return state + state_at(at, page, b->g, from % at->a.page_size);
+}
+
+/* Keys or values of a piece as the kernels want them for so many rows. ahead: the piece after it,
+ * or NULL. */
+static het__attention_rows get_rows(const attention *at, const block *b, const piece *p,
+                                    const unsigned char *state, const unsigned char *ahead,
+                                    unsigned char *scratch)
+{
+    het__attention_rows rows = { .data = piece_data(at, b, p->from, state),
+                                 .stride = at->row_bytes, .count = p->count, .kind = at->kind,
+                                 .ahead = ahead };
+    if (is_direct(at, b))
         return rows;
     float *group = floats(scratch, at->group_offset);
     at->math->load(group, at->stride, &rows, at->a.head_size, at->width);
-    return (het__attention_rows){ group, (size_t)at->stride * sizeof(float), p->count,
-                                  HET__ATTN_KIND_F32 };
+    return (het__attention_rows){ .data = group, .stride = (size_t)at->stride * sizeof(float),
+                                  .count = p->count, .kind = HET__ATTN_KIND_F32 };
 }
 
 /* Scores of positions [from, end) of a split to weights. */
@@ -268,7 +286,10 @@ static void run_split(const attention *at, const block *b, int64_t split, sums *
     float *scores = floats(scratch, at->score_offset);
     for (int64_t i = from; i < end;) {
         const piece p = piece_at(at, b, i, end);
-        const het__attention_rows k = get_rows(at, b, &p, at->k_state, scratch);
+        const int64_t next = i + p.count;
+        const unsigned char *ahead = next < end ? piece_data(at, b, next, at->k_state)
+                                                : piece_data(at, b, from, at->v_state);
+        const het__attention_rows k = get_rows(at, b, &p, at->k_state, ahead, scratch);
         at->math->scores(q + p.row * at->width, p.rows, at->width, &k,
                          scores + p.row * HET__ATTN_STRIDE + i - start);
         i += p.count;
@@ -277,7 +298,11 @@ static void run_split(const attention *at, const block *b, int64_t split, sums *
     memset(values, 0, (size_t)(b->padded * at->width) * sizeof *values);
     for (int64_t i = from; i < end;) {
         const piece p = piece_at(at, b, i, end);
-        const het__attention_rows v = get_rows(at, b, &p, at->v_state, scratch);
+        const int64_t next = i + p.count;
+        const unsigned char *ahead =
+            next < end ? piece_data(at, b, next, at->v_state)
+            : next < b->end ? piece_data(at, b, next, at->k_state) : NULL;
+        const het__attention_rows v = get_rows(at, b, &p, at->v_state, ahead, scratch);
         at->math->weigh(scores + p.row * HET__ATTN_STRIDE + i - start, p.rows, &v, at->width,
                         values + p.row * at->width);
         i += p.count;
@@ -398,17 +423,19 @@ static void heads_task(const het__cpu_step *step, int64_t task, unsigned char *s
     for (int64_t i = 0; i < at->segment_count; i++) {
         const segment s = segment_at(at, i);
         const int64_t blocks = blocks_of(at, s.rows), splits = splits_of(at, s);
-        /* Later queries see more keys: the longest tasks go first. */
-        const int64_t back = blocks - 1 - task / kv / splits, first = back * at->queries;
+        /* One key head after another, so that its keys stay in a cache. Later queries see more
+         * keys: the longest tasks go first. */
+        const int64_t g = task / splits / blocks;
+        const int64_t first = (blocks - 1 - task / splits % blocks) * at->queries;
         const int64_t left = s.rows - first;
-        const block b = block_of(at, s, task % kv, first, left < at->queries ? left : at->queries);
+        const block b = block_of(at, s, g, first, left < at->queries ? left : at->queries);
         const int64_t size = splits > 1 ? splits * part_floats(at, b.padded) : 0;
         if (task >= blocks * splits * kv) {
             task -= blocks * splits * kv;
             parts += size * kv;
             continue;
         }
-        const int64_t split = task / kv % splits;
+        const int64_t split = task % splits;
         if (split == splits - 1 && all_single(at))
             write_key(at, s.row, b.g, scratch);
         if (splits == 1) {

@@ -115,12 +115,24 @@ VEC_INLINE vf element(het__attention_kind kind, const unsigned char *row, int64_
     return vf_load((const float *)(const void *)row + at);
 }
 
+/* Brings the next rows to the second-level cache: the first would have to hold them beside those
+ * in use, and its queue of misses is short (measured: half of the bandwidth). The processor's own
+ * prefetching starts anew in every page. */
+VEC_INLINE void fetch(const unsigned char *rows, size_t bytes)
+{
+    VEC_UNROLL
+    for (size_t i = 0; i < bytes; i += 64)
+        __builtin_prefetch(rows + i, 0, 2);
+}
+
 /* ---- scores ---- */
 
 /* R rows of q with J <= VL / R keys. */
 VEC_INLINE void scores_tile(het__attention_kind kind, int R, int J, const float *q, int64_t width,
-                            const unsigned char *k, size_t stride, float *out)
+                            const unsigned char *k, size_t stride,
+                            const unsigned char *ahead, float *out)
 {
+    const size_t bytes = kind == HET__ATTN_KIND_F16 ? 2 : 4;
     vf acc[VL];
     VEC_UNROLL
     for (int i = 0; i < VL; i++)
@@ -130,6 +142,8 @@ VEC_INLINE void scores_tile(het__attention_kind kind, int R, int J, const float 
         VEC_UNROLL
         for (int j = 0; j < J; j++)
             b[j] = element(kind, k + (size_t)j * stride, d);
+        if (kind != HET__ATTN_KIND_F32 && ahead)
+            fetch(ahead + (size_t)(d * J) * bytes, (size_t)(J * VL) * bytes);
         VEC_UNROLL
         for (int i = 0; i < R; i++) {
             const vf a = vf_load(q + i * width + d);
@@ -147,63 +161,66 @@ VEC_INLINE void scores_tile(het__attention_kind kind, int R, int J, const float 
 
 /* R rows with any keys: what is left at the end is computed with keys before it once more. */
 VEC_INLINE void scores_rows(het__attention_kind kind, int R, const float *q, int64_t width,
-                            const unsigned char *k, size_t stride, int64_t keys, float *out)
+                            const unsigned char *k, size_t stride, int64_t keys,
+                            const unsigned char *ahead, float *out)
 {
     const int J = VL / R;
     int64_t j = 0;
-    for (; j + J <= keys; j += J)
-        scores_tile(kind, R, J, q, width, k + (size_t)j * stride, stride, out + j);
+    for (; j + J <= keys; j += J) {
+        const unsigned char *next = ahead ? ahead + (size_t)j * stride : NULL;
+        scores_tile(kind, R, J, q, width, k + (size_t)j * stride, stride, next, out + j);
+    }
     if (j < keys && keys >= J) {
         j = keys - J;
-        scores_tile(kind, R, J, q, width, k + (size_t)j * stride, stride, out + j);
+        scores_tile(kind, R, J, q, width, k + (size_t)j * stride, stride, NULL, out + j);
         return;
     }
     for (; j < keys; j++)
-        scores_tile(kind, R, 1, q, width, k + (size_t)j * stride, stride, out + j);
+        scores_tile(kind, R, 1, q, width, k + (size_t)j * stride, stride, NULL, out + j);
 }
 
 static void scores_1_f32(const float *q, int64_t width, const unsigned char *k, size_t stride,
-                         int64_t keys, float *out)
+                         int64_t keys, const unsigned char *ahead, float *out)
 {
-    scores_rows(HET__ATTN_KIND_F32, 1, q, width, k, stride, keys, out);
+    scores_rows(HET__ATTN_KIND_F32, 1, q, width, k, stride, keys, ahead, out);
 }
 
 static void scores_many_f32(const float *q, int64_t width, const unsigned char *k, size_t stride,
-                            int64_t keys, float *out)
+                            int64_t keys, const unsigned char *ahead, float *out)
 {
-    scores_rows(HET__ATTN_KIND_F32, SCORE_ROWS, q, width, k, stride, keys, out);
+    scores_rows(HET__ATTN_KIND_F32, SCORE_ROWS, q, width, k, stride, keys, ahead, out);
 }
 
 static void scores_1_f16(const float *q, int64_t width, const unsigned char *k, size_t stride,
-                         int64_t keys, float *out)
+                         int64_t keys, const unsigned char *ahead, float *out)
 {
-    scores_rows(HET__ATTN_KIND_F16, 1, q, width, k, stride, keys, out);
+    scores_rows(HET__ATTN_KIND_F16, 1, q, width, k, stride, keys, ahead, out);
 }
 
 static void scores_2_f16(const float *q, int64_t width, const unsigned char *k, size_t stride,
-                         int64_t keys, float *out)
+                         int64_t keys, const unsigned char *ahead, float *out)
 {
-    scores_rows(HET__ATTN_KIND_F16, 2, q, width, k, stride, keys, out);
+    scores_rows(HET__ATTN_KIND_F16, 2, q, width, k, stride, keys, ahead, out);
 }
 
 static void scores_4_f16(const float *q, int64_t width, const unsigned char *k, size_t stride,
-                         int64_t keys, float *out)
+                         int64_t keys, const unsigned char *ahead, float *out)
 {
-    scores_rows(HET__ATTN_KIND_F16, 4, q, width, k, stride, keys, out);
+    scores_rows(HET__ATTN_KIND_F16, 4, q, width, k, stride, keys, ahead, out);
 }
 
 #if DIRECT_ROWS == 8
 static void scores_8_f16(const float *q, int64_t width, const unsigned char *k, size_t stride,
-                         int64_t keys, float *out)
+                         int64_t keys, const unsigned char *ahead, float *out)
 {
-    scores_rows(HET__ATTN_KIND_F16, 8, q, width, k, stride, keys, out);
+    scores_rows(HET__ATTN_KIND_F16, 8, q, width, k, stride, keys, ahead, out);
 }
 #else
 #define scores_8_f16 scores_4_f16
 #endif
 
 typedef void (*scores_fn)(const float *q, int64_t width, const unsigned char *k, size_t stride,
-                          int64_t keys, float *out);
+                          int64_t keys, const unsigned char *ahead, float *out);
 
 /* The best tile for so many rows, and how many it takes. */
 static scores_fn scores_choose(het__attention_kind kind, int64_t rows, int64_t *step)
@@ -224,14 +241,14 @@ static void math_scores(const float *q, int64_t rows, int64_t width, const het__
 {
     int64_t step;
     const scores_fn run = scores_choose(k->kind, rows, &step);
-    const unsigned char *data = k->data;
+    const unsigned char *data = k->data, *ahead = k->ahead;
     int64_t near = rows == step ? k->count : NEAR_BYTES / (int64_t)k->stride / 16 * 16;
     near = near < 16 ? 16 : near;
     for (int64_t j = 0; j < k->count; j += near) {
         const int64_t keys = k->count - j < near ? k->count - j : near;
         for (int64_t i = 0; i < rows; i += step)
             run(q + i * width, width, data + (size_t)j * k->stride, k->stride, keys,
-                out + i * STRIDE + j);
+                ahead ? ahead + (size_t)j * k->stride : NULL, out + i * STRIDE + j);
     }
 }
 
@@ -309,10 +326,11 @@ static float math_soften(float *s, int64_t first, int64_t end, int64_t low, int6
 /* ---- weigh ---- */
 
 VEC_INLINE void weigh_tile(het__attention_kind kind, int R, int C, const float *p,
-                           const unsigned char *v, size_t stride, int64_t keys, int64_t at,
-                           int64_t width, float *acc)
+                           const unsigned char *v, size_t stride, int64_t keys,
+                           const unsigned char *ahead, int64_t at, int64_t width, float *acc)
 {
     vf s[16]; /* TILE are used */
+    const size_t bytes = kind == HET__ATTN_KIND_F16 ? 2 : 4;
     VEC_UNROLL
     for (int i = 0; i < R; i++)
         VEC_UNROLL
@@ -323,6 +341,8 @@ VEC_INLINE void weigh_tile(het__attention_kind kind, int R, int C, const float *
         VEC_UNROLL
         for (int c = 0; c < C; c++)
             b[c] = element(kind, v, at + c * VL);
+        if (kind != HET__ATTN_KIND_F32 && ahead)
+            fetch(ahead + (size_t)j * stride + (size_t)at * bytes, (size_t)(C * VL) * bytes);
         VEC_UNROLL
         for (int i = 0; i < R; i++) {
             const vf a = vf_bcast(p + i * STRIDE + j);
@@ -340,15 +360,15 @@ VEC_INLINE void weigh_tile(het__attention_kind kind, int R, int C, const float *
 
 /* R rows: the head in tiles as wide as fit, each for all rows before the next. */
 VEC_INLINE void weigh_rows(het__attention_kind kind, int R, const float *p, int64_t rows,
-                           const unsigned char *v, size_t stride, int64_t keys, int64_t width,
-                           float *acc)
+                           const unsigned char *v, size_t stride, int64_t keys,
+                           const unsigned char *ahead, int64_t width, float *acc)
 {
     int64_t at = 0;
 #define WEIGH(C)                                                                                 \
     for (; (C) * R <= TILE && at + (C) * VL <= width; at += (C) * VL)                            \
         for (int64_t i = 0; i < rows; i += R)                                                    \
-            weigh_tile(kind, R, (C) * R <= TILE ? (C) : 1, p + i * STRIDE, v, stride, keys, at,  \
-                       width, acc + i * width);
+            weigh_tile(kind, R, (C) * R <= TILE ? (C) : 1, p + i * STRIDE, v, stride, keys, ahead, \
+                       at, width, acc + i * width);
     WEIGH(16)
     WEIGH(8)
     WEIGH(4)
@@ -361,9 +381,9 @@ static void weigh_f32(const float *p, int64_t rows, const het__attention_rows *v
                       float *acc)
 {
     if (rows < SCORE_ROWS)
-        weigh_rows(HET__ATTN_KIND_F32, 1, p, rows, v->data, v->stride, v->count, width, acc);
+        weigh_rows(HET__ATTN_KIND_F32, 1, p, rows, v->data, v->stride, v->count, v->ahead, width, acc);
     else
-        weigh_rows(HET__ATTN_KIND_F32, SCORE_ROWS, p, rows, v->data, v->stride, v->count, width,
+        weigh_rows(HET__ATTN_KIND_F32, SCORE_ROWS, p, rows, v->data, v->stride, v->count, v->ahead, width,
                    acc);
 }
 
@@ -372,13 +392,13 @@ static void weigh_f16(const float *p, int64_t rows, const het__attention_rows *v
 {
     const het__attention_kind f16 = HET__ATTN_KIND_F16;
     if (rows == 1)
-        weigh_rows(f16, 1, p, rows, v->data, v->stride, v->count, width, acc);
+        weigh_rows(f16, 1, p, rows, v->data, v->stride, v->count, v->ahead, width, acc);
     else if (rows == 2)
-        weigh_rows(f16, 2, p, rows, v->data, v->stride, v->count, width, acc);
+        weigh_rows(f16, 2, p, rows, v->data, v->stride, v->count, v->ahead, width, acc);
     else if (rows == 4 || DIRECT_ROWS == 4)
-        weigh_rows(f16, 4, p, rows, v->data, v->stride, v->count, width, acc);
+        weigh_rows(f16, 4, p, rows, v->data, v->stride, v->count, v->ahead, width, acc);
     else
-        weigh_rows(f16, 8, p, rows, v->data, v->stride, v->count, width, acc);
+        weigh_rows(f16, 8, p, rows, v->data, v->stride, v->count, v->ahead, width, acc);
 }
 
 static void math_weigh(const float *p, int64_t rows, const het__attention_rows *v, int64_t width,
@@ -392,13 +412,8 @@ static void math_weigh(const float *p, int64_t rows, const het__attention_rows *
 
 /* ---- rows ---- */
 
-static void load_row(float *target, const unsigned char *source, het__attention_kind kind,
-                     int64_t size)
+VEC_INLINE void load_f16(float *target, const unsigned char *source, int64_t size)
 {
-    if (kind == HET__ATTN_KIND_F32) {
-        memcpy(target, source, (size_t)size * sizeof *target);
-        return;
-    }
     int64_t d = 0;
     for (; d + VL <= size; d += VL)
         vf_store(target + d, vf_load_f16(source + 2 * d));
@@ -412,11 +427,16 @@ static void load_row(float *target, const unsigned char *source, het__attention_
 static void math_load(float *target, int64_t stride, const het__attention_rows *source,
                       int64_t size, int64_t width)
 {
-    const unsigned char *from = source->data;
+    const unsigned char *from = source->data, *ahead = source->ahead;
     for (int64_t j = 0; j < source->count; j++, from += source->stride, target += stride) {
-        load_row(target, from, source->kind, size);
-        if (size < width)
-            memset(target + size, 0, (size_t)(width - size) * sizeof *target);
+        if (source->kind == HET__ATTN_KIND_F16)
+            load_f16(target, from, size);
+        else
+            memcpy(target, from, (size_t)size * sizeof *target);
+        for (int64_t d = size; d < width; d++)
+            target[d] = 0;
+        for (size_t i = 0; ahead && i < source->stride; i += 64)
+            __builtin_prefetch(ahead + (size_t)j * source->stride + i, 0, 2);
     }
 }
 

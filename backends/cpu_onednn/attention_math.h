@@ -35,6 +35,7 @@ typedef struct het__attention_rows {
     size_t stride; /* bytes from row to row */
     int64_t count;
     het__attention_kind kind;
+    const void *ahead; /* rows that will be wanted next, stride apart; NULL: unknown */
 } het__attention_rows;
 
 typedef struct het__attention_math {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Speed of attention, next to what the processor does at best in the same second:
  *
- *     check_kernels --bench attention [level] [shape]
+ *     check_kernels --bench attention [level] [shape] [step]
  *
  * Prompts are judged by operations against the peak of F32, single tokens by bytes of the cache
  * against reading memory; several layers, so that none is found in a cache. Attention, peak and
@@ -224,8 +224,9 @@ int bench_attention_main(int argc, char **argv)
                 continue;
             for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++)
                 for (uint32_t threads = 1; threads <= 2; threads++)
-                    bench_one(*l, &shapes[s], f32 ? HET_DTYPE_F32 : HET_DTYPE_F16, steps[i][0],
-                              steps[i][1], threads);
+                    if (argc < 3 || i == (size_t)atoi(argv[2]))
+                        bench_one(*l, &shapes[s], f32 ? HET_DTYPE_F32 : HET_DTYPE_F16, steps[i][0],
+                                  steps[i][1], threads);
         }
     }
     return 0;
