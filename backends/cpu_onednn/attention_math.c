@@ -161,79 +161,50 @@ VEC_INLINE void scores_tile(het__attention_kind kind, int R, int J, const float 
 
 /* R rows with any keys: what is left at the end is computed with keys before it once more. */
 VEC_INLINE void scores_rows(het__attention_kind kind, int R, const float *q, int64_t width,
-                            const unsigned char *k, size_t stride, int64_t keys,
-                            const unsigned char *ahead, float *out)
+                            const het__attention_rows *k, float *out)
 {
     const int J = VL / R;
+    const unsigned char *data = k->data, *ahead = k->ahead;
+    const size_t stride = k->stride;
     int64_t j = 0;
-    for (; j + J <= keys; j += J) {
-        const unsigned char *next = ahead ? ahead + (size_t)j * stride : NULL;
-        scores_tile(kind, R, J, q, width, k + (size_t)j * stride, stride, next, out + j);
-    }
-    if (j < keys && keys >= J) {
-        j = keys - J;
-        scores_tile(kind, R, J, q, width, k + (size_t)j * stride, stride, NULL, out + j);
+    for (; j + J <= k->count; j += J)
+        scores_tile(kind, R, J, q, width, data + (size_t)j * stride, stride,
+                    ahead ? ahead + (size_t)j * stride : NULL, out + j);
+    if (j < k->count && k->count >= J) {
+        j = k->count - J;
+        scores_tile(kind, R, J, q, width, data + (size_t)j * stride, stride, NULL, out + j);
         return;
     }
-    for (; j < keys; j++)
-        scores_tile(kind, R, 1, q, width, k + (size_t)j * stride, stride, NULL, out + j);
+    for (; j < k->count; j++)
+        scores_tile(kind, R, 1, q, width, data + (size_t)j * stride, stride, NULL, out + j);
 }
 
-static void scores_1_f32(const float *q, int64_t width, const unsigned char *k, size_t stride,
-                         int64_t keys, const unsigned char *ahead, float *out)
-{
-    scores_rows(HET__ATTN_KIND_F32, 1, q, width, k, stride, keys, ahead, out);
-}
+typedef void (*scores_fn)(const float *q, int64_t width, const het__attention_rows *k, float *out);
 
-static void scores_many_f32(const float *q, int64_t width, const unsigned char *k, size_t stride,
-                            int64_t keys, const unsigned char *ahead, float *out)
-{
-    scores_rows(HET__ATTN_KIND_F32, SCORE_ROWS, q, width, k, stride, keys, ahead, out);
-}
-
-static void scores_1_f16(const float *q, int64_t width, const unsigned char *k, size_t stride,
-                         int64_t keys, const unsigned char *ahead, float *out)
-{
-    scores_rows(HET__ATTN_KIND_F16, 1, q, width, k, stride, keys, ahead, out);
-}
-
-static void scores_2_f16(const float *q, int64_t width, const unsigned char *k, size_t stride,
-                         int64_t keys, const unsigned char *ahead, float *out)
-{
-    scores_rows(HET__ATTN_KIND_F16, 2, q, width, k, stride, keys, ahead, out);
-}
-
-static void scores_4_f16(const float *q, int64_t width, const unsigned char *k, size_t stride,
-                         int64_t keys, const unsigned char *ahead, float *out)
-{
-    scores_rows(HET__ATTN_KIND_F16, 4, q, width, k, stride, keys, ahead, out);
-}
-
-#if DIRECT_ROWS == 8
-static void scores_8_f16(const float *q, int64_t width, const unsigned char *k, size_t stride,
-                         int64_t keys, const unsigned char *ahead, float *out)
-{
-    scores_rows(HET__ATTN_KIND_F16, 8, q, width, k, stride, keys, ahead, out);
-}
-#else
-#define scores_8_f16 scores_4_f16
-#endif
-
-typedef void (*scores_fn)(const float *q, int64_t width, const unsigned char *k, size_t stride,
-                          int64_t keys, const unsigned char *ahead, float *out);
+#define SCORES(R, type, kind)                                                                    \
+    static void scores_##R##_##type(const float *q, int64_t width, const het__attention_rows *k, \
+                                    float *out)                                                  \
+    {                                                                                            \
+        scores_rows(HET__ATTN_KIND_##kind, R < VL ? R : VL, q, width, k, out);                   \
+    }
+SCORES(1, f32, F32)
+SCORES(2, f32, F32)
+SCORES(4, f32, F32)
+SCORES(1, f16, F16)
+SCORES(2, f16, F16)
+SCORES(4, f16, F16)
+SCORES(8, f16, F16)
 
 /* The best tile for so many rows, and how many it takes. */
 static scores_fn scores_choose(het__attention_kind kind, int64_t rows, int64_t *step)
 {
+    static const scores_fn direct[] = { scores_1_f16, scores_2_f16, scores_4_f16, scores_8_f16 };
     if (kind == HET__ATTN_KIND_F32) {
-        *step = rows < SCORE_ROWS ? 1 : SCORE_ROWS;
-        return rows < SCORE_ROWS ? scores_1_f32 : scores_many_f32;
+        *step = rows < SCORE_ROWS ? rows : SCORE_ROWS;
+        return *step == 1 ? scores_1_f32 : *step == 2 ? scores_2_f32 : scores_4_f32;
     }
     *step = rows < DIRECT_ROWS ? rows : DIRECT_ROWS;
-    return *step == 1   ? scores_1_f16
-           : *step == 2 ? scores_2_f16
-           : *step == 4 ? scores_4_f16
-                        : scores_8_f16;
+    return direct[*step == 1 ? 0 : *step == 2 ? 1 : *step == 4 ? 2 : 3];
 }
 
 static void math_scores(const float *q, int64_t rows, int64_t width, const het__attention_rows *k,
@@ -241,14 +212,16 @@ static void math_scores(const float *q, int64_t rows, int64_t width, const het__
 {
     int64_t step;
     const scores_fn run = scores_choose(k->kind, rows, &step);
-    const unsigned char *data = k->data, *ahead = k->ahead;
     int64_t near = rows == step ? k->count : NEAR_BYTES / (int64_t)k->stride / 16 * 16;
     near = near < 16 ? 16 : near;
     for (int64_t j = 0; j < k->count; j += near) {
-        const int64_t keys = k->count - j < near ? k->count - j : near;
+        het__attention_rows part = *k;
+        part.data = (const unsigned char *)k->data + (size_t)j * k->stride;
+        part.count = k->count - j < near ? k->count - j : near;
+        if (k->ahead)
+            part.ahead = (const unsigned char *)k->ahead + (size_t)j * k->stride;
         for (int64_t i = 0; i < rows; i += step)
-            run(q + i * width, width, data + (size_t)j * k->stride, k->stride, keys,
-                ahead ? ahead + (size_t)j * k->stride : NULL, out + i * STRIDE + j);
+            run(q + i * width, width, &part, out + i * STRIDE + j);
     }
 }
 
@@ -326,23 +299,24 @@ static float math_soften(float *s, int64_t first, int64_t end, int64_t low, int6
 /* ---- weigh ---- */
 
 VEC_INLINE void weigh_tile(het__attention_kind kind, int R, int C, const float *p,
-                           const unsigned char *v, size_t stride, int64_t keys,
-                           const unsigned char *ahead, int64_t at, int64_t width, float *acc)
+                           const het__attention_rows *rows, int64_t at, int64_t width, float *acc)
 {
-    vf s[16]; /* TILE are used */
     const size_t bytes = kind == HET__ATTN_KIND_F16 ? 2 : 4;
+    const unsigned char *v = rows->data, *ahead = rows->ahead;
+    vf s[16]; /* TILE are used */
     VEC_UNROLL
     for (int i = 0; i < R; i++)
         VEC_UNROLL
         for (int c = 0; c < C; c++)
             s[i * C + c] = vf_load(acc + i * width + at + c * VL);
-    for (int64_t j = 0; j < keys; j++, v += stride) {
+    for (int64_t j = 0; j < rows->count; j++, v += rows->stride) {
         vf b[16];
         VEC_UNROLL
         for (int c = 0; c < C; c++)
             b[c] = element(kind, v, at + c * VL);
         if (kind != HET__ATTN_KIND_F32 && ahead)
-            fetch(ahead + (size_t)j * stride + (size_t)at * bytes, (size_t)(C * VL) * bytes);
+            fetch(ahead + (size_t)j * rows->stride + (size_t)at * bytes,
+                  (size_t)(C * VL) * bytes);
         VEC_UNROLL
         for (int i = 0; i < R; i++) {
             const vf a = vf_bcast(p + i * STRIDE + j);
@@ -358,17 +332,16 @@ VEC_INLINE void weigh_tile(het__attention_kind kind, int R, int C, const float *
             vf_store(acc + i * width + at + c * VL, s[i * C + c]);
 }
 
-/* R rows: the head in tiles as wide as fit, each for all rows before the next. */
+/* Any rows, R at once: the head in tiles as wide as fit, each for all rows before the next. */
 VEC_INLINE void weigh_rows(het__attention_kind kind, int R, const float *p, int64_t rows,
-                           const unsigned char *v, size_t stride, int64_t keys,
-                           const unsigned char *ahead, int64_t width, float *acc)
+                           const het__attention_rows *v, int64_t width, float *acc)
 {
     int64_t at = 0;
 #define WEIGH(C)                                                                                 \
     for (; (C) * R <= TILE && at + (C) * VL <= width; at += (C) * VL)                            \
         for (int64_t i = 0; i < rows; i += R)                                                    \
-            weigh_tile(kind, R, (C) * R <= TILE ? (C) : 1, p + i * STRIDE, v, stride, keys, ahead, \
-                       at, width, acc + i * width);
+            weigh_tile(kind, R, (C) * R <= TILE ? (C) : 1, p + i * STRIDE, v, at, width,         \
+                       acc + i * width);
     WEIGH(16)
     WEIGH(8)
     WEIGH(4)
@@ -381,10 +354,9 @@ static void weigh_f32(const float *p, int64_t rows, const het__attention_rows *v
                       float *acc)
 {
     if (rows < SCORE_ROWS)
-        weigh_rows(HET__ATTN_KIND_F32, 1, p, rows, v->data, v->stride, v->count, v->ahead, width, acc);
+        weigh_rows(HET__ATTN_KIND_F32, 1, p, rows, v, width, acc);
     else
-        weigh_rows(HET__ATTN_KIND_F32, SCORE_ROWS, p, rows, v->data, v->stride, v->count, v->ahead, width,
-                   acc);
+        weigh_rows(HET__ATTN_KIND_F32, SCORE_ROWS, p, rows, v, width, acc);
 }
 
 static void weigh_f16(const float *p, int64_t rows, const het__attention_rows *v, int64_t width,
@@ -392,13 +364,13 @@ static void weigh_f16(const float *p, int64_t rows, const het__attention_rows *v
 {
     const het__attention_kind f16 = HET__ATTN_KIND_F16;
     if (rows == 1)
-        weigh_rows(f16, 1, p, rows, v->data, v->stride, v->count, v->ahead, width, acc);
+        weigh_rows(f16, 1, p, rows, v, width, acc);
     else if (rows == 2)
-        weigh_rows(f16, 2, p, rows, v->data, v->stride, v->count, v->ahead, width, acc);
+        weigh_rows(f16, 2, p, rows, v, width, acc);
     else if (rows == 4 || DIRECT_ROWS == 4)
-        weigh_rows(f16, 4, p, rows, v->data, v->stride, v->count, v->ahead, width, acc);
+        weigh_rows(f16, 4, p, rows, v, width, acc);
     else
-        weigh_rows(f16, 8, p, rows, v->data, v->stride, v->count, v->ahead, width, acc);
+        weigh_rows(f16, 8, p, rows, v, width, acc);
 }
 
 static void math_weigh(const float *p, int64_t rows, const het__attention_rows *v, int64_t width,

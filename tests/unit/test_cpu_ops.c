@@ -580,6 +580,165 @@ static void attention(void)
     check_all(attentions, COUNT(attentions), HET_PRECISION_EXACT, false);
 }
 
+/* Contexts of several splits, windows that begin and end within one, every usual size of heads. */
+static const spec long_attentions[] = {
+    { "long, 1 head each", ATTENTION(2, 2, 64, 64, 0, 0, 64, false, 1e4f, 1, 1),
+      .state = HET_DTYPE_F16, .sequences = 3, .past = 700 },
+    { "long, 2, cap", ATTENTION(2, 1, 256, 64, 50, 0, 256, false, 1e4f, 1, 1),
+      .state = HET_DTYPE_F16, .sequences = 2, .past = 520 },
+    { "long, 4, window", ATTENTION(4, 1, 128, 64, 0, 300, 64, true, 1e4f, 1, 1),
+      .state = HET_DTYPE_F16, .past = 800 },
+    { "long, 8, window", ATTENTION(8, 1, 64, 64, 0, 100, NO_ROPE), .state = HET_DTYPE_F16,
+      .sequences = 4, .past = 600 },
+    { "long, 7", ATTENTION(7, 1, 96, 64, 0, 0, NO_ROPE), .state = HET_DTYPE_F16, .past = 500 },
+    { "long, 3, cap, window", ATTENTION(3, 1, 80, 32, 20, 257, NO_ROPE), .state = HET_DTYPE_F32,
+      .sequences = 2, .past = 777 },
+    { "long, odd pages", ATTENTION(5, 1, 48, 24, 0, 0, NO_ROPE), .state = HET_DTYPE_F32,
+      .past = 600 },
+    { "long, many sequences", ATTENTION(2, 1, 32, 64, 0, 0, NO_ROPE), .state = HET_DTYPE_F16,
+      .sequences = 7, .past = 900, .normed_heads = true },
+};
+
+static void attention_long(void)
+{
+    check_all(long_attentions, COUNT(long_attentions), HET_PRECISION_EXACT, false);
+}
+
+static void *data_of(rig *r, const char *name)
+{
+    for (uint32_t v = 0; v < r->graph.value_count; v++)
+        if (strcmp(r->graph.values[v].name, name) == 0)
+            return rig_data(r, v);
+    TEST_FAIL("no value %s", name);
+    return NULL;
+}
+
+/* Tokens [from, to) of a sequence with a past; columns of q and of k and v. */
+static void run_chunk(rig *r, const spec *s, const float *q, const float *k, const float *v,
+                      int64_t from, int64_t to, float *out)
+{
+    const het__attention_attrs *a = &s->attrs.attention;
+    const int64_t wide = (int64_t)a->heads * a->head_size, n = to - from;
+    const int64_t narrow = (int64_t)a->kv_heads * a->head_size;
+    const int32_t segment[4] = { 0, (int32_t)n, (int32_t)(s->past + from), 0 };
+    int32_t *pages = data_of(r, "pages");
+    memcpy(data_of(r, "q"), q + from * wide, (size_t)(n * wide) * sizeof *q);
+    memcpy(data_of(r, "k"), k + from * narrow, (size_t)(n * narrow) * sizeof *k);
+    memcpy(data_of(r, "v"), v + from * narrow, (size_t)(n * narrow) * sizeof *v);
+    memcpy(data_of(r, "segments"), segment, sizeof segment);
+    for (int32_t i = 0; i < PAGES_MAX; i++)
+        pages[i] = (i * 11 + 5) % PAGES_MAX;
+    for (int64_t i = 0; i < n; i++) {
+        const int64_t p = s->past + from + i;
+        ((int32_t *)data_of(r, "positions"))[i] = (int32_t)p;
+        ((int32_t *)data_of(r, "slots"))[i] =
+            (int32_t)(pages[p / a->page_size] * a->page_size + p % a->page_size);
+    }
+    r->symbols[HET__SYM_TOKENS] = n;
+    r->symbols[HET__SYM_SEQUENCES] = 1;
+    r->symbols[HET__SYM_PAGES] = (s->past + to + a->page_size - 1) / a->page_size;
+    r->symbols[HET__SYM_CONTEXT] = s->past + from;
+    rig_run(r);
+    memcpy(out + from * wide, rig_data(r, r->graph.nodes[0].outputs[0]),
+           (size_t)(n * wide) * sizeof *out);
+}
+
+static void chunk_state(rig *r, const spec *s, const char *name)
+{
+    const het__attention_attrs *a = &s->attrs.attention;
+    const int64_t count = (int64_t)PAGES_MAX * a->page_size * a->kv_heads * a->head_size;
+    for (int64_t i = 0; i < count; i++) {
+        const float f = 2.0f * test_random_float(&seed);
+        const uint16_t h = het__f32_to_f16(f);
+        if (s->state == HET_DTYPE_F16)
+            memcpy((uint16_t *)data_of(r, name) + i, &h, 2);
+        else
+            memcpy((float *)data_of(r, name) + i, &f, 4);
+    }
+}
+
+static const spec chunk_specs[] = {
+    { "chunks, 8", ATTENTION(8, 1, 64, 64, 0, 0, 64, false, 1e4f, 1, 1), .state = HET_DTYPE_F16,
+      .past = 230, .wide = true },
+    { "chunks, 2, cap, window", ATTENTION(4, 2, 256, 16, 30, 300, 256, false, 1e4f, 1, 1),
+      .state = HET_DTYPE_F16, .past = 490, .wide = true },
+    { "chunks, 7, window", ATTENTION(7, 1, 80, 64, 0, 40, 80, true, 1e4f, 1, 1),
+      .state = HET_DTYPE_F16, .past = 200, .wide = true, .normed_heads = true },
+    { "chunks, 1, odd head", ATTENTION(3, 3, 13, 10, 0, 0, NO_ROPE), .state = HET_DTYPE_F32,
+      .past = 300, .wide = true },
+};
+
+/* A query gets the same bits alone and among others. */
+static void check_chunks(const spec *s, rig *r)
+{
+    static const int64_t sizes[] = { TOKENS_MAX, 1, 3, 64, 17 };
+    const het__attention_attrs *a = &s->attrs.attention;
+    const int64_t wide = (int64_t)a->heads * a->head_size * TOKENS_MAX;
+    float *whole = calloc((size_t)wide, sizeof *whole), *out = calloc((size_t)wide, sizeof *out);
+    const float *q = random_floats(r, wide, 1), *k = random_floats(r, wide, 1);
+    const float *v = random_floats(r, wide, 1);
+    CHECK(whole && out && q && k && v);
+    for (size_t i = 0; whole && out && i < COUNT(sizes); i++) {
+        seed = 99;
+        chunk_state(r, s, "keys");
+        chunk_state(r, s, "values");
+        memset(out, 0, (size_t)wide * sizeof *out);
+        for (int64_t t = 0; t < TOKENS_MAX; t += sizes[i])
+            run_chunk(r, s, q, k, v, t, t + sizes[i] < TOKENS_MAX ? t + sizes[i] : TOKENS_MAX, out);
+        if (i == 0)
+            memcpy(whole, out, (size_t)wide * sizeof *out);
+        test_checks++;
+        if (memcmp(whole, out, (size_t)wide * sizeof *out) != 0)
+            TEST_FAIL("%s, %s: chunks of %" PRId64 " give other bits", s->name,
+                      getenv("HETINFER_CPU_LEVEL"), sizes[i]);
+    }
+    free(whole);
+    free(out);
+}
+
+static void chunks_keep_bits(void)
+{
+    for (const het__cpu_level *const *l = het__cpu_levels(); *l; l++)
+        for (size_t i = 0; i < COUNT(chunk_specs); i++) {
+            static rig r;
+            set_level(*l);
+            if (start(&r, "cpu_onednn", &chunk_specs[i], 2, HET_PRECISION_EXACT, false))
+                check_chunks(&chunk_specs[i], &r);
+            rig_close(&r);
+        }
+}
+
+/* Scratch of a program for so many pages. */
+static size_t scratch_for(const spec *s, int64_t pages, size_t *worker)
+{
+    static rig r;
+    het_error err = HET_ERROR_INIT;
+    size_t bytes = 0;
+    rig_init(&r, "cpu_onednn");
+    CHECK_INT(rig_open_device(&r, &err), HET_OK);
+    r.symbols_max[HET__SYM_TOKENS] = 512;
+    r.symbols_max[HET__SYM_PAGES] = r.symbols_max[HET__SYM_STATE_PAGES] = pages;
+    s->build(&r, s);
+    if (r.device && rig_compile(&r)) {
+        bytes = r.program->bytes;
+        *worker = r.program->worker_stride;
+    }
+    rig_close(&r);
+    return bytes;
+}
+
+/* A thread's scratch knows nothing of the context; what all share for sequences with few rows
+ * grows by less than a seventh of what one layer's keys and values do. */
+static void scratch_beside_the_context(void)
+{
+    size_t worker[2] = { 0, 1 };
+    const spec *s = &chunk_specs[0];
+    const size_t small = scratch_for(s, 8, &worker[0]), large = scratch_for(s, 512, &worker[1]);
+    const size_t cache = 2 * 504 * 64 * 64 * sizeof(uint16_t);
+    CHECK_INT(worker[0], worker[1]);
+    CHECK(small > 0 && large - small < cache / 7);
+}
+
 #define SQUARE 2048
 
 /* x -> norm -> linear, whose output may lie where x was: every thread must have read x before one
@@ -631,6 +790,9 @@ int main(void)
 {
     test_case(small_operations);
     test_case(attention);
+    test_case(attention_long);
+    test_case(chunks_keep_bits);
+    test_case(scratch_beside_the_context);
     test_case(products_exact);
     test_case(products_fast);
     test_case(products_mapped);
