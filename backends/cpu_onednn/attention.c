@@ -27,6 +27,7 @@
 #include "backends/cpu_onednn/attention_math.h"
 #include "backends/cpu_onednn/cpu.h"
 #include "lib/base/error.h"
+#include "lib/quant/quant.h"
 
 /* Rows of a block, as near as whole queries allow; less where their queries would take more than
  * BLOCK_BYTES. Every row more spares reading keys and values once more. */
@@ -34,7 +35,7 @@
 #define BLOCK_BYTES 65536
 /* Rows of a sequence whose splits are tasks of their own: their parts are kept. */
 #define FEW_ROWS 32
-/* Rows for which kernels read F16 in place. */
+/* Rows for which kernels read states in place. */
 #ifndef DIRECT_ROWS
 #define DIRECT_ROWS 8
 #endif
@@ -119,6 +120,8 @@ static void store(const attention *at, unsigned char *target, const float *head)
 {
     if (at->kind == HET__ATTN_KIND_F16)
         at->level->to_f16((uint16_t *)(void *)target, head, at->a.head_size);
+    else if (at->kind == HET__ATTN_KIND_Q8)
+        het__q8_0_encode(head, target, at->a.head_size);
     else
         memcpy(target, head, (size_t)at->a.head_size * sizeof(float));
 }
@@ -536,10 +539,11 @@ static void set_shape(het__cpu_build *build, const het__node *node, attention *a
     at->math = het__attention_math_for(at->level->name);
     at->q_value = het__cpu_value(build, node, HET__ATTN_Q);
     at->segment_extent = het__cpu_value(build, node, HET__ATTN_SEGMENTS)->extent[0];
-    const bool half =
-        het__cpu_value(build, node, HET__ATTN_K_STATE)->dtype == HET_DTYPE_F16;
-    at->kind = half ? HET__ATTN_KIND_F16 : HET__ATTN_KIND_F32;
-    at->row_bytes = (size_t)at->a.head_size * (half ? 2 : 4);
+    const het_dtype state = het__cpu_value(build, node, HET__ATTN_K_STATE)->dtype;
+    at->kind = state == HET_DTYPE_F16    ? HET__ATTN_KIND_F16
+               : state == HET_DTYPE_Q8_0 ? HET__ATTN_KIND_Q8
+                                         : HET__ATTN_KIND_F32;
+    at->row_bytes = (size_t)het_dtype_bytes(state, at->a.head_size);
     at->share = at->a.heads / at->a.kv_heads;
     at->width = (int64_t)het__round_up((size_t)at->a.head_size, HET__ATTN_LANES);
     at->stride = at->width + HET__ATTN_LANES; /* off the powers of two, as HET__ATTN_STRIDE */

@@ -8,8 +8,8 @@
  *
  *   weigh    R queries x C vectors of the head, lanes along the head, R C <= TILE
  *
- * Keys and values are read from F16 in the tile where few rows share them, so that they pass
- * through registers once; for many rows they come as F32.
+ * Keys and values are read from F16 or Q8_0 in the tile where few rows share them, so that they
+ * pass through registers once; for many rows they come as F32.
  */
 #include "backends/cpu_onednn/vec.h"
 
@@ -40,6 +40,7 @@
 #endif
 
 #define STRIDE HET__ATTN_STRIDE
+#define Q8_BYTES 34 /* of a block */
 /* Bytes of keys that one row after another is multiplied with: half of a first-level cache. */
 #define NEAR_BYTES 16384
 /* Rows of queries for which a tile of F16 is best: the most that fit. */
@@ -107,12 +108,35 @@ VEC_INLINE float largest_lane(vf a)
 #endif
 }
 
+/* An F16 scale in all lanes. */
+VEC_INLINE vf half_everywhere(const unsigned char *p)
+{
+    uint16_t h;
+    memcpy(&h, p, sizeof h);
+#if HET__LEVEL == HET__LEVEL_GENERIC
+    return vf_set(vec_f16_value(h));
+#else
+    return vf_set(_cvtsh_ss(h));
+#endif
+}
+
 /* Elements [at, at + VL) of a row. */
 VEC_INLINE vf element(het__attention_kind kind, const unsigned char *row, int64_t at)
 {
     if (kind == HET__ATTN_KIND_F16)
         return vf_load_f16(row + 2 * at);
+    if (kind == HET__ATTN_KIND_Q8) {
+        const unsigned char *block = row + at / 32 * Q8_BYTES;
+        const vf codes = vf_from_vi(vi_load_s8(block + 2 + at % 32));
+        return vf_mul(codes, half_everywhere(block));
+    }
     return vf_load((const float *)(const void *)row + at);
+}
+
+/* Bytes of so many elements, rounded down. */
+VEC_INLINE size_t element_bytes(het__attention_kind kind, int64_t elements)
+{
+    return (size_t)elements * (kind == HET__ATTN_KIND_F32 ? 4 : kind == HET__ATTN_KIND_F16 ? 2 : 1);
 }
 
 /* Brings the next rows to the second-level cache: the first would have to hold them beside those
@@ -132,7 +156,6 @@ VEC_INLINE void scores_tile(het__attention_kind kind, int R, int J, const float 
                             const unsigned char *k, size_t stride,
                             const unsigned char *ahead, float *out)
 {
-    const size_t bytes = kind == HET__ATTN_KIND_F16 ? 2 : 4;
     vf acc[VL];
     VEC_UNROLL
     for (int i = 0; i < VL; i++)
@@ -143,7 +166,7 @@ VEC_INLINE void scores_tile(het__attention_kind kind, int R, int J, const float 
         for (int j = 0; j < J; j++)
             b[j] = element(kind, k + (size_t)j * stride, d);
         if (kind != HET__ATTN_KIND_F32 && ahead)
-            fetch(ahead + (size_t)(d * J) * bytes, (size_t)(J * VL) * bytes);
+            fetch(ahead + element_bytes(kind, d * J), element_bytes(kind, J * VL));
         VEC_UNROLL
         for (int i = 0; i < R; i++) {
             const vf a = vf_load(q + i * width + d);
@@ -194,17 +217,24 @@ SCORES(1, f16, F16)
 SCORES(2, f16, F16)
 SCORES(4, f16, F16)
 SCORES(8, f16, F16)
+SCORES(1, q8, Q8)
+SCORES(2, q8, Q8)
+SCORES(4, q8, Q8)
+SCORES(8, q8, Q8)
 
 /* The best tile for so many rows, and how many it takes. */
 static scores_fn scores_choose(het__attention_kind kind, int64_t rows, int64_t *step)
 {
-    static const scores_fn direct[] = { scores_1_f16, scores_2_f16, scores_4_f16, scores_8_f16 };
+    static const scores_fn direct[2][4] = {
+        { scores_1_f16, scores_2_f16, scores_4_f16, scores_8_f16 },
+        { scores_1_q8, scores_2_q8, scores_4_q8, scores_8_q8 },
+    };
     if (kind == HET__ATTN_KIND_F32) {
         *step = rows < SCORE_ROWS ? rows : SCORE_ROWS;
         return *step == 1 ? scores_1_f32 : *step == 2 ? scores_2_f32 : scores_4_f32;
     }
     *step = rows < DIRECT_ROWS ? rows : DIRECT_ROWS;
-    return direct[*step == 1 ? 0 : *step == 2 ? 1 : *step == 4 ? 2 : 3];
+    return direct[kind == HET__ATTN_KIND_Q8][*step == 1 ? 0 : *step == 2 ? 1 : *step == 4 ? 2 : 3];
 }
 
 static void math_scores(const float *q, int64_t rows, int64_t width, const het__attention_rows *k,
@@ -301,7 +331,6 @@ static float math_soften(float *s, int64_t first, int64_t end, int64_t low, int6
 VEC_INLINE void weigh_tile(het__attention_kind kind, int R, int C, const float *p,
                            const het__attention_rows *rows, int64_t at, int64_t width, float *acc)
 {
-    const size_t bytes = kind == HET__ATTN_KIND_F16 ? 2 : 4;
     const unsigned char *v = rows->data, *ahead = rows->ahead;
     vf s[16]; /* TILE are used */
     VEC_UNROLL
@@ -315,8 +344,8 @@ VEC_INLINE void weigh_tile(het__attention_kind kind, int R, int C, const float *
         for (int c = 0; c < C; c++)
             b[c] = element(kind, v, at + c * VL);
         if (kind != HET__ATTN_KIND_F32 && ahead)
-            fetch(ahead + (size_t)j * rows->stride + (size_t)at * bytes,
-                  (size_t)(C * VL) * bytes);
+            fetch(ahead + (size_t)j * rows->stride + element_bytes(kind, at),
+                  element_bytes(kind, C * VL));
         VEC_UNROLL
         for (int i = 0; i < R; i++) {
             const vf a = vf_bcast(p + i * STRIDE + j);
@@ -359,18 +388,29 @@ static void weigh_f32(const float *p, int64_t rows, const het__attention_rows *v
         weigh_rows(HET__ATTN_KIND_F32, SCORE_ROWS, p, rows, v, width, acc);
 }
 
+VEC_INLINE void weigh_direct(het__attention_kind kind, const float *p, int64_t rows,
+                             const het__attention_rows *v, int64_t width, float *acc)
+{
+    if (rows == 1)
+        weigh_rows(kind, 1, p, rows, v, width, acc);
+    else if (rows == 2)
+        weigh_rows(kind, 2, p, rows, v, width, acc);
+    else if (rows == 4 || DIRECT_ROWS == 4)
+        weigh_rows(kind, 4, p, rows, v, width, acc);
+    else
+        weigh_rows(kind, 8, p, rows, v, width, acc);
+}
+
 static void weigh_f16(const float *p, int64_t rows, const het__attention_rows *v, int64_t width,
                       float *acc)
 {
-    const het__attention_kind f16 = HET__ATTN_KIND_F16;
-    if (rows == 1)
-        weigh_rows(f16, 1, p, rows, v, width, acc);
-    else if (rows == 2)
-        weigh_rows(f16, 2, p, rows, v, width, acc);
-    else if (rows == 4 || DIRECT_ROWS == 4)
-        weigh_rows(f16, 4, p, rows, v, width, acc);
-    else
-        weigh_rows(f16, 8, p, rows, v, width, acc);
+    weigh_direct(HET__ATTN_KIND_F16, p, rows, v, width, acc);
+}
+
+static void weigh_q8(const float *p, int64_t rows, const het__attention_rows *v, int64_t width,
+                     float *acc)
+{
+    weigh_direct(HET__ATTN_KIND_Q8, p, rows, v, width, acc);
 }
 
 static void math_weigh(const float *p, int64_t rows, const het__attention_rows *v, int64_t width,
@@ -378,6 +418,8 @@ static void math_weigh(const float *p, int64_t rows, const het__attention_rows *
 {
     if (v->kind == HET__ATTN_KIND_F32)
         weigh_f32(p, rows, v, width, acc);
+    else if (v->kind == HET__ATTN_KIND_Q8)
+        weigh_q8(p, rows, v, width, acc);
     else
         weigh_f16(p, rows, v, width, acc);
 }
@@ -403,6 +445,9 @@ static void math_load(float *target, int64_t stride, const het__attention_rows *
     for (int64_t j = 0; j < source->count; j++, from += source->stride, target += stride) {
         if (source->kind == HET__ATTN_KIND_F16)
             load_f16(target, from, size);
+        else if (source->kind == HET__ATTN_KIND_Q8)
+            for (int64_t d = 0; d < size; d += VL)
+                vf_store(target + d, element(HET__ATTN_KIND_Q8, from, d));
         else
             memcpy(target, from, (size_t)size * sizeof *target);
         for (int64_t d = size; d < width; d++)

@@ -27,6 +27,7 @@
 typedef enum het__attention_kind {
     HET__ATTN_KIND_F32,
     HET__ATTN_KIND_F16,
+    HET__ATTN_KIND_Q8, /* blocks of 32 codes behind an F16 scale */
 } het__attention_kind;
 
 /* Keys or values of one head at neighbouring positions. */

@@ -144,7 +144,8 @@ static int count_work(bench *b)
         return status;
     const int64_t context = r->depth + r->generate / 2;
     status = count_step(b, HET_PHASE_DECODE, 1, context, &info);
-    const double kv = (double)b->engine->info.kv_bytes_per_token * (r->settings.kv == 1 ? 2 : 1);
+    const double share = r->settings.kv == 2 ? 34.0 / 64 : r->settings.kv == 1 ? 2 : 1;
+    const double kv = (double)b->engine->info.kv_bytes_per_token * share;
     b->token_bytes = info.weight_bytes + kv * (double)context;
     return status;
 }

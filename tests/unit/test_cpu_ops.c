@@ -281,6 +281,14 @@ static const void *index_data(const step *p, const char *name)
                                            : p->positions;
 }
 
+static void random_block(unsigned char *block)
+{
+    float x[32];
+    for (int i = 0; i < 32; i++)
+        x[i] = 2.0f * test_random_float(&seed);
+    het__q8_0_encode(x, block, 32);
+}
+
 static void fill_value(rig *r, uint32_t v, const step *p)
 {
     const het__value *value = &r->graph.values[v];
@@ -294,7 +302,9 @@ static void fill_value(rig *r, uint32_t v, const step *p)
         return;
     }
     const int64_t count = het__value_elements(value, r->symbols);
-    for (int64_t i = 0; i < count; i++) {
+    for (int64_t i = 0; value->dtype == HET_DTYPE_Q8_0 && i < count; i += 32)
+        random_block((unsigned char *)rig_data(r, v) + i / 32 * 34);
+    for (int64_t i = 0; value->dtype != HET_DTYPE_Q8_0 && i < count; i++) {
         const float f = 2.0f * test_random_float(&seed);
         const uint16_t h = het__f32_to_f16(f);
         if (value->dtype == HET_DTYPE_F16)
@@ -335,6 +345,11 @@ static double at(const het__value *value, const void *data, int64_t i)
 {
     if (value->dtype == HET_DTYPE_F16)
         return (double)het__f16_to_f32(((const uint16_t *)data)[i]);
+    if (value->dtype == HET_DTYPE_Q8_0) {
+        float block[32];
+        het__decoder(HET_DTYPE_Q8_0)((const unsigned char *)data + i / 32 * 34, block, 32);
+        return (double)block[i % 32];
+    }
     return (double)((const float *)data)[i];
 }
 
@@ -358,6 +373,8 @@ static void compare_value(rig *got, rig *want, uint32_t v, const spec *s)
     double tolerance = s->tolerance;
     if (s->state == HET_DTYPE_F16)
         tolerance = value->kind == HET__VALUE_STATE ? 1.0 / 1024 : 5e-5;
+    if (s->state == HET_DTYPE_Q8_0) /* the same with steps of 1/127, and the scale in F16 */
+        tolerance = value->kind == HET__VALUE_STATE ? 1.0 / 120 : 5e-4;
     test_checks++;
     if (!(worst <= tolerance * largest))
         TEST_FAIL("%s, %s, %" PRId64 " tokens, %u threads: value %u[%" PRId64
@@ -599,6 +616,21 @@ static const spec long_attentions[] = {
       .sequences = 7, .past = 900, .normed_heads = true },
 };
 
+static const spec q8_attentions[] = {
+    { "q8_0, 8", ATTENTION(8, 1, 64, 64, 0, 0, 64, false, 1e4f, 1, 1), .state = HET_DTYPE_Q8_0,
+      .sequences = 3, .past = 300 },
+    { "q8_0, 2, cap", ATTENTION(4, 2, 128, 16, 30, 70, 128, true, 1e4f, 1, 1),
+      .state = HET_DTYPE_Q8_0, .sequences = 2, .past = 120 },
+    { "q8_0, 1, 3, 5", ATTENTION(5, 5, 96, 64, 0, 0, NO_ROPE), .state = HET_DTYPE_Q8_0,
+      .sequences = 33, .past = 40 },
+    { "q8_0, 16", ATTENTION(16, 1, 32, 64, 0, 0, NO_ROPE), .state = HET_DTYPE_Q8_0, .past = 520 },
+};
+
+static void attention_q8(void)
+{
+    check_all(q8_attentions, COUNT(q8_attentions), HET_PRECISION_EXACT, false);
+}
+
 static void attention_long(void)
 {
     check_all(long_attentions, COUNT(long_attentions), HET_PRECISION_EXACT, false);
@@ -647,7 +679,9 @@ static void chunk_state(rig *r, const spec *s, const char *name)
 {
     const het__attention_attrs *a = &s->attrs.attention;
     const int64_t count = (int64_t)PAGES_MAX * a->page_size * a->kv_heads * a->head_size;
-    for (int64_t i = 0; i < count; i++) {
+    for (int64_t i = 0; s->state == HET_DTYPE_Q8_0 && i < count; i += 32)
+        random_block((unsigned char *)data_of(r, name) + i / 32 * 34);
+    for (int64_t i = 0; s->state != HET_DTYPE_Q8_0 && i < count; i++) {
         const float f = 2.0f * test_random_float(&seed);
         const uint16_t h = het__f32_to_f16(f);
         if (s->state == HET_DTYPE_F16)
@@ -666,6 +700,8 @@ static const spec chunk_specs[] = {
       .state = HET_DTYPE_F16, .past = 200, .wide = true, .normed_heads = true },
     { "chunks, 1, odd head", ATTENTION(3, 3, 13, 10, 0, 0, NO_ROPE), .state = HET_DTYPE_F32,
       .past = 300, .wide = true },
+    { "chunks, q8_0", ATTENTION(8, 2, 64, 64, 0, 0, 64, false, 1e4f, 1, 1),
+      .state = HET_DTYPE_Q8_0, .past = 230, .wide = true },
 };
 
 /* A query gets the same bits alone and among others. */
@@ -706,6 +742,61 @@ static void chunks_keep_bits(void)
                 check_chunks(&chunk_specs[i], &r);
             rig_close(&r);
         }
+}
+
+/* Attention of TOKENS_MAX tokens that remember nothing but each other. */
+static bool remembered(const spec *s, const float *q, const float *k, const float *v, float *out)
+{
+    static rig r;
+    const bool ready = start(&r, "cpu_onednn", s, 1, HET_PRECISION_EXACT, false);
+    if (ready)
+        run_chunk(&r, s, q, k, v, 0, TOKENS_MAX, out);
+    rig_close(&r);
+    return ready;
+}
+
+/* What rounding keys and values does. With elements up to A a scale is at most A/127, and errors
+ * are uniform in half of it, 0.0023 A deviation: scores of d products of them with queries of
+ * deviation s are off by 0.0023 A s scale sqrt(d), and so are the weights, relatively; the result,
+ * a mean of values, by no more than that times the values' deviation and the values' own error.
+ * Five times that for the largest of all; F16 is a sixteenth of it. */
+static void rounded_states(void)
+{
+    const size_t wide = 4 * 64 * TOKENS_MAX, narrow = 64 * TOKENS_MAX;
+    static const het_dtype types[] = { HET_DTYPE_F32, HET_DTYPE_F16, HET_DTYPE_Q8_0 };
+    float *q = calloc(wide, sizeof *q), *k = calloc(narrow, sizeof *k);
+    float *v = calloc(narrow, sizeof *v), *out[3];
+    seed = 31;
+    for (size_t i = 0; q && i < wide; i++)
+        q[i] = test_random_float(&seed);
+    for (size_t i = 0; k && v && i < narrow; i++) {
+        k[i] = test_random_float(&seed);
+        v[i] = test_random_float(&seed);
+    }
+    set_level(het__cpu_levels()[0]);
+    for (int i = 0; i < 3; i++) {
+        const spec s = { "rounded", ATTENTION(4, 1, 64, 64, 0, 0, NO_ROPE), .state = types[i],
+                         .wide = true };
+        out[i] = calloc(wide, sizeof *out[i]);
+        CHECK(q && k && v && out[i] && remembered(&s, q, k, v, out[i]));
+    }
+    const double uniform = 1 / sqrt(3.0); /* deviation of what lies in -1..1 */
+    const double scale = 1.0 / (64 / 16.0 + 1);
+    const double error = 1 / 127.0 / sqrt(12.0);
+    const double relative = error * uniform * scale * sqrt(64.0);
+    const double bound = 5 * (relative * uniform + error);
+    double worst[3] = { 0 };
+    for (int i = 1; i < 3; i++)
+        for (size_t j = 0; out[0] && out[i] && j < wide; j++)
+            worst[i] = fmax(worst[i], fabs((double)out[i][j] - (double)out[0][j]));
+    printf("rounded states: F16 %.2g, Q8_0 %.2g, bound %.2g\n", worst[1], worst[2], bound);
+    CHECK(worst[1] > 0 && worst[1] <= bound / 16);
+    CHECK(worst[2] > worst[1] && worst[2] <= bound);
+    for (int i = 0; i < 3; i++)
+        free(out[i]);
+    free(q);
+    free(k);
+    free(v);
 }
 
 /* Scratch of a program for so many pages. */
@@ -791,6 +882,8 @@ int main(void)
     test_case(small_operations);
     test_case(attention);
     test_case(attention_long);
+    test_case(attention_q8);
+    test_case(rounded_states);
     test_case(chunks_keep_bits);
     test_case(scratch_beside_the_context);
     test_case(products_exact);
