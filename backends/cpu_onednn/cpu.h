@@ -52,6 +52,8 @@ typedef struct het__cpu_constant {
     float *vector;
 } het__cpu_constant;
 
+typedef struct het__cpu_slab het__cpu_slab; /* weights.c */
+
 struct het__device {
     const het__host *host;
     const het__cpu_level *level;
@@ -61,6 +63,7 @@ struct het__device {
     bool round_small;  /* HETINFER_CPU_ROUND_SMALL: for tests */
     double alone_macs; /* programs with fewer products run on the calling thread alone */
     het__cpu_constant *constants;
+    het__cpu_slab *slabs; /* memory of re-laid weights */
     uint64_t weight_bytes, mapped_bytes;
     uint64_t scratch_bytes, launch_count, busy_ns;
 };

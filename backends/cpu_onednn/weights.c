@@ -57,7 +57,6 @@ static void drop_newest(het__device *device)
 {
     het__cpu_constant *c = device->constants;
     device->constants = c->next;
-    het__free(device->host->mem, c->matrix.packed);
     het__free(device->host->mem, c->vector);
     het__free(device->host->mem, c);
 }
@@ -78,6 +77,39 @@ static void tell_copied(const het__cpu_build *build, const void *data, size_t by
 {
     if (build->slice->constant_copied)
         build->slice->constant_copied(build->slice->user, data, bytes);
+}
+
+/* ---- memory of re-laid weights ---- */
+
+/* Slabs hold the matrices one behind the other: small ones then lie in huge pages too. Each is as
+ * large as all before it, within bounds. */
+#define SLAB_MIN ((size_t)1 << 20)
+#define SLAB_MAX ((size_t)64 << 20)
+
+struct het__cpu_slab {
+    struct het__cpu_slab *next;
+    size_t bytes, used; /* this head included */
+};
+
+/* Good until the device closes; NULL when out of memory. */
+static void *slab_take(het__device *device, size_t bytes)
+{
+    const size_t head = het__round_up(sizeof(het__cpu_slab), HET__ALIGN);
+    het__cpu_slab *slab = device->slabs;
+    bytes = het__round_up(bytes, HET__ALIGN);
+    if (!slab || slab->bytes - slab->used < bytes) {
+        size_t size = slab ? slab->bytes * 2 : SLAB_MIN;
+        size = size > SLAB_MAX ? SLAB_MAX : size;
+        size = size > head + bytes ? size : head + bytes;
+        slab = het__alloc(device->host->mem, size);
+        if (!slab)
+            return NULL;
+        *slab = (het__cpu_slab){ device->slabs, size, head };
+        device->slabs = slab;
+    }
+    void *data = (unsigned char *)slab + slab->used;
+    slab->used += bytes;
+    return data;
 }
 
 typedef struct pack_job {
@@ -104,7 +136,7 @@ static void pack_region(void *arg, uint32_t worker, uint32_t count)
 static het_status pack(het__cpu_build *build, het__cpu_matrix *m, size_t bytes)
 {
     het__device *device = build->device;
-    m->packed = het__alloc(device->host->mem, bytes);
+    m->packed = slab_take(device, bytes);
     if (!m->packed)
         return het__fail_nomem(build->err, "re-laid weights");
     const int64_t granule = device->level->granule(m);
@@ -204,4 +236,9 @@ void het__cpu_constants_free(het__device *device)
 {
     while (device->constants)
         drop_newest(device);
+    while (device->slabs) {
+        het__cpu_slab *slab = device->slabs;
+        device->slabs = slab->next;
+        het__free(device->host->mem, slab);
+    }
 }
