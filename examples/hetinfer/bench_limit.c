@@ -66,8 +66,9 @@ int bench_count_work(bench *b, row *r)
 {
     het_plan_info sum;
     const int status = plan_row(b, r, false, &sum);
-    const double kv = (double)b->engine->info.kv_bytes_per_token *
-                      (b->request->settings.kv == 1 ? 2 : 1);
+    /* Relative to halves: --kv f16, f32, and blocks of 32 codes with a scale. */
+    static const double share[] = { 1, 2, 34.0 / 64 };
+    const double kv = (double)b->engine->info.kv_bytes_per_token * share[b->request->settings.kv];
     const int64_t context = r->depth + (r->generate ? r->prompt + r->generate / 2 : 0);
     r->flops = sum.flop_count;
     r->bytes = sum.weight_bytes + kv * (double)context * (double)r->sequences;
