@@ -92,7 +92,8 @@ int engine_model(engine *e, const settings *s, const char *path, uint64_t flags)
     progress_end(&bar);
     if (loaded)
         return failure_of(loaded, &err);
-    e->load_s += now_s() - start;
+    e->open_s = now_s() - start;
+    e->load_s += e->open_s;
     e->tokenizer = het_model_tokenizer(e->model);
     e->info.struct_size = sizeof e->info;
     const het_status known = het_model_get_info(e->model, &e->info);
@@ -119,7 +120,8 @@ int engine_session(engine *e, const settings *s, const het_session_options *more
     het_error err = HET_ERROR_INIT;
     const het_status status = het_session_create(e->model, &o, &e->session, &err);
     progress_end(&bar);
-    e->load_s += now_s() - start;
+    e->session_s = now_s() - start;
+    e->load_s += e->session_s;
     if (status)
         return failure_of(status, &err);
     interrupt_session(e->session);

@@ -26,7 +26,8 @@ typedef struct engine {
     const het_tokenizer *tokenizer; /* borrowed from model; NULL if it has none */
     const char *selected;           /* for the `devices` of sessions and plans; NULL: all */
     het_model_info info;
-    double load_s;                  /* both opens together */
+    double open_s, session_s;       /* time to open the model, and to make the session */
+    double load_s;                  /* both together */
 } engine;
 
 /* Declare --quiet and --json. */
@@ -61,6 +62,8 @@ double now_s(void);
 
 /* print.c */
 uint64_t peak_memory_bytes(void);
+/* The peak starts anew from what is resident now; without effect where the system cannot. */
+void peak_memory_forget(void);
 /* "1.23 GiB". */
 const char *format_bytes(double bytes, char buffer[32]);
 /* Text from a file: control characters would drive the reader's terminal. */
