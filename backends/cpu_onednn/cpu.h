@@ -35,7 +35,8 @@ struct het__cpu_step {
     void (*begin)(const het__cpu_step *step, unsigned char *scratch);
     het__cpu_task_fn task;
     int64_t tasks;
-    int64_t grain; /* tasks that a thread takes at once */
+    double weight;  /* of a task, in products; 0: tasks differ, and are taken one by one in order */
+    het__load load; /* if weight > 0 */
 };
 
 typedef enum het__cpu_use {

@@ -26,6 +26,7 @@ struct het__pool {
     uint32_t started;    /* workers that exist */
     uint64_t idle_ns, barrier_ns; /* 0: more threads than processors */
     het__thread *threads;
+    het__share share;
     /* The region: written by the caller before it raises epoch. */
     het__pool_fn fn;
     void *arg;
@@ -138,7 +139,7 @@ het_status het__pool_create(het__mem *mem, uint32_t threads, het__pool **pool, h
     het__cond_init(&p->wake);
     /* Handles and start records in one block; the records must live as long as the threads. */
     p->threads = het__alloc_zero(mem, threads, sizeof(het__thread) + sizeof(worker_start));
-    if (!p->threads) {
+    if (!p->threads || het__share_init(&p->share, mem, threads, err) != HET_OK) {
         het__pool_destroy(p);
         return het__fail_nomem(err, "the thread pool");
     }
@@ -164,6 +165,7 @@ void het__pool_destroy(het__pool *pool)
     het__mem *mem = pool->mem;
     het__cond_finish(&pool->wake);
     het__mutex_finish(&pool->lock);
+    het__share_finish(&pool->share, mem);
     het__free(mem, pool->threads);
     het__free(mem, pool);
 }
@@ -180,6 +182,7 @@ void het__pool_run(het__pool *pool, het__pool_fn fn, void *arg)
         fn(arg, 0, 1);
         return;
     }
+    het__share_learn(&pool->share);
     pool->fn = fn;
     pool->arg = arg;
     atomic_store_explicit(&pool->running, pool->count - 1, memory_order_relaxed);
@@ -194,6 +197,11 @@ void het__pool_run(het__pool *pool, het__pool_fn fn, void *arg)
 int64_t het__pool_take(het__pool *pool, int64_t chunk)
 {
     return atomic_fetch_add_explicit(&pool->next, chunk, memory_order_relaxed);
+}
+
+het__share *het__pool_share(het__pool *pool)
+{
+    return &pool->share;
 }
 
 void het__pool_barrier(het__pool *pool)

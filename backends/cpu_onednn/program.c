@@ -27,7 +27,7 @@ het__cpu_step *het__cpu_add_step(het__cpu_build *build, size_t data_bytes)
         return NULL;
     }
     het__cpu_step *s = &p->steps[p->step_count++];
-    *s = (het__cpu_step){ .program = p, .data = data, .grain = 1 };
+    *s = (het__cpu_step){ .program = p, .data = data };
     return s;
 }
 
@@ -239,18 +239,30 @@ static void run_alone(het__program *p)
     }
 }
 
-static void run_step(const het__cpu_step *s, het__pool *pool, int64_t tasks,
-                     unsigned char *scratch)
+static void run_in_order(const het__cpu_step *s, het__pool *pool, int64_t tasks,
+                         unsigned char *scratch)
 {
-    int64_t t = het__pool_take(pool, s->grain);
+    int64_t t = het__pool_take(pool, 1);
     if (t < tasks && s->begin)
         s->begin(s, scratch);
-    while (t < tasks) {
-        const int64_t end = t + s->grain < tasks ? t + s->grain : tasks;
-        for (; t < end; t++)
-            s->task(s, t, scratch);
-        t = het__pool_take(pool, s->grain);
-    }
+    for (; t < tasks; t = het__pool_take(pool, 1))
+        s->task(s, t, scratch);
+}
+
+/* The clock is read after begin(), which every thread does alike, and when nothing is left. */
+static void run_by_speed(const het__cpu_step *s, het__pool *pool, uint32_t worker, int64_t tasks,
+                         unsigned char *scratch)
+{
+    const het__share_step step = het__share_enter(het__pool_share(pool), worker, s->load, tasks);
+    int64_t t = het__share_take(&step), done = 0;
+    if (t < 0)
+        return;
+    if (s->begin)
+        s->begin(s, scratch);
+    const uint64_t begin = het__now_ns();
+    for (; t >= 0; t = het__share_take(&step), done++)
+        s->task(s, t, scratch);
+    het__share_note(&step, (double)done * s->weight, (double)(het__now_ns() - begin));
 }
 
 static void run_shared(het__program *p, uint32_t worker)
@@ -268,7 +280,10 @@ static void run_shared(het__program *p, uint32_t worker)
             continue;
         if (worker == 0)
             p->launches++;
-        run_step(s, pool, tasks, scratch);
+        if (s->weight > 0 && tasks < HET__SHARE_TASKS_MAX)
+            run_by_speed(s, pool, worker, tasks, scratch);
+        else
+            run_in_order(s, pool, tasks, scratch);
     }
 }
 
