@@ -6,6 +6,7 @@
 #include <string.h>
 #include <threads.h>
 
+#include "lib/base/cpus.h"
 #include "lib/base/error.h"
 #include "lib/base/os.h"
 
@@ -25,6 +26,8 @@ struct het__pool {
     uint32_t count;
     uint32_t started;    /* workers that exist */
     uint64_t idle_ns, barrier_ns; /* 0: more threads than processors */
+    het_parallel_fn parallel;     /* NULL: workers of our own */
+    void *parallel_user;
     het__thread *threads;
     het__share share;
     /* The region: written by the caller before it raises epoch. */
@@ -44,6 +47,8 @@ struct het__pool {
 typedef struct worker_start {
     het__pool *pool;
     uint32_t worker;
+    bool pinned;
+    uint16_t processor;
 } worker_start;
 
 static inline void pause_cpu(void)
@@ -104,6 +109,8 @@ static void *worker_main(void *argument)
     het__pool *pool = start->pool;
     const uint32_t worker = start->worker;
     uint32_t seen = 0;
+    if (start->pinned)
+        het__cpus_pin(start->processor); /* a processor that is gone by now: stay free */
     for (;;) {
         if (!spin_while(&pool->epoch, seen, pool->idle_ns))
             sleep_while(pool, seen);
@@ -123,35 +130,61 @@ static void join_workers(het__pool *pool)
         het__thread_join(pool->threads[i]);
 }
 
-het_status het__pool_create(het__mem *mem, uint32_t threads, het__pool **pool, het_error *err)
+/* The caller's thread is left alone, and the first processor to it. */
+static void give_processors(worker_start *starts, uint32_t workers)
 {
-    assert(threads >= 1);
+    het__cpus cpus;
+    het__cpus_get(&cpus);
+    for (uint32_t i = 0; i < workers && i + 1 < cpus.count; i++) {
+        starts[i].pinned = true;
+        starts[i].processor = cpus.id[i + 1];
+    }
+}
+
+static het_status start_workers(het__pool *p, bool pin, het_error *err)
+{
+    const uint32_t workers = p->count - 1;
+    /* Handles and start records in one block; the records must live as long as the threads. */
+    p->threads = het__alloc_zero(p->mem, p->count, sizeof(het__thread) + sizeof(worker_start));
+    if (!p->threads)
+        return het__fail_nomem(err, "the thread pool");
+    worker_start *starts = (worker_start *)(void *)(p->threads + p->count);
+    if (pin)
+        give_processors(starts, workers);
+    for (uint32_t i = 0; i < workers; i++) {
+        starts[i].pool = p;
+        starts[i].worker = i + 1;
+        if (!het__thread_start(&p->threads[i], worker_main, &starts[i]))
+            return het__fail(err, HET_E_NOMEM, "thread %u of %u could not be started",
+                             (unsigned)(i + 2), (unsigned)p->count);
+        p->started++;
+    }
+    return HET_OK;
+}
+
+het_status het__pool_create(het__mem *mem, const het__pool_options *options, het__pool **pool,
+                            het_error *err)
+{
+    assert(options->threads >= 1);
     het__pool *p = het__alloc_zero(mem, 1, sizeof *p);
     if (!p)
         return het__fail_nomem(err, "the thread pool");
     p->mem = mem;
-    p->count = threads;
-    if (threads <= het__cpu_count()) {
+    p->count = options->threads;
+    p->parallel = options->parallel;
+    p->parallel_user = options->parallel_user;
+    if (p->count <= het__cpus_usable()) {
         p->idle_ns = IDLE_NS;
         p->barrier_ns = BARRIER_NS;
     }
     het__mutex_init(&p->lock);
     het__cond_init(&p->wake);
-    /* Handles and start records in one block; the records must live as long as the threads. */
-    p->threads = het__alloc_zero(mem, threads, sizeof(het__thread) + sizeof(worker_start));
-    if (!p->threads || het__share_init(&p->share, mem, threads, err) != HET_OK) {
+    het_status s = het__share_init(&p->share, mem, p->count, err);
+    if (s == HET_OK && !p->parallel)
+        s = start_workers(p, options->pin, err);
+    if (s != HET_OK) {
         het__pool_destroy(p);
-        return het__fail_nomem(err, "the thread pool");
-    }
-    worker_start *starts = (worker_start *)(void *)(p->threads + threads);
-    for (uint32_t i = 0; i + 1 < threads; i++) {
-        starts[i] = (worker_start){ p, i + 1 };
-        if (!het__thread_start(&p->threads[i], worker_main, &starts[i])) {
-            het__pool_destroy(p);
-            return het__fail(err, HET_E_NOMEM, "thread %u of %u could not be started",
-                             (unsigned)(i + 2), (unsigned)threads);
-        }
-        p->started++;
+        return s;
     }
     *pool = p;
     return HET_OK;
@@ -175,6 +208,25 @@ uint32_t het__pool_count(const het__pool *pool)
     return pool->count;
 }
 
+/* One thread of a region that the application runs. */
+static void lent_task(void *arg, uint32_t index)
+{
+    het__pool *pool = arg;
+    assert(index < pool->count);
+    pool->fn(pool->arg, index, pool->count);
+}
+
+static void run_workers(het__pool *pool)
+{
+    atomic_store_explicit(&pool->running, pool->count - 1, memory_order_relaxed);
+    raise_epoch(pool);
+    pool->fn(pool->arg, 0, pool->count);
+    uint32_t left;
+    while ((left = atomic_load_explicit(&pool->running, memory_order_acquire)) != 0)
+        if (!spin_while(&pool->running, left, pool->barrier_ns))
+            thrd_yield();
+}
+
 void het__pool_run(het__pool *pool, het__pool_fn fn, void *arg)
 {
     atomic_store_explicit(&pool->next, 0, memory_order_relaxed);
@@ -185,13 +237,10 @@ void het__pool_run(het__pool *pool, het__pool_fn fn, void *arg)
     het__share_learn(&pool->share);
     pool->fn = fn;
     pool->arg = arg;
-    atomic_store_explicit(&pool->running, pool->count - 1, memory_order_relaxed);
-    raise_epoch(pool);
-    fn(arg, 0, pool->count);
-    uint32_t left;
-    while ((left = atomic_load_explicit(&pool->running, memory_order_acquire)) != 0)
-        if (!spin_while(&pool->running, left, pool->barrier_ns))
-            thrd_yield();
+    if (pool->parallel)
+        pool->parallel(pool->parallel_user, pool->count, lent_task, pool);
+    else
+        run_workers(pool);
 }
 
 int64_t het__pool_take(het__pool *pool, int64_t chunk)

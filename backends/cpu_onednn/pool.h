@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The threads of one opened CPU device.
  *
- * A pool is its caller plus count - 1 workers. A region is one function that all of them run at
+ * A pool is its caller plus count - 1 workers, or threads that the application lends for the length
+ * of a region. A region is one function that all of them run at
  * once; inside it they share out tasks, one by one with het__pool_take() or in ranges with
  * het__pool_share(), and meet at het__pool_barrier().
  * Waiting threads spin for a bounded time, because the next step of a model follows within
@@ -10,15 +11,24 @@
 #ifndef HET_CPU_POOL_H
 #define HET_CPU_POOL_H
 
+#include <hetinfer/session.h>
+
 #include "backends/cpu_onednn/share.h"
 
 typedef struct het__pool het__pool;
 
-/* worker is in [0, count); 0 is the caller. */
+/* worker is in [0, count). */
 typedef void (*het__pool_fn)(void *arg, uint32_t worker, uint32_t count);
 
-/* threads >= 1, the caller's included. */
-het_status het__pool_create(het__mem *mem, uint32_t threads, het__pool **pool, het_error *err);
+typedef struct het__pool_options {
+    uint32_t threads; /* >= 1, the caller's included */
+    bool pin;         /* each worker to a processor of its own, as far as there are any */
+    het_parallel_fn parallel; /* runs all threads of a region; NULL: the pool starts workers */
+    void *parallel_user;
+} het__pool_options;
+
+het_status het__pool_create(het__mem *mem, const het__pool_options *options, het__pool **pool,
+                            het_error *err);
 /* May be NULL. No region is running. */
 void het__pool_destroy(het__pool *pool);
 

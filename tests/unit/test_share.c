@@ -207,7 +207,8 @@ static void threads_take_every_task_once(void)
 {
     het_error err = HET_ERROR_INIT;
     het__mem_init(&mem, NULL);
-    CHECK_INT(het__pool_create(&mem, THREADS, &threaded.pool, &err), HET_OK);
+    const het__pool_options options = { .threads = THREADS };
+    CHECK_INT(het__pool_create(&mem, &options, &threaded.pool, &err), HET_OK);
     static int64_t want[TASKS_MAX];
     for (int s = 0; s < STEPS; s++)
         for (int64_t t = 0; t < 1 + s * 37 % 500; t++)
