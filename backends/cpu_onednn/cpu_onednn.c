@@ -100,6 +100,7 @@ static void cpu_close(het__device *device)
     het__pool_destroy(device->pool);
     het__onednn_close(device->onednn);
     het__cpu_constants_free(device);
+    het__cpu_angles_free(device);
     het__free(mem, device);
 }
 

@@ -186,11 +186,6 @@ void het__cpu_release(het__device *device, het__program *program)
 {
     het__mem *mem = device->host->mem;
     device->scratch_bytes -= program->bytes;
-    while (program->angles) {
-        het__cpu_angles *a = program->angles;
-        program->angles = a->next;
-        het__free(mem, a->table);
-    }
     het__free(mem, program->shared);
     het__free(mem, program->workers);
     het__free(mem, program->steps);
@@ -308,6 +303,9 @@ het_status het__cpu_enqueue(het__device *device, het__program *program, const in
     program->launches = 0;
     if (!is_bound(program, symbols))
         bind(program, symbols);
+    for (uint32_t i = 0; i < program->step_count; i++)
+        if (program->steps[i].look)
+            program->steps[i].look(&program->steps[i]);
     const double macs =
         program->step_macs + program->context_macs * (double)symbols[HET__SYM_CONTEXT];
     if (macs < device->alone_macs)
