@@ -2,7 +2,7 @@
 /* The insides of the CPU backend: device, program, steps.
  *
  * A program is a list of steps. A step is a number of tasks that may run in any order on any
- * thread; between two steps all threads meet. A node becomes one or a few steps:
+ * thread, and begins when all tasks of the one before are done. A node becomes one or a few steps:
  *
  *     node     linear            attention               norm + linear, many tokens
  *     steps    prepare, product  angles*, keys, heads    norm and prepare, product
@@ -31,7 +31,8 @@ struct het__cpu_step {
     void (*bind)(het__cpu_step *step, const int64_t *symbols);
     /* Optional: before every run, by the calling thread; may set tasks. */
     void (*look)(het__cpu_step *step);
-    /* Optional: tasks that depend on the contents of inputs; asked by every thread. */
+    /* Optional: tasks that depend on the contents of inputs; asked when the steps before are
+     * over. */
     int64_t (*count)(const het__cpu_step *step);
     /* Optional: by every thread that got a task, before its first. */
     void (*begin)(const het__cpu_step *step, unsigned char *scratch);
@@ -90,7 +91,10 @@ struct het__program {
     unsigned char *workers; /* scratch of each thread */
     size_t worker_stride;
     size_t bytes;           /* of all scratch */
-    uint64_t launches;      /* steps that had tasks, of the run in progress */
+    /* The run in progress. */
+    uint32_t at;            /* step after the one that is run */
+    int64_t tasks;
+    uint64_t launches;      /* steps that had tasks */
     double step_macs;       /* products of a step, set by bind */
     double context_macs;    /* products per position before the step */
     int64_t symbols[HET__SYM_MAX];

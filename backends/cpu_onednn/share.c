@@ -19,9 +19,11 @@
 /* No range is shorter than this part of an even one: a worker must be seen to be fast again. */
 #define LEAST (1.0 / 16)
 
-/* A word says which of this many steps it belongs to: an owner sets it in each, so that an older
- * one is never taken for the present one. */
+/* A word says which of this many steps it belongs to. */
 #define STEP_MASK 0xffffu
+/* Ranges that nobody has touched for as many steps are renewed, so that they are never taken for
+ * those of the present one. */
+#define STEPS_KEPT 0x4000u
 
 typedef struct range {
     uint32_t step, begin, end;
@@ -116,8 +118,19 @@ static double smooth(double speed, double seen)
     return speed + (seen - speed) * SMOOTH;
 }
 
-void het__share_learn(het__share *share)
+static void clean(het__share *share, uint32_t number)
 {
+    if (number - share->cleaned < STEPS_KEPT)
+        return;
+    share->cleaned = number;
+    for (uint32_t w = 0; w < share->count; w++)
+        atomic_store_explicit(&share->slots[w].range, pack((range){ number & STEP_MASK, 0, 0 }),
+                              memory_order_relaxed);
+}
+
+void het__share_learn(het__share *share, uint32_t number)
+{
+    clean(share, number);
     for (uint32_t k = 0; k < HET__LOAD_KINDS; k++) {
         bool news = false;
         for (uint32_t w = 0; w < share->count; w++) {
@@ -151,11 +164,11 @@ static range first_range(const het__share_step *step, uint32_t worker)
                     (uint32_t)(n * cut_of(step->share, step->kind, worker + 1) / WHOLE) };
 }
 
-het__share_step het__share_enter(het__share *share, uint32_t worker, het__load kind,
-                                 int64_t tasks)
+het__share_step het__share_enter(het__share *share, uint32_t worker, uint32_t number,
+                                 het__load kind, int64_t tasks)
 {
     assert(tasks >= 0 && tasks < HET__SHARE_TASKS_MAX && worker < share->count);
-    const uint32_t number = ++share->slots[worker].entered & STEP_MASK;
+    number &= STEP_MASK;
     const het__share_step step = { share, tasks, kind, worker, number };
     _Atomic uint64_t *own = &share->slots[worker].range;
     uint64_t old = atomic_load_explicit(own, memory_order_relaxed);
@@ -212,9 +225,9 @@ static uint32_t find_victim(const het__share_step *step, uint64_t *word, range *
 }
 
 /* Both go on with what they finish in the same time, rounded in the thief's favour because it is
- * idle now; a slow thief leaves the last task to a worker that is there. The thief's own range is
- * empty, so nobody else writes it. Between the two writes the stolen tasks are nobody's to steal,
- * but not lost. */
+ * idle now. The last task is taken too, even by a slow thief: its owner may not be there. The
+ * thief's own range is empty, so nobody else writes it. Between the two writes the stolen tasks
+ * are nobody's to steal, but not lost: the step lasts until the thief has left it. */
 static int64_t steal(const het__share_step *step)
 {
     for (;;) {
@@ -226,8 +239,6 @@ static int64_t steal(const het__share_step *step)
         const double mine = 1.0 + width_of(step->share, step->kind, step->worker);
         const double its = 1.0 + width_of(step->share, step->kind, v);
         uint32_t n = (uint32_t)((r.end - r.begin) * (mine / (mine + its)) + 0.6);
-        if (n == 0 && unpack(word).step == r.step)
-            return -1;
         n = n ? n : 1;
         const range rest = { r.step, r.begin, r.end - n };
         if (!atomic_compare_exchange_strong_explicit(&step->share->slots[v].range, &word,

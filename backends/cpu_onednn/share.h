@@ -12,8 +12,8 @@
  * differ less when they wait for it.
  *
  * A worker's range lies in one word with the number of the step that it belongs to. Whoever needs
- * a range of this step first sets it, the owner or a thief, so that a worker that is late keeps
- * nobody waiting.
+ * a range of this step first sets it, the owner or a thief, so that a worker that comes late, or
+ * not at all, keeps nobody waiting.
  */
 #ifndef HET_CPU_SHARE_H
 #define HET_CPU_SHARE_H
@@ -35,8 +35,7 @@ typedef enum het__load {
 typedef struct het__share_slot {
     _Alignas(64) _Atomic uint64_t range; /* step, begin, end; by everybody */
     /* By its worker; learn() reads it. */
-    _Alignas(64) uint32_t entered; /* steps so far */
-    double work[HET__LOAD_KINDS], ns[HET__LOAD_KINDS];
+    _Alignas(64) double work[HET__LOAD_KINDS], ns[HET__LOAD_KINDS];
     /* By learn(). */
     double speed[HET__LOAD_KINDS]; /* 0: unknown */
     uint32_t cut[HET__LOAD_KINDS]; /* where its range begins, in 1/2^16 of the tasks */
@@ -45,6 +44,7 @@ typedef struct het__share_slot {
 typedef struct het__share {
     het__share_slot *slots; /* [count] */
     uint32_t count;
+    uint32_t cleaned; /* number of a step, when no range was older than that */
 } het__share;
 
 /* One worker's view of the step that it is in. */
@@ -53,19 +53,21 @@ typedef struct het__share_step {
     int64_t tasks;
     het__load kind;
     uint32_t worker;
-    uint32_t number; /* of the worker's steps: the same for all that are in this one */
+    uint32_t number;
 } het__share_step;
 
 het_status het__share_init(het__share *share, het__mem *mem, uint32_t count, het_error *err);
 void het__share_finish(het__share *share, het__mem *mem);
 
-/* While no step runs: new ranges from what the workers noted since the last call. */
-void het__share_learn(het__share *share);
+/* While no step runs: new ranges from what the workers noted since the last call. number: of the
+ * last step, or any that is not used again; between two calls numbers rise by less than 2^15. */
+void het__share_learn(het__share *share, uint32_t number);
 
-/* By every worker, once per step, with the same kind and tasks < HET__SHARE_TASKS_MAX. All have
- * left one step before any enters the next. */
-het__share_step het__share_enter(het__share *share, uint32_t worker, het__load kind,
-                                 int64_t tasks);
+/* By each worker that takes part in a step, with the same number, kind and tasks, below
+ * HET__SHARE_TASKS_MAX. All have left one step before any enters the next, which has a higher
+ * number. */
+het__share_step het__share_enter(het__share *share, uint32_t worker, uint32_t number,
+                                 het__load kind, int64_t tasks);
 /* The next task, or -1: nothing is left to take. */
 int64_t het__share_take(const het__share_step *step);
 /* What the worker did in this step, in any unit that steps of a kind share. */

@@ -35,20 +35,22 @@ typedef enum het_precision {
 typedef void (*het_task_fn)(void *arg, uint32_t index);
 
 /**
- * Call task(arg, i) for every i in [0, count), each on a thread of its own, and return when all
- * have returned.
+ * Call task(arg, i) once for every i in [0, count), on any threads, and return when all have
+ * returned.
  *
- * All of them must be able to run at the same time: they wait for each other, so a pool that has
- * fewer than @p count free threads waits for ever. The calling thread may run one of them. Which
- * thread runs which index is up to the application, and may change from call to call. Calls come
- * from the thread that is inside a function of this session (het_session_create(),
- * het_session_step(), het_session_warmup(), het_generate()), one at a time, dozens in each step; a
- * hand-over in microseconds is needed for full speed. @p task neither throws, blocks signals nor
- * changes anything of the thread; it spins while it waits, and then yields. No function of the
- * session may be called meanwhile, except het_session_cancel().
+ * The more of them run at the same time, the faster the step; even one after the other all of them
+ * return, the first having done most of the work. The calling thread may run some. Which thread
+ * runs which index may change from call to call. Calls come from the thread that is inside a
+ * function of this session (het_session_create(), het_session_step(), het_session_warmup(),
+ * het_generate()), one at a time, about one per layer in each step: handing over within
+ * microseconds keeps the full speed. @p task leaves signals and all else of a thread alone; while
+ * it waits for others it spins, and then yields. It must not be called after het_parallel_fn has
+ * returned. Of this session's functions only het_session_cancel() may be called meanwhile.
  *
  * @param user   The session's parallel_user.
  * @param count  het_session_options.threads.
+ * @param task   Work of the library.
+ * @param arg    First argument of @p task.
  */
 typedef void (*het_parallel_fn)(void *user, uint32_t count, het_task_fn task, void *arg);
 

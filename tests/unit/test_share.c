@@ -10,6 +10,7 @@
 
 static het__share share;
 static het__mem mem;
+static uint32_t number; /* of the step */
 static int64_t steals; /* tasks that did not follow the one before */
 
 static void open_share(uint32_t count)
@@ -35,6 +36,7 @@ static double simulate(int64_t tasks, const double *cost, const double *late, he
     int64_t last[WORKERS_MAX], done[WORKERS_MAX] = { 0 };
     bool entered[WORKERS_MAX] = { false }, idle[WORKERS_MAX] = { false };
     memset(taken, 0, sizeof taken);
+    number++;
     for (uint32_t w = 0; w < share.count; w++)
         begin[w] = clock[w] = late ? late[w] : 0;
     for (;;) {
@@ -45,7 +47,7 @@ static double simulate(int64_t tasks, const double *cost, const double *late, he
         if (next == share.count)
             break;
         if (!entered[next]) {
-            step[next] = het__share_enter(&share, next, load, tasks);
+            step[next] = het__share_enter(&share, next, number, load, tasks);
             entered[next] = true;
             last[next] = -1;
         }
@@ -85,10 +87,10 @@ static void check_machine(const char *name, uint32_t workers, const double *cost
     const double best = ideal(tasks, cost);
     const double first = simulate(tasks, cost, NULL, HET__LOAD_STREAM);
     for (int i = 0; i < 20; i++) {
-        het__share_learn(&share);
+        het__share_learn(&share, number);
         simulate(tasks, cost, NULL, HET__LOAD_STREAM);
     }
-    het__share_learn(&share);
+    het__share_learn(&share, number);
     steals = 0;
     const double later = simulate(tasks, cost, NULL, HET__LOAD_STREAM);
     printf("%s: %.3f of the ideal at first, %.3f once known, with %d steals\n", name,
@@ -141,7 +143,7 @@ static void speeds_are_steady(void)
 {
     const double even[2] = { 1, 1 }, hiccup[2] = { 1, 50 }, slow[2] = { 1, 3 };
     open_share(2);
-    for (int i = 0; i < 20; i++, het__share_learn(&share)) {
+    for (int i = 0; i < 20; i++, het__share_learn(&share, number)) {
         simulate(200, even, NULL, HET__LOAD_STREAM);
         simulate(200, slow, NULL, HET__LOAD_COMPUTE);
     }
@@ -150,7 +152,7 @@ static void speeds_are_steady(void)
     if (cut < 46000 || cut > 52000)
         TEST_FAIL("cut at %u of 65536, want about 49152", cut);
     simulate(200, hiccup, NULL, HET__LOAD_STREAM);
-    het__share_learn(&share);
+    het__share_learn(&share, number);
     const uint32_t moved = share.slots[1].cut[HET__LOAD_STREAM];
     if (moved < 32768 || moved > 36000)
         TEST_FAIL("one slow step moves the cut from 32768 to %u", moved);
@@ -171,6 +173,21 @@ static void few_tasks(void)
     close_share();
 }
 
+/* A worker that is away for longer than ranges have numbers. */
+static void workers_come_back(void)
+{
+    const double cost[2] = { 1, 1 }, away[2] = { 0, 1e9 };
+    open_share(2);
+    for (int i = 0; i < 3; i++) {
+        simulate(64, cost, NULL, HET__LOAD_STREAM);
+        for (int j = 0; j < 65535; j++) {
+            het__share_learn(&share, number);
+            simulate(1, cost, away, HET__LOAD_STREAM);
+        }
+    }
+    close_share();
+}
+
 /* ---- with threads ---- */
 
 #define THREADS 5
@@ -178,29 +195,42 @@ static void few_tasks(void)
 
 typedef struct job {
     het__pool *pool;
+    int step;
     int64_t cells[TASKS_MAX]; /* plain: two takers of a task would race */
 } job;
 
 static job threaded;
 
-/* Worker 0 spins longer in every task, so that the others steal from it. */
-static void region(void *arg, uint32_t worker, uint32_t count)
+static int64_t tasks_of(int step)
+{
+    return 1 + step * 37 % 500;
+}
+
+static bool next_step(void *arg)
 {
     job *j = arg;
-    for (int s = 0; s < STEPS; s++) {
-        const int64_t tasks = 1 + s * 37 % 500;
-        const het__share_step step = het__share_enter(
-            het__pool_share(j->pool), worker, s % 2 ? HET__LOAD_STREAM : HET__LOAD_COMPUTE, tasks);
-        int64_t done = 0;
-        for (int64_t t = het__share_take(&step); t >= 0; t = het__share_take(&step), done++) {
-            j->cells[t]++;
-            for (volatile int i = 0; i < (worker ? 20 : 400); i = i + 1)
-                continue;
-        }
-        het__share_note(&step, (double)done, worker ? 2e5 : 6e5);
-        het__pool_barrier(j->pool);
-    }
+    if (j->step >= 0)
+        for (int64_t t = 0; t < TASKS_MAX; t++)
+            if ((j->cells[t] & 1) != (t < tasks_of(j->step)))
+                TEST_FAIL("step %d is over, task %d is %" PRId64, j->step, (int)t, j->cells[t]);
+    memset(j->cells, 0, sizeof j->cells);
+    return ++j->step < STEPS;
+}
+
+/* Worker 0 spins longer in every task, so that the others steal from it. */
+static void run_step(void *arg, uint32_t worker, uint32_t count)
+{
+    job *j = arg;
     (void)count;
+    const het__load load = j->step % 2 ? HET__LOAD_STREAM : HET__LOAD_COMPUTE;
+    const het__share_step step = het__pool_enter(j->pool, worker, load, tasks_of(j->step));
+    int64_t done = 0;
+    for (int64_t t = het__share_take(&step); t >= 0; t = het__share_take(&step), done++) {
+        j->cells[t]++;
+        for (volatile int i = 0; i < (worker ? 20 : 400); i = i + 1)
+            continue;
+    }
+    het__share_note(&step, (double)done, worker ? 2e5 : 6e5);
 }
 
 static void threads_take_every_task_once(void)
@@ -209,16 +239,35 @@ static void threads_take_every_task_once(void)
     het__mem_init(&mem, NULL);
     const het__pool_options options = { .threads = THREADS };
     CHECK_INT(het__pool_create(&mem, &options, &threaded.pool, &err), HET_OK);
-    static int64_t want[TASKS_MAX];
-    for (int s = 0; s < STEPS; s++)
-        for (int64_t t = 0; t < 1 + s * 37 % 500; t++)
-            want[t] += 3;
-    for (int i = 0; i < 3; i++)
-        het__pool_run(threaded.pool, region, &threaded);
-    for (int t = 0; t < TASKS_MAX; t++)
-        if (threaded.cells[t] != want[t])
-            TEST_FAIL("task %d ran %" PRId64 " times, want %" PRId64, t, threaded.cells[t],
-                      want[t]);
+    for (int i = 0; i < 20; i++) {
+        threaded.step = -1;
+        het__pool_steps(threaded.pool, next_step, run_step, &threaded);
+        CHECK_INT(threaded.step, STEPS);
+    }
+    het__pool_destroy(threaded.pool);
+    CHECK_INT(mem.bytes, 0);
+}
+
+/* An application that runs the threads of a region one after the other. */
+static void one_by_one(void *user, uint32_t count, het_task_fn task, void *arg)
+{
+    ++*(int *)user;
+    for (uint32_t i = 0; i < count; i++)
+        task(arg, i);
+}
+
+static void lent_threads_need_not_meet(void)
+{
+    het_error err = HET_ERROR_INIT;
+    int calls = 0;
+    het__mem_init(&mem, NULL);
+    const het__pool_options options = { .threads = THREADS, .parallel = one_by_one,
+                                        .parallel_user = &calls };
+    CHECK_INT(het__pool_create(&mem, &options, &threaded.pool, &err), HET_OK);
+    threaded.step = -1;
+    het__pool_steps(threaded.pool, next_step, run_step, &threaded);
+    CHECK_INT(threaded.step, STEPS);
+    CHECK_INT(calls, 1);
     het__pool_destroy(threaded.pool);
     CHECK_INT(mem.bytes, 0);
 }
@@ -229,6 +278,8 @@ int main(void)
     test_case(late_workers_are_helped);
     test_case(speeds_are_steady);
     test_case(few_tasks);
+    test_case(workers_come_back);
     test_case(threads_take_every_task_once);
+    test_case(lent_threads_need_not_meet);
     return test_finish();
 }

@@ -182,6 +182,14 @@ static void host_parallel(void *user, uint32_t count, het_task_fn task, void *ar
     pthread_mutex_unlock(&h->lock);
 }
 
+/* A pool that is too busy to run two at once. */
+static void one_by_one(void *user, uint32_t count, het_task_fn task, void *arg)
+{
+    ++*(uint64_t *)user;
+    for (uint32_t i = count; i-- > 0;)
+        task(arg, i);
+}
+
 static uint32_t threads_of_process(void)
 {
     uint32_t count = 0;
@@ -231,6 +239,16 @@ static void application_threads(void)
     pthread_mutex_destroy(&h.lock);
 }
 
+static void application_without_threads(void)
+{
+    uint64_t calls = 0;
+    het_session_options o = options(4, HET_PRECISION_FAST);
+    o.parallel = one_by_one;
+    o.parallel_user = &calls;
+    check_same(&o, "one after the other");
+    CHECK(calls > DECODED);
+}
+
 static void options_that_exclude_each_other(void)
 {
     het_error err = HET_ERROR_INIT;
@@ -262,6 +280,7 @@ int main(void)
     test_case(any_number_of_threads);
     test_case(pinned_threads);
     test_case(application_threads);
+    test_case(application_without_threads);
     test_case(options_that_exclude_each_other);
     het_model_destroy(model);
     het_context_destroy(context);
