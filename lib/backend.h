@@ -19,6 +19,7 @@
 #include "lib/ir/graph.h"
 
 #include <hetinfer/device.h>
+#include <hetinfer/session.h>
 
 /* What a backend may use of the context: lent for as long as its devices are open. */
 typedef struct het__host {
@@ -44,6 +45,9 @@ typedef struct het__open_options {
     uint32_t threads;   /* host threads, the caller's included, >= 1 */
     uint32_t precision; /* het_precision */
     bool weights_mapped; /* read constants where they lie; do not re-lay them */
+    bool pin_threads;    /* but never the caller's */
+    het_parallel_fn parallel; /* runs what threads would; NULL: the device starts its own */
+    void *parallel_user;
 } het__open_options;
 
 /* Where a value of a slice lives on this device. */

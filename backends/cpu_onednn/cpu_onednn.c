@@ -81,7 +81,9 @@ static het_status cpu_open(const het__host *host, uint32_t index, const het__ope
     d->options = *options;
     d->round_small = host->use_env && het__env("HETINFER_CPU_ROUND_SMALL") != NULL;
     d->alone_macs = ALONE_MACS;
-    const het_status s = het__pool_create(host->mem, options->threads, &d->pool, err);
+    const het__pool_options pool = { options->threads, options->pin_threads, options->parallel,
+                                     options->parallel_user };
+    const het_status s = het__pool_create(host->mem, &pool, &d->pool, err);
     if (s != HET_OK) {
         het__free(host->mem, d);
         return s;
@@ -98,6 +100,7 @@ static void cpu_close(het__device *device)
     het__pool_destroy(device->pool);
     het__onednn_close(device->onednn);
     het__cpu_constants_free(device);
+    het__cpu_angles_free(device);
     het__free(mem, device);
 }
 

@@ -39,12 +39,13 @@ void settings_output(options *o, settings *s)
 void settings_session(options *o, settings *s)
 {
     options_text(o, "devices", 0, &s->devices, "LIST", "Backends to use, comma-separated (all)");
-    options_int(o, "threads", 't', &s->threads, 1, 4096, "N", "Threads (all processors)");
+    options_int(o, "threads", 't', &s->threads, 1, 4096, "N", "Threads (one per core)");
     options_int(o, "context", 'c', &s->context, 1, INT32_MAX, "N",
                 "Positions (the model's, at most 4096)");
     options_int(o, "batch", 'b', &s->batch, 1, 65536, "N", "Tokens of a prompt per step (512)");
     options_choice(o, "kv", &s->kv, "f16|f32", "Type of cached keys and values (f16)");
     options_choice(o, "precision", &s->precision, "fast|exact", "Type of activations (fast)");
+    options_flag(o, "pin", 0, &s->pin, "Keep each thread on a processor of its own");
     options_flag(o, "mapped", 0, &s->mapped, "Use weights as they lie in the file");
 }
 
@@ -112,6 +113,7 @@ int engine_session(engine *e, const settings *s, const het_session_options *more
     o.kv_dtype = s->kv == 1 ? HET_DTYPE_F32 : HET_DTYPE_F16;
     o.precision = (uint32_t)s->precision;
     o.flags |= s->mapped ? HET_SESSION_WEIGHTS_MAPPED : 0;
+    o.flags |= s->pin ? HET_SESSION_PIN_THREADS : 0;
     progress bar;
     progress_begin(&bar, s->quiet);
     o.progress = progress_update;

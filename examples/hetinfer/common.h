@@ -15,7 +15,7 @@ typedef struct settings {
     int64_t threads, context, batch;
     int kv;        /* 0 f16, 1 f32 */
     int precision; /* het_precision */
-    bool mapped, quiet, json;
+    bool mapped, pin, quiet, json;
 } settings;
 
 /* A model and what was made from it. */

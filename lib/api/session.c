@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "lib/api/handles.h"
+#include "lib/base/cpus.h"
 #include "lib/base/error.h"
 #include "lib/base/options.h"
 #include "lib/base/os.h"
@@ -48,7 +49,7 @@ static void set_defaults(const het_model *model, het_session_options *o)
             o->context_max = DEFAULT_CONTEXT;
     }
     if (o->threads == 0)
-        o->threads = het__cpu_count();
+        o->threads = het__cpus_default();
     if (o->sequence_max == 0)
         o->sequence_max = 1;
     if (o->batch_max == 0)
@@ -91,8 +92,12 @@ static het_status check_options(const het_model *model, const het_session_option
     const het_status s = het__options_read(o, sizeof *o, options, "het_session_options", err);
     if (s != HET_OK)
         return s;
-    if ((o->flags & ~HET_SESSION_WEIGHTS_MAPPED) != 0 || o->reserved != 0)
+    if ((o->flags & ~(HET_SESSION_WEIGHTS_MAPPED | HET_SESSION_PIN_THREADS)) != 0 ||
+        o->reserved != 0)
         return het__fail(err, HET_E_VERSION, "het_session_options has an unknown flag");
+    if (o->parallel && (o->flags & HET_SESSION_PIN_THREADS))
+        return het__fail(err, HET_E_INVALID,
+                         "HET_SESSION_PIN_THREADS: threads that parallel runs are not ours to pin");
     if (o->precision > HET_PRECISION_EXACT)
         return het__fail(err, HET_E_INVALID, "het_session_options.precision is %u", o->precision);
     set_defaults(model, o);
@@ -127,6 +132,8 @@ static het_status fill_session(het_session *s, const het_session_options *o, het
         .registry = &context->registry, .graph = &s->graph, .threads = o->threads,
         .precision = o->precision,
         .weights_mapped = (o->flags & HET_SESSION_WEIGHTS_MAPPED) != 0,
+        .pin_threads = (o->flags & HET_SESSION_PIN_THREADS) != 0,
+        .parallel = o->parallel, .parallel_user = o->parallel_user,
         .constant_copied = drop_original, .constant_user = s->model,
         .progress = o->progress, .progress_user = o->progress_user,
     };

@@ -54,8 +54,12 @@ static het_status open_devices(het__exec *x, het_error *err)
                 continue;
             const het__registered *r =
                 &x->request.registry->device[machine->device[d].context_index];
-            const het__open_options options = { x->request.threads, x->request.precision,
-                                                x->request.weights_mapped };
+            const het__open_options options = {
+                .threads = x->request.threads, .precision = x->request.precision,
+                .weights_mapped = x->request.weights_mapped,
+                .pin_threads = x->request.pin_threads, .parallel = x->request.parallel,
+                .parallel_user = x->request.parallel_user,
+            };
             x->opened[d].backend = r->backend;
             const het_status s = r->backend->open(&x->request.registry->host, r->backend_index,
                                                   &options, &x->opened[d].device, err);

@@ -30,6 +30,9 @@ typedef struct het__exec_request {
     uint32_t threads; /* >= 1 */
     uint32_t precision;
     bool weights_mapped;
+    bool pin_threads;
+    het_parallel_fn parallel; /* may be NULL */
+    void *parallel_user;
     const uint8_t *pinned; /* per node: the device of the plan's machine where a node with state
                               must run; NULL: anywhere */
     int64_t symbols_max[HET__PHASE_COUNT][HET__SYM_MAX];
