@@ -2,50 +2,78 @@
 /* ATTENTION over a paged cache, in two steps:
  *
  *   keys   (token, key head): norm and turn the key, write key and value to their slots;
- *   heads  (sequence, key head, block of queries): online softmax over the sequence's pages.
+ *   heads  (sequence, key head, block of queries): softmax over the sequence's pages.
  *
  * The query heads that share a key head and the queries of a block form the rows of one small
- * product, so that keys and values are read once for all of them. Keys pass in groups of at most
- * 64 of one page, converted to F32 and padded; memory does not grow with the context.
+ * product, so that keys and values are read once for all of them. The context is cut into splits of
+ * HET__ATTN_SPLIT positions, at the same places for every query:
  *
- * When every sequence has one token, a task of the second step needs only the key that it can
+ *   scores of a split -> largest, weights, sum -> weighed values    one part per row and split
+ *   parts in the order of splits -> result
+ *
+ * A block of many queries goes through its splits one by one. A sequence with few rows, as in
+ * decode, gives each split to a task of its own, and the last of them to finish joins the parts:
+ * the same additions in the same order, so that neither threads nor chunks change a bit. Scratch
+ * does not grow with the context, but for the parts of such sequences.
+ *
+ * When every sequence has one token, the task of the last split needs only the key that it can
  * write itself: the first step falls away.
  */
 #include <assert.h>
 #include <math.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "backends/cpu_onednn/attention_math.h"
 #include "backends/cpu_onednn/cpu.h"
 #include "lib/base/error.h"
+#include "lib/quant/quant.h"
 
-/* Rows of a block, as near as whole queries allow: with heads of 128 their queries and sums take
- * 64 KiB. */
-#define BLOCK_ROWS 64
+/* Rows of a block, as near as whole queries allow; less where their queries would take more than
+ * BLOCK_BYTES. Every row more spares reading keys and values once more. */
+#define BLOCK_ROWS 128
+#define BLOCK_BYTES 65536
+/* Rows of a sequence whose splits are tasks of their own: their parts are kept. */
+#define FEW_ROWS 32
+/* Rows for which kernels read states in place. */
+#ifndef DIRECT_ROWS
+#define DIRECT_ROWS 8
+#endif
+/* Keys or values that are converted at once, or read in place while the next ones are fetched. */
+#define GROUP 64
+#define SPLIT HET__ATTN_SPLIT
 
 typedef struct attention {
     het__attention_attrs a;
     const het__value *q_value;
     const float *q, *k, *v;
     unsigned char *k_state, *v_state;
-    const int32_t *positions, *slots, *segments, *pages;
+    const int32_t *slots, *segments, *pages;
     float *out;
     const het__cpu_angles *angles; /* NULL: no rotation */
     het__cpu_norm q_norm, k_norm;  /* weight NULL: none */
     const het__cpu_level *level;
     const het__attention_math *math;
     het__extent segment_extent;
-    bool half; /* F16 state */
+    het__attention_kind kind; /* of the states */
     int64_t share;   /* query heads per key head */
     int64_t queries; /* per block */
     int64_t width;   /* padded head */
-    size_t element;  /* bytes of one in a state */
+    int64_t stride;  /* floats from row to row of converted keys and values */
+    size_t row_bytes; /* of a head in a state */
     /* Thread's scratch. */
-    size_t q_offset, acc_offset, k_offset, v_offset, score_offset, max_offset, sum_offset;
+    size_t q_offset, part_offset, total_offset, group_offset, score_offset, sums_offset;
     size_t head_offset;
+    size_t part_capacity; /* floats of parts in the program's shared scratch */
+    _Atomic int32_t *arrived; /* [sequences][key heads]: splits that are done, 0 between steps */
     /* When bound. */
     int64_t tokens, segment_count;
 } attention;
+
+/* Largest score and sum of weights of a row, and beside them its weighed values. */
+typedef struct sums {
+    float maximum, sum;
+} sums;
 
 /* One sequence of the step: a row of SEGMENTS. */
 typedef struct segment {
@@ -78,14 +106,22 @@ static void dress(const attention *at, const het__cpu_norm *norm, int64_t token,
 {
     if (norm->weight)
         het__cpu_norm_row(at->level, norm, head, head, at->a.head_size);
-    if (at->angles)
-        het__cpu_turn(&at->a.rope, at->angles->table + token * at->a.rope.rotated, head);
+    if (!at->angles)
+        return;
+    const int64_t half = at->a.rope.rotated / 2;
+    const float *row = at->angles->table + token * at->a.rope.rotated;
+    if (at->a.rope.interleaved)
+        het__cpu_turn(&at->a.rope, row, head);
+    else
+        at->math->turn(head, head + half, row, row + half, half);
 }
 
 static void store(const attention *at, unsigned char *target, const float *head)
 {
-    if (at->half)
+    if (at->kind == HET__ATTN_KIND_F16)
         at->level->to_f16((uint16_t *)(void *)target, head, at->a.head_size);
+    else if (at->kind == HET__ATTN_KIND_Q8)
+        het__q8_0_encode(head, target, at->a.head_size);
     else
         memcpy(target, head, (size_t)at->a.head_size * sizeof(float));
 }
@@ -94,8 +130,7 @@ static void store(const attention *at, unsigned char *target, const float *head)
 static size_t state_at(const attention *at, int64_t page, int64_t g, int64_t offset)
 {
     const het__attention_attrs *a = &at->a;
-    return (size_t)(((page * a->kv_heads + g) * a->page_size + offset) * a->head_size) *
-           at->element;
+    return (size_t)((page * a->kv_heads + g) * a->page_size + offset) * at->row_bytes;
 }
 
 static void write_key(const attention *at, int64_t token, int64_t g, unsigned char *scratch)
@@ -130,7 +165,7 @@ static void keys_bind(het__cpu_step *step, const int64_t *symbols)
     at->segment_count = het__extent_bind(at->segment_extent, symbols);
 }
 
-/* ---- heads ---- */
+/* ---- blocks ---- */
 
 /* A block of queries of one sequence with the heads that share a key head. Row r is query
  * r / share, head r % share. */
@@ -139,7 +174,19 @@ typedef struct block {
     int64_t g;            /* key head */
     int64_t first, count; /* queries, within the sequence */
     int64_t rows;
+    int64_t padded;       /* rows that kernels work on */
+    int64_t begin, end;   /* positions that any row sees */
 } block;
+
+static block block_of(const attention *at, segment s, int64_t g, int64_t first, int64_t count)
+{
+    block b = { .s = s, .g = g, .first = first, .count = count, .rows = count * at->share };
+    b.padded = b.rows <= 2 ? b.rows : b.rows <= 4 ? 4 : (b.rows + 7) / 8 * 8;
+    const int64_t from = s.past + first - at->a.window + 1;
+    b.begin = at->a.window > 0 && from > 0 ? from : 0;
+    b.end = s.past + first + count;
+    return b;
+}
 
 static void load_queries(const attention *at, const block *b, unsigned char *scratch)
 {
@@ -153,165 +200,258 @@ static void load_queries(const attention *at, const block *b, unsigned char *scr
         dress(at, &at->q_norm, token, q);
         at->math->scale(q, at->a.scale, at->width);
     }
+    memset(q, 0, (size_t)((b->padded - b->rows) * at->width) * sizeof(float));
 }
 
-/* count heads of a state as padded F32 rows, and zero rows up to a multiple of the lanes. */
-static void load_heads(const attention *at, const unsigned char *source, int64_t count,
-                       float *target)
+/* Whether kernels read keys and values in place. */
+static bool is_direct(const attention *at, const block *b)
 {
-    const int64_t d = at->a.head_size, w = at->width;
-    const int64_t padded = (count + HET__ATTN_LANES - 1) / HET__ATTN_LANES * HET__ATTN_LANES;
-    if (d == w) {
-        if (at->half)
-            at->level->from_f16(target, (const uint16_t *)(const void *)source, count * d);
-        else
-            memcpy(target, source, (size_t)(count * d) * sizeof(float));
-    } else {
-        for (int64_t j = 0; j < count; j++, source += (size_t)d * at->element) {
-            float *row = target + j * w;
-            if (at->half)
-                at->level->from_f16(row, (const uint16_t *)(const void *)source, d);
-            else
-                memcpy(row, source, (size_t)d * sizeof(float));
-            memset(row + d, 0, (size_t)(w - d) * sizeof(float));
-        }
-    }
-    memset(target + count * w, 0, (size_t)((padded - count) * w) * sizeof(float));
+    return b->padded <= DIRECT_ROWS && at->a.head_size == at->width;
 }
 
-/* c * tanh(s / c) as c - 2c / (exp(2s/c) + 1): one vectorised exponential. Beyond 40 the tangent
- * is 1 in F32. */
-static void cap(const attention *at, float *s, int64_t n)
+/* Neighbouring positions of a split within one page, and the rows that see any of them. */
+typedef struct piece {
+    int64_t from, count;
+    int64_t row, rows;
+} piece;
+
+/* The piece at from; 1, 2, 4 or a multiple of 8 rows. */
+static piece piece_at(const attention *at, const block *b, int64_t from, int64_t end)
 {
-    const float c = at->a.softcap, twice = 2.0f / c;
-    float sum = 0;
-    for (int64_t i = 0; i < n; i++) {
-        const float x = s[i] * twice;
-        s[i] = x > 40.0f ? 40.0f : x < -40.0f ? -40.0f : x;
-    }
-    at->level->exp_rows(s, n, 0, &sum);
-    for (int64_t i = 0; i < n; i++)
-        s[i] = c - 2.0f * c / (s[i] + 1.0f);
+    const int64_t left = at->a.page_size - from % at->a.page_size;
+    piece p = { .from = from, .count = end - from < left ? end - from : left, .rows = b->padded };
+    p.count = p.count < GROUP ? p.count : GROUP;
+    if (b->padded <= 8)
+        return p;
+    /* Query i is at position b->s.past + b->first + i. */
+    const int64_t behind = from - b->s.past - b->first;
+    int64_t before = behind + p.count + at->a.window - 1;
+    if (behind > 0)
+        p.row = behind * at->share / 8 * 8;
+    before = at->a.window > 0 && before < b->count ? before : b->count;
+    p.rows = (before * at->share + 7) / 8 * 8 - p.row;
+    return p;
 }
 
-/* Scores of a row against n keys to weights; keys outside [low, high) are not seen. */
-static void soften(const attention *at, float *s, int64_t n, int64_t low, int64_t high,
-                   float *maximum, float *sum, float *acc)
-{
-    low = low < 0 ? 0 : low;
-    high = high > n ? n : high;
-    if (low >= high) {
-        memset(s, 0, (size_t)n * sizeof(float));
-        return;
-    }
-    if (at->a.softcap > 0)
-        cap(at, s + low, high - low);
-    const float seen = at->math->maximum(s + low, high - low);
-    if (seen > *maximum) {
-        const float shrink = expf(*maximum - seen); /* 0 at the first keys */
-        *sum *= shrink;
-        at->math->scale(acc, shrink, at->width);
-        *maximum = seen;
-    }
-    float part = 0;
-    at->level->exp_rows(s + low, high - low, *maximum, &part);
-    *sum += part;
-    memset(s, 0, (size_t)low * sizeof(float));
-    memset(s + high, 0, (size_t)(n - high) * sizeof(float));
-}
-
-/* Keys at positions [from, from + n), all in one page. */
-static void attend(const attention *at, const block *b, int64_t from, int64_t n,
-                   unsigned char *scratch)
+/* First row of a piece in a state. */
+static const unsigned char *piece_data(const attention *at, const block *b, int64_t from,
+                                       const unsigned char *state)
 {
     const int64_t page = at->pages[b->s.page + from / at->a.page_size];
-    const size_t where = state_at(at, page, b->g, from % at->a.page_size);
-    float *k = floats(scratch, at->k_offset), *v = floats(scratch, at->v_offset);
-    float *scores = floats(scratch, at->score_offset), *acc = floats(scratch, at->acc_offset);
-    float *maximum = floats(scratch, at->max_offset), *sum = floats(scratch, at->sum_offset);
-    load_heads(at, at->k_state + where, n, k);
-    load_heads(at, at->v_state + where, n, v);
-    const int64_t padded = (n + HET__ATTN_LANES - 1) / HET__ATTN_LANES * HET__ATTN_LANES;
-    at->math->scores(floats(scratch, at->q_offset), b->rows, k, padded, at->width, scores);
-    for (int64_t r = 0; r < b->rows; r++) {
-        const int64_t p = at->positions[b->s.row + b->first + r / at->share];
-        const int64_t low = at->a.window > 0 ? p - at->a.window + 1 : 0;
-        soften(at, scores + r * HET__ATTN_KEYS, n, low - from, p + 1 - from, &maximum[r], &sum[r],
-               acc + r * at->width);
-    }
-    at->math->weigh(scores, b->rows, v, n, at->width, acc);
+    return state + state_at(at, page, b->g, from % at->a.page_size);
 }
 
-static void finish(const attention *at, const block *b, unsigned char *scratch)
+/* Keys or values of a piece as the kernels want them for so many rows. ahead: the piece after it,
+ * or NULL. */
+static het__attention_rows get_rows(const attention *at, const block *b, const piece *p,
+                                    const unsigned char *state, const unsigned char *ahead,
+                                    unsigned char *scratch)
+{
+    het__attention_rows rows = { .data = piece_data(at, b, p->from, state),
+                                 .stride = at->row_bytes, .count = p->count, .kind = at->kind,
+                                 .ahead = ahead };
+    if (is_direct(at, b))
+        return rows;
+    float *group = floats(scratch, at->group_offset);
+    at->math->load(group, at->stride, &rows, at->a.head_size, at->width);
+    return (het__attention_rows){ .data = group, .stride = (size_t)at->stride * sizeof(float),
+                                  .count = p->count, .kind = HET__ATTN_KIND_F32 };
+}
+
+/* Scores of positions [from, end) of a split to weights. */
+static void soften(const attention *at, const block *b, int64_t from, int64_t end, float *scores,
+                   sums *part)
+{
+    const int64_t start = from / SPLIT * SPLIT;
+    for (int64_t r = 0; r < b->rows; r++, scores += HET__ATTN_STRIDE, part++) {
+        const int64_t position = b->s.past + b->first + r / at->share;
+        int64_t low = at->a.window > 0 ? position - at->a.window + 1 : 0;
+        const int64_t high = position + 1 < end ? position + 1 : end;
+        low = low < from ? from : low;
+        if (low < high) {
+            part->maximum = at->math->soften(scores, from - start, end - start, low - start,
+                                             high - start, at->a.softcap, &part->sum);
+        } else {
+            *part = (sums){ -INFINITY, 0 };
+            memset(scores + from - start, 0, (size_t)(end - from) * sizeof *scores);
+        }
+    }
+}
+
+/* One part per row of the block: its sums and weighed values. */
+static void run_split(const attention *at, const block *b, int64_t split, sums *part,
+                      float *values, unsigned char *scratch)
+{
+    const int64_t start = split * SPLIT;
+    const int64_t from = b->begin > start ? b->begin : start;
+    const int64_t end = b->end < start + SPLIT ? b->end : start + SPLIT;
+    const float *q = floats(scratch, at->q_offset);
+    float *scores = floats(scratch, at->score_offset);
+    for (int64_t i = from; i < end;) {
+        const piece p = piece_at(at, b, i, end);
+        const int64_t next = i + p.count;
+        const unsigned char *ahead = next < end ? piece_data(at, b, next, at->k_state)
+                                                : piece_data(at, b, from, at->v_state);
+        const het__attention_rows k = get_rows(at, b, &p, at->k_state, ahead, scratch);
+        at->math->scores(q + p.row * at->width, p.rows, at->width, &k,
+                         scores + p.row * HET__ATTN_STRIDE + i - start);
+        i += p.count;
+    }
+    soften(at, b, from, end, scores, part);
+    memset(values, 0, (size_t)(b->padded * at->width) * sizeof *values);
+    for (int64_t i = from; i < end;) {
+        const piece p = piece_at(at, b, i, end);
+        const int64_t next = i + p.count;
+        const unsigned char *ahead =
+            next < end ? piece_data(at, b, next, at->v_state)
+            : next < b->end ? piece_data(at, b, next, at->k_state) : NULL;
+        const het__attention_rows v = get_rows(at, b, &p, at->v_state, ahead, scratch);
+        at->math->weigh(scores + p.row * HET__ATTN_STRIDE + i - start, p.rows, &v, at->width,
+                        values + p.row * at->width);
+        i += p.count;
+    }
+}
+
+/* Takes a split's part of one row into the total of the splits before it. */
+static void join(const attention *at, sums *total, float *sum, const sums *part,
+                 const float *values)
+{
+    if (part->maximum == -INFINITY && part->sum == 0)
+        return; /* the row sees nothing of the split */
+    if (total->maximum == -INFINITY && total->sum == 0) {
+        *total = *part;
+        memcpy(sum, values, (size_t)at->width * sizeof *sum);
+        return;
+    }
+    const bool higher = part->maximum > total->maximum;
+    const float shrink = expf(higher ? total->maximum - part->maximum
+                                     : part->maximum - total->maximum);
+    const float mine = higher ? shrink : 1.0f, other = higher ? 1.0f : shrink;
+    at->math->blend(sum, mine, values, other, at->width);
+    total->sum = total->sum * mine + part->sum * other;
+    total->maximum = higher ? part->maximum : total->maximum;
+}
+
+static void finish(const attention *at, const block *b, int64_t r, const sums *total,
+                   const float *sum)
 {
     const int64_t d = at->a.head_size;
-    const float *acc = floats(scratch, at->acc_offset), *sum = floats(scratch, at->sum_offset);
-    for (int64_t r = 0; r < b->rows; r++, acc += at->width) {
-        const int64_t token = b->s.row + b->first + r / at->share;
-        const int64_t head = b->g * at->share + r % at->share;
-        float *out = at->out + (token * at->a.heads + head) * d;
-        const float inverse = sum[r] > 0 ? 1.0f / sum[r] : 0;
-        for (int64_t i = 0; i < d; i++)
-            out[i] = acc[i] * inverse;
-    }
+    const int64_t token = b->s.row + b->first + r / at->share;
+    const int64_t head = b->g * at->share + r % at->share;
+    float *out = at->out + (token * at->a.heads + head) * d;
+    const float inverse = 1.0f / total->sum;
+    for (int64_t i = 0; i < d; i++)
+        out[i] = sum[i] * inverse;
 }
 
+/* All splits of a block, one after another. */
 static void run_block(const attention *at, const block *b, unsigned char *scratch)
 {
-    float *maximum = floats(scratch, at->max_offset);
-    memset(floats(scratch, at->acc_offset), 0, (size_t)(b->rows * at->width) * sizeof(float));
-    memset(floats(scratch, at->sum_offset), 0, (size_t)b->rows * sizeof(float));
-    for (int64_t r = 0; r < b->rows; r++)
-        maximum[r] = -INFINITY;
+    sums *total = (sums *)(void *)(scratch + at->sums_offset), *part = total + b->rows;
+    float *sum = floats(scratch, at->total_offset), *values = floats(scratch, at->part_offset);
     load_queries(at, b, scratch);
-    /* Positions rise along a sequence: the first query sees least far back. */
-    const int32_t *positions = at->positions + b->s.row + b->first;
-    int64_t from = at->a.window > 0 ? (int64_t)positions[0] - at->a.window + 1 : 0;
-    int64_t end = (int64_t)positions[b->count - 1] + 1;
-    from = from < 0 ? 0 : from;
-    end = end < b->s.past + b->s.rows ? end : b->s.past + b->s.rows;
-    while (from < end) {
-        const int64_t left = at->a.page_size - from % at->a.page_size;
-        int64_t n = end - from < left ? end - from : left;
-        n = n < HET__ATTN_KEYS ? n : HET__ATTN_KEYS;
-        attend(at, b, from, n, scratch);
-        from += n;
+    for (int64_t r = 0; r < b->rows; r++)
+        total[r] = (sums){ -INFINITY, 0 };
+    for (int64_t split = b->begin / SPLIT; split * SPLIT < b->end; split++) {
+        run_split(at, b, split, part, values, scratch);
+        for (int64_t r = 0; r < b->rows; r++)
+            join(at, &total[r], sum + r * at->width, &part[r], values + r * at->width);
     }
-    finish(at, b, scratch);
+    for (int64_t r = 0; r < b->rows; r++)
+        finish(at, b, r, &total[r], sum + r * at->width);
 }
+
+/* ---- heads ---- */
 
 static int64_t blocks_of(const attention *at, int64_t rows)
 {
     return (rows + at->queries - 1) / at->queries;
 }
 
+/* Splits of a sequence that are tasks of their own; 1: none are. */
+static int64_t splits_of(const attention *at, segment s)
+{
+    if (s.rows * at->share > FEW_ROWS)
+        return 1;
+    const block b = block_of(at, s, 0, 0, s.rows);
+    return (b.end - 1) / SPLIT - b.begin / SPLIT + 1;
+}
+
+/* Floats that one split of a block takes as parts: sums of all rows, then their values. */
+static int64_t part_floats(const attention *at, int64_t padded)
+{
+    return (padded * 2 + 15) / 16 * 16 + padded * at->width;
+}
+
+/* One split of a sequence with few rows; whoever comes last joins them all. */
+static void run_part(const attention *at, const block *b, int64_t split, int64_t splits,
+                     float *parts, _Atomic int32_t *arrived, unsigned char *scratch)
+{
+    const int64_t size = part_floats(at, b->padded), first = b->begin / SPLIT;
+    const int64_t values = size - b->padded * at->width;
+    float *part = parts + split * size;
+    load_queries(at, b, scratch);
+    run_split(at, b, first + split, (sums *)(void *)part, part + values, scratch);
+    if (atomic_fetch_add_explicit(arrived, 1, memory_order_acq_rel) + 1 < splits)
+        return;
+    atomic_store_explicit(arrived, 0, memory_order_relaxed);
+    float *sum = floats(scratch, at->total_offset);
+    for (int64_t r = 0; r < b->rows; r++) {
+        sums total = { -INFINITY, 0 };
+        for (int64_t i = 0; i < splits; i++) {
+            const float *from = parts + i * size;
+            const sums *own = (const sums *)(const void *)from;
+            join(at, &total, sum, own + r, from + values + r * at->width);
+        }
+        finish(at, b, r, &total, sum);
+    }
+}
+
 static int64_t heads_count(const het__cpu_step *step)
 {
     const attention *at = step->data;
     int64_t tasks = 0;
-    for (int64_t i = 0; i < at->segment_count; i++)
-        tasks += blocks_of(at, segment_at(at, i).rows);
+    for (int64_t i = 0; i < at->segment_count; i++) {
+        const segment s = segment_at(at, i);
+        tasks += blocks_of(at, s.rows) * splits_of(at, s);
+    }
     return tasks * at->a.kv_heads;
 }
 
 static void heads_task(const het__cpu_step *step, int64_t task, unsigned char *scratch)
 {
     const attention *at = step->data;
-    int64_t i = 0;
-    segment s = segment_at(at, 0);
-    while (task >= blocks_of(at, s.rows) * at->a.kv_heads) {
-        task -= blocks_of(at, s.rows) * at->a.kv_heads;
-        assert(i + 1 < at->segment_count);
-        s = segment_at(at, ++i);
+    const int64_t kv = at->a.kv_heads;
+    float *parts = (float *)(void *)step->program->shared;
+    for (int64_t i = 0; i < at->segment_count; i++) {
+        const segment s = segment_at(at, i);
+        const int64_t blocks = blocks_of(at, s.rows), splits = splits_of(at, s);
+        /* One key head after another, so that its keys stay in a cache. Later queries see more
+         * keys: the longest tasks go first. */
+        const int64_t g = task / splits / blocks;
+        const int64_t first = (blocks - 1 - task / splits % blocks) * at->queries;
+        const int64_t left = s.rows - first;
+        const block b = block_of(at, s, g, first, left < at->queries ? left : at->queries);
+        const int64_t size = splits > 1 ? splits * part_floats(at, b.padded) : 0;
+        if (task >= blocks * splits * kv) {
+            task -= blocks * splits * kv;
+            parts += size * kv;
+            assert(i + 1 < at->segment_count);
+            continue;
+        }
+        const int64_t split = task % splits;
+        if (split == splits - 1 && all_single(at))
+            write_key(at, s.row, b.g, scratch);
+        if (splits == 1) {
+            run_block(at, &b, scratch);
+        } else {
+            parts += b.g * size;
+            assert((size_t)(parts + size - (float *)(void *)step->program->shared) <=
+                   at->part_capacity);
+            run_part(at, &b, split, splits, parts, &at->arrived[i * kv + b.g], scratch);
+        }
+        return;
     }
-    /* Later queries see more keys: the longest tasks go first. */
-    const int64_t back = blocks_of(at, s.rows) - 1 - task / at->a.kv_heads;
-    block b = { .s = s, .g = task % at->a.kv_heads, .first = back * at->queries };
-    b.count = s.rows - b.first < at->queries ? s.rows - b.first : at->queries;
-    b.rows = b.count * at->share;
-    if (all_single(at))
-        write_key(at, s.row, b.g, scratch);
-    run_block(at, &b, scratch);
 }
 
 static void heads_bind(het__cpu_step *step, const int64_t *symbols)
@@ -327,18 +467,46 @@ static void heads_bind(het__cpu_step *step, const int64_t *symbols)
 
 static void plan_scratch(het__cpu_build *build, attention *at)
 {
-    const size_t f = sizeof(float), rows = (size_t)(at->queries * at->share);
+    const size_t f = sizeof(float), rows = het__round_up((size_t)(at->queries * at->share), 8);
     const size_t width = (size_t)at->width;
     size_t own = 0;
     at->q_offset = het__cpu_reserve(&own, rows * width * f);
-    at->acc_offset = het__cpu_reserve(&own, rows * width * f);
-    at->k_offset = het__cpu_reserve(&own, HET__ATTN_KEYS * width * f);
-    at->v_offset = het__cpu_reserve(&own, HET__ATTN_KEYS * width * f);
-    at->score_offset = het__cpu_reserve(&own, rows * HET__ATTN_KEYS * f);
-    at->max_offset = het__cpu_reserve(&own, rows * f);
-    at->sum_offset = het__cpu_reserve(&own, rows * f);
+    at->part_offset = het__cpu_reserve(&own, rows * width * f);
+    at->total_offset = het__cpu_reserve(&own, rows * width * f);
+    at->group_offset = het__cpu_reserve(&own, GROUP * (size_t)at->stride * f);
+    at->score_offset = het__cpu_reserve(&own, rows * HET__ATTN_STRIDE * f);
+    at->sums_offset = het__cpu_reserve(&own, 2 * rows * sizeof(sums));
     at->head_offset = het__cpu_reserve(&own, width * f);
     het__cpu_need_worker(build, own);
+}
+
+/* Room for the parts of all sequences with few rows, and their counters. A sequence has at most one
+ * split more than its pages fill. */
+static het_status plan_parts(het__cpu_build *build, const het__node *node, attention *at)
+{
+    const int64_t *most = build->slice->symbols_max;
+    const int64_t sequences = het__extent_bind(at->segment_extent, most);
+    const int64_t pages = het__extent_bind(
+        het__cpu_value(build, node, HET__ATTN_PAGES)->extent[0], most);
+    const int64_t tokens = het__cpu_rows_max(build, node->inputs[HET__ATTN_Q]);
+    int64_t rows = tokens < FEW_ROWS ? tokens * at->share : FEW_ROWS;
+    rows = rows < FEW_ROWS ? (rows + 7) / 8 * 8 : FEW_ROWS;
+    int64_t positions, count;
+    size_t bytes, splits;
+    at->arrived = het__arena_zero(&build->program->arena, (size_t)(sequences * at->a.kv_heads),
+                                  sizeof *at->arrived);
+    if (!at->arrived)
+        return het__fail_nomem(build->err, "the counters of attention");
+    if (at->share > FEW_ROWS)
+        return HET_OK;
+    if (!het__mul_i64(pages, at->a.page_size, &positions) ||
+        !het__mul_i64(positions / SPLIT + 2 * sequences, at->a.kv_heads, &count) ||
+        !het__mul_size((size_t)count, (size_t)part_floats(at, rows), &splits) ||
+        !het__mul_size(splits, sizeof(float), &bytes))
+        return het__fail_nomem(build->err, "the parts of attention");
+    at->part_capacity = splits;
+    het__cpu_need_shared(build, bytes);
+    return HET_OK;
 }
 
 static het_status get_norm(het__cpu_build *build, const het__node *node, uint32_t input,
@@ -358,7 +526,6 @@ static void get_places(het__cpu_build *build, const het__node *node, attention *
     at->v = het__cpu_address(build, in[HET__ATTN_V]);
     at->k_state = het__cpu_address(build, in[HET__ATTN_K_STATE]);
     at->v_state = het__cpu_address(build, in[HET__ATTN_V_STATE]);
-    at->positions = het__cpu_address(build, in[HET__ATTN_POSITIONS]);
     at->slots = het__cpu_address(build, in[HET__ATTN_SLOTS]);
     at->segments = het__cpu_address(build, in[HET__ATTN_SEGMENTS]);
     at->pages = het__cpu_address(build, in[HET__ATTN_PAGES]);
@@ -372,11 +539,19 @@ static void set_shape(het__cpu_build *build, const het__node *node, attention *a
     at->math = het__attention_math_for(at->level->name);
     at->q_value = het__cpu_value(build, node, HET__ATTN_Q);
     at->segment_extent = het__cpu_value(build, node, HET__ATTN_SEGMENTS)->extent[0];
-    at->half = het__cpu_value(build, node, HET__ATTN_K_STATE)->dtype == HET_DTYPE_F16;
-    at->element = at->half ? 2 : 4;
+    const het_dtype state = het__cpu_value(build, node, HET__ATTN_K_STATE)->dtype;
+    at->kind = state == HET_DTYPE_F16    ? HET__ATTN_KIND_F16
+               : state == HET_DTYPE_Q8_0 ? HET__ATTN_KIND_Q8
+                                         : HET__ATTN_KIND_F32;
+    at->row_bytes = (size_t)het_dtype_bytes(state, at->a.head_size);
     at->share = at->a.heads / at->a.kv_heads;
-    at->queries = at->share < BLOCK_ROWS ? BLOCK_ROWS / at->share : 1;
     at->width = (int64_t)het__round_up((size_t)at->a.head_size, HET__ATTN_LANES);
+    at->stride = at->width + HET__ATTN_LANES; /* off the powers of two, as HET__ATTN_STRIDE */
+    const int64_t fit = BLOCK_BYTES / (at->width * (int64_t)sizeof(float));
+    const int64_t rows = fit < BLOCK_ROWS ? fit : BLOCK_ROWS;
+    at->queries = at->share < rows ? rows / at->share : 1;
+    const int64_t few = FEW_ROWS / at->share; /* a sequence with few rows is one block */
+    at->queries = at->queries < few ? few : at->queries;
 }
 
 het_status het__cpu_build_attention(het__cpu_build *build, const het__node *node)
@@ -408,6 +583,9 @@ het_status het__cpu_build_attention(het__cpu_build *build, const het__node *node
     get_places(build, node, at);
     set_shape(build, node, at);
     plan_scratch(build, at);
+    s = plan_parts(build, node, at);
+    if (s != HET_OK)
+        return s;
     s = get_norm(build, node, HET__ATTN_Q_NORM, &at->q_norm);
     return s == HET_OK ? get_norm(build, node, HET__ATTN_K_NORM, &at->k_norm) : s;
 }

@@ -1,334 +1,496 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Register-blocked products of a few query rows with 64 keys.
+/* Register tiles of attention; compiled once per instruction-set level, like level.c.
  *
- * Scores are dot products: sixteen (eight) accumulators run along the head and are then summed
- * crosswise, four at a time, so that the result of 4 x 4 (2 x 4) of them fills one vector.
+ *   scores   R queries x VL / R keys, lanes along the head; the VL sums are folded crosswise at the
+ *            end, which makes one vector of results:
+ *
+ *                q0 . k0   q0 . k1  ...   q1 . k0  ...
+ *
+ *   weigh    R queries x C vectors of the head, lanes along the head, R C <= TILE
+ *
+ * Keys and values are read from F16 or Q8_0 in the tile where few rows share them, so that they
+ * pass through registers once; for many rows they come as F32.
  */
+#include "backends/cpu_onednn/vec.h"
+
+#include <stdbool.h>
+
 #include "backends/cpu_onednn/attention_math.h"
 
-#include <string.h>
+#if HET__LEVEL == HET__LEVEL_AVX512
+#define MATH het__attention_math_avx512
+#define LEVEL_NAME "avx512"
+#define TILE 16 /* accumulators */
+#define SCORE_ROWS 4 /* of a tile of F32 */
+#elif HET__LEVEL == HET__LEVEL_GENERIC
+#define MATH het__attention_math_generic
+#define LEVEL_NAME "generic"
+#define TILE 8
+#define SCORE_ROWS 2
+#else
+#if HET__LEVEL == HET__LEVEL_AVX2VNNI
+#define MATH het__attention_math_avx2vnni
+#define LEVEL_NAME "avx2vnni"
+#else
+#define MATH het__attention_math_avx2
+#define LEVEL_NAME "avx2"
+#endif
+#define TILE 8
+#define SCORE_ROWS 2
+#endif
 
-#define KEYS HET__ATTN_KEYS
+#define STRIDE HET__ATTN_STRIDE
+#define Q8_BYTES 34 /* of a block */
+/* Bytes of keys that one row after another is multiplied with: half of a first-level cache. */
+#define NEAR_BYTES 16384
+/* Rows of queries for which a tile of F16 is best: the most that fit. */
+#define DIRECT_ROWS (VL < 8 ? VL : 8)
 
-static void scores_generic(const float *q, int64_t rows, const float *k, int64_t keys,
-                           int64_t width, float *out)
+/* ---- lanes ---- */
+
+#if VL == 16
+/* Each 128-bit part of the result holds the sums of that part of a[0..3]. */
+VEC_INLINE __m512 fold_four(const vf *a)
 {
-    for (int64_t i = 0; i < rows; i++)
-        for (int64_t j = 0; j < keys; j++) {
-            const float *a = q + i * width, *b = k + j * width;
-            float s[8] = { 0 };
-            for (int64_t d = 0; d < width; d += 8)
-                for (int64_t e = 0; e < 8; e++)
-                    s[e] += a[d + e] * b[d + e];
-            out[i * KEYS + j] = ((s[0] + s[4]) + (s[1] + s[5])) + ((s[2] + s[6]) + (s[3] + s[7]));
-        }
-}
-
-static void weigh_generic(const float *p, int64_t rows, const float *v, int64_t keys,
-                          int64_t width, float *acc)
-{
-    for (int64_t i = 0; i < rows; i++)
-        for (int64_t d = 0; d < width; d += 16) {
-            float s[16];
-            memcpy(s, acc + i * width + d, sizeof s);
-            for (int64_t j = 0; j < keys; j++) {
-                const float w = p[i * KEYS + j];
-                for (int64_t e = 0; e < 16; e++)
-                    s[e] += w * v[j * width + d + e];
-            }
-            memcpy(acc + i * width + d, s, sizeof s);
-        }
-}
-
-static float maximum_generic(const float *x, int64_t n)
-{
-    float m = x[0];
-    for (int64_t i = 1; i < n; i++)
-        m = x[i] > m ? x[i] : m;
-    return m;
-}
-
-static void scale_generic(float *x, float factor, int64_t width)
-{
-    for (int64_t i = 0; i < width; i++)
-        x[i] *= factor;
-}
-
-#if defined(__x86_64__)
-#include <immintrin.h>
-
-#define AVX512 __attribute__((target("avx512f,avx512dq,avx512vl,avx512bw,avx2,fma")))
-#define AVX512_INLINE static inline __attribute__((always_inline)) AVX512
-#define AVX2 __attribute__((target("avx2,fma")))
-#define AVX2_INLINE static inline __attribute__((always_inline)) AVX2
-
-/* Four vectors a..d: each 128-bit part of the result holds the sums of that part of a, b, c, d. */
-AVX512_INLINE __m512 fold4_512(__m512 a, __m512 b, __m512 c, __m512 d)
-{
-    const __m512 ab = _mm512_add_ps(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));
-    const __m512 cd = _mm512_add_ps(_mm512_unpacklo_ps(c, d), _mm512_unpackhi_ps(c, d));
+    const __m512 ab = _mm512_add_ps(_mm512_unpacklo_ps(a[0], a[1]),
+                                    _mm512_unpackhi_ps(a[0], a[1]));
+    const __m512 cd = _mm512_add_ps(_mm512_unpacklo_ps(a[2], a[3]),
+                                    _mm512_unpackhi_ps(a[2], a[3]));
     const __m512d abd = _mm512_castps_pd(ab), cdd = _mm512_castps_pd(cd);
     return _mm512_add_ps(_mm512_castpd_ps(_mm512_unpacklo_pd(abd, cdd)),
                          _mm512_castpd_ps(_mm512_unpackhi_pd(abd, cdd)));
 }
 
-/* Part i of the result is the sum of the four parts of p[i]. */
-AVX512_INLINE __m512 fold_parts_512(const __m512 p[4])
+/* Lane i is the sum of a[i]. */
+VEC_INLINE vf fold(const vf *a)
 {
-    const __m512 s01 = _mm512_add_ps(_mm512_shuffle_f32x4(p[0], p[1], 0x88),
-                                     _mm512_shuffle_f32x4(p[0], p[1], 0xdd));
-    const __m512 s23 = _mm512_add_ps(_mm512_shuffle_f32x4(p[2], p[3], 0x88),
-                                     _mm512_shuffle_f32x4(p[2], p[3], 0xdd));
+    const __m512 p0 = fold_four(a), p1 = fold_four(a + 4), p2 = fold_four(a + 8);
+    const __m512 p3 = fold_four(a + 12);
+    const __m512 s01 = _mm512_add_ps(_mm512_shuffle_f32x4(p0, p1, 0x88),
+                                     _mm512_shuffle_f32x4(p0, p1, 0xdd));
+    const __m512 s23 = _mm512_add_ps(_mm512_shuffle_f32x4(p2, p3, 0x88),
+                                     _mm512_shuffle_f32x4(p2, p3, 0xdd));
     return _mm512_add_ps(_mm512_shuffle_f32x4(s01, s23, 0x88),
                          _mm512_shuffle_f32x4(s01, s23, 0xdd));
 }
-
-/* Four rows of q with four keys. */
-AVX512_INLINE void scores_4x4_512(const float *q, const float *k, int64_t width, float *out)
+#elif VL == 8
+VEC_INLINE __m256 fold_four(const vf *a)
 {
-    __m512 acc[4][4], p[4];
-    for (int i = 0; i < 4; i++)
-        for (int j = 0; j < 4; j++)
-            acc[i][j] = _mm512_setzero_ps();
-    for (int64_t d = 0; d < width; d += 16) {
-        __m512 b[4];
-        for (int j = 0; j < 4; j++)
-            b[j] = _mm512_loadu_ps(k + j * width + d);
-        for (int i = 0; i < 4; i++) {
-            const __m512 a = _mm512_loadu_ps(q + i * width + d);
-            for (int j = 0; j < 4; j++)
-                acc[i][j] = _mm512_fmadd_ps(a, b[j], acc[i][j]);
-        }
-    }
-    for (int i = 0; i < 4; i++)
-        p[i] = fold4_512(acc[i][0], acc[i][1], acc[i][2], acc[i][3]);
-    const __m512 r = fold_parts_512(p);
-    _mm_storeu_ps(out, _mm512_castps512_ps128(r));
-    _mm_storeu_ps(out + KEYS, _mm512_extractf32x4_ps(r, 1));
-    _mm_storeu_ps(out + 2 * KEYS, _mm512_extractf32x4_ps(r, 2));
-    _mm_storeu_ps(out + 3 * KEYS, _mm512_extractf32x4_ps(r, 3));
+    return _mm256_hadd_ps(_mm256_hadd_ps(a[0], a[1]), _mm256_hadd_ps(a[2], a[3]));
 }
 
-/* One row with sixteen keys. */
-AVX512_INLINE void scores_1x16_512(const float *q, const float *k, int64_t width, float *out)
+VEC_INLINE vf fold(const vf *a)
 {
-    __m512 acc[16], p[4];
-    for (int j = 0; j < 16; j++)
-        acc[j] = _mm512_setzero_ps();
-    for (int64_t d = 0; d < width; d += 16) {
-        const __m512 a = _mm512_loadu_ps(q + d);
-        for (int j = 0; j < 16; j++)
-            acc[j] = _mm512_fmadd_ps(a, _mm512_loadu_ps(k + j * width + d), acc[j]);
-    }
-    for (int i = 0; i < 4; i++)
-        p[i] = fold4_512(acc[4 * i], acc[4 * i + 1], acc[4 * i + 2], acc[4 * i + 3]);
-    _mm512_storeu_ps(out, fold_parts_512(p));
-}
-
-AVX512 static void scores_512(const float *q, int64_t rows, const float *k, int64_t keys,
-                              int64_t width, float *out)
-{
-    int64_t i = 0;
-    for (; i + 4 <= rows; i += 4)
-        for (int64_t j = 0; j < keys; j += 4)
-            scores_4x4_512(q + i * width, k + j * width, width, out + i * KEYS + j);
-    for (; i < rows; i++)
-        for (int64_t j = 0; j < keys; j += 16)
-            scores_1x16_512(q + i * width, k + j * width, width, out + i * KEYS + j);
-}
-
-/* rows x vectors * 16 of acc in registers. */
-AVX512_INLINE void weigh_tile_512(const float *p, int rows, int vectors, const float *v,
-                                  int64_t keys, int64_t width, float *acc)
-{
-    __m512 s[4][4];
-    for (int i = 0; i < rows; i++)
-        for (int c = 0; c < vectors; c++)
-            s[i][c] = _mm512_loadu_ps(acc + i * width + 16 * c);
-    for (int64_t j = 0; j < keys; j++) {
-        __m512 b[4];
-        for (int c = 0; c < vectors; c++)
-            b[c] = _mm512_loadu_ps(v + j * width + 16 * c);
-        for (int i = 0; i < rows; i++) {
-            const __m512 a = _mm512_set1_ps(p[i * KEYS + j]);
-            for (int c = 0; c < vectors; c++)
-                s[i][c] = _mm512_fmadd_ps(a, b[c], s[i][c]);
-        }
-    }
-    for (int i = 0; i < rows; i++)
-        for (int c = 0; c < vectors; c++)
-            _mm512_storeu_ps(acc + i * width + 16 * c, s[i][c]);
-}
-
-AVX512 static void weigh_512(const float *p, int64_t rows, const float *v, int64_t keys,
-                             int64_t width, float *acc)
-{
-    for (int64_t i = 0; i < rows;) {
-        const int64_t n = i + 4 <= rows ? 4 : 1;
-        const float *w = p + i * KEYS;
-        float *a = acc + i * width;
-        for (int64_t d = 0; d < width;) {
-            const int64_t left = width - d;
-            if (n == 4 && left >= 64)
-                weigh_tile_512(w, 4, 4, v + d, keys, width, a + d);
-            else if (n == 4)
-                weigh_tile_512(w, 4, 1, v + d, keys, width, a + d);
-            else if (left >= 64)
-                weigh_tile_512(w, 1, 4, v + d, keys, width, a + d);
-            else
-                weigh_tile_512(w, 1, 1, v + d, keys, width, a + d);
-            d += left >= 64 ? 64 : 16;
-        }
-        i += n;
-    }
-}
-
-AVX512 static float maximum_512(const float *x, int64_t n)
-{
-    __m512 m = _mm512_set1_ps(x[0]);
-    int64_t i = 0;
-    for (; i + 16 <= n; i += 16)
-        m = _mm512_max_ps(m, _mm512_loadu_ps(x + i));
-    const __mmask16 tail = (__mmask16)((1u << (n - i)) - 1);
-    m = _mm512_mask_max_ps(m, tail, m, _mm512_maskz_loadu_ps(tail, x + i));
-    return _mm512_reduce_max_ps(m);
-}
-
-AVX512 static void scale_512(float *x, float factor, int64_t width)
-{
-    const __m512 f = _mm512_set1_ps(factor);
-    for (int64_t i = 0; i < width; i += 16)
-        _mm512_storeu_ps(x + i, _mm512_mul_ps(_mm512_loadu_ps(x + i), f));
-}
-
-AVX2_INLINE __m256 fold4_256(const __m256 a[4])
-{
-    const __m256 ab = _mm256_hadd_ps(a[0], a[1]), cd = _mm256_hadd_ps(a[2], a[3]);
-    return _mm256_hadd_ps(ab, cd);
-}
-
-AVX2_INLINE __m256 fold_parts_256(__m256 p, __m256 q)
-{
+    const __m256 p = fold_four(a), q = fold_four(a + 4);
     return _mm256_add_ps(_mm256_permute2f128_ps(p, q, 0x20), _mm256_permute2f128_ps(p, q, 0x31));
 }
-
-/* Rows r of q (step apart; 0: the same row) with keys of k: 2 x 4, or 1 x 8 in two fours. */
-AVX2_INLINE __m256 scores_8_256(const float *q, int64_t q_step, const float *k, int64_t k_step,
-                                int64_t width)
+#else
+VEC_INLINE vf fold(const vf *a)
 {
-    __m256 acc[2][4];
-    for (int i = 0; i < 2; i++)
-        for (int j = 0; j < 4; j++)
-            acc[i][j] = _mm256_setzero_ps();
-    for (int64_t d = 0; d < width; d += 8)
-        for (int i = 0; i < 2; i++) {
-            const __m256 a = _mm256_loadu_ps(q + i * q_step + d);
-            for (int j = 0; j < 4; j++) {
-                const __m256 b = _mm256_loadu_ps(k + i * k_step + j * width + d);
-                acc[i][j] = _mm256_fmadd_ps(a, b, acc[i][j]);
-            }
-        }
-    return fold_parts_256(fold4_256(acc[0]), fold4_256(acc[1]));
+    float sums[VL];
+    for (int i = 0; i < VL; i++)
+        sums[i] = vf_sum(a[i]);
+    return vf_load(sums);
 }
+#endif
 
-AVX2 static void scores_256(const float *q, int64_t rows, const float *k, int64_t keys,
-                            int64_t width, float *out)
+VEC_INLINE float largest_lane(vf a)
 {
-    int64_t i = 0;
-    for (; i + 2 <= rows; i += 2)
-        for (int64_t j = 0; j < keys; j += 4) {
-            const __m256 r = scores_8_256(q + i * width, width, k + j * width, 0, width);
-            _mm_storeu_ps(out + i * KEYS + j, _mm256_castps256_ps128(r));
-            _mm_storeu_ps(out + (i + 1) * KEYS + j, _mm256_extractf128_ps(r, 1));
-        }
-    for (; i < rows; i++)
-        for (int64_t j = 0; j < keys; j += 8)
-            _mm256_storeu_ps(out + i * KEYS + j, scores_8_256(q + i * width, 0, k + j * width,
-                                                              4 * width, width));
-}
-
-AVX2_INLINE void weigh_tile_256(const float *p, int rows, int vectors, const float *v,
-                                int64_t keys, int64_t width, float *acc)
-{
-    __m256 s[2][4];
-    for (int i = 0; i < rows; i++)
-        for (int c = 0; c < vectors; c++)
-            s[i][c] = _mm256_loadu_ps(acc + i * width + 8 * c);
-    for (int64_t j = 0; j < keys; j++) {
-        __m256 b[4];
-        for (int c = 0; c < vectors; c++)
-            b[c] = _mm256_loadu_ps(v + j * width + 8 * c);
-        for (int i = 0; i < rows; i++) {
-            const __m256 a = _mm256_set1_ps(p[i * KEYS + j]);
-            for (int c = 0; c < vectors; c++)
-                s[i][c] = _mm256_fmadd_ps(a, b[c], s[i][c]);
-        }
-    }
-    for (int i = 0; i < rows; i++)
-        for (int c = 0; c < vectors; c++)
-            _mm256_storeu_ps(acc + i * width + 8 * c, s[i][c]);
-}
-
-AVX2 static void weigh_256(const float *p, int64_t rows, const float *v, int64_t keys,
-                           int64_t width, float *acc)
-{
-    for (int64_t i = 0; i < rows;) {
-        const int64_t n = i + 2 <= rows ? 2 : 1;
-        const float *w = p + i * KEYS;
-        float *a = acc + i * width;
-        for (int64_t d = 0; d < width;) {
-            const int64_t left = width - d;
-            if (n == 2 && left >= 32)
-                weigh_tile_256(w, 2, 4, v + d, keys, width, a + d);
-            else if (n == 2)
-                weigh_tile_256(w, 2, 2, v + d, keys, width, a + d);
-            else if (left >= 32)
-                weigh_tile_256(w, 1, 4, v + d, keys, width, a + d);
-            else
-                weigh_tile_256(w, 1, 2, v + d, keys, width, a + d);
-            d += left >= 32 ? 32 : 16;
-        }
-        i += n;
-    }
-}
-
-AVX2 static float maximum_256(const float *x, int64_t n)
-{
+#if VL == 16
+    return _mm512_reduce_max_ps(a);
+#else
+    float x[VL];
+    vf_store(x, a);
     float m = x[0];
-    int64_t i = 0;
-    if (n >= 8) {
-        __m256 v = _mm256_loadu_ps(x);
-        for (i = 8; i + 8 <= n; i += 8)
-            v = _mm256_max_ps(v, _mm256_loadu_ps(x + i));
-        float part[8];
-        _mm256_storeu_ps(part, v);
-        m = maximum_generic(part, 8);
-    }
-    for (; i < n; i++)
+    for (int i = 1; i < VL; i++)
         m = x[i] > m ? x[i] : m;
     return m;
+#endif
 }
 
-AVX2 static void scale_256(float *x, float factor, int64_t width)
+/* An F16 scale in all lanes. */
+VEC_INLINE vf half_everywhere(const unsigned char *p)
 {
-    const __m256 f = _mm256_set1_ps(factor);
-    for (int64_t i = 0; i < width; i += 8)
-        _mm256_storeu_ps(x + i, _mm256_mul_ps(_mm256_loadu_ps(x + i), f));
+    uint16_t h;
+    memcpy(&h, p, sizeof h);
+#if HET__LEVEL == HET__LEVEL_GENERIC
+    return vf_set(vec_f16_value(h));
+#else
+    return vf_set(_cvtsh_ss(h));
+#endif
 }
-#endif
 
-const het__attention_math *het__attention_math_for(const char *level)
+/* Elements [at, at + VL) of a row. */
+VEC_INLINE vf element(het__attention_kind kind, const unsigned char *row, int64_t at)
 {
-    static const het__attention_math table[] = {
-#if defined(__x86_64__)
-        { "avx512", scores_512, weigh_512, maximum_512, scale_512 },
-        { "avx2vnni", scores_256, weigh_256, maximum_256, scale_256 },
-        { "avx2", scores_256, weigh_256, maximum_256, scale_256 },
-#endif
-        { "generic", scores_generic, weigh_generic, maximum_generic, scale_generic },
+    if (kind == HET__ATTN_KIND_F16)
+        return vf_load_f16(row + 2 * at);
+    if (kind == HET__ATTN_KIND_Q8) {
+        const unsigned char *block = row + at / 32 * Q8_BYTES;
+        const vf codes = vf_from_vi(vi_load_s8(block + 2 + at % 32));
+        return vf_mul(codes, half_everywhere(block));
+    }
+    return vf_load((const float *)(const void *)row + at);
+}
+
+/* Bytes of so many elements, rounded down. */
+VEC_INLINE size_t element_bytes(het__attention_kind kind, int64_t elements)
+{
+    return (size_t)elements * (kind == HET__ATTN_KIND_F32 ? 4 : kind == HET__ATTN_KIND_F16 ? 2 : 1);
+}
+
+/* Brings the next rows to the second-level cache: the first would have to hold them beside those
+ * in use, and its queue of misses is short (measured: half of the bandwidth). The processor's own
+ * prefetching starts anew in every page. */
+VEC_INLINE void fetch(const unsigned char *rows, size_t bytes)
+{
+    VEC_UNROLL
+    for (size_t i = 0; i < bytes; i += 64)
+        __builtin_prefetch(rows + i, 0, 2);
+}
+
+/* ---- scores ---- */
+
+/* R rows of q with J <= VL / R keys. */
+VEC_INLINE void scores_tile(het__attention_kind kind, int R, int J, const float *q, int64_t width,
+                            const unsigned char *k, size_t stride,
+                            const unsigned char *ahead, float *out)
+{
+    vf acc[VL];
+    VEC_UNROLL
+    for (int i = 0; i < VL; i++)
+        acc[i] = vf_zero();
+    for (int64_t d = 0; d < width; d += VL) {
+        vf b[VL];
+        VEC_UNROLL
+        for (int j = 0; j < J; j++)
+            b[j] = element(kind, k + (size_t)j * stride, d);
+        if (kind != HET__ATTN_KIND_F32 && ahead)
+            fetch(ahead + element_bytes(kind, d * J), element_bytes(kind, J * VL));
+        VEC_UNROLL
+        for (int i = 0; i < R; i++) {
+            const vf a = vf_load(q + i * width + d);
+            VEC_UNROLL
+            for (int j = 0; j < J; j++)
+                acc[i * J + j] = vf_fma(a, b[j], acc[i * J + j]);
+        }
+    }
+    float sums[VL];
+    vf_store(sums, fold(acc));
+    VEC_UNROLL
+    for (int i = 0; i < R; i++)
+        memcpy(out + i * STRIDE, sums + i * J, (size_t)J * sizeof *sums);
+}
+
+/* R rows with any keys: what is left at the end is computed with keys before it once more. */
+VEC_INLINE void scores_rows(het__attention_kind kind, int R, const float *q, int64_t width,
+                            const het__attention_rows *k, float *out)
+{
+    const int J = VL / R;
+    const unsigned char *data = k->data, *ahead = k->ahead;
+    const size_t stride = k->stride;
+    int64_t j = 0;
+    for (; j + J <= k->count; j += J)
+        scores_tile(kind, R, J, q, width, data + (size_t)j * stride, stride,
+                    ahead ? ahead + (size_t)j * stride : NULL, out + j);
+    if (j < k->count && k->count >= J) {
+        j = k->count - J;
+        scores_tile(kind, R, J, q, width, data + (size_t)j * stride, stride, NULL, out + j);
+        return;
+    }
+    for (; j < k->count; j++)
+        scores_tile(kind, R, 1, q, width, data + (size_t)j * stride, stride, NULL, out + j);
+}
+
+typedef void (*scores_fn)(const float *q, int64_t width, const het__attention_rows *k, float *out);
+
+#define SCORES(R, type, kind)                                                                    \
+    static void scores_##R##_##type(const float *q, int64_t width, const het__attention_rows *k, \
+                                    float *out)                                                  \
+    {                                                                                            \
+        scores_rows(HET__ATTN_KIND_##kind, R < VL ? R : VL, q, width, k, out);                   \
+    }
+SCORES(1, f32, F32)
+SCORES(2, f32, F32)
+SCORES(4, f32, F32)
+SCORES(1, f16, F16)
+SCORES(2, f16, F16)
+SCORES(4, f16, F16)
+SCORES(8, f16, F16)
+SCORES(1, q8, Q8)
+SCORES(2, q8, Q8)
+SCORES(4, q8, Q8)
+SCORES(8, q8, Q8)
+
+/* The best tile for so many rows, and how many it takes. */
+static scores_fn scores_choose(het__attention_kind kind, int64_t rows, int64_t *step)
+{
+    static const scores_fn direct[2][4] = {
+        { scores_1_f16, scores_2_f16, scores_4_f16, scores_8_f16 },
+        { scores_1_q8, scores_2_q8, scores_4_q8, scores_8_q8 },
     };
-    const het__attention_math *m = table;
-    while (strcmp(m->level, level) != 0 && strcmp(m->level, "generic") != 0)
-        m++;
-    return m;
+    if (kind == HET__ATTN_KIND_F32) {
+        *step = rows < SCORE_ROWS ? rows : SCORE_ROWS;
+        return *step == 1 ? scores_1_f32 : *step == 2 ? scores_2_f32 : scores_4_f32;
+    }
+    *step = rows < DIRECT_ROWS ? rows : DIRECT_ROWS;
+    return direct[kind == HET__ATTN_KIND_Q8][*step == 1 ? 0 : *step == 2 ? 1 : *step == 4 ? 2 : 3];
 }
+
+static void math_scores(const float *q, int64_t rows, int64_t width, const het__attention_rows *k,
+                        float *out)
+{
+    int64_t step;
+    const scores_fn run = scores_choose(k->kind, rows, &step);
+    int64_t near = rows == step ? k->count : NEAR_BYTES / (int64_t)k->stride / 16 * 16;
+    near = near < 16 ? 16 : near;
+    for (int64_t j = 0; j < k->count; j += near) {
+        het__attention_rows part = *k;
+        part.data = (const unsigned char *)k->data + (size_t)j * k->stride;
+        part.count = k->count - j < near ? k->count - j : near;
+        if (k->ahead)
+            part.ahead = (const unsigned char *)k->ahead + (size_t)j * k->stride;
+        for (int64_t i = 0; i < rows; i += step)
+            run(q + i * width, width, &part, out + i * STRIDE + j);
+    }
+}
+
+/* ---- softmax ---- */
+
+/* e^x for x <= 0, within 2 units in the last place; 0 below -87.7, whose weight no sum beside a
+ * weight of 1 can feel. x = n ln 2 + r; adding 1.5 * 2^23 + 127 to x / ln 2 leaves n + 127 in the
+ * low bits, which shifted are the exponent of 2^n, and zero for n = -127. NaN stays NaN. */
+VEC_INLINE vf exp_weight(vf x)
+{
+    const vf bounded = vf_max(vf_set(-88.0f), x);
+    const vf shifter = vf_set(12582912.0f + 127.0f);
+    const vf t = vf_fma(bounded, vf_set(1.44269504f), shifter);
+    const vf n = vf_sub(t, shifter);
+    vf r = vf_fma(n, vf_set(-0.693359375f), bounded);
+    r = vf_fma(n, vf_set(2.12194440e-4f), r);
+    vf p = vf_set(1.0f / 5040);
+    p = vf_fma(p, r, vf_set(1.0f / 720));
+    p = vf_fma(p, r, vf_set(1.0f / 120));
+    p = vf_fma(p, r, vf_set(1.0f / 24));
+    p = vf_fma(p, r, vf_set(1.0f / 6));
+    p = vf_fma(p, r, vf_set(0.5f));
+    p = vf_fma(p, r, vf_set(1.0f));
+    p = vf_fma(p, r, vf_set(1.0f));
+    return vf_mul(p, vf_bits(vi_shl(vi_bits(t), 23)));
+}
+
+/* c tanh(s / c) = sign(s) c (1 - e) / (1 + e), e = exp(-2 |s| / c). */
+VEC_INLINE vf capped(vf s, vf c, vf minus_twice)
+{
+    const vi sign = vi_and(vi_bits(s), vi_set(INT32_MIN));
+    const vf size = vf_bits(vi_and(vi_bits(s), vi_set(INT32_MAX)));
+    const vf e = exp_weight(vf_mul(size, minus_twice));
+    const vf one = vf_set(1.0f);
+    const vf t = vf_div(vf_mul(c, vf_sub(one, e)), vf_add(one, e));
+    return vf_bits(vi_or(vi_bits(t), sign));
+}
+
+static void cap(float *s, int64_t begin, int64_t end, float softcap)
+{
+    const vf c = vf_set(softcap), minus_twice = vf_set(-2.0f / softcap);
+    for (int64_t i = begin; i < end; i += VL)
+        vf_store(s + i, capped(vf_load(s + i), c, minus_twice));
+}
+
+static float math_soften(float *s, int64_t first, int64_t end, int64_t low, int64_t high,
+                         float softcap, float *sum)
+{
+    const int64_t from = low / VL * VL, to = (high + VL - 1) / VL * VL;
+    if (softcap > 0)
+        cap(s, from, to, softcap);
+    for (int64_t i = from; i < low; i++)
+        s[i] = -__builtin_inff();
+    for (int64_t i = high; i < to; i++)
+        s[i] = -__builtin_inff();
+    vf m = vf_load(s + from);
+    for (int64_t i = from + VL; i < to; i += VL)
+        m = vf_max(m, vf_load(s + i));
+    const float maximum = largest_lane(m);
+    const vf minus = vf_set(maximum);
+    vf total = vf_zero();
+    for (int64_t i = from; i < to; i += VL) {
+        const vf e = exp_weight(vf_sub(vf_load(s + i), minus));
+        vf_store(s + i, e);
+        total = vf_add(total, e);
+    }
+    *sum = vf_sum(total);
+    if (first < from)
+        memset(s + first, 0, (size_t)(from - first) * sizeof *s);
+    if (to < end)
+        memset(s + to, 0, (size_t)(end - to) * sizeof *s);
+    return maximum;
+}
+
+/* ---- weigh ---- */
+
+VEC_INLINE void weigh_tile(het__attention_kind kind, int R, int C, const float *p,
+                           const het__attention_rows *rows, int64_t at, int64_t width, float *acc)
+{
+    const unsigned char *v = rows->data, *ahead = rows->ahead;
+    vf s[16]; /* TILE are used */
+    VEC_UNROLL
+    for (int i = 0; i < R; i++)
+        VEC_UNROLL
+        for (int c = 0; c < C; c++)
+            s[i * C + c] = vf_load(acc + i * width + at + c * VL);
+    for (int64_t j = 0; j < rows->count; j++, v += rows->stride) {
+        vf b[16];
+        VEC_UNROLL
+        for (int c = 0; c < C; c++)
+            b[c] = element(kind, v, at + c * VL);
+        if (kind != HET__ATTN_KIND_F32 && ahead)
+            fetch(ahead + (size_t)j * rows->stride + element_bytes(kind, at),
+                  element_bytes(kind, C * VL));
+        VEC_UNROLL
+        for (int i = 0; i < R; i++) {
+            const vf a = vf_bcast(p + i * STRIDE + j);
+            VEC_UNROLL
+            for (int c = 0; c < C; c++)
+                s[i * C + c] = vf_fma(a, b[c], s[i * C + c]);
+        }
+    }
+    VEC_UNROLL
+    for (int i = 0; i < R; i++)
+        VEC_UNROLL
+        for (int c = 0; c < C; c++)
+            vf_store(acc + i * width + at + c * VL, s[i * C + c]);
+}
+
+/* Any rows, R at once: the head in tiles as wide as fit, each for all rows before the next. */
+VEC_INLINE void weigh_rows(het__attention_kind kind, int R, const float *p, int64_t rows,
+                           const het__attention_rows *v, int64_t width, float *acc)
+{
+    int64_t at = 0;
+#define WEIGH(C)                                                                                 \
+    for (; (C) * R <= TILE && at + (C) * VL <= width; at += (C) * VL)                            \
+        for (int64_t i = 0; i < rows; i += R)                                                    \
+            weigh_tile(kind, R, (C) * R <= TILE ? (C) : 1, p + i * STRIDE, v, at, width,         \
+                       acc + i * width);
+    WEIGH(16)
+    WEIGH(8)
+    WEIGH(4)
+    WEIGH(2)
+    WEIGH(1)
+#undef WEIGH
+}
+
+static void weigh_f32(const float *p, int64_t rows, const het__attention_rows *v, int64_t width,
+                      float *acc)
+{
+    if (rows < SCORE_ROWS)
+        weigh_rows(HET__ATTN_KIND_F32, 1, p, rows, v, width, acc);
+    else
+        weigh_rows(HET__ATTN_KIND_F32, SCORE_ROWS, p, rows, v, width, acc);
+}
+
+VEC_INLINE void weigh_direct(het__attention_kind kind, const float *p, int64_t rows,
+                             const het__attention_rows *v, int64_t width, float *acc)
+{
+    if (rows == 1)
+        weigh_rows(kind, 1, p, rows, v, width, acc);
+    else if (rows == 2)
+        weigh_rows(kind, 2, p, rows, v, width, acc);
+    else if (rows == 4 || DIRECT_ROWS == 4)
+        weigh_rows(kind, 4, p, rows, v, width, acc);
+    else
+        weigh_rows(kind, 8, p, rows, v, width, acc);
+}
+
+static void weigh_f16(const float *p, int64_t rows, const het__attention_rows *v, int64_t width,
+                      float *acc)
+{
+    weigh_direct(HET__ATTN_KIND_F16, p, rows, v, width, acc);
+}
+
+static void weigh_q8(const float *p, int64_t rows, const het__attention_rows *v, int64_t width,
+                     float *acc)
+{
+    weigh_direct(HET__ATTN_KIND_Q8, p, rows, v, width, acc);
+}
+
+static void math_weigh(const float *p, int64_t rows, const het__attention_rows *v, int64_t width,
+                       float *acc)
+{
+    if (v->kind == HET__ATTN_KIND_F32)
+        weigh_f32(p, rows, v, width, acc);
+    else if (v->kind == HET__ATTN_KIND_Q8)
+        weigh_q8(p, rows, v, width, acc);
+    else
+        weigh_f16(p, rows, v, width, acc);
+}
+
+/* ---- rows ---- */
+
+VEC_INLINE void load_f16(float *target, const unsigned char *source, int64_t size)
+{
+    int64_t d = 0;
+    for (; d + VL <= size; d += VL)
+        vf_store(target + d, vf_load_f16(source + 2 * d));
+    if (d < size) {
+        uint16_t h[VL] = { 0 };
+        memcpy(h, source + 2 * d, (size_t)(size - d) * 2);
+        vf_store_n(target + d, vf_load_f16(h), size - d);
+    }
+}
+
+static void math_load(float *target, int64_t stride, const het__attention_rows *source,
+                      int64_t size, int64_t width)
+{
+    const unsigned char *from = source->data, *ahead = source->ahead;
+    for (int64_t j = 0; j < source->count; j++, from += source->stride, target += stride) {
+        if (source->kind == HET__ATTN_KIND_F16)
+            load_f16(target, from, size);
+        else if (source->kind == HET__ATTN_KIND_Q8)
+            for (int64_t d = 0; d < size; d += VL)
+                vf_store(target + d, element(HET__ATTN_KIND_Q8, from, d));
+        else
+            memcpy(target, from, (size_t)size * sizeof *target);
+        for (int64_t d = size; d < width; d++)
+            target[d] = 0;
+        for (size_t i = 0; ahead && i < source->stride; i += 64)
+            __builtin_prefetch(ahead + (size_t)j * source->stride + i, 0, 2);
+    }
+}
+
+static void math_scale(float *x, float factor, int64_t width)
+{
+    const vf f = vf_set(factor);
+    for (int64_t i = 0; i < width; i += VL)
+        vf_store(x + i, vf_mul(vf_load(x + i), f));
+}
+
+static void math_blend(float *x, float factor, const float *y, float other, int64_t width)
+{
+    const vf f = vf_set(factor), g = vf_set(other);
+    for (int64_t i = 0; i < width; i += VL)
+        vf_store(x + i, vf_fma(vf_load(y + i), g, vf_mul(vf_load(x + i), f)));
+}
+
+static void math_turn(float *low, float *high, const float *cosines, const float *sines, int64_t n)
+{
+    for (int64_t i = 0; i < n; i += VL) {
+        const int64_t left = n - i;
+        const vf a = vf_load_n(low + i, left), b = vf_load_n(high + i, left);
+        const vf c = vf_load_n(cosines + i, left), s = vf_load_n(sines + i, left);
+        vf_store_n(low + i, vf_sub(vf_mul(a, c), vf_mul(b, s)), left);
+        vf_store_n(high + i, vf_fma(a, s, vf_mul(b, c)), left);
+    }
+}
+
+extern const het__attention_math MATH;
+
+const het__attention_math MATH = {
+    .level = LEVEL_NAME,
+    .scores = math_scores,
+    .soften = math_soften,
+    .weigh = math_weigh,
+    .load = math_load,
+    .scale = math_scale,
+    .blend = math_blend,
+    .turn = math_turn,
+};

@@ -102,6 +102,10 @@ static void state_write(const attention *a, const het__ref_operand *state, int64
         memcpy(at, x, (size_t)state->row_bytes);
         return;
     }
+    if (state->value.dtype == HET_DTYPE_Q8_0) {
+        het__q8_0_encode(x, at, a->attrs->head_size);
+        return;
+    }
     for (int32_t i = 0; i < a->attrs->head_size; i++) {
         const uint16_t half = het__f32_to_f16(x[i]);
         memcpy(at + 2 * i, &half, sizeof half);

@@ -138,7 +138,7 @@ static bool input_supported(const het__ref_kernel *kernel, uint32_t input, het_d
     if (kernel->floats & bit)
         return dtype == HET_DTYPE_F32;
     if (kernel->states & bit)
-        return dtype == HET_DTYPE_F32 || dtype == HET_DTYPE_F16;
+        return dtype == HET_DTYPE_F32 || dtype == HET_DTYPE_F16 || dtype == HET_DTYPE_Q8_0;
     return het__decoder(dtype) != NULL;
 }
 

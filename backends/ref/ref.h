@@ -38,7 +38,7 @@ typedef struct het__ref_kernel {
     int64_t (*scratch)(const het__ref_call *call);
     uint32_t integers; /* bit i: input i holds I32 */
     uint32_t floats;   /* bit i: input i must be F32; the other inputs may have any type */
-    uint32_t states;   /* bit i: input i is a state, F16 or F32 */
+    uint32_t states;   /* bit i: input i is a state, F16, F32 or Q8_0 */
 } het__ref_kernel;
 
 extern const het__ref_kernel het__ref_embed, het__ref_norm, het__ref_linear, het__ref_gated,

@@ -43,7 +43,7 @@ void settings_session(options *o, settings *s)
     options_int(o, "context", 'c', &s->context, 1, INT32_MAX, "N",
                 "Positions (the model's, at most 4096)");
     options_int(o, "batch", 'b', &s->batch, 1, 65536, "N", "Tokens of a prompt per step (512)");
-    options_choice(o, "kv", &s->kv, "f16|f32", "Type of cached keys and values (f16)");
+    options_choice(o, "kv", &s->kv, "f16|f32|q8_0", "Type of cached keys and values (f16)");
     options_choice(o, "precision", &s->precision, "fast|exact", "Type of activations (fast)");
     options_flag(o, "pin", 0, &s->pin, "Keep each thread on a processor of its own");
     options_flag(o, "mapped", 0, &s->mapped, "Use weights as they lie in the file");
@@ -110,7 +110,9 @@ int engine_session(engine *e, const settings *s, const het_session_options *more
     o.devices = e->selected;
     o.context_max = o.context_max ? o.context_max : s->context;
     o.batch_max = o.batch_max ? o.batch_max : (uint32_t)s->batch;
-    o.kv_dtype = s->kv == 1 ? HET_DTYPE_F32 : HET_DTYPE_F16;
+    o.kv_dtype = s->kv == 2   ? HET_DTYPE_Q8_0
+                 : s->kv == 1 ? HET_DTYPE_F32
+                              : HET_DTYPE_F16;
     o.precision = (uint32_t)s->precision;
     o.flags |= s->mapped ? HET_SESSION_WEIGHTS_MAPPED : 0;
     o.flags |= s->pin ? HET_SESSION_PIN_THREADS : 0;

@@ -63,7 +63,8 @@ typedef struct het_session_options {
     uint32_t sequence_max;     /**< Sequences alive at once; 0 = 1. */
     uint32_t batch_max;        /**< Tokens per step; 0 = 512. */
     uint32_t logits_max;       /**< Rows of logits per step; 0 = sequence_max. */
-    uint32_t kv_dtype;         /**< HET_DTYPE_F16 or HET_DTYPE_F32; 0 = F16. */
+    uint32_t kv_dtype;         /**< HET_DTYPE_F16, F32, or Q8_0 (heads of a multiple
+                                  of 32); 0 = F16. */
     uint32_t precision;        /**< het_precision. */
     uint32_t reserved;         /**< Zero. */
     const char *devices;       /**< Backends allowed, comma-separated. May be NULL: all. */

@@ -76,10 +76,15 @@ static het_status check_ranges(const het_model *model, const het_session_options
     if (o->logits_max > o->batch_max && o->logits_max > o->sequence_max)
         return out_of_range("logits_max", o->logits_max,
                             o->batch_max > o->sequence_max ? o->batch_max : o->sequence_max, err);
-    if (o->kv_dtype != HET_DTYPE_F16 && o->kv_dtype != HET_DTYPE_F32)
+    if (o->kv_dtype != HET_DTYPE_F16 && o->kv_dtype != HET_DTYPE_F32 &&
+        o->kv_dtype != HET_DTYPE_Q8_0)
         return het__fail(err, HET_E_INVALID,
-                         "het_session_options.kv_dtype is %s, not F16 or F32",
+                         "het_session_options.kv_dtype is %s, not F16, F32 or Q8_0",
                          het_dtype_name((het_dtype)o->kv_dtype));
+    if (o->kv_dtype == HET_DTYPE_Q8_0 && model->config.head_size % 32 != 0)
+        return het__fail(err, HET_E_INVALID,
+                         "het_session_options.kv_dtype is Q8_0, whose blocks of 32 do not fit "
+                         "the model's heads of %d", (int)model->config.head_size);
     /* Slots are numbered in 32 bits. */
     if ((o->context_max + HET__PAGE_SIZE) * o->sequence_max > INT32_MAX)
         return het__fail(err, HET_E_INVALID, "context_max times sequence_max exceeds 2^31");

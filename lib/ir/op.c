@@ -202,6 +202,11 @@ static const char *attention_vectors_problem(const het__graph *graph, const het_
     return NULL;
 }
 
+static bool is_state_type(het_dtype dtype)
+{
+    return dtype == HET_DTYPE_F16 || dtype == HET_DTYPE_F32 || dtype == HET_DTYPE_Q8_0;
+}
+
 static const char *attention_problem(const het__graph *graph, const het__node *node)
 {
     const het__attention_attrs *a = &node->attrs.attention;
@@ -222,11 +227,11 @@ static const char *attention_problem(const het__graph *graph, const het__node *n
     }
     for (uint32_t i = HET__ATTN_K_STATE; i <= HET__ATTN_V_STATE; i++) {
         const het__value *v = input(graph, node, i);
-        if (!v || v->kind != HET__VALUE_STATE || v->rank != 4 ||
-            (v->dtype != HET_DTYPE_F16 && v->dtype != HET_DTYPE_F32) ||
+        if (!v || v->kind != HET__VALUE_STATE || v->rank != 4 || !is_state_type(v->dtype) ||
+            a->head_size % het__dtype(v->dtype)->block_elements != 0 ||
             !is_fixed(v->extent[1], a->kv_heads) || !is_fixed(v->extent[2], a->page_size) ||
             !is_fixed(v->extent[3], a->head_size))
-            return "a state is not [pages, key heads, page size, head size] in F16 or F32";
+            return "a state is not [pages, key heads, page size, head size] in F16, F32 or Q8_0";
     }
     const het__value *k = input(graph, node, HET__ATTN_K_STATE);
     const het__value *v = input(graph, node, HET__ATTN_V_STATE);
@@ -371,8 +376,7 @@ static void count_attention(const het__graph *graph, const het__node *node,
     if (input(graph, node, HET__ATTN_K_NORM))
         work->flops += 4 * tokens * a->kv_heads * a->head_size;
     const het__value *keys = input(graph, node, HET__ATTN_K_STATE);
-    const double element = (double)het__dtype(keys->dtype)->block_bytes;
-    const double row = 2.0 * a->kv_heads * a->head_size * element;
+    const double row = 2.0 * a->kv_heads * (double)het_dtype_bytes(keys->dtype, a->head_size);
     work->input_bytes += sequences * (double)symbols[HET__SYM_CONTEXT] * row;
     work->output_bytes += tokens * row;
     work->units = tokens * a->heads;

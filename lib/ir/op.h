@@ -50,7 +50,7 @@ typedef enum het__attention_input {
     HET__ATTN_Q = 0,     /* [T, H*d] */
     HET__ATTN_K,         /* [T, G*d]: keys of the step's tokens, not yet in the cache */
     HET__ATTN_V,         /* [T, G*d] */
-    HET__ATTN_K_STATE,   /* [pages, G, page, d], F16 or F32: read and written */
+    HET__ATTN_K_STATE,   /* [pages, G, page, d], F16, F32 or Q8_0: read and written */
     HET__ATTN_V_STATE,   /* the same */
     HET__ATTN_POSITIONS, /* [T] I32: position of each token in its sequence */
     HET__ATTN_SLOTS,     /* [T] I32: page * page_size + offset, where its key and value go */

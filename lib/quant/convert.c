@@ -8,6 +8,8 @@
  */
 #include "lib/quant/quant.h"
 
+#include <stdbool.h>
+
 static float from_bits(uint32_t bits)
 {
     float f;
@@ -66,4 +68,30 @@ float het__e8m0_half(uint8_t e)
 {
     /* 2^(e-128); the two smallest are subnormal in binary32. */
     return from_bits(e < 2 ? 0x00200000u << e : (uint32_t)(e - 1) << 23);
+}
+
+void het__q8_0_encode(const float *source, void *target, int64_t count)
+{
+    unsigned char *block = target;
+    for (; count > 0; count -= 32, source += 32, block += 34) {
+        float most = 0;
+        bool finite = true;
+        for (int i = 0; i < 32; i++) {
+            const float size = source[i] < 0 ? -source[i] : source[i];
+            finite = finite && size <= 3.4028235e38f; /* false for NaN */
+            most = size > most ? size : most;
+        }
+        const uint16_t half = finite ? het__f32_to_f16(most / 127.0f) : 0x7e00u;
+        const float scale = het__f16_to_f32(half);
+        const float inverse = half && (half & 0x7c00u) != 0x7c00u ? 1.0f / scale : 0;
+        memcpy(block, &half, sizeof half);
+        for (int i = 0; i < 32; i++) {
+            /* The sum's last bit is worth one, so it rounds to nearest even; the scale may have
+             * been rounded down, hence the bound. */
+            const float code = source[i] * inverse + 12582912.0f - 12582912.0f;
+            const float bounded = code > 127 ? 127 : code < -127 ? -127 : code;
+            const int8_t byte = finite && inverse > 0 ? (int8_t)bounded : 1;
+            memcpy(block + 2 + i, &byte, 1);
+        }
+    }
 }

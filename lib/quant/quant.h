@@ -37,6 +37,11 @@ static inline uint16_t het__f32_to_bf16(float f)
     return (uint16_t)((bits + 0x7fffu + (bits >> 16 & 1u)) >> 16);
 }
 
+/* Q8_0 of count elements (whole blocks): scale max |x| / 127 rounded to F16, codes to the nearest
+ * multiple of the rounded scale. A block with a NaN or an element that F16 cannot scale decodes to
+ * what is not finite. */
+void het__q8_0_encode(const float *source, void *target, int64_t count);
+
 /* Values of the 4-bit codes of IQ4_NL and IQ4_XS, and of MXFP4 (twice the E2M1 value). */
 extern const int8_t het__iq4_values[16];
 extern const int8_t het__mxfp4_values[16];

@@ -3,6 +3,7 @@
  *
  *     check_kernels --bench [--json] [LEVEL|all] [TYPE|usual|all] [N K TOKENS|sweep]
  *     check_kernels --bench [--json] vectors [LEVEL|all]
+ *     check_kernels --bench attention [LEVEL|all]
  *
  * Peak, bandwidth and product are measured in turn, many short times, so that other load on the
  * machine disturbs all three alike. The best time of each counts; for few tokens the best but a
@@ -372,6 +373,8 @@ static void bench_products(int argc, char **argv)
 
 int bench_main(int argc, char **argv)
 {
+    if (argc > 0 && strcmp(argv[0], "attention") == 0)
+        return bench_attention_main(argc - 1, argv + 1);
     const bool json = argc > 0 && strcmp(argv[0], "--json") == 0;
     argc -= json;
     argv += json;

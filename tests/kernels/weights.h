@@ -24,5 +24,6 @@ het__cpu_matrix matrix_make(const het__cpu_level *level, het_dtype dtype, int64_
 const het__cpu_level *const *levels_to_test(void);
 
 int bench_main(int argc, char **argv);
+int bench_attention_main(int argc, char **argv);
 
 #endif /* HETINFER_TEST_WEIGHTS_H */

@@ -281,6 +281,14 @@ static const void *index_data(const step *p, const char *name)
                                            : p->positions;
 }
 
+static void random_block(unsigned char *block)
+{
+    float x[32];
+    for (int i = 0; i < 32; i++)
+        x[i] = 2.0f * test_random_float(&seed);
+    het__q8_0_encode(x, block, 32);
+}
+
 static void fill_value(rig *r, uint32_t v, const step *p)
 {
     const het__value *value = &r->graph.values[v];
@@ -294,7 +302,9 @@ static void fill_value(rig *r, uint32_t v, const step *p)
         return;
     }
     const int64_t count = het__value_elements(value, r->symbols);
-    for (int64_t i = 0; i < count; i++) {
+    for (int64_t i = 0; value->dtype == HET_DTYPE_Q8_0 && i < count; i += 32)
+        random_block((unsigned char *)rig_data(r, v) + i / 32 * 34);
+    for (int64_t i = 0; value->dtype != HET_DTYPE_Q8_0 && i < count; i++) {
         const float f = 2.0f * test_random_float(&seed);
         const uint16_t h = het__f32_to_f16(f);
         if (value->dtype == HET_DTYPE_F16)
@@ -335,6 +345,11 @@ static double at(const het__value *value, const void *data, int64_t i)
 {
     if (value->dtype == HET_DTYPE_F16)
         return (double)het__f16_to_f32(((const uint16_t *)data)[i]);
+    if (value->dtype == HET_DTYPE_Q8_0) {
+        float block[32];
+        het__decoder(HET_DTYPE_Q8_0)((const unsigned char *)data + i / 32 * 34, block, 32);
+        return (double)block[i % 32];
+    }
     return (double)((const float *)data)[i];
 }
 
@@ -358,6 +373,8 @@ static void compare_value(rig *got, rig *want, uint32_t v, const spec *s)
     double tolerance = s->tolerance;
     if (s->state == HET_DTYPE_F16)
         tolerance = value->kind == HET__VALUE_STATE ? 1.0 / 1024 : 5e-5;
+    if (s->state == HET_DTYPE_Q8_0) /* the same with steps of 1/127, and the scale in F16 */
+        tolerance = value->kind == HET__VALUE_STATE ? 1.0 / 120 : 5e-4;
     test_checks++;
     if (!(worst <= tolerance * largest))
         TEST_FAIL("%s, %s, %" PRId64 " tokens, %u threads: value %u[%" PRId64
@@ -581,6 +598,239 @@ static void attention(void)
     check_all(attentions, COUNT(attentions), HET_PRECISION_EXACT, false);
 }
 
+/* Contexts of several splits, windows that begin and end within one, every usual size of heads. */
+static const spec long_attentions[] = {
+    { "long, 1 head each", ATTENTION(2, 2, 64, 64, 0, 0, 64, false, 1e4f, 1, 1),
+      .state = HET_DTYPE_F16, .sequences = 3, .past = 700 },
+    { "long, 2, cap", ATTENTION(2, 1, 256, 64, 50, 0, 256, false, 1e4f, 1, 1),
+      .state = HET_DTYPE_F16, .sequences = 2, .past = 520 },
+    { "long, 4, window", ATTENTION(4, 1, 128, 64, 0, 300, 64, true, 1e4f, 1, 1),
+      .state = HET_DTYPE_F16, .past = 800 },
+    { "long, 8, window", ATTENTION(8, 1, 64, 64, 0, 100, NO_ROPE), .state = HET_DTYPE_F16,
+      .sequences = 4, .past = 600 },
+    { "long, 7", ATTENTION(7, 1, 96, 64, 0, 0, NO_ROPE), .state = HET_DTYPE_F16, .past = 500 },
+    { "long, 3, cap, window", ATTENTION(3, 1, 80, 32, 20, 257, NO_ROPE), .state = HET_DTYPE_F32,
+      .sequences = 2, .past = 777 },
+    { "long, odd pages", ATTENTION(5, 1, 48, 24, 0, 0, NO_ROPE), .state = HET_DTYPE_F32,
+      .past = 600 },
+    { "long, many sequences", ATTENTION(2, 1, 32, 64, 0, 0, NO_ROPE), .state = HET_DTYPE_F16,
+      .sequences = 7, .past = 900, .normed_heads = true },
+};
+
+static const spec q8_attentions[] = {
+    { "q8_0, 8", ATTENTION(8, 1, 64, 64, 0, 0, 64, false, 1e4f, 1, 1), .state = HET_DTYPE_Q8_0,
+      .sequences = 3, .past = 300 },
+    { "q8_0, 2, cap", ATTENTION(4, 2, 128, 16, 30, 70, 128, true, 1e4f, 1, 1),
+      .state = HET_DTYPE_Q8_0, .sequences = 2, .past = 120 },
+    { "q8_0, 1, 3, 5", ATTENTION(5, 5, 96, 64, 0, 0, NO_ROPE), .state = HET_DTYPE_Q8_0,
+      .sequences = 33, .past = 40 },
+    { "q8_0, 16", ATTENTION(16, 1, 32, 64, 0, 0, NO_ROPE), .state = HET_DTYPE_Q8_0, .past = 520 },
+};
+
+static void attention_q8(void)
+{
+    check_all(q8_attentions, COUNT(q8_attentions), HET_PRECISION_EXACT, false);
+}
+
+static void attention_long(void)
+{
+    check_all(long_attentions, COUNT(long_attentions), HET_PRECISION_EXACT, false);
+}
+
+static void *data_of(rig *r, const char *name)
+{
+    for (uint32_t v = 0; v < r->graph.value_count; v++)
+        if (strcmp(r->graph.values[v].name, name) == 0)
+            return rig_data(r, v);
+    TEST_FAIL("no value %s", name);
+    return NULL;
+}
+
+/* Tokens [from, to) of a sequence with a past; columns of q and of k and v. */
+static void run_chunk(rig *r, const spec *s, const float *q, const float *k, const float *v,
+                      int64_t from, int64_t to, float *out)
+{
+    const het__attention_attrs *a = &s->attrs.attention;
+    const int64_t wide = (int64_t)a->heads * a->head_size, n = to - from;
+    const int64_t narrow = (int64_t)a->kv_heads * a->head_size;
+    const int32_t segment[4] = { 0, (int32_t)n, (int32_t)(s->past + from), 0 };
+    int32_t *pages = data_of(r, "pages");
+    memcpy(data_of(r, "q"), q + from * wide, (size_t)(n * wide) * sizeof *q);
+    memcpy(data_of(r, "k"), k + from * narrow, (size_t)(n * narrow) * sizeof *k);
+    memcpy(data_of(r, "v"), v + from * narrow, (size_t)(n * narrow) * sizeof *v);
+    memcpy(data_of(r, "segments"), segment, sizeof segment);
+    for (int32_t i = 0; i < PAGES_MAX; i++)
+        pages[i] = (i * 11 + 5) % PAGES_MAX;
+    for (int64_t i = 0; i < n; i++) {
+        const int64_t p = s->past + from + i;
+        ((int32_t *)data_of(r, "positions"))[i] = (int32_t)p;
+        ((int32_t *)data_of(r, "slots"))[i] =
+            (int32_t)(pages[p / a->page_size] * a->page_size + p % a->page_size);
+    }
+    r->symbols[HET__SYM_TOKENS] = n;
+    r->symbols[HET__SYM_SEQUENCES] = 1;
+    r->symbols[HET__SYM_PAGES] = (s->past + to + a->page_size - 1) / a->page_size;
+    r->symbols[HET__SYM_CONTEXT] = s->past + from;
+    rig_run(r);
+    memcpy(out + from * wide, rig_data(r, r->graph.nodes[0].outputs[0]),
+           (size_t)(n * wide) * sizeof *out);
+}
+
+static void chunk_state(rig *r, const spec *s, const char *name)
+{
+    const het__attention_attrs *a = &s->attrs.attention;
+    const int64_t count = (int64_t)PAGES_MAX * a->page_size * a->kv_heads * a->head_size;
+    for (int64_t i = 0; s->state == HET_DTYPE_Q8_0 && i < count; i += 32)
+        random_block((unsigned char *)data_of(r, name) + i / 32 * 34);
+    for (int64_t i = 0; s->state != HET_DTYPE_Q8_0 && i < count; i++) {
+        const float f = 2.0f * test_random_float(&seed);
+        const uint16_t h = het__f32_to_f16(f);
+        if (s->state == HET_DTYPE_F16)
+            memcpy((uint16_t *)data_of(r, name) + i, &h, 2);
+        else
+            memcpy((float *)data_of(r, name) + i, &f, 4);
+    }
+}
+
+static const spec chunk_specs[] = {
+    { "chunks, 8", ATTENTION(8, 1, 64, 64, 0, 0, 64, false, 1e4f, 1, 1), .state = HET_DTYPE_F16,
+      .past = 230, .wide = true },
+    { "chunks, 2, cap, window", ATTENTION(4, 2, 256, 16, 30, 300, 256, false, 1e4f, 1, 1),
+      .state = HET_DTYPE_F16, .past = 490, .wide = true },
+    { "chunks, 7, window", ATTENTION(7, 1, 80, 64, 0, 40, 80, true, 1e4f, 1, 1),
+      .state = HET_DTYPE_F16, .past = 200, .wide = true, .normed_heads = true },
+    { "chunks, 1, odd head", ATTENTION(3, 3, 13, 10, 0, 0, NO_ROPE), .state = HET_DTYPE_F32,
+      .past = 300, .wide = true },
+    { "chunks, q8_0", ATTENTION(8, 2, 64, 64, 0, 0, 64, false, 1e4f, 1, 1),
+      .state = HET_DTYPE_Q8_0, .past = 230, .wide = true },
+};
+
+/* A query gets the same bits alone and among others. */
+static void check_chunks(const spec *s, rig *r)
+{
+    static const int64_t sizes[] = { TOKENS_MAX, 1, 3, 64, 17 };
+    const het__attention_attrs *a = &s->attrs.attention;
+    const int64_t wide = (int64_t)a->heads * a->head_size * TOKENS_MAX;
+    float *whole = calloc((size_t)wide, sizeof *whole), *out = calloc((size_t)wide, sizeof *out);
+    const float *q = random_floats(r, wide, 1), *k = random_floats(r, wide, 1);
+    const float *v = random_floats(r, wide, 1);
+    CHECK(whole && out && q && k && v);
+    for (size_t i = 0; whole && out && i < COUNT(sizes); i++) {
+        seed = 99;
+        chunk_state(r, s, "keys");
+        chunk_state(r, s, "values");
+        memset(out, 0, (size_t)wide * sizeof *out);
+        for (int64_t t = 0; t < TOKENS_MAX; t += sizes[i])
+            run_chunk(r, s, q, k, v, t, t + sizes[i] < TOKENS_MAX ? t + sizes[i] : TOKENS_MAX, out);
+        if (i == 0)
+            memcpy(whole, out, (size_t)wide * sizeof *out);
+        test_checks++;
+        if (memcmp(whole, out, (size_t)wide * sizeof *out) != 0)
+            TEST_FAIL("%s, %s: chunks of %" PRId64 " give other bits", s->name,
+                      getenv("HETINFER_CPU_LEVEL"), sizes[i]);
+    }
+    free(whole);
+    free(out);
+}
+
+static void chunks_keep_bits(void)
+{
+    for (const het__cpu_level *const *l = het__cpu_levels(); *l; l++)
+        for (size_t i = 0; i < COUNT(chunk_specs); i++) {
+            static rig r;
+            set_level(*l);
+            if (start(&r, "cpu_onednn", &chunk_specs[i], 2, HET_PRECISION_EXACT, false))
+                check_chunks(&chunk_specs[i], &r);
+            rig_close(&r);
+        }
+}
+
+/* Attention of TOKENS_MAX tokens that remember nothing but each other. */
+static bool remembered(const spec *s, const float *q, const float *k, const float *v, float *out)
+{
+    static rig r;
+    const bool ready = start(&r, "cpu_onednn", s, 1, HET_PRECISION_EXACT, false);
+    if (ready)
+        run_chunk(&r, s, q, k, v, 0, TOKENS_MAX, out);
+    rig_close(&r);
+    return ready;
+}
+
+/* What rounding keys and values does. With elements up to A a scale is at most A/127, and errors
+ * are uniform in half of it, 0.0023 A deviation: scores of d products of them with queries of
+ * deviation s are off by 0.0023 A s scale sqrt(d), and so are the weights, relatively; the result,
+ * a mean of values, by no more than that times the values' deviation and the values' own error.
+ * Five times that for the largest of all; F16 is a sixteenth of it. */
+static void rounded_states(void)
+{
+    const size_t wide = 4 * 64 * TOKENS_MAX, narrow = 64 * TOKENS_MAX;
+    static const het_dtype types[] = { HET_DTYPE_F32, HET_DTYPE_F16, HET_DTYPE_Q8_0 };
+    float *q = calloc(wide, sizeof *q), *k = calloc(narrow, sizeof *k);
+    float *v = calloc(narrow, sizeof *v), *out[3];
+    seed = 31;
+    for (size_t i = 0; q && i < wide; i++)
+        q[i] = test_random_float(&seed);
+    for (size_t i = 0; k && v && i < narrow; i++) {
+        k[i] = test_random_float(&seed);
+        v[i] = test_random_float(&seed);
+    }
+    set_level(het__cpu_levels()[0]);
+    for (int i = 0; i < 3; i++) {
+        const spec s = { "rounded", ATTENTION(4, 1, 64, 64, 0, 0, NO_ROPE), .state = types[i],
+                         .wide = true };
+        out[i] = calloc(wide, sizeof *out[i]);
+        CHECK(q && k && v && out[i] && remembered(&s, q, k, v, out[i]));
+    }
+    const double uniform = 1 / sqrt(3.0); /* deviation of what lies in -1..1 */
+    const double scale = 1.0 / (64 / 16.0 + 1);
+    const double error = 1 / 127.0 / sqrt(12.0);
+    const double relative = error * uniform * scale * sqrt(64.0);
+    const double bound = 5 * (relative * uniform + error);
+    double worst[3] = { 0 };
+    for (int i = 1; i < 3; i++)
+        for (size_t j = 0; out[0] && out[i] && j < wide; j++)
+            worst[i] = fmax(worst[i], fabs((double)out[i][j] - (double)out[0][j]));
+    printf("rounded states: F16 %.2g, Q8_0 %.2g, bound %.2g\n", worst[1], worst[2], bound);
+    CHECK(worst[1] > 0 && worst[1] <= bound / 16);
+    CHECK(worst[2] > worst[1] && worst[2] <= bound);
+    for (int i = 0; i < 3; i++)
+        free(out[i]);
+    free(q);
+    free(k);
+    free(v);
+}
+
+/* Scratch of a program for so many pages. */
+static size_t scratch_for(const spec *s, int64_t pages, size_t *worker)
+{
+    static rig r;
+    het_error err = HET_ERROR_INIT;
+    size_t bytes = 0;
+    rig_init(&r, "cpu_onednn");
+    CHECK_INT(rig_open_device(&r, &err), HET_OK);
+    r.symbols_max[HET__SYM_TOKENS] = 512;
+    r.symbols_max[HET__SYM_PAGES] = r.symbols_max[HET__SYM_STATE_PAGES] = pages;
+    s->build(&r, s);
+    if (r.device && rig_compile(&r)) {
+        bytes = r.program->bytes;
+        *worker = r.program->worker_stride;
+    }
+    rig_close(&r);
+    return bytes;
+}
+
+/* A thread's scratch knows nothing of the context; what all share for sequences with few rows
+ * grows by less than a seventh of what one layer's keys and values do. */
+static void scratch_beside_the_context(void)
+{
+    size_t worker[2] = { 0, 1 };
+    const spec *s = &chunk_specs[0];
+    const size_t small = scratch_for(s, 8, &worker[0]), large = scratch_for(s, 512, &worker[1]);
+    const size_t cache = 2 * 504 * 64 * 64 * sizeof(uint16_t);
+    CHECK_INT(worker[0], worker[1]);
+    CHECK(small > 0 && large - small < cache / 7);
+}
+
 #define SQUARE 2048
 
 /* x -> norm -> linear, whose output may lie where x was: every thread must have read x before one
@@ -632,6 +882,11 @@ int main(void)
 {
     test_case(small_operations);
     test_case(attention);
+    test_case(attention_long);
+    test_case(attention_q8);
+    test_case(rounded_states);
+    test_case(chunks_keep_bits);
+    test_case(scratch_beside_the_context);
     test_case(products_exact);
     test_case(products_fast);
     test_case(products_mapped);

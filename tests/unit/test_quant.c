@@ -286,6 +286,39 @@ static void golden_activations(void)
     free(x);
 }
 
+/* Codes are the nearest of 255 multiples of a scale that F16 holds. */
+static void encode_q8_0(void)
+{
+    uint64_t state = 8;
+    static const float sizes[] = { 1, 1e-3f, 3e4f, 1e-9f, 0 };
+    for (int t = 0; t < 500; t++) {
+        float x[64], y[64];
+        unsigned char blocks[68];
+        const float size = sizes[t % 5];
+        for (int i = 0; i < 64; i++)
+            x[i] = size * test_random_float(&state);
+        het__q8_0_encode(x, blocks, 64);
+        het__decoder(HET_DTYPE_Q8_0)(blocks, y, 64);
+        for (int b = 0; b < 64; b += 32) {
+            double top = 0;
+            for (int i = b; i < b + 32; i++)
+                top = fmax(top, fabs((double)x[i]));
+            /* Half a step, the scale's rounding at 127 steps, and where F16 ends. */
+            const double bound = top / 254 * 1.001 + top / 2048 + 127 * 0x1p-25;
+            for (int i = b; i < b + 32; i++)
+                CHECK_NEAR(y[i], x[i], bound);
+        }
+    }
+    static const float odd[] = { NAN, INFINITY, -INFINITY, 1e30f };
+    for (int t = 0; t < 4; t++) {
+        float x[32] = { 1, 2, odd[t] }, y[32];
+        unsigned char block[34];
+        het__q8_0_encode(x, block, 32);
+        het__decoder(HET_DTYPE_Q8_0)(block, y, 32);
+        CHECK(!isfinite(y[2]));
+    }
+}
+
 static void golden_conversions(void)
 {
     size_t bytes = 0;
@@ -323,6 +356,7 @@ int main(void)
     test_case(halves_convert_both_ways);
     test_case(bf16_rounds_to_nearest_even);
     test_case(scale_helpers);
+    test_case(encode_q8_0);
     if (test_failures) /* a skip below must not hide them */
         return test_finish();
     test_case(golden_blocks);

@@ -373,7 +373,8 @@ static void options(void)
     REFUSE(HET_E_INVALID, sequence_max, 5000);
     REFUSE(HET_E_INVALID, batch_max, 70000);
     REFUSE(HET_E_INVALID, logits_max, 65);
-    REFUSE(HET_E_INVALID, kv_dtype, HET_DTYPE_Q8_0);
+    REFUSE(HET_E_INVALID, kv_dtype, HET_DTYPE_Q4_0);
+    REFUSE(HET_E_INVALID, kv_dtype, HET_DTYPE_Q8_0); /* heads of 16 */
     REFUSE(HET_E_INVALID, precision, 2);
 #undef REFUSE
     het_session_options o = defaults();
@@ -706,6 +707,12 @@ static void state_types(void)
     float *half = reference(&qwen, &o, 150);
     const double d = worst_of(exact, half, 0, 150);
     CHECK(d > 0 && d < 0.02);
+    o.kv_dtype = HET_DTYPE_Q8_0;
+    float *coarse = reference(&qwen, &o, 150);
+    const double c = worst_of(exact, coarse, 0, 150);
+    printf("keys and values: F16 %.2g, Q8_0 %.2g\n", d, c);
+    CHECK(c > d && c < 0.32); /* sixteen times the steps of F16 */
+    free(coarse);
     free(exact);
     free(half);
 }
