@@ -49,6 +49,9 @@ typedef struct het__cpu_constant {
     struct het__cpu_constant *next;
     het__cpu_use use;
     het__cpu_matrix matrix; /* source, dtype, n, k: key; a vector has one row */
+    size_t packed_bytes;
+    bool in_map;            /* packed lies in the device's cache file */
+    het__hash128 name;      /* of the weight inside the model */
     float *vector;
 } het__cpu_constant;
 
@@ -61,6 +64,7 @@ struct het__device {
     bool round_small;  /* HETINFER_CPU_ROUND_SMALL: for tests */
     double alone_macs; /* programs with fewer products run on the calling thread alone */
     het__cpu_constant *constants;
+    struct het__cpu_cache *cache; /* NULL: none */
     uint64_t weight_bytes, mapped_bytes;
     uint64_t scratch_bytes, launch_count, busy_ns;
 };

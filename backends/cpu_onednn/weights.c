@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Constants of a device: re-laid once for the level, kept until the device closes, found again by
- * the address of their data. */
+/* Constants of a device: re-laid once for the level or taken from a cache on disk, kept until the
+ * device closes, found again by the address of their data. */
 #include <string.h>
 
-#include "backends/cpu_onednn/cpu.h"
+#include "backends/cpu_onednn/cache.h"
 #include "lib/base/dtype.h"
 #include "lib/base/error.h"
 #include "lib/quant/quant.h"
@@ -47,6 +47,7 @@ static het_status get(het__cpu_build *build, const het__value *value, het__cpu_u
     if (!c)
         return het__fail_nomem(build->err, "the list of weights");
     *c = like;
+    c->name = het__hash128_of(value->name, strlen(value->name));
     c->next = device->constants;
     device->constants = c;
     *constant = c;
@@ -57,7 +58,8 @@ static void drop_newest(het__device *device)
 {
     het__cpu_constant *c = device->constants;
     device->constants = c->next;
-    het__free(device->host->mem, c->matrix.packed);
+    if (!c->in_map)
+        het__free(device->host->mem, c->matrix.packed);
     het__free(device->host->mem, c->vector);
     het__free(device->host->mem, c);
 }
@@ -107,6 +109,8 @@ static het_status pack(het__cpu_build *build, het__cpu_matrix *m, size_t bytes)
     m->packed = het__alloc(device->host->mem, bytes);
     if (!m->packed)
         return het__fail_nomem(build->err, "re-laid weights");
+    if (device->cache) /* what lies between the parts of a form is written too */
+        memset(m->packed, 0, bytes);
     const int64_t granule = device->level->granule(m);
     const int64_t rows = (PACK_ROWS + granule - 1) / granule * granule;
     const int64_t part = (PART_BYTES / (int64_t)m->row_bytes / rows + 1) * rows;
@@ -138,15 +142,18 @@ het_status het__cpu_matrix_get(het__cpu_build *build, uint32_t value,
     const bool exact = device->options.precision == HET_PRECISION_EXACT ||
                        (!device->round_small && c->matrix.n * c->matrix.k < SMALL_ELEMENTS);
     /* oneDNN reads F32 rows as they lie. */
-    const bool relay = !device->options.weights_mapped &&
+    const bool relay = (!device->options.weights_mapped || device->cache) &&
                        !(device->onednn && v->dtype == HET_DTYPE_F32);
-    const size_t bytes = device->level->choose(
+    c->packed_bytes = device->level->choose(
         &c->matrix, exact ? HET_PRECISION_EXACT : HET_PRECISION_FAST, relay);
-    if (!bytes) {
+    if (!c->packed_bytes) {
         count_mapped(device, c);
         return HET_OK;
     }
-    s = pack(build, &c->matrix, bytes);
+    bool hit;
+    s = het__cpu_cache_load(device, c, &hit, build->err);
+    if (s == HET_OK && !hit)
+        s = pack(build, &c->matrix, c->packed_bytes);
     if (s != HET_OK)
         drop_newest(device);
     return s;

@@ -177,7 +177,7 @@ FIELD(het_sampler_options, bias, 48, 8);
 FIELD(het_sampler_options, bias_count, 56, 8);
 FIELD(het_sampler_options, order, 64, 8);
 
-SIZE(het_session_options, 72);
+SIZE(het_session_options, 80);
 FIELD(het_session_options, struct_size, 0, 4);
 FIELD(het_session_options, threads, 4, 4);
 FIELD(het_session_options, flags, 8, 8);
@@ -191,6 +191,7 @@ FIELD(het_session_options, reserved, 44, 4);
 FIELD(het_session_options, devices, 48, 8);
 FIELD(het_session_options, progress, 56, 8);
 FIELD(het_session_options, progress_user, 64, 8);
+FIELD(het_session_options, weight_cache, 72, 8);
 
 SIZE(het_telemetry, 96);
 FIELD(het_telemetry, struct_size, 0, 4);

@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "backends/cpu_onednn/cache.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "backends/cpu_onednn/cache_file.h"
+#include "lib/base/error.h"
+#include "lib/base/file.h"
+
+struct het__cpu_cache {
+    char *path;
+    het__cache_key key;
+    bool mapped;           /* matrices are used where the file is mapped */
+    het__file file;        /* read from; fd negative: nothing there, or nothing good */
+    het__mapping mapping;
+    het__cache_index index; /* of file */
+    uint32_t next;
+    uint32_t missed;       /* matrices that had to be re-laid */
+    uint64_t hit_bytes;
+};
+
+/* ---- open and close ---- */
+
+static void forget_file(het__cpu_cache *c, het__mem *mem)
+{
+    het__cache_index_free(&c->index, mem);
+    het__file_close(&c->file);
+}
+
+static void free_cache(het__cpu_cache *c, het__mem *mem)
+{
+    forget_file(c, mem);
+    het__unmap_file(&c->mapping);
+    het__free(mem, c->path);
+    het__free(mem, c);
+}
+
+static void complain(const het__device *device, const het__cpu_cache *c, const char *reason)
+{
+    het__log_line(device->host->log, HET_LOG_WARN, "cpu_onednn",
+                  "weight cache %s is not used: %s", c->path, reason);
+}
+
+static void set_key(const het__device *device, het__cache_key *key)
+{
+    key->content = device->options.content;
+    snprintf(key->level, sizeof key->level, "%s", device->level->name);
+    key->layout = HET__CPU_LAYOUT_VERSION;
+    key->choice = (device->options.precision == HET_PRECISION_EXACT ? HET__CACHE_EXACT : 0) |
+                  (device->round_small ? HET__CACHE_ROUND_SMALL : 0);
+}
+
+/* "CONTENT-LEVEL-PRECISION-VERSION.weights" */
+static char *path_of(const het__device *device, const het__cache_key *key)
+{
+    char hex[HET__HASH_HEX], name[128];
+    het__hash128_hex(&key->content, hex);
+    snprintf(name, sizeof name, "%s-%s-%s%s-%u.weights", hex, key->level,
+             key->choice & HET__CACHE_EXACT ? "exact" : "fast",
+             key->choice & HET__CACHE_ROUND_SMALL ? "-small" : "", key->layout);
+    return het__path_join(device->host->mem, device->options.weight_cache, name);
+}
+
+static bool read_input(void *user, uint64_t offset, void *target, size_t bytes)
+{
+    return het__file_read(user, offset, target, bytes);
+}
+
+/* The file that is there: its index, and in mapped mode its mapping. Nothing there is no failure.
+ */
+static het_status read_index(const het__device *device, het__cpu_cache *c, het_error *err)
+{
+    het_status s = het__file_open(c->path, &c->file, err);
+    if (s != HET_OK || c->file.fd < 0)
+        return s;
+    const het__cache_input input = { read_input, &c->file, c->file.bytes };
+    s = het__cache_index_read(&c->index, device->host->mem, &input, &c->key, err);
+    if (s == HET_OK && c->mapped)
+        s = het__map_open(c->file.fd, c->path, &c->mapping, err);
+    if (s == HET_OK && c->mapping.data && c->mapping.bytes != c->index.header.file_bytes)
+        s = het__fail(err, HET_E_FORMAT, "its size changes");
+    if (s == HET_OK) {
+        het__file_want(&c->file);
+        return s;
+    }
+    het__unmap_file(&c->mapping);
+    forget_file(c, device->host->mem);
+    return s;
+}
+
+/* Whether the cache is of use: something is there, or can be put there. */
+static bool start(const het__device *device, het__cpu_cache *c)
+{
+    het_error err = HET_ERROR_INIT;
+    const het_status s = read_index(device, c, &err);
+    if (s == HET_OK && c->file.fd >= 0)
+        return true;
+    if (s != HET_OK)
+        complain(device, c, err.message);
+    if (s == HET_E_IO || s == HET_E_NOMEM)
+        return false;
+    /* A bad file is replaced. */
+    const bool can = het__folder_check(device->options.weight_cache, &err) == HET_OK;
+    if (!can && s == HET_OK)
+        complain(device, c, err.message);
+    return can;
+}
+
+het__cpu_cache *het__cpu_cache_open(const het__device *device)
+{
+    het__mem *mem = device->host->mem;
+    if (!device->options.weight_cache)
+        return NULL;
+    het__cpu_cache *c = het__alloc_zero(mem, 1, sizeof *c);
+    if (c) {
+        c->file.fd = -1;
+        c->mapped = device->options.weights_mapped;
+        set_key(device, &c->key);
+        c->path = path_of(device, &c->key);
+    }
+    if (c && c->path && start(device, c))
+        return c;
+    if (!c || !c->path)
+        het__log_line(device->host->log, HET_LOG_WARN, "cpu_onednn",
+                      "the weight cache is not used: out of memory");
+    if (c)
+        free_cache(c, mem);
+    return NULL;
+}
+
+void het__cpu_cache_close(het__device *device)
+{
+    if (device->cache)
+        free_cache(device->cache, device->host->mem);
+    device->cache = NULL;
+}
+
+/* ---- load ---- */
+
+static het__cache_entry entry_of(const het__cpu_constant *constant)
+{
+    const het__cpu_matrix *m = &constant->matrix;
+    return (het__cache_entry){ .name = constant->name, .n = m->n, .k = m->k,
+                               .bytes = constant->packed_bytes, .dtype = (uint32_t)m->dtype,
+                               .form = m->form, .act = (uint32_t)m->act };
+}
+
+typedef struct part_job {
+    const het__device *device;
+    const het__cache_entry *entry;
+    uint64_t *sums; /* of the entry */
+    char *data;     /* of the entry, in memory */
+    const het__new_file *file; /* when writing */
+    _Atomic int64_t failed;    /* reading: part + 1; writing: the system's code */
+} part_job;
+
+static bool read_part(const part_job *job, int64_t part, uint64_t at, size_t bytes)
+{
+    const het__file *file = &job->device->cache->file;
+    return het__file_read(file, job->entry->offset + at, job->data + at, bytes) &&
+           het__hash64(job->data + at, bytes, 0) == job->sums[part];
+}
+
+static int write_part(const part_job *job, int64_t part, uint64_t at, size_t bytes)
+{
+    job->sums[part] = het__hash64(job->data + at, bytes, 0);
+    return het__new_file_write(job->file, job->entry->offset + at, job->data + at, bytes);
+}
+
+static void part_region(void *arg, uint32_t worker, uint32_t count)
+{
+    part_job *job = arg;
+    const int64_t parts = (int64_t)het__cache_parts(job->entry->bytes);
+    (void)worker;
+    (void)count;
+    for (;;) {
+        const int64_t part = het__pool_take(job->device->pool, 1);
+        if (part >= parts || job->failed)
+            return;
+        const uint64_t at = (uint64_t)part * HET__CACHE_PART, left = job->entry->bytes - at;
+        const size_t bytes = left < HET__CACHE_PART ? (size_t)left : HET__CACHE_PART;
+        int64_t failed = 0;
+        if (job->file)
+            failed = write_part(job, part, at, bytes);
+        else if (!read_part(job, part, at, bytes))
+            failed = part + 1;
+        if (failed)
+            job->failed = failed;
+    }
+}
+
+/* The rest of the file is as suspect as the part that is bad. */
+static void give_up_file(het__device *device, int64_t part)
+{
+    het__cpu_cache *c = device->cache;
+    char reason[96];
+    snprintf(reason, sizeof reason, "part %lld cannot be read or does not have its checksum",
+             (long long)part);
+    complain(device, c, reason);
+    forget_file(c, device->host->mem);
+}
+
+static het_status read_entry(het__device *device, het__cpu_constant *constant,
+                             const het__cache_entry *entry, bool *hit, het_error *err)
+{
+    void *data = het__alloc(device->host->mem, constant->packed_bytes);
+    if (!data)
+        return het__fail_nomem(err, "re-laid weights");
+    part_job job = { .device = device, .entry = entry, .data = data,
+                     .sums = device->cache->index.sums + entry->part };
+    het__pool_run(device->pool, part_region, &job);
+    *hit = job.failed == 0;
+    if (*hit) {
+        constant->matrix.packed = data;
+    } else {
+        het__free(device->host->mem, data);
+        give_up_file(device, (int64_t)entry->part + job.failed - 1);
+    }
+    return HET_OK;
+}
+
+static void point_into_map(het__device *device, het__cpu_constant *constant,
+                           const het__cache_entry *entry)
+{
+    const uintptr_t at = (uintptr_t)device->cache->mapping.data + entry->offset;
+    constant->matrix.packed = (void *)at; /* never written after packing */
+    constant->in_map = true;
+    device->mapped_bytes += constant->packed_bytes;
+}
+
+het_status het__cpu_cache_load(het__device *device, het__cpu_constant *constant, bool *hit,
+                               het_error *err)
+{
+    het__cpu_cache *c = device->cache;
+    *hit = false;
+    if (!c)
+        return HET_OK;
+    const het__cache_entry like = entry_of(constant);
+    const het__cache_entry *entry =
+        c->file.fd >= 0 ? het__cache_find(&c->index, &like, &c->next) : NULL;
+    het_status s = HET_OK;
+    if (entry && c->mapped) {
+        point_into_map(device, constant, entry);
+        *hit = true;
+    } else if (entry) {
+        s = read_entry(device, constant, entry, hit, err);
+    }
+    if (*hit) {
+        device->weight_bytes += constant->packed_bytes;
+        c->hit_bytes += constant->packed_bytes;
+    } else {
+        c->missed++;
+    }
+    return s;
+}
+
+/* ---- keep ---- */
+
+static bool is_kept(const het__cpu_constant *constant)
+{
+    return constant->use == HET__CPU_USE_MATRIX && constant->matrix.packed;
+}
+
+/* One entry per packed matrix, in the order in which they were asked for. */
+static bool list_matrices(const het__device *device, het__cache_index *index)
+{
+    uint32_t count = 0;
+    uint64_t parts = 0;
+    for (const het__cpu_constant *c = device->constants; c; c = c->next)
+        if (is_kept(c)) {
+            count++;
+            parts += het__cache_parts(c->packed_bytes);
+        }
+    if (!het__cache_index_make(index, device->host->mem, &device->cache->key, count, parts))
+        return false;
+    for (const het__cpu_constant *c = device->constants; c; c = c->next) /* newest first */
+        if (is_kept(c))
+            index->entries[--count] = entry_of(c);
+    het__cache_index_lay_out(index);
+    return true;
+}
+
+static int write_matrices(het__device *device, het__cache_index *index,
+                          const het__new_file *file)
+{
+    int64_t failed = 0;
+    uint32_t i = index->header.entry_count;
+    for (const het__cpu_constant *c = device->constants; c && !failed; c = c->next) {
+        if (!is_kept(c))
+            continue;
+        i--;
+        part_job job = { .device = device, .entry = &index->entries[i], .data = c->matrix.packed,
+                         .sums = index->sums + index->entries[i].part, .file = file };
+        het__pool_run(device->pool, part_region, &job);
+        failed = job.failed;
+    }
+    return (int)failed;
+}
+
+static het_status write_file(het__device *device, het__cache_index *index, het_error *err)
+{
+    const het__cpu_cache *c = device->cache;
+    const size_t table = het__cache_table_bytes(&index->header);
+    het__new_file file;
+    const het_status s = het__new_file_begin(&file, device->host->mem, c->path,
+                                             index->header.file_bytes, err);
+    if (s != HET_OK)
+        return s;
+    int code = write_matrices(device, index, &file);
+    het__cache_index_seal(index);
+    if (!code)
+        code = het__new_file_write(&file, 0, &index->header, sizeof index->header);
+    if (!code)
+        code = het__new_file_write(&file, sizeof index->header, index->entries, table);
+    if (code) {
+        het__new_file_abandon(&file);
+        return het__fail_native(err, HET_E_IO, code, "cannot write: %s", strerror(code));
+    }
+    return het__new_file_commit(&file, err);
+}
+
+/* In mapped mode the file that has just been written takes the place of the memory. */
+static void move_into_map(het__device *device)
+{
+    het__cpu_cache *c = device->cache;
+    het_error err = HET_ERROR_INIT;
+    if (c->mapping.data) /* an older file, which others may point into */
+        return;
+    if (read_index(device, c, &err) != HET_OK || c->file.fd < 0)
+        return;
+    for (het__cpu_constant *k = device->constants; k; k = k->next) {
+        if (!is_kept(k) || k->in_map)
+            continue;
+        const het__cache_entry like = entry_of(k);
+        const het__cache_entry *entry = het__cache_find(&c->index, &like, &c->next);
+        if (!entry)
+            continue;
+        het__free(device->host->mem, k->matrix.packed);
+        point_into_map(device, k, entry);
+    }
+}
+
+static void write_anew(het__device *device)
+{
+    het__cpu_cache *c = device->cache;
+    het__mem *mem = device->host->mem;
+    het_error err = HET_ERROR_INIT;
+    het__cache_index index;
+    het_status s;
+    if (list_matrices(device, &index)) {
+        s = write_file(device, &index, &err);
+        het__cache_index_free(&index, mem);
+    } else {
+        s = het__fail_nomem(&err, "the list of cached weights");
+    }
+    forget_file(c, mem);
+    if (s == HET_OK && c->mapped)
+        move_into_map(device);
+    if (s == HET_OK || s == HET_E_BUSY)
+        het__log_line(device->host->log, HET_LOG_INFO, "cpu_onednn", "weight cache %s: %s",
+                      c->path, s == HET_OK ? "written" : "another is writing it");
+    else
+        het__log_line(device->host->log, HET_LOG_WARN, "cpu_onednn",
+                      "weight cache %s is not written: %s", c->path, err.message);
+}
+
+void het__cpu_cache_keep(het__device *device)
+{
+    het__cpu_cache *c = device->cache;
+    if (!c)
+        return;
+    if (c->missed)
+        write_anew(device);
+    else
+        het__log_line(device->host->log, HET_LOG_INFO, "cpu_onednn",
+                      "weight cache %s: %llu MiB %s", c->path,
+                      (unsigned long long)(c->hit_bytes >> 20), c->mapped ? "mapped" : "read");
+    forget_file(c, device->host->mem);
+}
