@@ -9,6 +9,10 @@
 #include "lib/base/error.h"
 #include "lib/base/file.h"
 
+/* Read at once: enough that threads rarely wait for each other, little enough that a start can be
+ * cancelled soon. */
+#define GROUP_BYTES ((uint64_t)64 << 20)
+
 struct het__cpu_cache {
     char *path;
     het__cache_key key;
@@ -16,7 +20,9 @@ struct het__cpu_cache {
     het__file file;        /* read from; fd negative: nothing there, or nothing good */
     het__mapping mapping;
     het__cache_index index; /* of file */
-    uint32_t next;
+    uint32_t next;         /* where to look for the next matrix */
+    uint32_t done;         /* entries that are in the block */
+    char *block;           /* the file's bytes, as far as they are read; NULL in mapped mode */
     uint32_t missed;       /* matrices that had to be re-laid */
     uint64_t hit_bytes;
 };
@@ -33,6 +39,7 @@ static void free_cache(het__cpu_cache *c, het__mem *mem)
 {
     forget_file(c, mem);
     het__unmap_file(&c->mapping);
+    het__free(mem, c->block);
     het__free(mem, c->path);
     het__free(mem, c);
 }
@@ -147,113 +154,118 @@ static het__cache_entry entry_of(const het__cpu_constant *constant)
                                .form = m->form, .act = (uint32_t)m->act };
 }
 
-typedef struct part_job {
-    const het__device *device;
-    const het__cache_entry *entry;
-    uint64_t *sums; /* of the entry */
-    char *data;     /* of the entry, in memory */
-    const het__new_file *file; /* when writing */
-    _Atomic int64_t failed;    /* reading: part + 1; writing: the system's code */
-} part_job;
+/* A piece of an entry that one sum covers. */
+typedef struct part {
+    uint64_t at; /* in the file */
+    size_t bytes;
+} part;
 
-static bool read_part(const part_job *job, int64_t part, uint64_t at, size_t bytes)
+/* Part number index of the file, which belongs to entry or one after it. */
+static part part_at(const het__cache_entry *entry, uint64_t index)
 {
-    const het__file *file = &job->device->cache->file;
-    return het__file_read(file, job->entry->offset + at, job->data + at, bytes) &&
-           het__hash64(job->data + at, bytes, 0) == job->sums[part];
+    while (index - entry->part >= het__cache_parts(entry->bytes))
+        entry++;
+    const uint64_t begin = (index - entry->part) * HET__CACHE_PART, left = entry->bytes - begin;
+    return (part){ entry->offset + begin,
+                   left < HET__CACHE_PART ? (size_t)left : HET__CACHE_PART };
 }
 
-static int write_part(const part_job *job, int64_t part, uint64_t at, size_t bytes)
-{
-    job->sums[part] = het__hash64(job->data + at, bytes, 0);
-    return het__new_file_write(job->file, job->entry->offset + at, job->data + at, bytes);
-}
+typedef struct read_job {
+    het__pool *pool;
+    const het__cpu_cache *cache;
+    const het__cache_entry *entry; /* the first */
+    uint64_t end;                  /* number of the part behind the last */
+    _Atomic uint64_t bad;          /* number + 1 of a part that is not what it should be */
+} read_job;
 
-static void part_region(void *arg, uint32_t worker, uint32_t count)
+static void read_region(void *arg, uint32_t worker, uint32_t count)
 {
-    part_job *job = arg;
-    const int64_t parts = (int64_t)het__cache_parts(job->entry->bytes);
+    read_job *job = arg;
+    const het__cpu_cache *c = job->cache;
     (void)worker;
     (void)count;
     for (;;) {
-        const int64_t part = het__pool_take(job->device->pool, 1);
-        if (part >= parts || job->failed)
+        const uint64_t index = job->entry->part + (uint64_t)het__pool_take(job->pool, 1);
+        if (index >= job->end || job->bad)
             return;
-        const uint64_t at = (uint64_t)part * HET__CACHE_PART, left = job->entry->bytes - at;
-        const size_t bytes = left < HET__CACHE_PART ? (size_t)left : HET__CACHE_PART;
-        int64_t failed = 0;
-        if (job->file)
-            failed = write_part(job, part, at, bytes);
-        else if (!read_part(job, part, at, bytes))
-            failed = part + 1;
-        if (failed)
-            job->failed = failed;
+        const part p = part_at(job->entry, index);
+        if (!het__file_read(&c->file, p.at, c->block + p.at, p.bytes) ||
+            het__hash64(c->block + p.at, p.bytes, 0) != c->index.sums[index])
+            job->bad = index + 1;
     }
 }
 
 /* The rest of the file is as suspect as the part that is bad. */
-static void give_up_file(het__device *device, int64_t part)
+static void give_up_file(const het__device *device, uint64_t index)
 {
     het__cpu_cache *c = device->cache;
     char reason[96];
-    snprintf(reason, sizeof reason, "part %lld cannot be read or does not have its checksum",
-             (long long)part);
+    snprintf(reason, sizeof reason, "part %llu cannot be read or does not have its checksum",
+             (unsigned long long)index);
     complain(device, c, reason);
     forget_file(c, device->host->mem);
 }
 
-static het_status read_entry(het__device *device, het__cpu_constant *constant,
-                             const het__cache_entry *entry, bool *hit, het_error *err)
-{
-    void *data = het__alloc(device->host->mem, constant->packed_bytes);
-    if (!data)
-        return het__fail_nomem(err, "re-laid weights");
-    part_job job = { .device = device, .entry = entry, .data = data,
-                     .sums = device->cache->index.sums + entry->part };
-    het__pool_run(device->pool, part_region, &job);
-    *hit = job.failed == 0;
-    if (*hit) {
-        constant->matrix.packed = data;
-    } else {
-        het__free(device->host->mem, data);
-        give_up_file(device, (int64_t)entry->part + job.failed - 1);
-    }
-    return HET_OK;
-}
-
-static void point_into_map(het__device *device, het__cpu_constant *constant,
-                           const het__cache_entry *entry)
-{
-    const uintptr_t at = (uintptr_t)device->cache->mapping.data + entry->offset;
-    constant->matrix.packed = (void *)at; /* never written after packing */
-    constant->in_map = true;
-    device->mapped_bytes += constant->packed_bytes;
-}
-
-het_status het__cpu_cache_load(het__device *device, het__cpu_constant *constant, bool *hit,
-                               het_error *err)
+/* The next entries up to this one and, for the threads' sake, some more. */
+static bool read_until(const het__device *device, const het__cache_entry *entry)
 {
     het__cpu_cache *c = device->cache;
-    *hit = false;
+    const het__cache_entry *first = &c->index.entries[c->done];
+    const het__cache_entry *end = c->index.entries + c->index.header.entry_count;
+    const het__cache_entry *last = first;
+    while (last + 1 < end && (last < entry || last->offset - first->offset < GROUP_BYTES))
+        last++;
+    read_job job = { .pool = device->pool, .cache = c, .entry = first,
+                     .end = last->part + het__cache_parts(last->bytes) };
+    het__pool_run(device->pool, read_region, &job);
+    if (job.bad) {
+        give_up_file(device, job.bad - 1);
+        return false;
+    }
+    c->done = (uint32_t)(last - c->index.entries) + 1;
+    return true;
+}
+
+/* One block for all matrices: small ones share huge pages too. What is not read stays untouched. */
+static bool in_block(const het__device *device, const het__cache_entry *entry)
+{
+    het__cpu_cache *c = device->cache;
+    if (!c->block) {
+        c->block = het__alloc(device->host->mem, (size_t)c->index.header.file_bytes);
+        if (!c->block) {
+            complain(device, c, "out of memory");
+            forget_file(c, device->host->mem);
+            return false;
+        }
+    }
+    return entry < c->index.entries + c->done || read_until(device, entry);
+}
+
+static void lend(het__device *device, het__cpu_constant *constant, const void *at)
+{
+    constant->matrix.packed = (void *)(uintptr_t)at; /* never written after packing */
+    constant->borrowed = true;
+    if (device->cache->mapped)
+        device->mapped_bytes += constant->packed_bytes;
+}
+
+bool het__cpu_cache_load(het__device *device, het__cpu_constant *constant)
+{
+    het__cpu_cache *c = device->cache;
     if (!c)
-        return HET_OK;
+        return false;
     const het__cache_entry like = entry_of(constant);
     const het__cache_entry *entry =
         c->file.fd >= 0 ? het__cache_find(&c->index, &like, &c->next) : NULL;
-    het_status s = HET_OK;
-    if (entry && c->mapped) {
-        point_into_map(device, constant, entry);
-        *hit = true;
-    } else if (entry) {
-        s = read_entry(device, constant, entry, hit, err);
-    }
-    if (*hit) {
-        device->weight_bytes += constant->packed_bytes;
-        c->hit_bytes += constant->packed_bytes;
-    } else {
+    if (!entry || (!c->mapped && !in_block(device, entry))) {
         c->missed++;
+        return false;
     }
-    return s;
+    lend(device, constant,
+         (c->mapped ? (const char *)c->mapping.data : c->block) + entry->offset);
+    device->weight_bytes += constant->packed_bytes;
+    c->hit_bytes += constant->packed_bytes;
+    return true;
 }
 
 /* ---- keep ---- */
@@ -282,24 +294,51 @@ static bool list_matrices(const het__device *device, het__cache_index *index)
     return true;
 }
 
-static int write_matrices(het__device *device, het__cache_index *index,
-                          const het__new_file *file)
+typedef struct write_job {
+    het__pool *pool;
+    const het__new_file *file;
+    const het__cache_entry *entry;
+    const char *data; /* of the entry */
+    uint64_t *sums;   /* of the file */
+    _Atomic int code; /* the system's, of a failure */
+} write_job;
+
+static void write_region(void *arg, uint32_t worker, uint32_t count)
 {
-    int64_t failed = 0;
-    uint32_t i = index->header.entry_count;
-    for (const het__cpu_constant *c = device->constants; c && !failed; c = c->next) {
-        if (!is_kept(c))
-            continue;
-        i--;
-        part_job job = { .device = device, .entry = &index->entries[i], .data = c->matrix.packed,
-                         .sums = index->sums + index->entries[i].part, .file = file };
-        het__pool_run(device->pool, part_region, &job);
-        failed = job.failed;
+    write_job *job = arg;
+    const het__cache_entry *e = job->entry;
+    (void)worker;
+    (void)count;
+    for (;;) {
+        const uint64_t index = e->part + (uint64_t)het__pool_take(job->pool, 1);
+        if (index >= e->part + het__cache_parts(e->bytes) || job->code)
+            return;
+        const part p = part_at(e, index);
+        const char *data = job->data + (p.at - e->offset);
+        job->sums[index] = het__hash64(data, p.bytes, 0);
+        const int code = het__new_file_write(job->file, p.at, data, p.bytes);
+        if (code)
+            job->code = code;
     }
-    return (int)failed;
 }
 
-static het_status write_file(het__device *device, het__cache_index *index, het_error *err)
+static int write_matrices(const het__device *device, het__cache_index *index,
+                          const het__new_file *file)
+{
+    int code = 0;
+    uint32_t i = index->header.entry_count;
+    for (const het__cpu_constant *c = device->constants; c && !code; c = c->next) {
+        if (!is_kept(c))
+            continue;
+        write_job job = { .pool = device->pool, .file = file, .entry = &index->entries[--i],
+                          .data = c->matrix.packed, .sums = index->sums };
+        het__pool_run(device->pool, write_region, &job);
+        code = job.code;
+    }
+    return code;
+}
+
+static het_status write_file(const het__device *device, het__cache_index *index, het_error *err)
 {
     const het__cpu_cache *c = device->cache;
     const size_t table = het__cache_table_bytes(&index->header);
@@ -331,14 +370,14 @@ static void move_into_map(het__device *device)
     if (read_index(device, c, &err) != HET_OK || c->file.fd < 0)
         return;
     for (het__cpu_constant *k = device->constants; k; k = k->next) {
-        if (!is_kept(k) || k->in_map)
+        if (!is_kept(k) || k->borrowed)
             continue;
         const het__cache_entry like = entry_of(k);
         const het__cache_entry *entry = het__cache_find(&c->index, &like, &c->next);
         if (!entry)
             continue;
         het__free(device->host->mem, k->matrix.packed);
-        point_into_map(device, k, entry);
+        lend(device, k, (const char *)c->mapping.data + entry->offset);
     }
 }
 

@@ -16,10 +16,8 @@ typedef struct het__cpu_cache het__cpu_cache;
 
 /* NULL: none is wanted, or none can be had. */
 het__cpu_cache *het__cpu_cache_open(const het__device *device);
-/* packed of a constant whose form is chosen; *hit tells whether it was there. Fails only for want
- * of memory for the matrix itself. */
-het_status het__cpu_cache_load(het__device *device, het__cpu_constant *constant, bool *hit,
-                               het_error *err);
+/* Sets packed of a constant whose form is chosen; false: it has to be made. */
+bool het__cpu_cache_load(het__device *device, het__cpu_constant *constant);
 void het__cpu_cache_keep(het__device *device);
 void het__cpu_cache_close(het__device *device); /* packed pointers into it die */
 

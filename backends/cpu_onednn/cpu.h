@@ -50,7 +50,7 @@ typedef struct het__cpu_constant {
     het__cpu_use use;
     het__cpu_matrix matrix; /* source, dtype, n, k: key; a vector has one row */
     size_t packed_bytes;
-    bool in_map;            /* packed lies in the device's cache file */
+    bool borrowed;          /* packed belongs to the device's cache */
     het__hash128 name;      /* of the weight inside the model */
     float *vector;
 } het__cpu_constant;

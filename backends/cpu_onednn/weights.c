@@ -58,7 +58,7 @@ static void drop_newest(het__device *device)
 {
     het__cpu_constant *c = device->constants;
     device->constants = c->next;
-    if (!c->in_map)
+    if (!c->borrowed)
         het__free(device->host->mem, c->matrix.packed);
     het__free(device->host->mem, c->vector);
     het__free(device->host->mem, c);
@@ -150,10 +150,9 @@ het_status het__cpu_matrix_get(het__cpu_build *build, uint32_t value,
         count_mapped(device, c);
         return HET_OK;
     }
-    bool hit;
-    s = het__cpu_cache_load(device, c, &hit, build->err);
-    if (s == HET_OK && !hit)
-        s = pack(build, &c->matrix, c->packed_bytes);
+    if (het__cpu_cache_load(device, c))
+        return HET_OK;
+    s = pack(build, &c->matrix, c->packed_bytes);
     if (s != HET_OK)
         drop_newest(device);
     return s;
