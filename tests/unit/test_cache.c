@@ -11,6 +11,7 @@
 
 #include "backends/cpu_onednn/cache_file.h"
 #include "folder.h"
+#include "lib/api/handles.h"
 #include "tiny_model.h"
 
 #define VOCABULARY 1200
@@ -423,6 +424,28 @@ static void changed_files(void)
     tiny_free(&other);
 }
 
+/* A file that has been left alone is hashed once. */
+static void calm_file(void)
+{
+    char path[512];
+    het_error err = HET_ERROR_INIT;
+    const outcome plain = start(model, NULL, 0);
+    strcpy(path, test_folder_file(&folder, "model.gguf"));
+    test_file_write(path, tiny.file, tiny.bytes);
+    for (int i = 0; i < 2; i++) {
+        het_model *m = NULL;
+        CHECK_INT(het_model_load(context, path, NULL, &m, &err), HET_OK);
+        m->mapping.state.seen_ns += INT64_C(10000000000);
+        const outcome o = start(m, folder.path, 0);
+        CHECK_SAME(o, plain);
+        CHECK_INT(o.written, i == 0);
+        CHECK_INT(o.read, i == 1);
+        CHECK_INT(o.hashed > 0, i == 0);
+        CHECK_INT(test_folder_count(&folder, ".memo", NULL), 1);
+        het_model_destroy(m);
+    }
+}
+
 /* ---- what cannot be written ---- */
 
 static void cancelled(void)
@@ -563,6 +586,7 @@ int main(void)
     run("two_models", two_models);
     run("other_settings", other_settings);
     run("changed_files", changed_files);
+    run("calm_file", calm_file);
     run("cancelled", cancelled);
     run("bad_folders", bad_folders);
     run("full_disk", full_disk);
