@@ -270,25 +270,22 @@ bool het__cpu_cache_load(het__device *device, het__cpu_constant *constant)
 
 /* ---- keep ---- */
 
-static bool is_kept(const het__cpu_constant *constant)
-{
-    return constant->use == HET__CPU_USE_MATRIX && constant->matrix.packed;
-}
 
-/* One entry per packed matrix, in the order in which they were asked for. */
+/* One entry per matrix or vector that has a form of its own, in the order in which they were asked
+ * for. */
 static bool list_matrices(const het__device *device, het__cache_index *index)
 {
     uint32_t count = 0;
     uint64_t parts = 0;
     for (const het__cpu_constant *c = device->constants; c; c = c->next)
-        if (is_kept(c)) {
+        if (c->matrix.packed) {
             count++;
             parts += het__cache_parts(c->packed_bytes);
         }
     if (!het__cache_index_make(index, device->host->mem, &device->cache->key, count, parts))
         return false;
     for (const het__cpu_constant *c = device->constants; c; c = c->next) /* newest first */
-        if (is_kept(c))
+        if (c->matrix.packed)
             index->entries[--count] = entry_of(c);
     het__cache_index_lay_out(index);
     return true;
@@ -328,7 +325,7 @@ static int write_matrices(const het__device *device, het__cache_index *index,
     int code = 0;
     uint32_t i = index->header.entry_count;
     for (const het__cpu_constant *c = device->constants; c && !code; c = c->next) {
-        if (!is_kept(c))
+        if (!c->matrix.packed)
             continue;
         write_job job = { .pool = device->pool, .file = file, .entry = &index->entries[--i],
                           .data = c->matrix.packed, .sums = index->sums };
@@ -370,7 +367,7 @@ static void move_into_map(het__device *device)
     if (read_index(device, c, &err) != HET_OK || c->file.fd < 0)
         return;
     for (het__cpu_constant *k = device->constants; k; k = k->next) {
-        if (!is_kept(k) || k->borrowed)
+        if (!k->matrix.packed || k->borrowed)
             continue;
         const het__cache_entry like = entry_of(k);
         const het__cache_entry *entry = het__cache_find(&c->index, &like, &c->next);

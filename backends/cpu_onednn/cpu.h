@@ -48,11 +48,10 @@ typedef enum het__cpu_use {
 typedef struct het__cpu_constant {
     struct het__cpu_constant *next;
     het__cpu_use use;
-    het__cpu_matrix matrix; /* source, dtype, n, k: key; a vector has one row */
+    het__cpu_matrix matrix; /* source, dtype, n, k: key; a vector has one row, packed as F32 */
     size_t packed_bytes;
     bool borrowed;          /* packed belongs to the device's cache */
     het__hash128 name;      /* of the weight inside the model */
-    float *vector;
 } het__cpu_constant;
 
 struct het__device {

@@ -13,6 +13,8 @@
 /* File bytes re-laid before their pages may leave memory: copy and original are never both
  * resident as a whole. */
 #define PART_BYTES ((int64_t)16 << 20)
+/* Form of a vector: F32 elements. No level's forms reach so far. */
+#define FORM_VECTOR UINT32_MAX
 /* Weights with fewer elements take F32 activations in fast precision too: what rounding would save
  * on them is lost between the barriers, and small models keep their exact results. */
 #define SMALL_ELEMENTS (INT64_C(1) << 18)
@@ -60,7 +62,6 @@ static void drop_newest(het__device *device)
     device->constants = c->next;
     if (!c->borrowed)
         het__free(device->host->mem, c->matrix.packed);
-    het__free(device->host->mem, c->vector);
     het__free(device->host->mem, c);
 }
 
@@ -193,16 +194,20 @@ het_status het__cpu_vector_get(het__cpu_build *build, uint32_t value, const floa
     if (s != HET_OK)
         return s;
     if (fresh) {
-        c->vector = het__alloc(device->host->mem, (size_t)n * sizeof(float));
-        if (!c->vector) {
+        c->packed_bytes = (size_t)n * sizeof(float);
+        c->matrix.form = FORM_VECTOR;
+    }
+    if (fresh && !het__cpu_cache_load(device, c)) {
+        c->matrix.packed = het__alloc(device->host->mem, c->packed_bytes);
+        if (!c->matrix.packed) {
             drop_newest(device);
             return het__fail_nomem(build->err, "a weight vector");
         }
-        het__decoder(v->dtype)(v->data, c->vector, n);
-        device->weight_bytes += (uint64_t)n * sizeof(float);
+        het__decoder(v->dtype)(v->data, c->matrix.packed, n);
+        device->weight_bytes += c->packed_bytes;
         tell_copied(build, v->data, c->matrix.row_bytes);
     }
-    *vector = c->vector;
+    *vector = c->matrix.packed;
     return HET_OK;
 }
 
