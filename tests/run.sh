@@ -83,7 +83,7 @@ if [ $quick = no ]; then
     run_build clang clang-14 '--no-suite install --no-suite golden' -Dwerror=true
     run_build san gcc "except:$unsanitised" --buildtype=debugoptimized \
         -Db_sanitize=address,undefined -Db_lundef=false
-    run_build tsan gcc 'only:pool|session|generate|null|exec|cpu_ops' \
+    run_build tsan gcc 'only:pool|session|generate|null|exec|cpu_ops|cache|file' \
         --buildtype=debugoptimized -Db_sanitize=thread -Db_lundef=false
 fi
 
