@@ -16,14 +16,15 @@
 struct het__cpu_cache {
     char *path;
     het__cache_key key;
-    bool mapped;           /* matrices are used where the file is mapped */
-    het__file file;        /* read from; fd negative: nothing there, or nothing good */
+    bool mapped;            /* matrices are used where the file is mapped */
+    bool kept;              /* the file is good, whatever is missed */
+    het__file file;         /* read from; fd negative: nothing there, or nothing good */
     het__mapping mapping;
     het__cache_index index; /* of file */
-    uint32_t next;         /* where to look for the next matrix */
-    uint32_t done;         /* entries that are in the block */
-    char *block;           /* the file's bytes, as far as they are read; NULL in mapped mode */
-    uint32_t missed;       /* matrices that had to be re-laid */
+    uint32_t next;          /* where to look for the next matrix */
+    uint32_t done;          /* entries that are in the block */
+    char *block;            /* the file's bytes, as far as they are read; NULL in mapped mode */
+    uint32_t missed;        /* matrices that had to be re-laid */
     uint64_t hit_bytes;
 };
 
@@ -89,7 +90,8 @@ static het_status read_index(const het__device *device, het__cpu_cache *c, het_e
     if (s == HET_OK && c->mapping.data && c->mapping.bytes != c->index.header.file_bytes)
         s = het__fail(err, HET_E_FORMAT, "its size changes");
     if (s == HET_OK) {
-        het__file_want(&c->file);
+        if (!c->mapped)
+            het__file_want(&c->file);
         return s;
     }
     het__unmap_file(&c->mapping);
@@ -234,6 +236,7 @@ static bool in_block(const het__device *device, const het__cache_entry *entry)
         c->block = het__alloc(device->host->mem, (size_t)c->index.header.file_bytes);
         if (!c->block) {
             complain(device, c, "out of memory");
+            c->kept = true;
             forget_file(c, device->host->mem);
             return false;
         }
@@ -407,9 +410,9 @@ void het__cpu_cache_keep(het__device *device)
     het__cpu_cache *c = device->cache;
     if (!c)
         return;
-    if (c->missed)
+    if (c->missed && !c->kept)
         write_anew(device);
-    else
+    else if (!c->missed)
         het__log_line(device->host->log, HET_LOG_INFO, "cpu_onednn",
                       "weight cache %s: %llu MiB %s", c->path,
                       (unsigned long long)(c->hit_bytes >> 20), c->mapped ? "mapped" : "read");
