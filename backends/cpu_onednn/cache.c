@@ -360,7 +360,8 @@ static het_status write_file(const het__device *device, het__cache_index *index,
     return het__new_file_commit(&file, err);
 }
 
-/* In mapped mode the file that has just been written takes the place of the memory. */
+/* In mapped mode the file that has just been written takes the place of the memory. Programs ask a
+ * matrix where it lies, but know vectors, which are small, by address. */
 static void move_into_map(het__device *device)
 {
     het__cpu_cache *c = device->cache;
@@ -370,7 +371,7 @@ static void move_into_map(het__device *device)
     if (read_index(device, c, &err) != HET_OK || c->file.fd < 0)
         return;
     for (het__cpu_constant *k = device->constants; k; k = k->next) {
-        if (!k->matrix.packed || k->borrowed)
+        if (k->use != HET__CPU_USE_MATRIX || !k->matrix.packed || k->borrowed)
             continue;
         const het__cache_entry like = entry_of(k);
         const het__cache_entry *entry = het__cache_find(&c->index, &like, &c->next);

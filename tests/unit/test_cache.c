@@ -193,7 +193,9 @@ static void mapped(void)
     CHECK_INT(miss.written, 1);
     CHECK_INT(hit.mapped, 1);
     CHECK_INT(hit.telemetry.weight_bytes, plain.telemetry.weight_bytes);
-    CHECK_INT(miss.telemetry.mapped_bytes, hit.telemetry.mapped_bytes);
+    /* Vectors of the first session stay in memory. */
+    CHECK(miss.telemetry.mapped_bytes <= hit.telemetry.mapped_bytes &&
+          miss.telemetry.mapped_bytes > hit.telemetry.mapped_bytes - 100000);
     CHECK(hit.telemetry.mapped_bytes > plain.telemetry.mapped_bytes + 1000000);
     CHECK_INT(start(model, folder.path, 0).read, 1); /* the same file serves both */
     CHECK_INT(hit.warnings + miss.warnings, 0);
