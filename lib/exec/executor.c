@@ -55,8 +55,9 @@ static het_status open_devices(het__exec *x, het_error *err)
             const het__registered *r =
                 &x->request.registry->device[machine->device[d].context_index];
             const het__open_options options = {
-                x->request.threads, x->request.precision, x->request.weights_mapped,
-                x->request.weight_cache, x->request.content,
+                .threads = x->request.threads, .precision = x->request.precision,
+                .weights_mapped = x->request.weights_mapped,
+                .weight_cache = x->request.weight_cache, .content = x->request.content,
             };
             x->opened[d].backend = r->backend;
             const het_status s = r->backend->open(&x->request.registry->host, r->backend_index,
