@@ -52,8 +52,10 @@ typedef enum het__cpu_use {
 typedef struct het__cpu_constant {
     struct het__cpu_constant *next;
     het__cpu_use use;
-    het__cpu_matrix matrix; /* source, dtype, n, k: key; a vector has one row */
-    float *vector;
+    het__cpu_matrix matrix; /* source, dtype, n, k: key; a vector has one row, packed as F32 */
+    size_t packed_bytes;
+    bool borrowed;          /* packed belongs to the device's cache */
+    het__hash128 name;      /* of the weight inside the model */
 } het__cpu_constant;
 
 typedef struct het__cpu_slab het__cpu_slab; /* weights.c */
@@ -79,8 +81,9 @@ struct het__device {
     bool round_small;  /* HETINFER_CPU_ROUND_SMALL: for tests */
     double alone_macs; /* programs with fewer products run on the calling thread alone */
     het__cpu_constant *constants;
-    het__cpu_slab *slabs; /* memory of re-laid weights */
+    het__cpu_slab *matrix_slabs, *vector_slabs; /* memory of re-laid weights */
     het__cpu_angles *angles;
+    struct het__cpu_cache *cache; /* NULL: none */
     uint64_t weight_bytes, mapped_bytes;
     uint64_t scratch_bytes, launch_count, busy_ns;
 };
@@ -142,6 +145,8 @@ het_status het__cpu_vector_get(het__cpu_build *build, uint32_t value, const floa
 het_status het__cpu_table_get(het__cpu_build *build, uint32_t value,
                               const het__cpu_matrix **matrix);
 void het__cpu_constants_free(het__device *device);
+/* The memory of all matrices that do not lie in the cache: none of them may be in use. */
+void het__cpu_matrices_free(het__device *device);
 
 /* ---- steps ---- */
 

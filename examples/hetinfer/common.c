@@ -47,6 +47,8 @@ void settings_session(options *o, settings *s)
     options_choice(o, "precision", &s->precision, "fast|exact", "Type of activations (fast)");
     options_flag(o, "pin", 0, &s->pin, "Keep each thread on a processor of its own");
     options_flag(o, "mapped", 0, &s->mapped, "Use weights as they lie in the file");
+    options_text(o, "weight-cache", 0, &s->weight_cache, "DIR",
+                 "Keep re-laid weights here for the next start (nowhere)");
 }
 
 /* Names of backends are for the context, because some are probed only when named; a list with a
@@ -64,6 +66,15 @@ static bool names_a_kind(const char *list)
     return false;
 }
 
+static void print_warning(void *user, het_log_level level, const char *component,
+                          const char *text)
+{
+    (void)user;
+    (void)level;
+    (void)component;
+    failure("%s", text);
+}
+
 int engine_context(engine *e, const settings *s)
 {
     het_error err = HET_ERROR_INIT;
@@ -72,6 +83,10 @@ int engine_context(engine *e, const settings *s)
         e->selected = s->devices;
     else
         o.backends = s->devices;
+    if (!getenv("HETINFER_LOG")) { /* which the library would print, and more of it */
+        o.log = print_warning;
+        o.log_level = HET_LOG_WARN;
+    }
     const het_status status = het_context_create(&o, &e->context, &err);
     return status ? failure_of(status, &err) : STATUS_GO;
 }
@@ -114,6 +129,7 @@ int engine_session(engine *e, const settings *s, const het_session_options *more
                  : s->kv == 1 ? HET_DTYPE_F32
                               : HET_DTYPE_F16;
     o.precision = (uint32_t)s->precision;
+    o.weight_cache = s->weight_cache;
     o.flags |= s->mapped ? HET_SESSION_WEIGHTS_MAPPED : 0;
     o.flags |= s->pin ? HET_SESSION_PIN_THREADS : 0;
     progress bar;

@@ -24,7 +24,8 @@ typedef enum het_precision {
     HET_PRECISION_FORCE_32 = 0x7fffffff
 } het_precision;
 
-/** Use weights as they lie in the file: less memory traffic at start, slower steps. */
+/** Use weights as they lie in the file: less memory traffic at start, slower steps. With
+ *  weight_cache, re-laid weights as they lie in the cache's file. */
 #define HET_SESSION_WEIGHTS_MAPPED (UINT64_C(1) << 0)
 
 /** Keep each thread of the session on a processor of its own, the fastest cores first. The caller's
@@ -72,12 +73,15 @@ typedef struct het_session_options {
     void *progress_user;       /**< First argument of progress. */
     het_parallel_fn parallel;  /**< The application's threads. May be NULL: the session's own. */
     void *parallel_user;       /**< First argument of parallel. */
+    const char *weight_cache;  /**< Folder that keeps re-laid weights from one start to the next.
+                                    May be NULL: none, and the library writes no file. See
+                                    het_session_create(). */
 } het_session_options;
 
 /** Initial value of a het_session_options. */
 #define HET_SESSION_OPTIONS_INIT \
     { sizeof(het_session_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, NULL, \
-      NULL, NULL }
+      NULL, NULL, NULL }
 
 /**
  * Compile a model and reserve all memory that running it takes.
@@ -95,6 +99,22 @@ typedef struct het_session_options {
  * Cost: weights are re-laid for the CPU's instruction set once per session (about the time of
  * reading the file) unless HET_SESSION_WEIGHTS_MAPPED is given. Starts threads - 1 threads, none if
  * parallel is given.
+ *
+ * With weight_cache, an existing folder, the re-laid weights are written there once and read from
+ * there by later sessions, whose start then costs the reading of one file of about the model's
+ * size. A file of the cache belongs to the contents of one model, one instruction set, one
+ * precision and one version of the library's forms; it is made when it is missing and replaced when
+ * it is damaged. Several sessions and processes may use a folder at once. Contents are known by a
+ * hash of all weights: of a model file, computed once and then remembered in the folder by its
+ * place, size and times; of a model in memory, in every call. What is read is checked against
+ * hashes of its own. A cache that cannot be read or written costs a warning in the log and never
+ * the session. With HET_SESSION_WEIGHTS_MAPPED the weights are used where the cache's file is
+ * mapped: nothing is read in advance, processes share one copy, and only the file's beginning is
+ * checked; if the file cannot be written, this session has its re-laid weights in memory. Nothing
+ * is ever removed from the folder but files of the library's own that a newer one replaces: to
+ * bound its growth is up to its owner, who may delete any file in it at any time. Whoever can write
+ * into the folder decides what the model computes.
+ *
  * Thread-safety: several sessions may be created from one model at once.
  * @since 0.1
  */

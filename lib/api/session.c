@@ -7,6 +7,7 @@
 #include "lib/base/error.h"
 #include "lib/base/options.h"
 #include "lib/base/os.h"
+#include "lib/import/content.h"
 
 /* Positions that a session reserves when nobody says how many. */
 #define DEFAULT_CONTEXT 4096
@@ -105,6 +106,8 @@ static het_status check_options(const het_model *model, const het_session_option
                          "HET_SESSION_PIN_THREADS: threads that parallel runs are not ours to pin");
     if (o->precision > HET_PRECISION_EXACT)
         return het__fail(err, HET_E_INVALID, "het_session_options.precision is %u", o->precision);
+    if (o->weight_cache && !*o->weight_cache)
+        return het__fail(err, HET_E_INVALID, "het_session_options.weight_cache is empty");
     set_defaults(model, o);
     return check_ranges(model, o, err);
 }
@@ -128,6 +131,18 @@ static void borrow_plans(het_session *s)
     }
 }
 
+static het_status identify(const het_model *model, const het_session_options *o,
+                           het__hash128 *content, het_error *err)
+{
+    het_context *context = model->context;
+    const het__content_request request = {
+        .gguf = &model->gguf, .file = model->mapping.data ? &model->mapping.state : NULL,
+        .folder = o->weight_cache, .mem = &context->mem, .log = &context->log,
+        .progress = o->progress, .progress_user = o->progress_user,
+    };
+    return het__content_id(&request, content, err);
+}
+
 static het_status fill_session(het_session *s, const het_session_options *o, het_error *err)
 {
     het_context *context = s->model->context;
@@ -140,6 +155,7 @@ static het_status fill_session(het_session *s, const het_session_options *o, het
         .pin_threads = (o->flags & HET_SESSION_PIN_THREADS) != 0,
         .parallel = o->parallel, .parallel_user = o->parallel_user,
         .constant_copied = drop_original, .constant_user = s->model,
+        .weight_cache = o->weight_cache,
         .progress = o->progress, .progress_user = o->progress_user,
     };
     het__engine_symbols(&limits, request.symbols_max);
@@ -148,6 +164,8 @@ static het_status fill_session(het_session *s, const het_session_options *o, het
     if (st == HET_OK)
         st = het__model_graph(s->model, (het_dtype)o->kv_dtype, &s->graph,
                               &request.unfused_count, err);
+    if (st == HET_OK && o->weight_cache)
+        st = identify(s->model, o, &request.content, err);
     if (st == HET_OK)
         st = het__exec_create(&request, &s->exec, err);
     if (st == HET_OK)

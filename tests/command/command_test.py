@@ -325,6 +325,32 @@ def bench_draws_a_page(c):
           os.path.join(c.folder, 'absent', 'x.html'), status=1)
 
 
+def weight_cache_changes_nothing(c):
+    arguments = ['run', c.model, '-p', 'Once upon a time', '-n', 12, '--temp', 0, '-q']
+    folder = os.path.join(c.folder, 'cache')
+    os.mkdir(folder)
+    want = c.run(*arguments)
+    arguments += ['--weight-cache', folder]
+    check(c.run(*arguments) == want and not c.stderr, f'first start: {c.stderr!r}')
+    files = [os.path.join(folder, name) for name in os.listdir(folder)
+             if name.endswith('.weights')]
+    if not files:    # the CPU backend is not in this build
+        return
+    check(len(files) == 1, f'{files}')
+    state = os.stat(files[0])
+    for more in ([], ['--mapped'], ['--threads', 1]):
+        check(c.run(*arguments, *more) == want and not c.stderr, f'{more}: {c.stderr!r}')
+    check(os.stat(files[0]).st_mtime_ns == state.st_mtime_ns, 'written again')
+    os.truncate(files[0], state.st_size // 2)
+    check(c.run(*arguments) == want, 'a damaged cache changes the text')
+    check(files[0] in c.stderr, f'a damaged cache is not said: {c.stderr!r}')
+    check(os.stat(files[0]).st_size == state.st_size, 'a damaged cache stays')
+    c.run('run', c.model, '-p', 'Once', '-n', 1, '--weight-cache', '', status=1)
+    check(c.run(*arguments[:-1], folder + '/absent') == want, 'an absent folder')
+    check('absent' in c.stderr, 'an absent folder is not said')
+    check(not [name for name in os.listdir(folder) if name.endswith('.tmp')], 'something is left')
+
+
 def interrupt_keeps_statistics(c):
     """Best effort where the model is so quick that it ends first; both ends must be clean."""
     process = subprocess.Popen([c.program, 'run', c.model, '-p', 'Once', '-n', '100000', '-t', '1',
@@ -342,6 +368,7 @@ CASES = [usage_errors_exit_2, failures_exit_1, help_names_every_option, text_sur
          logits_agree_with_perplexity, greedy_text_is_reproducible, seeds_decide, inspect_adds_up,
          devices_and_plans_agree, bench_reports_all, bench_rows_multiply,
          bench_suite_is_reproducible, bench_compares, bench_draws_a_page,
+         weight_cache_changes_nothing,
          interrupt_keeps_statistics]
 
 
