@@ -152,14 +152,65 @@ def tokenizer_seeds():
     return seeds
 
 
+PAGE, PART = 4096, 1 << 19
+
+
+def weights(entries, parts=None, count=None, magic=b"HETCACH\n", order=0x01020304, version=1,
+            size=None, part_bytes=PART, tail=0):
+    """Input of fuzz_cache: entries are (offset, bytes, first part). The target repairs key and
+    checksum."""
+    parts = sum(-(-e[1] // PART) for e in entries) if parts is None else parts
+    end = max([e[0] + e[1] for e in entries if e[0] + e[1] < 1 << 20], default=0)
+    table = b"".join(
+        bytes([i] * 16) + struct.pack("<qqQQIIII", 16, 32, offset, length, 40, 6, 1, part)
+        for i, (offset, length, part) in enumerate(entries))
+    table += struct.pack("<Q", 0) * min(parts, 8)
+    whole = max(end, 88 + len(table)) + tail
+    head = magic + struct.pack("<II", order, version) + bytes([1, 2, 3]) + bytes(13)
+    head += b"fuzz" + bytes(12) + struct.pack("<II", 7, 1)
+    head += struct.pack("<IIQQQ", len(entries) if count is None else count, parts, part_bytes,
+                        whole if size is None else size, 0)
+    return (head + table).ljust(whole, b"\0")
+
+
+def cache_seeds():
+    one, two = [(PAGE, 100, 0)], [(PAGE, 100, 0), (2 * PAGE, 64, 1)]
+    huge = 2**64 - 1
+    return {
+        "valid_empty": weights([]),
+        "valid_one": weights(one),
+        "valid_two": weights(two),
+        "broken_magic": weights(one, magic=b"GGUF\0\0\0\0"),
+        "broken_order": weights(one, order=0x04030201),
+        "broken_version": weights(one, version=2),
+        "broken_size": weights(one, size=1 << 40),
+        "broken_part_bytes": weights(one, part_bytes=0),
+        "broken_short": weights(one)[:87],
+        "broken_count": weights(one, count=2**32 - 1),
+        "broken_parts": weights(one, parts=2**32 - 1),
+        "broken_parts_many": weights(one, parts=2),
+        "broken_parts_few": weights(two, parts=1),
+        "broken_part": weights([(PAGE, 100, 1)]),
+        "broken_unaligned": weights([(PAGE + 64, 100, 0)]),
+        "broken_in_header": weights([(0, 100, 0)]),
+        "broken_overlap": weights([(PAGE, PAGE + 1, 0), (2 * PAGE, 64, 1)]),
+        "broken_backwards": weights([(2 * PAGE, 64, 0), (PAGE, 64, 1)]),
+        "broken_nothing": weights([(PAGE, 0, 0)]),
+        "broken_outside": weights([(2**63, 64, 0)]),
+        "broken_overflow": weights([(PAGE, huge, 0)], parts=1),
+        "broken_end": weights([(PAGE, 100, 0)])[:-1],
+    }
+
+
 def main():
     root = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else
                         pathlib.Path(__file__).parent / "corpora")
-    for target, seeds in {"gguf": gguf_seeds(), "tokenizer": tokenizer_seeds()}.items():
+    for target, seeds in {"cache": cache_seeds(), "gguf": gguf_seeds(),
+                          "tokenizer": tokenizer_seeds()}.items():
         folder = root / target
         folder.mkdir(parents=True, exist_ok=True)
         for name, content in seeds.items():
-            assert len(content) < 4096
+            assert len(content) < 16384
             (folder / name).write_bytes(content)
 
 

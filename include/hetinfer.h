@@ -29,7 +29,8 @@
  *    locale alone, prints nothing, never exits, aborts or forks, and opens no
  *    network connection. Threads are started only by a session, as many as its
  *    options say, and joined when it is destroyed. The environment is read once,
- *    in het_context_create(), unless HET_CONTEXT_NO_ENV is given.
+ *    in het_context_create(), unless HET_CONTEXT_NO_ENV is given. Files are
+ *    written only into a folder that het_session_options.weight_cache names.
  */
 #ifndef HETINFER_H
 #define HETINFER_H

@@ -2,7 +2,8 @@
 /* One accelerator stack, seen from the core.
  *
  * Call order:
- *     probe -> open -> { supports | buffer_* | compile | { enqueue -> wait }* | release } -> close
+ *     probe -> open -> { supports | buffer_* | compile } -> ready
+ *           -> { supports | buffer_* | { enqueue -> wait }* | release } -> close
  *
  * The core checks every argument before it calls in, and never calls two functions of one opened
  * device at the same time, so an implementation neither validates nor locks. It owns what it
@@ -14,11 +15,13 @@
 #ifndef HET_BACKEND_H
 #define HET_BACKEND_H
 
+#include "lib/base/hash.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
 #include "lib/ir/graph.h"
 
 #include <hetinfer/device.h>
+#include <hetinfer/session.h>
 
 /* What a backend may use of the context: lent for as long as its devices are open. */
 typedef struct het__host {
@@ -44,6 +47,13 @@ typedef struct het__open_options {
     uint32_t threads;   /* host threads, the caller's included, >= 1 */
     uint32_t precision; /* het_precision */
     bool weights_mapped; /* read constants where they lie; do not re-lay them */
+    bool pin_threads;    /* but never the caller's */
+    het_parallel_fn parallel; /* runs what threads would; NULL: the device starts its own */
+    void *parallel_user;
+    /* Folder where constants in a form of the device's own may be kept from one start to the next,
+     * or NULL; with weights_mapped they are used where they lie in that folder's files. */
+    const char *weight_cache;
+    het__hash128 content; /* of the model that constants belong to; with weight_cache only */
 } het__open_options;
 
 /* Where a value of a slice lives on this device. */
@@ -68,7 +78,7 @@ typedef struct het__slice {
 
 typedef struct het__backend_counters {
     uint64_t weight_bytes;  /* constants as kept by the device, copies and mapped ones */
-    uint64_t mapped_bytes;  /* of these, read where the model's file is mapped */
+    uint64_t mapped_bytes;  /* of these, read where a file is mapped */
     uint64_t scratch_bytes; /* memory of programs */
     uint64_t launch_count;  /* kernels started */
     uint64_t busy_ns;       /* time between start and end of programs */
@@ -113,6 +123,9 @@ typedef struct het__backend {
     het_status (*compile)(het__device *device, const het__slice *slice, het__program **program,
                           het_error *err);
     void (*release)(het__device *device, het__program *program);
+    /* Optional: everything that will ever be compiled on this device has been; the time for what
+     * the next start may profit from. May block for long. */
+    void (*ready)(het__device *device);
 
     /* Start a program with symbols bound (HET__SYM_MAX entries). Programs of a device run in the
      * order of their enqueueing. Does not allocate. */

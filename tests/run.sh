@@ -25,7 +25,7 @@ case ${1:-} in
 esac
 
 packages='gcc g++ libc6-dev meson ninja-build pkg-config libdnnl-dev libpcre2-dev libutf8proc-dev
-    libjansson-dev python3 python3-numpy valgrind man-db git'
+    libxxhash-dev libjansson-dev python3 python3-numpy valgrind man-db git'
 [ $quick = yes ] || packages="$packages clang-14 libclang-rt-14-dev abigail-tools"
 # What cannot be installed shows up below as a build that fails or a test that is skipped.
 # shellcheck disable=SC2086
@@ -83,7 +83,8 @@ if [ $quick = no ]; then
     run_build clang clang-14 '--no-suite install --no-suite golden' -Dwerror=true
     run_build san gcc "except:$unsanitised" --buildtype=debugoptimized \
         -Db_sanitize=address,undefined -Db_lundef=false
-    run_build tsan gcc 'only:pool|session|generate|null|exec|cpu_ops' \
+    run_build tsan gcc \
+        'only:pool|share|threads|session|generate|null|exec|cpu_ops|cache|file' \
         --buildtype=debugoptimized -Db_sanitize=thread -Db_lundef=false
 fi
 

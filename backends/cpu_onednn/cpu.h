@@ -2,11 +2,11 @@
 /* The insides of the CPU backend: device, program, steps.
  *
  * A program is a list of steps. A step is a number of tasks that may run in any order on any
- * thread; between two steps all threads meet. A node becomes one or a few steps:
+ * thread, and begins when all tasks of the one before are done. A node becomes one or a few steps:
  *
  *     node     linear            attention               norm + linear, many tokens
  *     steps    prepare, product  angles*, keys, heads    norm and prepare, product
- *                                (* once per program)
+ *                                (* by the first layer of a step, for all that turn alike)
  *
  * A task's result depends on its index alone, never on the thread or on how many there are. Step
  * files fill het__cpu_step; program.c runs them.
@@ -29,13 +29,17 @@ struct het__cpu_step {
     void *data; /* of the step's kind, in the program's arena */
     /* Set tasks (and what else depends on extents) when extents have changed. */
     void (*bind)(het__cpu_step *step, const int64_t *symbols);
-    /* Optional: tasks that depend on the contents of inputs; asked by every thread. */
+    /* Optional: before every run, by the calling thread; may set tasks. */
+    void (*look)(het__cpu_step *step);
+    /* Optional: tasks that depend on the contents of inputs; asked when the steps before are
+     * over. */
     int64_t (*count)(const het__cpu_step *step);
     /* Optional: by every thread that got a task, before its first. */
     void (*begin)(const het__cpu_step *step, unsigned char *scratch);
     het__cpu_task_fn task;
     int64_t tasks;
-    int64_t grain; /* tasks that a thread takes at once */
+    double weight;  /* of a task, in products; 0: tasks differ, and are taken one by one in order */
+    het__load load; /* if weight > 0 */
 };
 
 typedef enum het__cpu_use {
@@ -48,9 +52,25 @@ typedef enum het__cpu_use {
 typedef struct het__cpu_constant {
     struct het__cpu_constant *next;
     het__cpu_use use;
-    het__cpu_matrix matrix; /* source, dtype, n, k: key; a vector has one row */
-    float *vector;
+    het__cpu_matrix matrix; /* source, dtype, n, k: key; a vector has one row, packed as F32 */
+    size_t packed_bytes;
+    bool borrowed;          /* packed belongs to the device's cache */
+    het__hash128 name;      /* of the weight inside the model */
 } het__cpu_constant;
+
+typedef struct het__cpu_slab het__cpu_slab; /* weights.c */
+
+/* Cosine and sine of every position's angles, shared by all nodes of the device that turn alike. */
+typedef struct het__cpu_angles {
+    struct het__cpu_angles *next;
+    uint32_t positions;    /* key: a value of the graph */
+    const float *factors;  /* key */
+    het__rope_attrs attrs; /* key */
+    double *frequencies;   /* [rotated / 2] */
+    float *table;          /* [capacity][cosines, sines] */
+    int32_t *made;         /* [capacity]: positions that the first rows are of */
+    int64_t capacity, made_count;
+} het__cpu_angles;
 
 struct het__device {
     const het__host *host;
@@ -61,31 +81,26 @@ struct het__device {
     bool round_small;  /* HETINFER_CPU_ROUND_SMALL: for tests */
     double alone_macs; /* programs with fewer products run on the calling thread alone */
     het__cpu_constant *constants;
+    het__cpu_slab *matrix_slabs, *vector_slabs; /* memory of re-laid weights */
+    het__cpu_angles *angles;
+    struct het__cpu_cache *cache; /* NULL: none */
     uint64_t weight_bytes, mapped_bytes;
     uint64_t scratch_bytes, launch_count, busy_ns;
 };
-
-/* Cosine and sine of every position's angles, shared by all nodes of a program that turn alike. */
-typedef struct het__cpu_angles {
-    struct het__cpu_angles *next;
-    const int32_t *positions; /* key */
-    const float *factors;     /* key */
-    het__rope_attrs attrs;    /* key */
-    double *frequencies;      /* [rotated / 2] */
-    float *table;             /* [tokens][cosines, sines] */
-} het__cpu_angles;
 
 struct het__program {
     het__device *device;
     het__arena arena;
     het__cpu_step *steps;
     uint32_t step_count, step_capacity;
-    het__cpu_angles *angles;
     unsigned char *shared;  /* scratch of a node's steps, seen by all threads */
     unsigned char *workers; /* scratch of each thread */
     size_t worker_stride;
     size_t bytes;           /* of all scratch */
-    uint64_t launches;      /* steps that had tasks, of the run in progress */
+    /* The run in progress. */
+    uint32_t at;            /* step after the one that is run */
+    int64_t tasks;
+    uint64_t launches;      /* steps that had tasks */
     double step_macs;       /* products of a step, set by bind */
     double context_macs;    /* products per position before the step */
     int64_t symbols[HET__SYM_MAX];
@@ -130,6 +145,8 @@ het_status het__cpu_vector_get(het__cpu_build *build, uint32_t value, const floa
 het_status het__cpu_table_get(het__cpu_build *build, uint32_t value,
                               const het__cpu_matrix **matrix);
 void het__cpu_constants_free(het__device *device);
+/* The memory of all matrices that do not lie in the cache: none of them may be in use. */
+void het__cpu_matrices_free(het__device *device);
 
 /* ---- steps ---- */
 
@@ -148,9 +165,11 @@ het_status het__cpu_norm_init(het__cpu_build *build, const het__node *node, het_
 
 /* Turn one head in place; row is the table's row of its token. */
 void het__cpu_turn(const het__rope_attrs *attrs, const float *row, float *head);
-/* The table for these positions, made by a step of its own at its first use. */
+/* The table for these positions. The first node of a program that asks for it gets a step that
+ * fills it, unless an earlier program has for the same positions. */
 het_status het__cpu_angles_get(het__cpu_build *build, uint32_t positions, uint32_t factors,
                                const het__rope_attrs *attrs, const het__cpu_angles **angles);
+void het__cpu_angles_free(het__device *device);
 
 het_status het__cpu_build_embed(het__cpu_build *build, const het__node *node);
 het_status het__cpu_build_norm(het__cpu_build *build, const het__node *node);

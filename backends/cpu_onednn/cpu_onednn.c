@@ -8,6 +8,7 @@
 #include <cpuid.h>
 #endif
 
+#include "backends/cpu_onednn/cache.h"
 #include "backends/cpu_onednn/measure.h"
 #include "backends/cpu_onednn/program.h"
 #include "lib/base/dtype.h"
@@ -81,12 +82,16 @@ static het_status cpu_open(const het__host *host, uint32_t index, const het__ope
     d->options = *options;
     d->round_small = host->use_env && het__env("HETINFER_CPU_ROUND_SMALL") != NULL;
     d->alone_macs = ALONE_MACS;
-    const het_status s = het__pool_create(host->mem, options->threads, &d->pool, err);
+    const het__pool_options pool = { options->threads, options->pin_threads, options->parallel,
+                                     options->parallel_user };
+    const het_status s = het__pool_create(host->mem, &pool, &d->pool, err);
     if (s != HET_OK) {
         het__free(host->mem, d);
         return s;
     }
-    if (het__onednn_wanted(level, options->weights_mapped))
+    d->cache = het__cpu_cache_open(d);
+    d->options.weight_cache = NULL; /* was lent */
+    if (het__onednn_wanted(level, options->weights_mapped && !d->cache))
         d->onednn = het__onednn_open(host->mem, options->threads);
     *device = d;
     return HET_OK;
@@ -98,6 +103,8 @@ static void cpu_close(het__device *device)
     het__pool_destroy(device->pool);
     het__onednn_close(device->onednn);
     het__cpu_constants_free(device);
+    het__cpu_angles_free(device);
+    het__cpu_cache_close(device);
     het__free(mem, device);
 }
 
@@ -263,6 +270,7 @@ const het__backend het__backend_cpu_onednn = {
     .buffer_read = cpu_buffer_read,
     .compile = het__cpu_compile,
     .release = het__cpu_release,
+    .ready = het__cpu_cache_keep,
     .enqueue = het__cpu_enqueue,
     .wait = cpu_wait,
     .counters = cpu_counters,

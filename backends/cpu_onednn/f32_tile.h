@@ -32,6 +32,7 @@
 #endif
 
 #define F32_ROWS (F32_BAND * VL)
+_Static_assert(F32_ROWS % Q8_ROWS == 0, "a band of F32 panels is made of whole packed bands");
 #define F32_COLUMNS 256
 
 /* What the weights of a tile are, and with that the step over k. */
@@ -172,7 +173,7 @@ enum {
     FORM_ROWS /* any type that has a decoder, never packed */
 };
 
-/* Bytes of one packed band (F32_ROWS rows), or of one packed group (VL rows) of block types. */
+/* Bytes of one packed band: of F32_ROWS rows, or Q8_ROWS of block types. */
 static size_t f32_band_bytes(const het__cpu_matrix *m)
 {
     switch (m->form) {
@@ -180,13 +181,13 @@ static size_t f32_band_bytes(const het__cpu_matrix *m)
     case FORM_F16:
     case FORM_BF16: return ((size_t)m->k * 2 * F32_ROWS + 63) / 64 * 64;
     case FORM_DOT_BF16: return (size_t)((m->k + 1) / 2) * 4 * F32_ROWS;
-    default: return q8_group_bytes(&q8_forms[m->form], m->k / 32);
+    default: return q8_band_bytes(&q8_forms[m->form], m->k / 32);
     }
 }
 
 static size_t f32_packed_bytes(const het__cpu_matrix *m)
 {
-    const int64_t rows = m->form < FORM_Q8_COUNT ? VL : F32_ROWS;
+    const int64_t rows = m->form < FORM_Q8_COUNT ? Q8_ROWS : F32_ROWS;
     return (size_t)((m->n + rows - 1) / rows) * f32_band_bytes(m);
 }
 
@@ -233,7 +234,7 @@ static void f32_interleave_pairs(const het__cpu_matrix *m, int64_t row, int64_t 
 
 static void f32_pack(const het__cpu_matrix *m, int64_t first, int64_t count)
 {
-    const int64_t rows = m->form < FORM_Q8_COUNT ? VL : F32_ROWS;
+    const int64_t rows = m->form < FORM_Q8_COUNT ? Q8_ROWS : F32_ROWS;
     const size_t band = f32_band_bytes(m);
     for (int64_t row = first; row < first + count; row += rows) {
         uint8_t *target = (uint8_t *)m->packed + (size_t)(row / rows) * band;
@@ -247,28 +248,39 @@ static void f32_pack(const het__cpu_matrix *m, int64_t first, int64_t count)
     }
 }
 
-/* Exact values of blocks of a re-laid group, into its VL lanes of the band's panel. */
+/* Exact values of one block of a group, into its VL lanes of the F32 band's panel. */
+VEC_INLINE void f32_expand_block(const q8_form *f, const uint8_t *header, const uint8_t *planes,
+                                 int b, float *panel)
+{
+    VEC_UNROLL
+    for (int v = 0; v < 8; v++) {
+        const int h = v * f->halves / 8;
+        const vf scale = q8_scale(f, header, b, h);
+        const vf bias = f->bias ? q8_bias(f, header, b, h) : vf_zero();
+        const vi codes = q8_codes(f, planes, v);
+        VEC_UNROLL
+        for (int j = 0; j < 4; j++, panel += F32_ROWS) {
+            vi c = vi_and(vi_shr(codes, 8 * j), vi_set(255));
+            if (f->dot == VEC_DOT_WIDE && f->zero == 0) /* signed bytes */
+                c = vi_add(vi_and(vi_add(c, vi_set(128)), vi_set(255)), vi_set(-128));
+            const vf code = vf_from_vi(vi_add(c, vi_set(-f->zero)));
+            vf_store(panel, vf_add(vf_mul(code, scale), bias));
+        }
+    }
+}
+
+/* The same of blocks of a re-laid band of Q8_ROWS rows. */
 VEC_INLINE void f32_expand_q8(const q8_form *f, const uint8_t *source, int64_t count, float *panel)
 {
-    for (int64_t u = 0; u < count; u += UNIT) {
-        const int blocks = (int)(count - u < UNIT ? count - u : UNIT);
-        const uint8_t *planes = source + q8_header_bytes(f);
-        for (int b = 0; b < blocks; b++, planes += q8_plane_bytes(f)) {
-            VEC_UNROLL
-            for (int v = 0; v < 8; v++) {
-                const int h = v * f->halves / 8;
-                const vf scale = q8_scale(f, source, b, h);
-                const vf bias = f->bias ? q8_bias(f, source, b, h) : vf_zero();
-                const vi codes = q8_codes(f, planes, v);
-                VEC_UNROLL
-                for (int j = 0; j < 4; j++, panel += F32_ROWS) {
-                    vi c = vi_and(vi_shr(codes, 8 * j), vi_set(255));
-                    if (f->dot == VEC_DOT_WIDE && f->zero == 0) /* signed bytes */
-                        c = vi_add(vi_and(vi_add(c, vi_set(128)), vi_set(255)), vi_set(-128));
-                    const vf code = vf_from_vi(vi_add(c, vi_set(-f->zero)));
-                    vf_store(panel, vf_add(vf_mul(code, scale), bias));
-                }
-            }
+    const size_t header = q8_header_bytes(f), plane = q8_plane_bytes(f);
+    for (int64_t u = 0; u < count; u += f->unit) {
+        const int blocks = (int)(count - u < f->unit ? count - u : f->unit);
+        const uint8_t *planes = source + header;
+        for (int b = 0; b < blocks; b++, panel += 32 * F32_ROWS) {
+            for (int g = 0; g < Q8_GROUPS; g++)
+                f32_expand_block(f, source + (size_t)g * q8_scale_bytes(f), planes + g * 4 * VL, b,
+                                 panel + g * VL);
+            planes += plane;
         }
         source = planes;
     }
@@ -319,15 +331,15 @@ static void f32_panel_rows(const het__cpu_matrix *m, int64_t row, int64_t first,
     }
 }
 
-/* Panel of a block type, group by group. */
+/* Panel of a block type, from its bands. */
 static void f32_panel_q8(const het__cpu_matrix *m, int64_t row, int64_t first, int64_t count,
                          float *panel, uint8_t *scratch)
 {
-    for (int64_t g = 0; g < F32_BAND; g++) {
+    for (int64_t r = 0; r < F32_ROWS; r += Q8_ROWS) {
         /* Beyond n nothing is packed; what the panel holds there is computed and not written. */
-        const int64_t from = row + g * VL < m->n ? row + g * VL : row;
+        const int64_t from = row + r < m->n ? row + r : row;
         f32_expanders[m->form](q8_packed(m, from, first / 32, count / 32, scratch), count / 32,
-                               panel + g * VL);
+                               panel + r);
     }
 }
 

@@ -63,7 +63,7 @@ static size_t level_choose(het__cpu_matrix *m, het_precision precision, bool rel
 
 static int64_t level_granule(const het__cpu_matrix *m)
 {
-    return is_q8(m) ? Q8_GROUPS * VL : F32_ROWS;
+    return is_q8(m) ? Q8_ROWS : F32_ROWS;
 }
 
 static void level_pack(const het__cpu_matrix *m, int64_t first, int64_t count)

@@ -25,6 +25,10 @@ typedef enum het__cpu_act {
     HET__CPU_ACT_BF16,    /* uint16_t[k] */
 } het__cpu_act;
 
+/* Version of the packed forms: what is packed is kept on disk, so whoever changes a byte of a form,
+ * its size, its number or what choose() chooses raises this. tests/kernels/test_forms.c knows. */
+#define HET__CPU_LAYOUT_VERSION 1
+
 typedef struct het__cpu_matrix {
     het_dtype dtype;
     int64_t n, k;

@@ -27,7 +27,7 @@ het__cpu_step *het__cpu_add_step(het__cpu_build *build, size_t data_bytes)
         return NULL;
     }
     het__cpu_step *s = &p->steps[p->step_count++];
-    *s = (het__cpu_step){ .program = p, .data = data, .grain = 1 };
+    *s = (het__cpu_step){ .program = p, .data = data };
     return s;
 }
 
@@ -186,11 +186,6 @@ void het__cpu_release(het__device *device, het__program *program)
 {
     het__mem *mem = device->host->mem;
     device->scratch_bytes -= program->bytes;
-    while (program->angles) {
-        het__cpu_angles *a = program->angles;
-        program->angles = a->next;
-        het__free(mem, a->table);
-    }
     het__free(mem, program->shared);
     het__free(mem, program->workers);
     het__free(mem, program->steps);
@@ -225,62 +220,74 @@ static inline int64_t task_count(const het__cpu_step *step)
     return step->count ? step->count(step) : step->tasks;
 }
 
-static void run_alone(het__program *p)
+static void run_in_order(const het__cpu_step *s, het__pool *pool, int64_t tasks,
+                         unsigned char *scratch)
 {
-    for (const het__cpu_step *s = p->steps; s < p->steps + p->step_count; s++) {
-        const int64_t tasks = task_count(s);
-        if (tasks == 0)
-            continue;
-        p->launches++;
-        if (s->begin)
-            s->begin(s, p->workers);
-        for (int64_t t = 0; t < tasks; t++)
-            s->task(s, t, p->workers);
-    }
-}
-
-static void run_step(const het__cpu_step *s, het__pool *pool, int64_t tasks,
-                     unsigned char *scratch)
-{
-    int64_t t = het__pool_take(pool, s->grain);
+    int64_t t = het__pool_take(pool, 1);
     if (t < tasks && s->begin)
         s->begin(s, scratch);
-    while (t < tasks) {
-        const int64_t end = t + s->grain < tasks ? t + s->grain : tasks;
-        for (; t < end; t++)
-            s->task(s, t, scratch);
-        t = het__pool_take(pool, s->grain);
-    }
+    for (; t < tasks; t = het__pool_take(pool, 1))
+        s->task(s, t, scratch);
 }
 
-static void run_shared(het__program *p, uint32_t worker)
+/* The clock is read after begin(), which every thread does alike, and when nothing is left. */
+static void run_by_speed(const het__cpu_step *s, het__pool *pool, uint32_t worker, int64_t tasks,
+                         unsigned char *scratch)
 {
-    het__pool *pool = p->device->pool;
-    unsigned char *scratch = p->workers + worker * p->worker_stride;
-    bool met = true; /* nothing has run since the threads were together */
-    for (const het__cpu_step *s = p->steps; s < p->steps + p->step_count; s++) {
-        if (!met)
-            het__pool_barrier(pool);
-        /* Every thread finds the same number, so that all of them skip an empty step. */
-        const int64_t tasks = task_count(s);
-        met = tasks == 0;
-        if (met)
-            continue;
-        if (worker == 0)
-            p->launches++;
-        run_step(s, pool, tasks, scratch);
-    }
+    const het__share_step step = het__pool_enter(pool, worker, s->load, tasks);
+    int64_t t = het__share_take(&step), done = 0;
+    if (t < 0)
+        return;
+    if (s->begin)
+        s->begin(s, scratch);
+    const uint64_t begin = het__now_ns();
+    for (; t >= 0; t = het__share_take(&step), done++)
+        s->task(s, t, scratch);
+    het__share_note(&step, (double)done * s->weight, (double)(het__now_ns() - begin));
 }
 
-static void run_region(void *arg, uint32_t worker, uint32_t count)
+/* The next step that has tasks. */
+static bool next_step(void *arg)
 {
     het__program *p = arg;
+    while (p->at < p->step_count) {
+        p->tasks = task_count(&p->steps[p->at++]);
+        if (p->tasks > 0) {
+            p->launches++;
+            return true;
+        }
+    }
+    return false;
+}
+
+static void run_step(void *arg, uint32_t worker, uint32_t count)
+{
+    (void)count;
+    const het__program *p = arg;
+    const het__cpu_step *s = &p->steps[p->at - 1];
+    het__pool *pool = p->device->pool;
+    unsigned char *scratch = p->workers + worker * p->worker_stride;
     const het__onednn *onednn = p->uses_onednn ? p->device->onednn : NULL;
     const int previous = onednn ? het__onednn_enter(onednn) : 0;
-    if (count == 1)
-        run_alone(p);
+    if (s->weight > 0 && p->tasks < HET__SHARE_TASKS_MAX)
+        run_by_speed(s, pool, worker, p->tasks, scratch);
     else
-        run_shared(p, worker);
+        run_in_order(s, pool, p->tasks, scratch);
+    if (onednn)
+        het__onednn_leave(onednn, previous);
+}
+
+static void run_alone(het__program *p)
+{
+    const het__onednn *onednn = p->uses_onednn ? p->device->onednn : NULL;
+    const int previous = onednn ? het__onednn_enter(onednn) : 0;
+    while (next_step(p)) {
+        const het__cpu_step *s = &p->steps[p->at - 1];
+        if (s->begin)
+            s->begin(s, p->workers);
+        for (int64_t t = 0; t < p->tasks; t++)
+            s->task(s, t, p->workers);
+    }
     if (onednn)
         het__onednn_leave(onednn, previous);
 }
@@ -293,12 +300,16 @@ het_status het__cpu_enqueue(het__device *device, het__program *program, const in
     program->launches = 0;
     if (!is_bound(program, symbols))
         bind(program, symbols);
+    for (uint32_t i = 0; i < program->step_count; i++)
+        if (program->steps[i].look)
+            program->steps[i].look(&program->steps[i]);
     const double macs =
         program->step_macs + program->context_macs * (double)symbols[HET__SYM_CONTEXT];
-    if (macs < device->alone_macs)
-        run_region(program, 0, 1);
+    program->at = 0;
+    if (macs < device->alone_macs || het__pool_count(device->pool) == 1)
+        run_alone(program);
     else
-        het__pool_run(device->pool, run_region, program);
+        het__pool_steps(device->pool, next_step, run_step, program);
     device->launch_count += program->launches;
     device->busy_ns += het__now_ns() - begin;
     return HET_OK;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Rotary positions. Angles are computed in double, once per program step and token: all heads and
- * all layers that turn alike read the same table.
+/* Rotary positions. Angles are computed in double, once per step of the model and token: all heads
+ * and all layers that turn alike read the same table.
  *
  *     row of the table: [ cosines: rotated/2 | sines: rotated/2 ]
  */
@@ -30,15 +30,20 @@ void het__cpu_turn(const het__rope_attrs *attrs, const float *row, float *head)
     }
 }
 
+/* Tokens whose angles the calling thread computes faster than others meet it. */
+#define ANGLES_ALONE 4
+
 typedef struct angles_step {
-    const het__cpu_angles *angles;
+    het__cpu_angles *angles;
+    const int32_t *positions;
     het__extent tokens;
+    int64_t count; /* tokens, when bound */
 } angles_step;
 
 static void angles_bind(het__cpu_step *step, const int64_t *symbols)
 {
-    const angles_step *a = step->data;
-    step->tasks = het__extent_bind(a->tokens, symbols);
+    angles_step *a = step->data;
+    a->count = het__extent_bind(a->tokens, symbols);
 }
 
 static void angles_task(const het__cpu_step *step, int64_t task, unsigned char *scratch)
@@ -47,12 +52,30 @@ static void angles_task(const het__cpu_step *step, int64_t task, unsigned char *
     const het__cpu_angles *a = ((const angles_step *)step->data)->angles;
     const int32_t half = a->attrs.rotated / 2;
     float *row = a->table + task * a->attrs.rotated;
-    const double position = (double)a->positions[task], magnitude = (double)a->attrs.magnitude;
+    const double position = (double)a->made[task], magnitude = (double)a->attrs.magnitude;
     for (int32_t i = 0; i < half; i++) {
         const double angle = position * a->frequencies[i];
         row[i] = (float)(cos(angle) * magnitude);
         row[half + i] = (float)(sin(angle) * magnitude);
     }
+}
+
+/* Every layer asks for the same positions: only the first one has something to do. */
+static void angles_look(het__cpu_step *step)
+{
+    const angles_step *own = step->data;
+    het__cpu_angles *a = own->angles;
+    const size_t bytes = (size_t)own->count * sizeof *a->made;
+    step->tasks = 0;
+    if (own->count <= a->made_count && memcmp(a->made, own->positions, bytes) == 0)
+        return;
+    memcpy(a->made, own->positions, bytes);
+    a->made_count = own->count;
+    if (own->count > ANGLES_ALONE)
+        step->tasks = own->count;
+    else
+        for (int64_t t = 0; t < own->count; t++)
+            angles_task(step, t, NULL);
 }
 
 static bool same_angles(const het__cpu_angles *a, const het__rope_attrs *attrs)
@@ -62,17 +85,12 @@ static bool same_angles(const het__cpu_angles *a, const het__rope_attrs *attrs)
            a->attrs.scale == attrs->scale && a->attrs.magnitude == attrs->magnitude;
 }
 
-static het_status make_angles(het__cpu_build *build, het__cpu_angles *a, int64_t tokens_max)
+static het_status make_frequencies(het__cpu_build *build, het__cpu_angles *a)
 {
     const int32_t half = a->attrs.rotated / 2;
-    size_t bytes;
-    if (!het__mul_size((size_t)tokens_max, (size_t)a->attrs.rotated * sizeof(float), &bytes))
+    a->frequencies = het__alloc_zero(build->device->host->mem, (size_t)half, sizeof(double));
+    if (!a->frequencies)
         return het__fail_nomem(build->err, "the table of angles");
-    a->frequencies = het__arena_alloc(&build->program->arena, (size_t)half * sizeof(double));
-    a->table = het__alloc(build->device->host->mem, bytes);
-    if (!a->frequencies || !a->table)
-        return het__fail_nomem(build->err, "the table of angles");
-    build->program->bytes += bytes;
     for (int32_t i = 0; i < half; i++) {
         const double power = pow((double)a->attrs.theta, 2.0 * i / a->attrs.rotated);
         const double factor = a->factors ? (double)a->factors[i] : 1.0;
@@ -81,35 +99,102 @@ static het_status make_angles(het__cpu_build *build, het__cpu_angles *a, int64_t
     return HET_OK;
 }
 
-het_status het__cpu_angles_get(het__cpu_build *build, uint32_t positions, uint32_t factors,
-                               const het__rope_attrs *attrs, const het__cpu_angles **angles)
+/* Nodes hold the record, not the table, which may move while programs are compiled. */
+static het_status reserve_angles(het__cpu_build *build, het__cpu_angles *a, int64_t tokens)
 {
-    const float *divisors;
-    het_status s = het__cpu_vector_get(build, factors, &divisors);
-    if (s != HET_OK)
-        return s;
-    const int32_t *at = het__cpu_address(build, positions);
-    for (het__cpu_angles *a = build->program->angles; a; a = a->next)
-        if (a->positions == at && a->factors == divisors && same_angles(a, attrs)) {
+    het__mem *mem = build->device->host->mem;
+    const size_t row = (size_t)a->attrs.rotated * sizeof *a->table + sizeof *a->made;
+    size_t bytes;
+    if (tokens <= a->capacity)
+        return HET_OK;
+    if (!het__mul_size((size_t)tokens, row, &bytes))
+        return het__fail_nomem(build->err, "the table of angles");
+    float *table = het__alloc(mem, (size_t)tokens * (row - sizeof *a->made));
+    int32_t *made = het__alloc(mem, (size_t)tokens * sizeof *made);
+    if (!table || !made) {
+        het__free(mem, table);
+        het__free(mem, made);
+        return het__fail_nomem(build->err, "the table of angles");
+    }
+    het__free(mem, a->table);
+    het__free(mem, a->made);
+    a->table = table;
+    a->made = made;
+    build->device->scratch_bytes += bytes - (size_t)a->capacity * row;
+    a->capacity = tokens;
+    a->made_count = 0;
+    return HET_OK;
+}
+
+static het_status find_angles(het__cpu_build *build, uint32_t positions, const float *factors,
+                              const het__rope_attrs *attrs, het__cpu_angles **angles)
+{
+    het__device *device = build->device;
+    for (het__cpu_angles *a = device->angles; a; a = a->next)
+        if (a->positions == positions && a->factors == factors && same_angles(a, attrs)) {
             *angles = a;
             return HET_OK;
         }
-    het__cpu_step *step = het__cpu_add_step(build, sizeof(angles_step));
-    het__cpu_angles *a = step ? het__arena_zero(&build->program->arena, 1, sizeof *a) : NULL;
+    het__cpu_angles *a = het__alloc_zero(device->host->mem, 1, sizeof *a);
     if (!a)
         return het__fail_nomem(build->err, "the table of angles");
-    a->next = build->program->angles;
-    build->program->angles = a;
-    a->positions = at;
-    a->factors = divisors;
+    a->next = device->angles;
+    device->angles = a;
+    a->positions = positions;
+    a->factors = factors;
     a->attrs = *attrs;
-    const het__value *v = &build->slice->graph->values[positions];
-    const angles_step data = { a, v->extent[0] };
-    memcpy(step->data, &data, sizeof data);
-    step->bind = angles_bind;
-    step->task = angles_task;
     *angles = a;
-    return make_angles(build, a, het__extent_bind(v->extent[0], build->slice->symbols_max));
+    return make_frequencies(build, a);
+}
+
+void het__cpu_angles_free(het__device *device)
+{
+    het__mem *mem = device->host->mem;
+    while (device->angles) {
+        het__cpu_angles *a = device->angles;
+        device->angles = a->next;
+        het__free(mem, a->frequencies);
+        het__free(mem, a->table);
+        het__free(mem, a->made);
+        het__free(mem, a);
+    }
+}
+
+static bool has_step(const het__program *program, const het__cpu_angles *angles)
+{
+    for (uint32_t i = 0; i < program->step_count; i++) {
+        const angles_step *own = program->steps[i].data;
+        if (program->steps[i].task == angles_task && own->angles == angles)
+            return true;
+    }
+    return false;
+}
+
+het_status het__cpu_angles_get(het__cpu_build *build, uint32_t positions, uint32_t factors,
+                               const het__rope_attrs *attrs, const het__cpu_angles **angles)
+{
+    const het__extent tokens = build->slice->graph->values[positions].extent[0];
+    const int32_t *at = het__cpu_address(build, positions);
+    const float *divisors;
+    het__cpu_angles *a = NULL;
+    het_status s = het__cpu_vector_get(build, factors, &divisors);
+    if (s == HET_OK)
+        s = find_angles(build, positions, divisors, attrs, &a);
+    if (s == HET_OK)
+        s = reserve_angles(build, a, het__extent_bind(tokens, build->slice->symbols_max));
+    if (s != HET_OK)
+        return s;
+    *angles = a;
+    if (has_step(build->program, a))
+        return HET_OK;
+    het__cpu_step *step = het__cpu_add_step(build, sizeof(angles_step));
+    if (!step)
+        return HET_E_NOMEM;
+    *(angles_step *)step->data = (angles_step){ a, at, tokens, 0 };
+    step->bind = angles_bind;
+    step->look = angles_look;
+    step->task = angles_task;
+    return HET_OK;
 }
 
 typedef struct rope {

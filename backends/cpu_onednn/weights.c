@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Constants of a device: re-laid once for the level, kept until the device closes, found again by
- * the address of their data. */
+/* Constants of a device: re-laid once for the level or taken from a cache on disk, kept until the
+ * device closes, found again by the address of their data. */
 #include <string.h>
 
-#include "backends/cpu_onednn/cpu.h"
+#include "backends/cpu_onednn/cache.h"
 #include "lib/base/dtype.h"
 #include "lib/base/error.h"
 #include "lib/quant/quant.h"
@@ -13,6 +13,8 @@
 /* File bytes re-laid before their pages may leave memory: copy and original are never both
  * resident as a whole. */
 #define PART_BYTES ((int64_t)16 << 20)
+/* Form of a vector: F32 elements. No level's forms reach so far. */
+#define FORM_VECTOR UINT32_MAX
 /* Weights with fewer elements take F32 activations in fast precision too: what rounding would save
  * on them is lost between the barriers, and small models keep their exact results. */
 #define SMALL_ELEMENTS (INT64_C(1) << 18)
@@ -47,6 +49,7 @@ static het_status get(het__cpu_build *build, const het__value *value, het__cpu_u
     if (!c)
         return het__fail_nomem(build->err, "the list of weights");
     *c = like;
+    c->name = het__hash128_of(value->name, strlen(value->name));
     c->next = device->constants;
     device->constants = c;
     *constant = c;
@@ -57,8 +60,6 @@ static void drop_newest(het__device *device)
 {
     het__cpu_constant *c = device->constants;
     device->constants = c->next;
-    het__free(device->host->mem, c->matrix.packed);
-    het__free(device->host->mem, c->vector);
     het__free(device->host->mem, c);
 }
 
@@ -78,6 +79,53 @@ static void tell_copied(const het__cpu_build *build, const void *data, size_t by
 {
     if (build->slice->constant_copied)
         build->slice->constant_copied(build->slice->user, data, bytes);
+}
+
+/* ---- memory of re-laid weights ---- */
+
+/* Slabs hold the matrices one behind the other: small ones then lie in huge pages too. Each is as
+ * large as all before it, within bounds. */
+#define SLAB_MIN ((size_t)1 << 20)
+#define SLAB_MAX ((size_t)64 << 20)
+
+struct het__cpu_slab {
+    struct het__cpu_slab *next;
+    size_t bytes, used; /* this head included */
+};
+
+/* NULL when out of memory. */
+static void *slab_take(const het__device *device, het__cpu_slab **slabs, size_t bytes)
+{
+    const size_t head = het__round_up(sizeof(het__cpu_slab), HET__ALIGN);
+    het__cpu_slab *slab = *slabs;
+    bytes = het__round_up(bytes, HET__ALIGN);
+    if (!slab || slab->bytes - slab->used < bytes) {
+        size_t size = slab ? slab->bytes * 2 : SLAB_MIN;
+        size = size > SLAB_MAX ? SLAB_MAX : size;
+        size = size > head + bytes ? size : head + bytes;
+        slab = het__alloc(device->host->mem, size);
+        if (!slab)
+            return NULL;
+        *slab = (het__cpu_slab){ *slabs, size, head };
+        *slabs = slab;
+    }
+    void *data = (unsigned char *)slab + slab->used;
+    slab->used += bytes;
+    return data;
+}
+
+static void slabs_free(const het__device *device, het__cpu_slab **slabs)
+{
+    while (*slabs) {
+        het__cpu_slab *slab = *slabs;
+        *slabs = slab->next;
+        het__free(device->host->mem, slab);
+    }
+}
+
+void het__cpu_matrices_free(het__device *device)
+{
+    slabs_free(device, &device->matrix_slabs);
 }
 
 typedef struct pack_job {
@@ -104,9 +152,11 @@ static void pack_region(void *arg, uint32_t worker, uint32_t count)
 static het_status pack(het__cpu_build *build, het__cpu_matrix *m, size_t bytes)
 {
     het__device *device = build->device;
-    m->packed = het__alloc(device->host->mem, bytes);
+    m->packed = slab_take(device, &device->matrix_slabs, bytes);
     if (!m->packed)
         return het__fail_nomem(build->err, "re-laid weights");
+    if (device->cache) /* what lies between the parts of a form is written too */
+        memset(m->packed, 0, bytes);
     const int64_t granule = device->level->granule(m);
     const int64_t rows = (PACK_ROWS + granule - 1) / granule * granule;
     const int64_t part = (PART_BYTES / (int64_t)m->row_bytes / rows + 1) * rows;
@@ -138,15 +188,17 @@ het_status het__cpu_matrix_get(het__cpu_build *build, uint32_t value,
     const bool exact = device->options.precision == HET_PRECISION_EXACT ||
                        (!device->round_small && c->matrix.n * c->matrix.k < SMALL_ELEMENTS);
     /* oneDNN reads F32 rows as they lie. */
-    const bool relay = !device->options.weights_mapped &&
+    const bool relay = (!device->options.weights_mapped || device->cache) &&
                        !(device->onednn && v->dtype == HET_DTYPE_F32);
-    const size_t bytes = device->level->choose(
+    c->packed_bytes = device->level->choose(
         &c->matrix, exact ? HET_PRECISION_EXACT : HET_PRECISION_FAST, relay);
-    if (!bytes) {
+    if (!c->packed_bytes) {
         count_mapped(device, c);
         return HET_OK;
     }
-    s = pack(build, &c->matrix, bytes);
+    if (het__cpu_cache_load(device, c))
+        return HET_OK;
+    s = pack(build, &c->matrix, c->packed_bytes);
     if (s != HET_OK)
         drop_newest(device);
     return s;
@@ -187,16 +239,20 @@ het_status het__cpu_vector_get(het__cpu_build *build, uint32_t value, const floa
     if (s != HET_OK)
         return s;
     if (fresh) {
-        c->vector = het__alloc(device->host->mem, (size_t)n * sizeof(float));
-        if (!c->vector) {
+        c->packed_bytes = (size_t)n * sizeof(float);
+        c->matrix.form = FORM_VECTOR;
+    }
+    if (fresh && !het__cpu_cache_load(device, c)) {
+        c->matrix.packed = slab_take(device, &device->vector_slabs, c->packed_bytes);
+        if (!c->matrix.packed) {
             drop_newest(device);
             return het__fail_nomem(build->err, "a weight vector");
         }
-        het__decoder(v->dtype)(v->data, c->vector, n);
-        device->weight_bytes += (uint64_t)n * sizeof(float);
+        het__decoder(v->dtype)(v->data, c->matrix.packed, n);
+        device->weight_bytes += c->packed_bytes;
         tell_copied(build, v->data, c->matrix.row_bytes);
     }
-    *vector = c->vector;
+    *vector = c->matrix.packed;
     return HET_OK;
 }
 
@@ -204,4 +260,6 @@ void het__cpu_constants_free(het__device *device)
 {
     while (device->constants)
         drop_newest(device);
+    slabs_free(device, &device->matrix_slabs);
+    slabs_free(device, &device->vector_slabs);
 }

@@ -1,38 +1,91 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a benchmark holds: bench.c measures it, bench_report.c prints it. */
+/* What a benchmark holds: rows, each a kind of work with its times and its limit.
+ *
+ *     bench.c         options, which rows, in what order
+ *     bench_run.c     runs a row
+ *     bench_limit.c   what the machine and the planner say about a row
+ *     bench_report.c  table and JSON;  bench_html.c  one page;  bench_compare.c  another run's JSON
+ */
 #ifndef HETINFER_BENCH_H
 #define HETINFER_BENCH_H
 
 #include "common.h"
 
 #define REPEAT_MAX 1000
+#define SEQUENCES_MAX 64
 
 typedef struct bench_request {
-    int64_t prompt, generate, repeat, depth; /* -1: not given */
+    numbers prompt, depth, sequences; /* count 0: not given */
+    int64_t generate, repeat;         /* generate -1: not given */
+    double tolerance;                 /* percent */
+    const char *compare, *html;       /* files, or NULL */
+    bool suite, predict;
     settings settings;
 } bench_request;
 
-typedef struct series {
-    char name[40];
-    double samples[REPEAT_MAX]; /* tokens per second */
-    size_t count;
-    double mean, deviation, median;
-    double limit;      /* tokens per second; 0 if the device cannot be measured */
-    const char *bound; /* what limits it */
-} series;
+/* prompt tokens at once after depth others, then generate tokens one by one, in each of sequences.
+ * A row of a suite has both prompt and generate, others one of them. */
+typedef struct row {
+    char name[48];
+    int64_t prompt, generate, depth, sequences;
+    double *rates;     /* tokens per second of each measurement */
+    double *first_s;   /* time until the first token of each; with a prompt only */
+    double *steps_s;   /* of each token one by one, of all measurements */
+    size_t count, step_count;
+    uint64_t ids_hash; /* of the token ids that were fed */
+
+    double mean, deviation, median;      /* of rates */
+    double first_median_s, step_p50_s, step_p95_s;
+    double flops, bytes; /* of a whole prompt, or of a step */
+    double limit;        /* tokens per second; 0: the device cannot be measured */
+    const char *bound;   /* what limits it */
+    double predicted_s;  /* of a whole prompt, or of a step, by the planner; 0: not asked */
+} row;
 
 typedef struct bench {
     engine *engine;
     const bench_request *request;
-    het_sequence *sequence;
+    row *rows;
+    size_t row_count;
+    het_sequence *sequences[SEQUENCES_MAX];
+    size_t sequence_count;
+    progress bar;
+    size_t runs_done, runs_all;
     uint64_t random;
     uint32_t device; /* index in the context of the one that reads most weights */
-    het_device_figures before, after;
-    series prompt, generate;
-    double prompt_flops, token_bytes;
+    het_device_figures before, after; /* of all rows */
+    het_telemetry telemetry;
+    uint64_t peak_bytes; /* resident at most, but for measurements of the device */
+    json_t *earlier; /* what --compare names, or NULL */
 } bench;
 
-int bench_print_table(const bench *b);
-int bench_print_json(const bench *b);
+/* bench_run.c: the functions return STATUS_GO or an exit status. */
+int bench_sequences(bench *b, size_t count);
+int bench_run_row(bench *b, row *r);
+
+/* bench_limit.c */
+int bench_count_work(bench *b, row *r);
+int bench_predict(bench *b, row *r);
+/* What measuring the device takes for itself is left out of the peak. */
+void bench_note_peak(bench *b);
+void bench_measure(bench *b, het_device_figures *figures);
+/* The better of two measurements around the row counts: a slow minute flatters no share. */
+void bench_find_limit(const bench *b, row *r, const het_device_figures *before,
+                      const het_device_figures *after);
+/* Measured time of what predicted_s is about. */
+double bench_row_seconds(const row *r);
+
+/* bench_report.c */
+void bench_print_table(const bench *b);
+json_t *bench_json(const bench *b);
+
+/* bench_compare.c: results against those of an earlier --json, which is read before measuring.
+ * STATUS_FAILED if a row is slower by more than the tolerance, or none can be compared; out, an
+ * array, receives a record per row. */
+int bench_compare_open(bench *b);
+int bench_compare(const bench *b, json_t *out, bool print);
+
+/* bench_html.c */
+int bench_write_html(const bench *b, const char *path);
 
 #endif /* HETINFER_BENCH_H */

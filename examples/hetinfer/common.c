@@ -39,13 +39,16 @@ void settings_output(options *o, settings *s)
 void settings_session(options *o, settings *s)
 {
     options_text(o, "devices", 0, &s->devices, "LIST", "Backends to use, comma-separated (all)");
-    options_int(o, "threads", 't', &s->threads, 1, 4096, "N", "Threads (all processors)");
+    options_int(o, "threads", 't', &s->threads, 1, 4096, "N", "Threads (one per core)");
     options_int(o, "context", 'c', &s->context, 1, INT32_MAX, "N",
                 "Positions (the model's, at most 4096)");
     options_int(o, "batch", 'b', &s->batch, 1, 65536, "N", "Tokens of a prompt per step (512)");
     options_choice(o, "kv", &s->kv, "f16|f32|q8_0", "Type of cached keys and values (f16)");
     options_choice(o, "precision", &s->precision, "fast|exact", "Type of activations (fast)");
+    options_flag(o, "pin", 0, &s->pin, "Keep each thread on a processor of its own");
     options_flag(o, "mapped", 0, &s->mapped, "Use weights as they lie in the file");
+    options_text(o, "weight-cache", 0, &s->weight_cache, "DIR",
+                 "Keep re-laid weights here for the next start (nowhere)");
 }
 
 /* Names of backends are for the context, because some are probed only when named; a list with a
@@ -63,6 +66,15 @@ static bool names_a_kind(const char *list)
     return false;
 }
 
+static void print_warning(void *user, het_log_level level, const char *component,
+                          const char *text)
+{
+    (void)user;
+    (void)level;
+    (void)component;
+    failure("%s", text);
+}
+
 int engine_context(engine *e, const settings *s)
 {
     het_error err = HET_ERROR_INIT;
@@ -71,6 +83,10 @@ int engine_context(engine *e, const settings *s)
         e->selected = s->devices;
     else
         o.backends = s->devices;
+    if (!getenv("HETINFER_LOG")) { /* which the library would print, and more of it */
+        o.log = print_warning;
+        o.log_level = HET_LOG_WARN;
+    }
     const het_status status = het_context_create(&o, &e->context, &err);
     return status ? failure_of(status, &err) : STATUS_GO;
 }
@@ -92,7 +108,8 @@ int engine_model(engine *e, const settings *s, const char *path, uint64_t flags)
     progress_end(&bar);
     if (loaded)
         return failure_of(loaded, &err);
-    e->load_s += now_s() - start;
+    e->open_s = now_s() - start;
+    e->load_s += e->open_s;
     e->tokenizer = het_model_tokenizer(e->model);
     e->info.struct_size = sizeof e->info;
     const het_status known = het_model_get_info(e->model, &e->info);
@@ -112,7 +129,9 @@ int engine_session(engine *e, const settings *s, const het_session_options *more
                  : s->kv == 1 ? HET_DTYPE_F32
                               : HET_DTYPE_F16;
     o.precision = (uint32_t)s->precision;
+    o.weight_cache = s->weight_cache;
     o.flags |= s->mapped ? HET_SESSION_WEIGHTS_MAPPED : 0;
+    o.flags |= s->pin ? HET_SESSION_PIN_THREADS : 0;
     progress bar;
     progress_begin(&bar, s->quiet);
     o.progress = progress_update;
@@ -121,7 +140,8 @@ int engine_session(engine *e, const settings *s, const het_session_options *more
     het_error err = HET_ERROR_INIT;
     const het_status status = het_session_create(e->model, &o, &e->session, &err);
     progress_end(&bar);
-    e->load_s += now_s() - start;
+    e->session_s = now_s() - start;
+    e->load_s += e->session_s;
     if (status)
         return failure_of(status, &err);
     interrupt_session(e->session);

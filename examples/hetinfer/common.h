@@ -15,7 +15,8 @@ typedef struct settings {
     int64_t threads, context, batch;
     int kv;        /* 0 f16, 1 f32 */
     int precision; /* het_precision */
-    bool mapped, quiet, json;
+    const char *weight_cache;
+    bool mapped, pin, quiet, json;
 } settings;
 
 /* A model and what was made from it. */
@@ -26,7 +27,8 @@ typedef struct engine {
     const het_tokenizer *tokenizer; /* borrowed from model; NULL if it has none */
     const char *selected;           /* for the `devices` of sessions and plans; NULL: all */
     het_model_info info;
-    double load_s;                  /* both opens together */
+    double open_s, session_s;       /* time to open the model, and to make the session */
+    double load_s;                  /* both together */
 } engine;
 
 /* Declare --quiet and --json. */
@@ -61,6 +63,8 @@ double now_s(void);
 
 /* print.c */
 uint64_t peak_memory_bytes(void);
+/* The peak starts anew from what is resident now; without effect where the system cannot. */
+void peak_memory_forget(void);
 /* "1.23 GiB". */
 const char *format_bytes(double bytes, char buffer[32]);
 /* Text from a file: control characters would drive the reader's terminal. */

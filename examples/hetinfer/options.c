@@ -84,6 +84,14 @@ void options_number(options *o, const char *name, double *target, double min, do
     e->max = max;
 }
 
+void options_list(options *o, const char *name, char letter, numbers *target, int64_t min,
+                  int64_t max, const char *help)
+{
+    option_entry *e = add(o, OPTION_LIST, name, letter, target, "LIST", help);
+    e->min = (double)min;
+    e->max = (double)max;
+}
+
 static void print_help(const options *o)
 {
     printf("usage: hetinfer %s%s%s [option ...]\n\n%s\n\noptions:\n", o->command,
@@ -137,6 +145,29 @@ static int read_number(const options *o, const option_entry *e, const char *text
                        e->kind == OPTION_INT ? "whole " : "", e->min, e->max, text);
 }
 
+static int read_list(const options *o, const option_entry *e, const char *text)
+{
+    numbers list = { .count = 0 };
+    for (const char *at = text;; at++) {
+        char *end = NULL;
+        errno = 0;
+        const long long value = strtoll(at, &end, 10);
+        const bool good = end != at && errno == 0 && (*end == ',' || *end == '\0');
+        if (!good || (double)value < e->min || (double)value > e->max)
+            return usage_error(o->command,
+                               "--%s wants whole numbers from %.15g to %.15g and commas, not '%s'",
+                               e->name, e->min, e->max, text);
+        if (list.count == NUMBERS_MAX)
+            return usage_error(o->command, "--%s takes %d numbers at most", e->name, NUMBERS_MAX);
+        list.at[list.count++] = value;
+        at = end;
+        if (*at == '\0')
+            break;
+    }
+    *(numbers *)e->target = list;
+    return STATUS_GO;
+}
+
 static int store(const options *o, const option_entry *e, const char *text)
 {
     texts *list = e->target;
@@ -156,6 +187,8 @@ static int store(const options *o, const option_entry *e, const char *text)
         if (read_choice(e, text, e->target))
             return STATUS_GO;
         return usage_error(o->command, "--%s wants %s, not '%s'", e->name, e->value, text);
+    case OPTION_LIST:
+        return read_list(o, e, text);
     case OPTION_INT:
     case OPTION_NUMBER:
     default:

@@ -19,6 +19,7 @@ enum { STATUS_GO = -1, STATUS_DONE = 0, STATUS_FAILED = 1, STATUS_USAGE = 2 };
 
 #define OPTIONS_MAX 40
 #define TEXTS_MAX 16
+#define NUMBERS_MAX 16
 
 typedef enum option_kind {
     OPTION_FLAG,
@@ -27,6 +28,7 @@ typedef enum option_kind {
     OPTION_CHOICE,
     OPTION_INT,
     OPTION_NUMBER,
+    OPTION_LIST,
 } option_kind;
 
 /* An option that may be given several times. */
@@ -35,12 +37,18 @@ typedef struct texts {
     size_t count;
 } texts;
 
+/* Numbers separated by commas. */
+typedef struct numbers {
+    int64_t at[NUMBERS_MAX];
+    size_t count;
+} numbers;
+
 typedef struct option_entry {
     const char *name; /* long name without its dashes */
     const char *value; /* name of the value in the help text; of a choice: "fast|exact" */
     const char *help;
     void *target;
-    double min, max; /* of OPTION_INT and OPTION_NUMBER */
+    double min, max; /* of OPTION_INT, OPTION_NUMBER and OPTION_LIST */
     option_kind kind;
     char letter; /* 0: none */
 } option_entry;
@@ -62,6 +70,9 @@ void options_choice(options *o, const char *name, int *target, const char *value
                     const char *help);
 void options_int(options *o, const char *name, char letter, int64_t *target, int64_t min,
                  int64_t max, const char *value, const char *help);
+/* Whole numbers, all in range; target is replaced as a whole. */
+void options_list(options *o, const char *name, char letter, numbers *target, int64_t min,
+                  int64_t max, const char *help);
 void options_number(options *o, const char *name, double *target, double min, double max,
                     const char *value, const char *help);
 

@@ -29,7 +29,7 @@ typedef struct het_plan_options {
     int64_t context_count; /**< Positions before this step; 0 = none. */
     uint64_t flags;        /**< Zero. */
     const char *devices;   /**< Backends allowed, comma-separated. May be NULL: all. */
-    uint32_t threads;      /**< Host threads assumed; 0 = all. */
+    uint32_t threads;      /**< Host threads assumed; 0 = as a session would. */
     uint32_t measure;      /**< 1 = measure the devices first (half a second each). */
 } het_plan_options;
 

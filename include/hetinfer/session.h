@@ -24,13 +24,41 @@ typedef enum het_precision {
     HET_PRECISION_FORCE_32 = 0x7fffffff
 } het_precision;
 
-/** Use weights as they lie in the file: less memory traffic at start, slower steps. */
+/** Use weights as they lie in the file: less memory traffic at start, slower steps. With
+ *  weight_cache, re-laid weights as they lie in the cache's file. */
 #define HET_SESSION_WEIGHTS_MAPPED (UINT64_C(1) << 0)
+
+/** Keep each thread of the session on a processor of its own, the fastest cores first. The caller's
+ *  thread is left alone. Not together with het_session_options.parallel. */
+#define HET_SESSION_PIN_THREADS (UINT64_C(1) << 1)
+
+/** Work that het_parallel_fn hands on. index is in [0, count). */
+typedef void (*het_task_fn)(void *arg, uint32_t index);
+
+/**
+ * Call task(arg, i) once for every i in [0, count), on any threads, and return when all have
+ * returned.
+ *
+ * The more of them run at the same time, the faster the step; even one after the other all of them
+ * return, the first having done most of the work. The calling thread may run some. Which thread
+ * runs which index may change from call to call. Calls come from the thread that is inside a
+ * function of this session (het_session_create(), het_session_step(), het_session_warmup(),
+ * het_generate()), one at a time, about one per layer in each step: handing over within
+ * microseconds keeps the full speed. @p task leaves signals and all else of a thread alone; while
+ * it waits for others it spins, and then yields. It must not be called after het_parallel_fn has
+ * returned. Of this session's functions only het_session_cancel() may be called meanwhile.
+ *
+ * @param user   The session's parallel_user.
+ * @param count  het_session_options.threads.
+ * @param task   Work of the library.
+ * @param arg    First argument of @p task.
+ */
+typedef void (*het_parallel_fn)(void *user, uint32_t count, het_task_fn task, void *arg);
 
 /** Options of het_session_create(). */
 typedef struct het_session_options {
     uint32_t struct_size;      /**< sizeof(het_session_options). */
-    uint32_t threads;          /**< Host threads, the caller's included; 0 = all that may run. */
+    uint32_t threads;          /**< Host threads, the caller's included; 0 = one per core. */
     uint64_t flags;            /**< HET_SESSION_*. */
     int64_t context_max;       /**< Positions per sequence; 0 = the model's, at most 4096. */
     uint32_t sequence_max;     /**< Sequences alive at once; 0 = 1. */
@@ -43,11 +71,17 @@ typedef struct het_session_options {
     const char *devices;       /**< Backends allowed, comma-separated. May be NULL: all. */
     het_progress_fn progress;  /**< May be NULL. */
     void *progress_user;       /**< First argument of progress. */
+    het_parallel_fn parallel;  /**< The application's threads. May be NULL: the session's own. */
+    void *parallel_user;       /**< First argument of parallel. */
+    const char *weight_cache;  /**< Folder that keeps re-laid weights from one start to the next.
+                                    May be NULL: none, and the library writes no file. See
+                                    het_session_create(). */
 } het_session_options;
 
 /** Initial value of a het_session_options. */
 #define HET_SESSION_OPTIONS_INIT \
-    { sizeof(het_session_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, NULL }
+    { sizeof(het_session_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, NULL, \
+      NULL, NULL, NULL }
 
 /**
  * Compile a model and reserve all memory that running it takes.
@@ -63,7 +97,24 @@ typedef struct het_session_options {
  * @retval HET_E_NOMEM        Out of memory.
  *
  * Cost: weights are re-laid for the CPU's instruction set once per session (about the time of
- * reading the file) unless HET_SESSION_WEIGHTS_MAPPED is given. Starts threads - 1 threads.
+ * reading the file) unless HET_SESSION_WEIGHTS_MAPPED is given. Starts threads - 1 threads, none if
+ * parallel is given.
+ *
+ * With weight_cache, an existing folder, the re-laid weights are written there once and read from
+ * there by later sessions, whose start then costs the reading of one file of about the model's
+ * size. A file of the cache belongs to the contents of one model, one instruction set, one
+ * precision and one version of the library's forms; it is made when it is missing and replaced when
+ * it is damaged. Several sessions and processes may use a folder at once. Contents are known by a
+ * hash of all weights: of a model file, computed once and then remembered in the folder by its
+ * place, size and times; of a model in memory, in every call. What is read is checked against
+ * hashes of its own. A cache that cannot be read or written costs a warning in the log and never
+ * the session. With HET_SESSION_WEIGHTS_MAPPED the weights are used where the cache's file is
+ * mapped: nothing is read in advance, processes share one copy, and only the file's beginning is
+ * checked; if the file cannot be written, this session has its re-laid weights in memory. Nothing
+ * is ever removed from the folder but files of the library's own that a newer one replaces: to
+ * bound its growth is up to its owner, who may delete any file in it at any time. Whoever can write
+ * into the folder decides what the model computes.
+ *
  * Thread-safety: several sessions may be created from one model at once.
  * @since 0.1
  */

@@ -22,7 +22,7 @@ typedef struct het_telemetry {
     uint64_t prefill_ns;          /**< Time in such steps. */
     uint64_t decode_ns;           /**< Time in such steps. */
     uint64_t weight_bytes;        /**< Weights as kept for running (mapped or re-laid). */
-    uint64_t mapped_bytes;        /**< Part of weight_bytes that is used straight from the file. */
+    uint64_t mapped_bytes;        /**< Part of weight_bytes that is used straight from a file. */
     uint64_t kv_bytes;            /**< Keys and values, all pages. */
     uint64_t kv_used_bytes;       /**< Pages that sequences hold. */
     uint64_t activation_bytes;    /**< Intermediate tensors and scratch. */

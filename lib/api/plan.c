@@ -3,9 +3,9 @@
 #include <string.h>
 
 #include "lib/api/handles.h"
+#include "lib/base/cpus.h"
 #include "lib/base/error.h"
 #include "lib/base/options.h"
-#include "lib/base/os.h"
 
 static het_status check_options(const het_plan_options *options, het_plan_options *o,
                                 het_error *err)
@@ -63,7 +63,7 @@ static het_status fill_plan(het_plan *p, const het_plan_options *o, het_error *e
     het_device_figures figures[HET__DEVICES_MAX];
     het__graph graph;
     het__exec_request request = { .registry = &context->registry };
-    request.threads = o->threads ? o->threads : het__cpu_count();
+    request.threads = o->threads ? o->threads : het__cpus_default();
     het_status s =
         het__registry_select(&context->registry, o->devices, &request.device_mask, err);
     if (s == HET_OK)

@@ -3,9 +3,11 @@
 #include <string.h>
 
 #include "lib/api/handles.h"
+#include "lib/base/cpus.h"
 #include "lib/base/error.h"
 #include "lib/base/options.h"
 #include "lib/base/os.h"
+#include "lib/import/content.h"
 
 /* Positions that a session reserves when nobody says how many. */
 #define DEFAULT_CONTEXT 4096
@@ -48,7 +50,7 @@ static void set_defaults(const het_model *model, het_session_options *o)
             o->context_max = DEFAULT_CONTEXT;
     }
     if (o->threads == 0)
-        o->threads = het__cpu_count();
+        o->threads = het__cpus_default();
     if (o->sequence_max == 0)
         o->sequence_max = 1;
     if (o->batch_max == 0)
@@ -96,10 +98,16 @@ static het_status check_options(const het_model *model, const het_session_option
     const het_status s = het__options_read(o, sizeof *o, options, "het_session_options", err);
     if (s != HET_OK)
         return s;
-    if ((o->flags & ~HET_SESSION_WEIGHTS_MAPPED) != 0 || o->reserved != 0)
+    if ((o->flags & ~(HET_SESSION_WEIGHTS_MAPPED | HET_SESSION_PIN_THREADS)) != 0 ||
+        o->reserved != 0)
         return het__fail(err, HET_E_VERSION, "het_session_options has an unknown flag");
+    if (o->parallel && (o->flags & HET_SESSION_PIN_THREADS))
+        return het__fail(err, HET_E_INVALID,
+                         "HET_SESSION_PIN_THREADS: threads that parallel runs are not ours to pin");
     if (o->precision > HET_PRECISION_EXACT)
         return het__fail(err, HET_E_INVALID, "het_session_options.precision is %u", o->precision);
+    if (o->weight_cache && !*o->weight_cache)
+        return het__fail(err, HET_E_INVALID, "het_session_options.weight_cache is empty");
     set_defaults(model, o);
     return check_ranges(model, o, err);
 }
@@ -123,6 +131,18 @@ static void borrow_plans(het_session *s)
     }
 }
 
+static het_status identify(const het_model *model, const het_session_options *o,
+                           het__hash128 *content, het_error *err)
+{
+    het_context *context = model->context;
+    const het__content_request request = {
+        .gguf = &model->gguf, .file = model->mapping.data ? &model->mapping.state : NULL,
+        .folder = o->weight_cache, .mem = &context->mem, .log = &context->log,
+        .progress = o->progress, .progress_user = o->progress_user,
+    };
+    return het__content_id(&request, content, err);
+}
+
 static het_status fill_session(het_session *s, const het_session_options *o, het_error *err)
 {
     het_context *context = s->model->context;
@@ -132,7 +152,10 @@ static het_status fill_session(het_session *s, const het_session_options *o, het
         .registry = &context->registry, .graph = &s->graph, .threads = o->threads,
         .precision = o->precision,
         .weights_mapped = (o->flags & HET_SESSION_WEIGHTS_MAPPED) != 0,
+        .pin_threads = (o->flags & HET_SESSION_PIN_THREADS) != 0,
+        .parallel = o->parallel, .parallel_user = o->parallel_user,
         .constant_copied = drop_original, .constant_user = s->model,
+        .weight_cache = o->weight_cache,
         .progress = o->progress, .progress_user = o->progress_user,
     };
     het__engine_symbols(&limits, request.symbols_max);
@@ -141,6 +164,8 @@ static het_status fill_session(het_session *s, const het_session_options *o, het
     if (st == HET_OK)
         st = het__model_graph(s->model, (het_dtype)o->kv_dtype, &s->graph,
                               &request.unfused_count, err);
+    if (st == HET_OK && o->weight_cache)
+        st = identify(s->model, o, &request.content, err);
     if (st == HET_OK)
         st = het__exec_create(&request, &s->exec, err);
     if (st == HET_OK)

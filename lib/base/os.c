@@ -94,7 +94,21 @@ uint64_t het__now_ns(void)
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-static het_status map_open_file(int fd, const char *path, het__mapping *mapping, het_error *err)
+static int64_t ns_of(struct timespec t)
+{
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+static void fill_state(const struct stat *st, het__file_state *state)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    *state = (het__file_state){ (uint64_t)st->st_dev,  (uint64_t)st->st_ino,
+                                (uint64_t)st->st_size, ns_of(st->st_mtim),
+                                ns_of(st->st_ctim),    ns_of(now) };
+}
+
+het_status het__map_open(int fd, const char *path, het__mapping *mapping, het_error *err)
 {
     struct stat st;
     if (fstat(fd, &st) != 0)
@@ -109,6 +123,7 @@ static het_status map_open_file(int fd, const char *path, het__mapping *mapping,
         return het__fail_native(err, HET_E_IO, errno, "cannot map %s: %s", path, strerror(errno));
     mapping->data = p;
     mapping->bytes = (size_t)st.st_size;
+    fill_state(&st, &mapping->state);
     return HET_OK;
 }
 
@@ -119,7 +134,7 @@ het_status het__map_file(const char *path, het__mapping *mapping, het_error *err
     if (fd < 0)
         return het__fail_native(err, HET_E_IO, errno, "cannot open %s: %s", path,
                                 strerror(errno));
-    const het_status s = map_open_file(fd, path, mapping, err);
+    const het_status s = het__map_open(fd, path, mapping, err);
     close(fd);
     return s;
 }

@@ -35,13 +35,24 @@ uint64_t het__memory_bytes(void);
 /* Monotonic nanoseconds. */
 uint64_t het__now_ns(void);
 
+/* Which file this is, in which state: two that are equal hold the same bytes, unless they were
+ * asked for so soon after a change that the clock of the file system may not have moved. */
+typedef struct het__file_state {
+    uint64_t device, inode, bytes;
+    int64_t modified_ns, changed_ns; /* of the contents; of them or of the file's record */
+    int64_t seen_ns;                 /* when it was asked for, by the same clock */
+} het__file_state;
+
 /* A read-only mapping of a whole file. */
 typedef struct het__mapping {
     const void *data;
     size_t bytes;
+    het__file_state state;
 } het__mapping;
 
 het_status het__map_file(const char *path, het__mapping *mapping, het_error *err);
+/* An open file, which may be closed then; path is for messages. */
+het_status het__map_open(int fd, const char *path, het__mapping *mapping, het_error *err);
 void het__unmap_file(het__mapping *mapping);
 /* The pages wholly inside may leave memory; they are read again when touched. */
 void het__drop_pages(const void *data, size_t bytes);

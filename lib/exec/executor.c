@@ -54,8 +54,13 @@ static het_status open_devices(het__exec *x, het_error *err)
                 continue;
             const het__registered *r =
                 &x->request.registry->device[machine->device[d].context_index];
-            const het__open_options options = { x->request.threads, x->request.precision,
-                                                x->request.weights_mapped };
+            const het__open_options options = {
+                .threads = x->request.threads, .precision = x->request.precision,
+                .weights_mapped = x->request.weights_mapped,
+                .pin_threads = x->request.pin_threads, .parallel = x->request.parallel,
+                .parallel_user = x->request.parallel_user,
+                .weight_cache = x->request.weight_cache, .content = x->request.content,
+            };
             x->opened[d].backend = r->backend;
             const het_status s = r->backend->open(&x->request.registry->host, r->backend_index,
                                                   &options, &x->opened[d].device, err);
@@ -151,6 +156,9 @@ static het_status compile_all(het__exec *x, het_error *err)
             return s;
         done += x->phase[p].plan.entry_count;
     }
+    for (uint32_t d = 0; d < x->device_count; d++)
+        if (x->opened[d].device && x->opened[d].backend->ready)
+            x->opened[d].backend->ready(x->opened[d].device);
     if (x->request.progress && x->request.progress(x->request.progress_user, 1.0, "ready") != 0)
         return het__fail(err, HET_E_CANCELLED, "cancelled when ready");
     return HET_OK;
@@ -179,6 +187,7 @@ het_status het__exec_create(const het__exec_request *request, het__exec **exec, 
         het__exec_destroy(x);
         return s;
     }
+    x->request.weight_cache = NULL;
     *exec = x;
     return HET_OK;
 }

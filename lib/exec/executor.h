@@ -12,6 +12,7 @@
 #ifndef HET_EXEC_EXECUTOR_H
 #define HET_EXEC_EXECUTOR_H
 
+#include "lib/base/hash.h"
 #include "lib/partition/plan.h"
 
 #include <hetinfer/session.h>
@@ -30,6 +31,11 @@ typedef struct het__exec_request {
     uint32_t threads; /* >= 1 */
     uint32_t precision;
     bool weights_mapped;
+    bool pin_threads;
+    het_parallel_fn parallel; /* may be NULL */
+    void *parallel_user;
+    const char *weight_cache; /* folder, or NULL; lent for het__exec_create() */
+    het__hash128 content;     /* of the model; with weight_cache only */
     const uint8_t *pinned; /* per node: the device of the plan's machine where a node with state
                               must run; NULL: anywhere */
     int64_t symbols_max[HET__PHASE_COUNT][HET__SYM_MAX];

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "lib/base/cpus.h"
 #include "lib/base/error.h"
 #include "lib/base/os.h"
 
@@ -212,7 +213,7 @@ het_status het__registry_measure(const het__registry *registry, uint32_t index, 
     if (!d->backend->measure)
         return het__fail(err, HET_E_UNSUPPORTED, "backend %s cannot be measured",
                          d->backend->name);
-    const het__open_options options = { .threads = threads ? threads : het__cpu_count() };
+    const het__open_options options = { .threads = threads ? threads : het__cpus_default() };
     het__device *device = NULL;
     het_status s = d->backend->open(&registry->host, d->backend_index, &options, &device, err);
     if (s != HET_OK)

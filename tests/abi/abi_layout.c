@@ -177,7 +177,7 @@ FIELD(het_sampler_options, bias, 48, 8);
 FIELD(het_sampler_options, bias_count, 56, 8);
 FIELD(het_sampler_options, order, 64, 8);
 
-SIZE(het_session_options, 72);
+SIZE(het_session_options, 96);
 FIELD(het_session_options, struct_size, 0, 4);
 FIELD(het_session_options, threads, 4, 4);
 FIELD(het_session_options, flags, 8, 8);
@@ -191,6 +191,9 @@ FIELD(het_session_options, reserved, 44, 4);
 FIELD(het_session_options, devices, 48, 8);
 FIELD(het_session_options, progress, 56, 8);
 FIELD(het_session_options, progress_user, 64, 8);
+FIELD(het_session_options, parallel, 72, 8);
+FIELD(het_session_options, parallel_user, 80, 8);
+FIELD(het_session_options, weight_cache, 88, 8);
 
 SIZE(het_telemetry, 96);
 FIELD(het_telemetry, struct_size, 0, 4);
@@ -325,6 +328,7 @@ VALUE(HET_SAMPLER_GREEDY, 1);
 VALUE(HET_OFF, -1);
 VALUE(HET_APPEND_LOGITS_ALL, 1);
 VALUE(HET_SESSION_WEIGHTS_MAPPED, 1);
+VALUE(HET_SESSION_PIN_THREADS, 2);
 VALUE(HET_ENCODE_ADD_SPECIAL, 1);
 VALUE(HET_ENCODE_PARSE_SPECIAL, 2);
 VALUE(HET_DECODE_SPECIAL, 1);

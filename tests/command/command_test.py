@@ -227,8 +227,128 @@ def bench_reports_all(c):
         check(len(test['samples']) == 3 and min(test['samples']) > 0, 'samples')
         check(test['median'] == sorted(test['samples'])[1], 'median')
         check(test['share'] is None or test['share'] > 0, 'share')
+        check(test['prediction'] is None, 'a prediction that nobody asked for')
+    prompt, tokens = root['tests']
+    check(abs(prompt['first_token_s'] - 16 / prompt['median']) < 1e-6, 'time to first token')
+    check(prompt['token_p50_s'] is None and tokens['first_token_s'] is None, 'times of the other')
+    check(0 < tokens['token_p50_s'] <= tokens['token_p95_s'], 'time per token')
+    check(root['open_s'] > 0 and root['session_s'] > 0, 'load time')
+    check(root['memory']['weight_bytes'] > 0 and root['memory']['kv_bytes'] > 0, 'memory')
+    check(root['peak_memory_bytes'] > root['memory']['weight_bytes'], 'peak memory')
+    labels = {t['name']: t['label'] for t in root['targets']}
+    check(labels['tokens one by one'] == 'measured' and labels['pp512'] == 'unavailable',
+          f'labels {labels}')
     check('tg4' in c.run('bench', c.model, '-p', 16, '-n', 4, '-r', 1), 'no table')
     c.run('bench', c.model, '-p', 0, '-n', 0, status=2)
+    c.run('bench', c.model, '-p', 16, '-n', 4, '-c', 8, status=2)
+    for wrong in ('1,', ',1', '1,x', '-1', ','.join(['1'] * 17)):
+        c.run('bench', c.model, '-p', wrong, status=2)
+
+
+def bench_rows_multiply(c):
+    root = c.json('bench', c.model, '-p', '8,16', '-n', 4, '-d', '0,8', '--sequences', '1,2,4',
+                  '-r', 1, '--predict')
+    tests = {t['name']: t for t in root['tests']}
+    check(list(tests) == ['pp8', 'pp16', 'tg4', 'tg4 x 2', 'tg4 x 4', 'tg4 @ 8', 'tg4 x 2 @ 8',
+                          'tg4 x 4 @ 8'], f'rows {list(tests)}')
+    check(tests['tg4']['times_one_sequence'] is None, 'one sequence beside itself')
+    for name, alone in (('tg4 x 4', 'tg4'), ('tg4 x 2 @ 8', 'tg4 @ 8')):
+        ratio = tests[name]['median'] / tests[alone]['median']
+        check(abs(tests[name]['times_one_sequence'] - ratio) < 1e-9, f'{name}: ratio')
+    for test in tests.values():
+        p = test['prediction']
+        check(p['predicted_s'] > 0 and p['measured_s'] > 0, 'a prediction')
+        check(abs(p['error_percent'] - 100 * (p['predicted_s'] / p['measured_s'] - 1)) < 1e-6,
+              'its error')
+    c.run('bench', c.model, '--sequences', '0', status=2)
+
+
+def bench_suite_is_reproducible(c):
+    first, second = (c.json('bench', c.model, '--suite', '-r', 1) for _ in range(2))
+    rows = [[(t['name'], t['prompt'], t['tokens'], t['ids_hash']) for t in root['tests']]
+            for root in (first, second)]
+    check(rows[0] == rows[1], f'{rows[0]} and {rows[1]}')
+    check([name.split()[0] for name, *_ in rows[0]] == ['chat', 'summarise', 'code'], 'names')
+    check(len({row[3] for row in rows[0]}) == 3, 'two rows feed the same tokens')
+    for test in first['tests']:
+        check(test['first_token_s'] > 0 and test['token_p50_s'] > 0, 'times')
+
+
+def bench_compares(c):
+    now = c.json('bench', c.model, '-p', 16, '-n', 4, '-r', 3)
+
+    def earlier(name, change):
+        copy = json.loads(json.dumps(now))
+        change(copy)
+        path = os.path.join(c.folder, name)
+        with open(path, 'w', encoding='utf-8') as f:
+            json.dump(copy, f)
+        return path
+
+    def scale(factor):
+        def change(root):
+            for test in root['tests']:
+                test['median'] *= factor
+        return change
+
+    def rename(root):
+        for test in root['tests']:
+            test['name'] += 'x'
+    arguments = ['bench', c.model, '-p', 16, '-n', 4, '-r', 3, '--json', '--compare']
+    slow, fast = earlier('slow.json', scale(1e-3)), earlier('fast.json', scale(1e3))
+    rows = json.loads(c.run(*arguments, slow))['comparison']
+    check([r['name'] for r in rows] == ['pp16', 'tg4'], 'rows')
+    check(all(r['ratio'] > 1 and not r['slower'] for r in rows), f'slower than nothing: {rows}')
+    rows = json.loads(c.run(*arguments, fast, status=1))['comparison']
+    check(all(r['ratio'] < 1 and r['slower'] for r in rows), f'not slower: {rows}')
+    check('slower' in c.stderr, f'says {c.stderr!r}')
+    c.run(*arguments, fast, '--tolerance', 100)
+    check('against' in c.run('bench', c.model, '-p', 16, '-n', 4, '-r', 1, '--compare', slow),
+          'no table')
+    c.run(*arguments, earlier('other.json', lambda r: r['model'].update(weight_bytes=1)), status=1)
+    check('another model' in c.stderr, f'says {c.stderr!r}')
+    c.run(*arguments, earlier('old.json', lambda r: r.update(schema='hetinfer.bench/0')), status=1)
+    c.run(*arguments, earlier('rows.json', rename), status=1)
+    c.run(*arguments, os.path.join(c.folder, 'absent.json'), status=1)
+
+
+def bench_draws_a_page(c):
+    path = os.path.join(c.folder, 'bench.html')
+    c.run('bench', c.model, '-p', 16, '-n', 4, '-r', 1, '--html', path)
+    with open(path, encoding='utf-8') as f:
+        page = f.read()
+    check(page.startswith('<!DOCTYPE html>') and page.rstrip().endswith('</html>'), 'no page')
+    check(page.count('class="speed"') == 2, 'bars')
+    check('pp16' in page and 'tg4' in page and 'script' not in page and '://' not in page,
+          'names, or something from elsewhere')
+    c.run('bench', c.model, '-p', 16, '-n', 4, '-r', 1, '--html',
+          os.path.join(c.folder, 'absent', 'x.html'), status=1)
+
+
+def weight_cache_changes_nothing(c):
+    arguments = ['run', c.model, '-p', 'Once upon a time', '-n', 12, '--temp', 0, '-q']
+    folder = os.path.join(c.folder, 'cache')
+    os.mkdir(folder)
+    want = c.run(*arguments)
+    arguments += ['--weight-cache', folder]
+    check(c.run(*arguments) == want and not c.stderr, f'first start: {c.stderr!r}')
+    files = [os.path.join(folder, name) for name in os.listdir(folder)
+             if name.endswith('.weights')]
+    if not files:    # the CPU backend is not in this build
+        return
+    check(len(files) == 1, f'{files}')
+    state = os.stat(files[0])
+    for more in ([], ['--mapped'], ['--threads', 1]):
+        check(c.run(*arguments, *more) == want and not c.stderr, f'{more}: {c.stderr!r}')
+    check(os.stat(files[0]).st_mtime_ns == state.st_mtime_ns, 'written again')
+    os.truncate(files[0], state.st_size // 2)
+    check(c.run(*arguments) == want, 'a damaged cache changes the text')
+    check(files[0] in c.stderr, f'a damaged cache is not said: {c.stderr!r}')
+    check(os.stat(files[0]).st_size == state.st_size, 'a damaged cache stays')
+    c.run('run', c.model, '-p', 'Once', '-n', 1, '--weight-cache', '', status=1)
+    check(c.run(*arguments[:-1], folder + '/absent') == want, 'an absent folder')
+    check('absent' in c.stderr, 'an absent folder is not said')
+    check(not [name for name in os.listdir(folder) if name.endswith('.tmp')], 'something is left')
 
 
 def interrupt_keeps_statistics(c):
@@ -246,7 +366,10 @@ def interrupt_keeps_statistics(c):
 
 CASES = [usage_errors_exit_2, failures_exit_1, help_names_every_option, text_survives_tokenization,
          logits_agree_with_perplexity, greedy_text_is_reproducible, seeds_decide, inspect_adds_up,
-         devices_and_plans_agree, bench_reports_all, interrupt_keeps_statistics]
+         devices_and_plans_agree, bench_reports_all, bench_rows_multiply,
+         bench_suite_is_reproducible, bench_compares, bench_draws_a_page,
+         weight_cache_changes_nothing,
+         interrupt_keeps_statistics]
 
 
 def main(program, root):

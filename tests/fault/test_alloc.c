@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Memory runs out at every single allocation of every call: the call says so, gives everything
  * back, leaves its result NULL, and the same objects work afterwards. */
+#define _XOPEN_SOURCE 700 /* mkdtemp */
 #include <hetinfer.h>
 
 #include "counting_allocator.h"
+#include "folder.h"
 #include "tiny_model.h"
 
 /* More allocations than any call here makes. */
@@ -13,6 +15,8 @@ static counting_allocator counter;
 static het_allocator allocator;
 static tiny_model tiny;
 static char backends[128];
+static test_folder folder;
+static bool mapped;
 static char text[4096];
 static size_t text_bytes;
 
@@ -25,13 +29,16 @@ static het_status make_context(het_context **context, het_error *err)
     return het_context_create(&o, context, err);
 }
 
-static het_status make_session(const het_model *model, het_session **session, het_error *err)
+static het_status make_session(const het_model *model, const char *cache, het_session **session,
+                               het_error *err)
 {
     het_session_options o = HET_SESSION_OPTIONS_INIT;
     o.threads = 2;
     o.context_max = 100;
     o.batch_max = 16;
     o.sequence_max = 2;
+    o.weight_cache = cache;
+    o.flags = mapped ? HET_SESSION_WEIGHTS_MAPPED : 0;
     return het_session_create(model, &o, session, err);
 }
 
@@ -65,7 +72,22 @@ static het_status do_model(stage *s, het_error *err)
 
 static het_status do_session(stage *s, het_error *err)
 {
-    return make_session(s->model, &s->session, err);
+    return make_session(s->model, NULL, &s->session, err);
+}
+
+/* With a file to be read, if no allocation failed when it was written. */
+static het_status do_cached_session(stage *s, het_error *err)
+{
+    return make_session(s->model, folder.path, &s->session, err);
+}
+
+/* With a file to be written. */
+static het_status do_first_session(stage *s, het_error *err)
+{
+    test_folder_empty(&folder);
+    const het_status st = make_session(s->model, folder.path, &s->session, err);
+    CHECK_INT(test_folder_count(&folder, ".tmp", NULL), 0);
+    return st;
 }
 
 static het_status do_sequence(stage *s, het_error *err)
@@ -184,7 +206,7 @@ static void fail_each(const char *what, het_status (*act)(stage *, het_error *),
             TEST_FAIL("%s, allocation %d: %d blocks, %d bytes more than before", what, (int)n,
                       (int)(counter.blocks - blocks), (int)(counter.bytes - bytes));
     }
-    printf("%-10s %d allocations\n", what, (int)reached);
+    printf("%-14s %d allocations\n", what, (int)reached);
     CHECK(n < CALLS_MAX && reached >= least);
     het_error err = HET_ERROR_INIT;
     if (act(s, &err) != HET_OK)
@@ -198,6 +220,12 @@ static void every_allocation(void)
     fail_each("inspect", do_inspect, undo_nothing, &s, 3);
     fail_each("model", do_model, undo_model, &s, 5);
     fail_each("plan", do_plan, undo_plan, &s, 5);
+    for (int i = 0; i < 2; i++, mapped = !mapped) {
+        fail_each("first session", do_first_session, undo_session, &s, 10);
+        undo_session(&s);
+        fail_each("cached session", do_cached_session, undo_session, &s, 10);
+        undo_session(&s);
+    }
     fail_each("session", do_session, undo_session, &s, 10);
     fail_each("sequence", do_sequence, undo_sequence, &s, 5);
     fail_each("steps", do_steps, undo_nothing, &s, 0);
@@ -222,6 +250,7 @@ int main(void)
     o.vocabulary = 300;
     o.words = true;
     tiny_make(&tiny, &o);
+    test_folder_make(&folder);
     allocator = counting_allocator_of(&counter);
     het_context *context = NULL;
     CHECK_INT(het_context_create(NULL, &context, NULL), HET_OK);
@@ -238,6 +267,7 @@ int main(void)
     }
     strcpy(backends, "ref,null");
     test_case(every_allocation);
+    test_folder_remove(&folder);
     tiny_free(&tiny);
     return test_finish();
 }

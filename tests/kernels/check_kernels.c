@@ -2,7 +2,8 @@
 /* Every level that can run here, on every weight type, precision and layout, at random shapes with
  * tails: against the product in double precision of the exactly decoded weights with the
  * activations as they were prepared. The tolerance is the bound of F32 summation, k * 2^-24 times
- * the sum of magnitudes. Canaries stand around outputs, packed weights and scratch. */
+ * the sum of magnitudes. Canaries stand around outputs, packed weights, prepared activations and
+ * scratch, and around the vectors of the small kernels. */
 #define _POSIX_C_SOURCE 200809L /* setenv */
 
 #include "weights.h"
@@ -11,7 +12,8 @@
 #include "lib/quant/quant.h"
 #include "test.h"
 
-#define CANARY 0x5a
+/* As a float large and negative: no activation function leaves it as it is. */
+#define CANARY 0xda
 
 /* Layout of prepared blocks of 8-bit activations; repeated here so that a change is noticed. */
 typedef struct act_block {
@@ -212,7 +214,8 @@ static void check_case(het_dtype dtype, het_precision precision, bool relay, sha
             level->pack(&c.m, i, granule < s.n - i ? granule : s.n - i);
     }
     c.act_stride = het__cpu_act_bytes(c.m.act, s.k) + 64 * (size_t)random_between(0, 1);
-    uint8_t *acts = aligned_bytes(c.act_stride * (size_t)s.tokens);
+    const size_t acts_bytes = c.act_stride * (size_t)s.tokens;
+    uint8_t *acts = guarded(acts_bytes);
     float *x = malloc((size_t)s.k * sizeof *x);
     for (int64_t t = 0; t < s.tokens; t++) {
         for (int64_t i = 0; i < s.k; i++)
@@ -227,7 +230,7 @@ static void check_case(het_dtype dtype, het_precision precision, bool relay, sha
     check_matrix(&c, what);
     if (packed)
         guarded_free(c.m.packed, packed, "the packed weights");
-    free(acts);
+    guarded_free(acts, acts_bytes, "the prepared activations");
     free(x);
     free(source);
 }
@@ -405,6 +408,119 @@ static void rows(void)
     free(bytes);
 }
 
+/* ---- vectors of any length at any address, with canaries on both sides ---- */
+
+static void run_exp(float *x, int64_t n)
+{
+    float sum = 0;
+    level->exp_rows(x, n, 0.5f, &sum);
+}
+
+static void run_silu(float *x, int64_t n)
+{
+    level->silu(x, n);
+}
+
+static void run_gelu(float *x, int64_t n)
+{
+    level->gelu_tanh(x, n);
+}
+
+static double want_exp(double x)
+{
+    return exp(x - 0.5);
+}
+
+static double want_silu(double x)
+{
+    return x / (1 + exp(-x));
+}
+
+static double want_gelu(double x)
+{
+    return 0.5 * x * (1 + tanh(0.79788456080286536 * (x + 0.044715 * x * x * x)));
+}
+
+static void vectors_in_place(void (*run)(float *x, int64_t n), double (*want)(double))
+{
+    const int64_t n = random_between(1, 200), at = random_between(0, 15);
+    float before[200];
+    double worst = 0;
+    uint8_t *bytes = guarded((size_t)(at + n) * sizeof(float));
+    float *x = (float *)(void *)bytes + at;
+    memset(bytes, CANARY, (size_t)at * sizeof *x);
+    for (int64_t i = 0; i < n; i++)
+        before[i] = x[i] = 8 * test_random_float(&seed);
+    run(x, n);
+    for (int64_t i = 0; i < n; i++) {
+        const double w = want((double)before[i]);
+        worst = fmax(worst, fabs((double)x[i] - w) / (0.01 + fabs(w)));
+    }
+    CHECK_NEAR(worst, 0, 3e-6);
+    CHECK(canary_intact(bytes, (size_t)at * sizeof *x));
+    guarded_free(bytes, (size_t)(at + n) * sizeof *x, "a vector");
+}
+
+static void vectors_halves(void)
+{
+    const int64_t n = random_between(0, 200), at = random_between(0, 31);
+    float f[232];
+    int wrong = 0;
+    uint8_t *bytes = guarded((size_t)(at + n) * 2), *wide = guarded((size_t)(at + n) * 4);
+    uint16_t *h = (uint16_t *)(void *)bytes + at;
+    float *back = (float *)(void *)wide + at;
+    memset(bytes, CANARY, (size_t)at * 2);
+    memset(wide, CANARY, (size_t)at * 4);
+    for (int64_t i = 0; i < n; i++)
+        f[at + i] = test_random_float(&seed);
+    level->to_f16(h, f + at, n);
+    level->from_f16(back, h, n);
+    for (int64_t i = 0; i < n; i++)
+        wrong += h[i] != het__f32_to_f16(f[at + i]) || !(back[i] == het__f16_to_f32(h[i]));
+    CHECK_INT(wrong, 0);
+    CHECK(canary_intact(bytes, (size_t)at * 2) && canary_intact(wide, (size_t)at * 4));
+    guarded_free(bytes, (size_t)(at + n) * 2, "halves");
+    guarded_free(wide, (size_t)(at + n) * 4, "floats of halves");
+}
+
+static void vectors_axpy(bool half)
+{
+    const int64_t n = random_between(0, 200), at = random_between(0, 15);
+    float x[216], before[200];
+    uint16_t h[216];
+    double worst = 0;
+    uint8_t *bytes = guarded((size_t)(at + n) * sizeof(float));
+    float *y = (float *)(void *)bytes + at;
+    memset(bytes, CANARY, (size_t)at * sizeof *y);
+    for (int64_t i = 0; i < n; i++) {
+        h[at + i] = het__f32_to_f16(test_random_float(&seed));
+        x[at + i] = het__f16_to_f32(h[at + i]);
+        before[i] = y[i] = test_random_float(&seed);
+    }
+    if (half)
+        level->axpy_f16(y, 0.7f, h + at, n);
+    else
+        level->axpy(y, 0.7f, x + at, n);
+    for (int64_t i = 0; i < n; i++) {
+        const double product = (double)0.7f * (double)x[at + i];
+        worst = fmax(worst, fabs((double)y[i] - ((double)before[i] + product)));
+    }
+    CHECK_NEAR(worst, 0, 2.5e-7); /* a product and a sum of magnitude 2 */
+    CHECK(canary_intact(bytes, (size_t)at * sizeof *y));
+    guarded_free(bytes, (size_t)(at + n) * sizeof *y, "a sum");
+}
+
+static void vectors_anywhere(void)
+{
+    for (int round = 0; round < 100; round++) {
+        vectors_in_place(run_exp, want_exp);
+        vectors_in_place(run_silu, want_silu);
+        vectors_in_place(run_gelu, want_gelu);
+        vectors_halves();
+        vectors_axpy(round % 2);
+    }
+}
+
 static void peaks(void)
 {
     CHECK(level->peak_f32 && level->peak_f32(100) > 0);
@@ -444,6 +560,7 @@ int main(int argc, char **argv)
         test_case(activations);
         test_case(halves);
         test_case(rows);
+        test_case(vectors_anywhere);
         test_case(peaks);
     }
     return test_finish();

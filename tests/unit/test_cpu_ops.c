@@ -414,7 +414,8 @@ static bool start(rig *r, const char *backend, const spec *s, uint32_t threads,
     het_error err = HET_ERROR_INIT;
     rig_init(r, backend);
     r->host.use_env = true;
-    r->options = (het__open_options){ threads, precision, mapped };
+    r->options = (het__open_options){ .threads = threads, .precision = precision,
+                                      .weights_mapped = mapped };
     CHECK_INT(rig_open_device(r, &err), HET_OK);
     if (!r->device)
         return false;

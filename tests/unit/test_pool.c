@@ -45,7 +45,8 @@ static void open_pool(het__mem *mem, uint32_t threads)
     het_error err = HET_ERROR_INIT;
     het__mem_init(mem, NULL);
     memset(&shared, 0, sizeof shared);
-    CHECK_INT(het__pool_create(mem, threads, &shared.pool, &err), HET_OK);
+    const het__pool_options options = { .threads = threads };
+    CHECK_INT(het__pool_create(mem, &options, &shared.pool, &err), HET_OK);
     CHECK_INT(het__pool_count(shared.pool), threads);
 }
 
@@ -148,7 +149,8 @@ static void failures_leave_nothing(void)
         het__mem_init(&mem, &allocator);
         het__pool *pool = NULL;
         het_error err = HET_ERROR_INIT;
-        CHECK_INT(het__pool_create(&mem, 2, &pool, &err), HET_E_NOMEM);
+        const het__pool_options options = { .threads = 2 };
+        CHECK_INT(het__pool_create(&mem, &options, &pool, &err), HET_E_NOMEM);
         CHECK(pool == NULL);
         CHECK_INT(mem.bytes, 0);
     }
