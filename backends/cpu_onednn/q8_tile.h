@@ -32,7 +32,7 @@
 /* Tokens that read the packed form itself: up to two rounds, each of which decodes it. */
 #define Q8_FEW (2 * Q8_TOKENS)
 /* Bytes that a tile of several tokens fetches ahead of its computing. With fewer the processor's
- * own prefetch keeps up, and more requests only disturb it; so they do where a block is long. */
+ * own prefetch keeps up, and more requests only disturb it; so they do where codes have 8 bits. */
 #define Q8_AHEAD 4096
 
 typedef struct q8_job {
@@ -158,11 +158,6 @@ VEC_INLINE void q8_store(const q8_job *job, const int tokens, vf sum[][Q8_TOKENS
     }
 }
 
-VEC_INLINE bool q8_fetches(const q8_form *f, const int tokens)
-{
-    return f->scale != SCALE_PANEL && tokens >= 3 && f->bits <= 5;
-}
-
 VEC_INLINE void q8_fetch(const uint8_t *p, size_t bytes)
 {
     for (size_t i = 0; i < bytes; i += 64)
@@ -203,7 +198,7 @@ VEC_INLINE void q8_tile(const q8_form *f, const int tokens, const q8_job *job)
             q8_fetch(header, header_bytes);
         planes += header_bytes;
         for (int b = 0; b < blocks; b++) {
-            if (q8_fetches(f, tokens))
+            if (tokens >= 3 && f->bits < 8) /* nor is a panel streamed */
                 q8_fetch(planes + Q8_AHEAD, plane_bytes);
             q8_step(f, tokens, header, planes, b, acts, sum);
             planes += plane_bytes;
@@ -348,15 +343,14 @@ static void q8_run_tiles(const q8_tile_fn *tiles, int64_t tokens, q8_job job)
     }
 }
 
-/* One band. Few tokens stream the packed form; for many, panels are unpacked once. */
-static void q8_run_band(const het__cpu_matrix *m, int64_t row, int64_t tokens, q8_job job,
-                        uint8_t *scratch)
+/* One band in pieces: with few tokens re-laid in scratch, with many unpacked into panels there. */
+static void q8_run_pieces(const het__cpu_matrix *m, int64_t row, int64_t tokens, q8_job job,
+                          uint8_t *scratch)
 {
     const q8_form *f = &q8_forms[m->form];
     const q8_functions *own = &q8_functions_of[m->form];
     const bool few = tokens <= Q8_FEW;
-    const int64_t blocks = m->k / 32;
-    const int64_t step = few && m->packed ? blocks : Q8_PANEL_UNITS * UNIT;
+    const int64_t blocks = m->k / 32, step = Q8_PANEL_UNITS * UNIT;
     const uint8_t *const acts = job.acts;
     for (int64_t first = 0; first < blocks; first += step) {
         job.blocks = blocks - first < step ? blocks - first : step;
@@ -375,11 +369,21 @@ static void q8_run(const het__cpu_matrix *m, int64_t first, int64_t count, const
                    size_t act_stride, int64_t tokens, float *out, int64_t out_stride,
                    void *scratch)
 {
+    const bool streamed = tokens <= Q8_FEW && m->packed;
+    const size_t band = q8_band_bytes(&q8_forms[m->form], m->k / 32);
+    q8_job job = { .acts = acts, .act_stride = act_stride, .out = out, .out_stride = out_stride,
+                   .blocks = m->k / 32 };
+    if (streamed)
+        job.weights = (const uint8_t *)m->packed + (size_t)(first / Q8_ROWS) * band;
     for (int64_t row = first; row < first + count; row += Q8_ROWS) {
-        const int64_t rows = first + count - row < Q8_ROWS ? first + count - row : Q8_ROWS;
-        const q8_job job = { .acts = acts, .act_stride = act_stride, .out = out + (row - first),
-                             .out_stride = out_stride, .rows = rows };
-        q8_run_band(m, row, tokens, job, scratch);
+        job.rows = first + count - row < Q8_ROWS ? first + count - row : Q8_ROWS;
+        if (streamed) {
+            q8_run_tiles(q8_functions_of[m->form].few, tokens, job);
+            job.weights += band;
+        } else {
+            q8_run_pieces(m, row, tokens, job, scratch);
+        }
+        job.out += Q8_ROWS;
     }
 }
 
