@@ -54,6 +54,8 @@ static features detect(void)
     f.avxvnni = f.avx2 && has(eax1, LEAF7_1_EAX_AVXVNNI);
     f.avx512 = f.avx2 && has(xcr0, XCR0_AVX512) && has(ebx, LEAF7_EBX_AVX512)
         && has(ecx, LEAF7_ECX_VNNI) && has(eax1, LEAF7_1_EAX_BF16);
+    if (HET_CPU_VNNI_EVEX) /* this build's encoding of the level */
+        f.avxvnni = f.avx512;
     return f;
 }
 
