@@ -102,42 +102,39 @@ VEC_INLINE void q8_dots(const q8_form *f, const int tokens, const uint8_t *plane
     }
 }
 
-/* One block of a band with these tokens. Of two halves the scaled sums meet before the activations'
- * scale, which they share. */
-VEC_INLINE void q8_step(const q8_form *f, const int tokens, const uint8_t *header,
-                        const uint8_t *planes, const int b, const uint8_t *const acts[],
-                        vf sum[][Q8_TOKENS])
+/* Half h of a block (or all of it) of a band with these tokens. Of two halves the scaled sums meet
+ * in part before the activations' scale, which they share. */
+VEC_INLINE void q8_half(const q8_form *f, const int tokens, const uint8_t *header,
+                        const uint8_t *planes, const int b, const int h,
+                        const uint8_t *const acts[], vf part[][Q8_TOKENS], vf sum[][Q8_TOKENS])
 {
     vi dot[Q8_GROUPS][Q8_TOKENS];
-    vf part[Q8_GROUPS][Q8_TOKENS], scale[Q8_GROUPS], bias[Q8_GROUPS];
+    vf scale[Q8_GROUPS], bias[Q8_GROUPS];
+    q8_dots(f, tokens, planes, h, acts, dot);
     VEC_UNROLL
-    for (int h = 0; h < f->halves; h++) {
-        q8_dots(f, tokens, planes, h, acts, dot);
+    for (int r = 0; r < Q8_GROUPS; r++) {
+        const uint8_t *own = header + (size_t)r * q8_scale_bytes(f);
+        scale[r] = q8_scale(f, own, b, h);
+        bias[r] = f->bias ? q8_sum_bias(f, own, b, h) : vf_zero();
+    }
+    VEC_UNROLL
+    for (int t = 0; t < tokens; t++) {
+        const q8_act *a = (const q8_act *)(const void *)acts[t];
+        const vf d = vf_bcast(&a->scale);
+        const vf s = !f->bias ? vf_zero()
+            : f->halves == 2 ? q8_act_sum(f, a, h) : vf_mul(q8_act_sum(f, a, h), d);
         VEC_UNROLL
         for (int r = 0; r < Q8_GROUPS; r++) {
-            const uint8_t *own = header + (size_t)r * q8_scale_bytes(f);
-            scale[r] = q8_scale(f, own, b, h);
-            bias[r] = f->bias ? q8_sum_bias(f, own, b, h) : vf_zero();
-        }
-        VEC_UNROLL
-        for (int t = 0; t < tokens; t++) {
-            const q8_act *a = (const q8_act *)(const void *)acts[t];
-            const vf d = vf_bcast(&a->scale);
-            const vf s = !f->bias ? vf_zero()
-                : f->halves == 2 ? q8_act_sum(f, a, h) : vf_mul(q8_act_sum(f, a, h), d);
-            VEC_UNROLL
-            for (int r = 0; r < Q8_GROUPS; r++) {
-                const vf value = vf_from_vi(dot[r][t]);
-                vf *target = f->halves == 2 ? &part[r][t] : &sum[r][t];
-                if (f->halves == 2)
-                    *target = h == 0 ? vf_mul(value, scale[r]) : vf_fma(value, scale[r], *target);
-                else
-                    *target = vf_fma(value, vf_mul(scale[r], d), *target);
-                if (f->bias)
-                    *target = vf_fma(bias[r], s, *target);
-                if (f->halves == 2 && h == 1)
-                    sum[r][t] = vf_fma(*target, d, sum[r][t]);
-            }
+            const vf value = vf_from_vi(dot[r][t]);
+            vf *target = f->halves == 2 ? &part[r][t] : &sum[r][t];
+            if (f->halves == 2)
+                *target = h == 0 ? vf_mul(value, scale[r]) : vf_fma(value, scale[r], *target);
+            else
+                *target = vf_fma(value, vf_mul(scale[r], d), *target);
+            if (f->bias)
+                *target = vf_fma(bias[r], s, *target);
+            if (f->halves == 2 && h == 1)
+                sum[r][t] = vf_fma(*target, d, sum[r][t]);
         }
     }
 }
@@ -184,7 +181,7 @@ VEC_INLINE void q8_tile(const q8_form *f, const int tokens, const q8_job *job)
 {
     const size_t header_bytes = q8_header_bytes(f), plane_bytes = q8_plane_bytes(f);
     const uint8_t *planes = job->weights, *acts[Q8_TOKENS];
-    vf sum[Q8_GROUPS][Q8_TOKENS];
+    vf sum[Q8_GROUPS][Q8_TOKENS], part[Q8_GROUPS][Q8_TOKENS];
     VEC_UNROLL
     for (int t = 0; t < tokens; t++)
         acts[t] = job->acts + (size_t)t * job->act_stride;
@@ -200,7 +197,9 @@ VEC_INLINE void q8_tile(const q8_form *f, const int tokens, const q8_job *job)
         for (int b = 0; b < blocks; b++) {
             if (tokens >= 3 && f->bits < 8) /* nor is a panel streamed */
                 q8_fetch(planes + Q8_AHEAD, plane_bytes);
-            q8_step(f, tokens, header, planes, b, acts, sum);
+            q8_half(f, tokens, header, planes, b, 0, acts, part, sum);
+            if (f->halves == 2)
+                q8_half(f, tokens, header, planes, b, 1, acts, part, sum);
             planes += plane_bytes;
             VEC_UNROLL
             for (int t = 0; t < tokens; t++)
