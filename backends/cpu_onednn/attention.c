@@ -36,9 +36,7 @@
 /* Rows of a sequence whose splits are tasks of their own: their parts are kept. */
 #define FEW_ROWS 32
 /* Rows for which kernels read states in place. */
-#ifndef DIRECT_ROWS
 #define DIRECT_ROWS 8
-#endif
 /* Keys or values that are converted at once, or read in place while the next ones are fetched. */
 #define GROUP 64
 #define SPLIT HET__ATTN_SPLIT

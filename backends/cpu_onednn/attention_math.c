@@ -266,17 +266,7 @@ VEC_INLINE vf exp_weight(vf x)
     const vf shifter = vf_set(12582912.0f + 127.0f);
     const vf t = vf_fma(bounded, vf_set(1.44269504f), shifter);
     const vf n = vf_sub(t, shifter);
-    vf r = vf_fma(n, vf_set(-0.693359375f), bounded);
-    r = vf_fma(n, vf_set(2.12194440e-4f), r);
-    vf p = vf_set(1.0f / 5040);
-    p = vf_fma(p, r, vf_set(1.0f / 720));
-    p = vf_fma(p, r, vf_set(1.0f / 120));
-    p = vf_fma(p, r, vf_set(1.0f / 24));
-    p = vf_fma(p, r, vf_set(1.0f / 6));
-    p = vf_fma(p, r, vf_set(0.5f));
-    p = vf_fma(p, r, vf_set(1.0f));
-    p = vf_fma(p, r, vf_set(1.0f));
-    return vf_mul(p, vf_bits(vi_shl(vi_bits(t), 23)));
+    return vf_mul(vf_exp_rest(bounded, n), vf_bits(vi_shl(vi_bits(t), 23)));
 }
 
 /* c tanh(s / c) = sign(s) c (1 - e) / (1 + e), e = exp(-2 |s| / c). */

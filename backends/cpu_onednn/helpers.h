@@ -75,59 +75,18 @@ static void level_prepare(het__cpu_act act, const float *x, int64_t k, void *row
 }
 
 /* Helpers on rows. Four accumulators hide the latency of the multiply-add. */
-VEC_INLINE vf load_16_n(const uint16_t *p, int64_t n)
-{
-    uint16_t h[VL] = { 0 };
-    memcpy(h, p, (size_t)(n < VL ? n : VL) * 2);
-    return vf_load_f16(h);
-}
-
-VEC_INLINE float dot_any(const float *a, const float *b32, const uint16_t *b16, int64_t n)
+static float level_dot(const float *a, const float *b, int64_t n)
 {
     vf s[4] = { vf_zero(), vf_zero(), vf_zero(), vf_zero() };
     int64_t i = 0;
     for (; i + 4 * VL <= n; i += 4 * VL) {
         VEC_UNROLL
-        for (int j = 0; j < 4; j++) {
-            const vf b = b32 ? vf_load(b32 + i + j * VL) : vf_load_f16(b16 + i + j * VL);
-            s[j] = vf_fma(vf_load(a + i + j * VL), b, s[j]);
-        }
+        for (int j = 0; j < 4; j++)
+            s[j] = vf_fma(vf_load(a + i + j * VL), vf_load(b + i + j * VL), s[j]);
     }
-    for (; i < n; i += VL) {
-        const vf b = b32 ? vf_load_n(b32 + i, n - i) : load_16_n(b16 + i, n - i);
-        s[0] = vf_fma(vf_load_n(a + i, n - i), b, s[0]);
-    }
+    for (; i < n; i += VL)
+        s[0] = vf_fma(vf_load_n(a + i, n - i), vf_load_n(b + i, n - i), s[0]);
     return vf_sum(vf_add(vf_add(s[0], s[1]), vf_add(s[2], s[3])));
-}
-
-static float level_dot(const float *a, const float *b, int64_t n)
-{
-    return dot_any(a, b, NULL, n);
-}
-
-static float level_dot_f16(const float *a, const uint16_t *b, int64_t n)
-{
-    return dot_any(a, NULL, b, n);
-}
-
-static void level_axpy(float *y, float a, const float *x, int64_t n)
-{
-    const vf factor = vf_set(a);
-    int64_t i = 0;
-    for (; i + VL <= n; i += VL)
-        vf_store(y + i, vf_fma(factor, vf_load(x + i), vf_load(y + i)));
-    if (i < n)
-        vf_store_n(y + i, vf_fma(factor, vf_load_n(x + i, n - i), vf_load_n(y + i, n - i)), n - i);
-}
-
-static void level_axpy_f16(float *y, float a, const uint16_t *x, int64_t n)
-{
-    const vf factor = vf_set(a);
-    int64_t i = 0;
-    for (; i + VL <= n; i += VL)
-        vf_store(y + i, vf_fma(factor, vf_load_f16(x + i), vf_load(y + i)));
-    if (i < n)
-        vf_store_n(y + i, vf_fma(factor, load_16_n(x + i, n - i), vf_load_n(y + i, n - i)), n - i);
 }
 
 static void level_to_f16(uint16_t *target, const float *source, int64_t n)
@@ -142,18 +101,8 @@ static void level_to_f16(uint16_t *target, const float *source, int64_t n)
     }
 }
 
-static void level_from_f16(float *target, const uint16_t *source, int64_t n)
-{
-    int64_t i = 0;
-    for (; i + VL <= n; i += VL)
-        vf_store(target + i, vf_load_f16(source + i));
-    if (i < n)
-        vf_store_n(target + i, load_16_n(source + i, n - i), n - i);
-}
-
 /* e^x within 2 units in the last place over the range of normal results; 0 below -104, infinity
- * above 88.8; NaN stays NaN. x = n ln 2 + r, |r| <= ln 2 / 2; e^r by the Taylor polynomial of
- * degree 7, whose remainder 0.35^8 / 8! is under 2^-27; 2^n in two factors, so that subnormals come
+ * above 88.8; NaN stays NaN. x = n ln 2 + r; 2^n in two factors, so that subnormals come
  * out right. */
 VEC_INLINE vf vf_exp(vf x)
 {
@@ -161,16 +110,7 @@ VEC_INLINE vf vf_exp(vf x)
     const vf bounded = vf_max(vf_set(-104.0f), vf_min(vf_set(89.0f), x));
     const vi n = vi_from_vf(vf_mul(bounded, vf_set(1.44269504f)));
     const vf fn = vf_from_vi(n);
-    vf r = vf_fma(fn, vf_set(-0.693359375f), bounded);
-    r = vf_fma(fn, vf_set(2.12194440e-4f), r);
-    vf p = vf_set(1.0f / 5040);
-    p = vf_fma(p, r, vf_set(1.0f / 720));
-    p = vf_fma(p, r, vf_set(1.0f / 120));
-    p = vf_fma(p, r, vf_set(1.0f / 24));
-    p = vf_fma(p, r, vf_set(1.0f / 6));
-    p = vf_fma(p, r, vf_set(0.5f));
-    p = vf_fma(p, r, vf_set(1.0f));
-    p = vf_fma(p, r, vf_set(1.0f));
+    vf p = vf_exp_rest(bounded, fn);
     /* n in [-150, 128]: 2^n = 2^(n >> 1) * 2^(n - (n >> 1)), the shift made on n + 256. */
     const vi half = vi_add(vi_shr(vi_add(n, vi_set(256)), 1), vi_set(-128));
     const vi rest = vi_sub(n, half);

@@ -111,11 +111,7 @@ const het__cpu_level LEVEL = {
 #endif
     .read_all = level_read_all,
     .dot = level_dot,
-    .dot_f16 = level_dot_f16,
-    .axpy = level_axpy,
-    .axpy_f16 = level_axpy_f16,
     .to_f16 = level_to_f16,
-    .from_f16 = level_from_f16,
     .exp_rows = level_exp_rows,
     .silu = level_silu,
     .gelu_tanh = level_gelu_tanh,

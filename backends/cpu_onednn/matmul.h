@@ -73,11 +73,7 @@ typedef struct het__cpu_level {
 
     /* Vector helpers used by other kernels. */
     float (*dot)(const float *a, const float *b, int64_t n);
-    float (*dot_f16)(const float *a, const uint16_t *b, int64_t n);
-    void (*axpy)(float *y, float a, const float *x, int64_t n);         /* y += a * x */
-    void (*axpy_f16)(float *y, float a, const uint16_t *x, int64_t n);
     void (*to_f16)(uint16_t *target, const float *source, int64_t n);   /* nearest even */
-    void (*from_f16)(float *target, const uint16_t *source, int64_t n);
     void (*exp_rows)(float *x, int64_t n, float maximum, float *sum);   /* x = exp(x - maximum) */
     void (*silu)(float *x, int64_t n);
     void (*gelu_tanh)(float *x, int64_t n);

@@ -57,4 +57,20 @@ static inline vf vf_bcast(const void *p)
     return vf_set(x);
 }
 
+/* e^r for x = n ln 2 + r, |r| <= ln 2 / 2: the Taylor polynomial of degree 7, whose remainder
+ * 0.35^8 / 8! is under 2^-27. */
+VEC_INLINE vf vf_exp_rest(vf x, vf n)
+{
+    vf r = vf_fma(n, vf_set(-0.693359375f), x);
+    r = vf_fma(n, vf_set(2.12194440e-4f), r);
+    vf p = vf_set(1.0f / 5040);
+    p = vf_fma(p, r, vf_set(1.0f / 720));
+    p = vf_fma(p, r, vf_set(1.0f / 120));
+    p = vf_fma(p, r, vf_set(1.0f / 24));
+    p = vf_fma(p, r, vf_set(1.0f / 6));
+    p = vf_fma(p, r, vf_set(0.5f));
+    p = vf_fma(p, r, vf_set(1.0f));
+    return vf_fma(p, r, vf_set(1.0f));
+}
+
 #endif /* HET_CPU_VEC_H */

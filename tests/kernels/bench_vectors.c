@@ -125,17 +125,6 @@ static void plain_to_f16(vectors *v)
         v->h[i] = het__f32_to_f16(v->a[i]);
 }
 
-static void do_from_f16(vectors *v)
-{
-    v->level->from_f16(v->c, v->h, WIDTH);
-}
-
-static void plain_from_f16(vectors *v)
-{
-    for (int64_t i = 0; i < WIDTH; i++)
-        v->c[i] = het__f16_to_f32(v->h[i]);
-}
-
 static void do_dot(vectors *v)
 {
     v->result = v->level->dot(v->a, v->b, WIDTH);
@@ -146,17 +135,6 @@ static void plain_dot(vectors *v)
     v->result = 0;
     for (int64_t i = 0; i < WIDTH; i++)
         v->result += v->a[i] * v->b[i];
-}
-
-static void do_axpy_f16(vectors *v)
-{
-    v->level->axpy_f16(v->c, 1e-6f, v->h, WIDTH);
-}
-
-static void plain_axpy_f16(vectors *v)
-{
-    for (int64_t i = 0; i < WIDTH; i++)
-        v->c[i] += 1e-6f * het__f16_to_f32(v->h[i]);
 }
 
 static const struct small_kernel {
@@ -171,9 +149,7 @@ static const struct small_kernel {
     { "silu", do_silu, plain_silu, 4 + 4 },
     { "gelu_tanh", do_gelu, plain_gelu, 4 + 4 },
     { "to_f16", do_to_f16, plain_to_f16, 4 + 2 },
-    { "from_f16", do_from_f16, plain_from_f16, 2 + 4 },
     { "dot", do_dot, plain_dot, 4 + 4 },
-    { "axpy_f16", do_axpy_f16, plain_axpy_f16, 2 + 4 + 4 },
 };
 
 static double best_of(void (*run)(vectors *v), vectors *v, double seconds)

@@ -167,34 +167,10 @@ static void run_dot(void *w)
     v->result = v->level->dot(v->a, v->b, VECTOR);
 }
 
-static void run_dot_f16(void *w)
-{
-    vectors *v = w;
-    v->result = v->level->dot_f16(v->a, v->h, VECTOR);
-}
-
-static void run_axpy(void *w)
-{
-    vectors *v = w;
-    v->level->axpy(v->a, 0.5f, v->b, VECTOR);
-}
-
-static void run_axpy_f16(void *w)
-{
-    vectors *v = w;
-    v->level->axpy_f16(v->a, 0.5f, v->h, VECTOR);
-}
-
 static void run_to_f16(void *w)
 {
     vectors *v = w;
     v->level->to_f16(v->h, v->a, VECTOR);
-}
-
-static void run_from_f16(void *w)
-{
-    vectors *v = w;
-    v->level->from_f16(v->a, v->h, VECTOR);
 }
 
 static void run_exp(void *w)
@@ -224,10 +200,8 @@ static void run_prepare_q8(void *w)
 static void count_vectors(const het__cpu_level *level)
 {
     static const struct { const char *name; work_fn run; } list[] = {
-        { "dot", run_dot }, { "dot_f16", run_dot_f16 }, { "axpy", run_axpy },
-        { "axpy_f16", run_axpy_f16 }, { "to_f16", run_to_f16 }, { "from_f16", run_from_f16 },
-        { "exp_rows", run_exp }, { "silu", run_silu }, { "gelu_tanh", run_gelu },
-        { "prepare_q8", run_prepare_q8 },
+        { "dot", run_dot }, { "to_f16", run_to_f16 }, { "exp_rows", run_exp },
+        { "silu", run_silu }, { "gelu_tanh", run_gelu }, { "prepare_q8", run_prepare_q8 },
     };
     static vectors v;
     uint64_t seed = 13;
