@@ -82,6 +82,19 @@ typedef struct het_weight {
     uint64_t size_bytes;  /**< Bytes as stored. */
 } het_weight;
 
+/** One input or output of a graph model. */
+typedef struct het_port {
+    uint32_t struct_size;             /**< Set by the caller. */
+    uint32_t reserved;                /**< Zero. */
+    const char *name;                 /**< As in the file. Borrowed from the model. */
+    het_tensor_desc desc;             /**< Extents that are not fixed are -1. What is not known
+                                           before a run has the type HET_DTYPE_NONE and
+                                           HET_TENSOR_RANK_UNKNOWN. */
+    const char *symbol[HET_RANK_MAX]; /**< Names of extents that are not fixed; equal names stand
+                                           for equal extents. NULL: fixed, or without a name.
+                                           Borrowed. */
+} het_port;
+
 /**
  * Open a model file.
  *
@@ -182,6 +195,38 @@ HET_API HET_NODISCARD het_status het_model_weight_at(const het_model *model, siz
  * @since 0.1
  */
 HET_API const het_tokenizer *het_model_tokenizer(const het_model *model);
+
+/**
+ * Number of inputs of a graph model (ONNX); 0 for a language model, which is fed by
+ * het_session_step().
+ * @since 0.1
+ */
+HET_API size_t het_model_input_count(const het_model *model);
+
+/**
+ * One input, in file order.
+ *
+ * @param model  Model.
+ * @param index  In [0, het_model_input_count()).
+ * @param port   Filled up to port->struct_size bytes.
+ * @retval HET_E_INVALID  Index out of range.
+ * @since 0.1
+ */
+HET_API HET_NODISCARD het_status het_model_input_at(const het_model *model, size_t index,
+                                                    het_port *port);
+
+/**
+ * Number of outputs of a graph model; 0 for a language model.
+ * @since 0.1
+ */
+HET_API size_t het_model_output_count(const het_model *model);
+
+/**
+ * One output, in file order. See het_model_input_at().
+ * @since 0.1
+ */
+HET_API HET_NODISCARD het_status het_model_output_at(const het_model *model, size_t index,
+                                                     het_port *port);
 
 /**
  * Give a model up. Sessions made from it stay valid.

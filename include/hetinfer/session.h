@@ -144,6 +144,74 @@ HET_API HET_NODISCARD het_status het_session_step(het_session *session, uint64_t
                                                   het_error *err);
 
 /**
+ * Say where an input of a graph model lies from now on.
+ *
+ * Nothing is copied: the bytes are read in each het_session_run() until another tensor is bound.
+ * Extents may differ from one binding to the next where the model leaves them open; each new
+ * combination is compiled at its first run, and the last eight are kept.
+ *
+ * @param session  Session of a graph model.
+ * @param name     Name of the input.
+ * @param tensor   Type and extents as the model wants them; the struct is copied, its bytes are
+ *                 borrowed. NULL: forget what was bound.
+ * @param err      May be NULL.
+ *
+ * @retval HET_E_INVALID  No such input, a wrong type or extent, or too few bytes; the message names
+ *                        what was expected.
+ * @since 0.1
+ */
+HET_API HET_NODISCARD het_status het_session_bind_input(het_session *session, const char *name,
+                                                        const het_tensor *tensor, het_error *err);
+
+/**
+ * Say where an output of a graph model shall be written, instead of into memory of the session.
+ *
+ * @param session  Session of a graph model.
+ * @param name     Name of the output.
+ * @param tensor   data and size_bytes count; a run whose output is larger fails with HET_E_INVALID.
+ *                 NULL: memory of the session again.
+ * @param err      May be NULL.
+ * @retval HET_E_INVALID  No such output.
+ * @since 0.1
+ */
+HET_API HET_NODISCARD het_status het_session_bind_output(het_session *session, const char *name,
+                                                         const het_tensor *tensor,
+                                                         het_error *err);
+
+/**
+ * Run a graph model once on the inputs that are bound.
+ *
+ * @param session  Session of a graph model.
+ * @param err      May be NULL.
+ *
+ * @retval HET_E_INVALID      An input is not bound, or the extents of the inputs do not fit each
+ *                            other; the message names the operation that refuses them.
+ * @retval HET_E_UNSUPPORTED  The model has an operation that this release does not know; the
+ *                            message names it and its node.
+ * @retval HET_E_CANCELLED    het_session_cancel() was called.
+ *
+ * Cost: allocates nothing if inputs of these extents were run before and no extent follows from
+ * contents.
+ * @since 0.1
+ */
+HET_API HET_NODISCARD het_status het_session_run(het_session *session, het_error *err);
+
+/**
+ * An output of the last het_session_run().
+ *
+ * @param session  Session of a graph model.
+ * @param name     Name of the output.
+ * @param tensor   Filled up to tensor->struct_size bytes; data is borrowed from the session, or from
+ *                 the caller where an output was bound, until the next run.
+ * @param err      May be NULL.
+ * @retval HET_E_INVALID  No such output, or nothing was run yet.
+ * @since 0.1
+ */
+HET_API HET_NODISCARD het_status het_session_get_output(const het_session *session,
+                                                        const char *name, het_tensor *tensor,
+                                                        het_error *err);
+
+/**
  * Make the step that is running, or else the next one, return HET_E_CANCELLED.
  *
  * A step stops at the end of the layer it is in. One call stops one step (or one

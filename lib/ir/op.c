@@ -390,7 +390,7 @@ static void count_elementwise(const het__graph *graph, const het__node *node,
     work->units = n;
 }
 
-static const het__op_info ops[HET__OP_COUNT] = {
+static const het__op_info ops[HET__OP_T_FIRST] = {
     [HET__OP_EMBED] = { "embed", 2, 2, shape_embed, count_embed, "tokens" },
     [HET__OP_NORM] = { "norm", 2, 3, shape_norm, count_norm, "tokens, groups" },
     [HET__OP_LINEAR] = { "linear", 4, 18, shape_linear, count_linear, "tokens, columns" },
@@ -407,7 +407,9 @@ static const het__op_info ops[HET__OP_COUNT] = {
 
 const het__op_info *het__op_info_of(het__op op)
 {
-    if ((uint32_t)op >= HET__OP_COUNT || !ops[op].name)
+    if (het__op_is_tensor(op))
+        return &het__tensor_op_of(op)->info;
+    if ((uint32_t)op >= HET__OP_T_FIRST || !ops[op].name)
         return NULL;
     return &ops[op];
 }

@@ -10,7 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include <hetinfer/tensor.h>
+#include "lib/ir/attr.h"
+#include "lib/ir/tensor_ops.h"
 
 typedef enum het__op {
     HET__OP_NONE = 0,
@@ -26,6 +27,14 @@ typedef enum het__op {
     HET__OP_UNARY,     /* (x) -> same shape */
     HET__OP_SOFTMAX,   /* (x [T,D]) -> [T,D]: over the last extent */
     HET__OP_ROWS,      /* (x [T,D], rows [R]) -> [R,D] */
+
+    /* Tensor operations: the rows of tensor_ops.h. */
+    HET__OP_T_FIRST,
+    HET__OP_T_BEFORE = HET__OP_T_FIRST - 1,
+#define HET__OP_ID(id, name, least, most, outputs, shape, count, axes, plain) HET__OP_T_##id,
+    HET__TENSOR_OPS(HET__OP_ID)
+#undef HET__OP_ID
+    HET__OP_T_UNKNOWN, /* an operation that this release does not know: attrs.tensor.type */
     HET__OP_COUNT
 } het__op;
 
@@ -93,6 +102,12 @@ typedef union het__attrs {
     het__rope_attrs rope;
     het__attention_attrs attention;
     struct { het__unary kind; } unary;
+    het__attr_list tensor; /* of all tensor operations */
 } het__attrs;
+
+static inline bool het__op_is_tensor(het__op op)
+{
+    return op >= HET__OP_T_FIRST && op < HET__OP_COUNT;
+}
 
 #endif /* HET_IR_OP_H */
