@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "lib/backend.h"
+#include "lib/plain/call.h"
 #include "lib/quant/quant.h"
 
 /* An input or output of a node. */
@@ -29,6 +30,7 @@ typedef struct het__ref_call {
     het__ref_operand *inputs;
     het__ref_operand *outputs;
     double *scratch; /* as many as the kernel's scratch function asked for */
+    het__plain_call *plain; /* a tensor operation: this and op count, nothing else */
 } het__ref_call;
 
 typedef struct het__ref_kernel {

@@ -21,7 +21,7 @@ static int64_t value_bytes(const het__exec *x, uint32_t phase, uint32_t value)
 static int64_t shared_bytes(const het__exec *x, uint32_t value)
 {
     int64_t most = 0;
-    for (uint32_t p = 0; p < HET__PHASE_COUNT; p++) {
+    for (uint32_t p = 0; p < x->request.phase_count; p++) {
         const int64_t n = value_bytes(x, p, value);
         if (n < 0)
             return -1;
@@ -98,7 +98,9 @@ static het_status plan_temps(het__exec *x, uint32_t phase, uint32_t device, cons
         const int64_t bytes = value_bytes(x, phase, v);
         if (bytes < 0)
             s = too_large(x, v, err);
-        it[count] = (het__interval){ spans[v].first, spans[v].last, (size_t)bytes, 0 };
+        /* Even an empty tensor has a place. */
+        it[count] = (het__interval){ spans[v].first, spans[v].last,
+                                     bytes > 0 ? (size_t)bytes : 1, 0 };
         ids[count++] = v;
     }
     if (s == HET_OK && het__memory_plan(it, count, x->mem, &total) != HET_OK)
@@ -121,9 +123,9 @@ static het_status place_shared(het__exec *x, uint32_t device, uint32_t value, he
         x->graph->values[value].kind == HET__VALUE_STATE ? &o->state_bytes : &o->io_bytes;
     if (bytes < 0 || (uint64_t)bytes > SIZE_MAX / 4 - *total)
         return too_large(x, value, err);
-    for (uint32_t p = 0; p < HET__PHASE_COUNT; p++)
+    for (uint32_t p = 0; p < x->request.phase_count; p++)
         o->places[p][value].offset = *total;
-    *total += het__round_up((size_t)bytes, HET__ALIGN);
+    *total += het__round_up(bytes > 0 ? (size_t)bytes : 1, HET__ALIGN);
     return HET_OK;
 }
 
@@ -167,7 +169,7 @@ static het_status layout_device(het__exec *x, uint32_t device, span *spans, het_
 {
     const uint32_t values = x->graph->value_count;
     het__opened *o = &x->opened[device];
-    for (uint32_t p = 0; p < HET__PHASE_COUNT; p++) {
+    for (uint32_t p = 0; p < x->request.phase_count; p++) {
         o->places[p] = het__arena_zero(&x->arena, values, sizeof *o->places[p]);
         if (!o->places[p])
             return het__fail_nomem(err, "the memory plan");
@@ -180,13 +182,13 @@ static het_status layout_device(het__exec *x, uint32_t device, span *spans, het_
         if (s != HET_OK)
             return s;
     }
-    for (uint32_t p = 0; p < HET__PHASE_COUNT; p++) {
+    for (uint32_t p = 0; p < x->request.phase_count; p++) {
         const het_status s = plan_temps(x, p, device, spans + (size_t)p * values, err);
         if (s != HET_OK)
             return s;
     }
     const het_status s = create_buffers(x, device, err);
-    for (uint32_t p = 0; s == HET_OK && p < HET__PHASE_COUNT; p++)
+    for (uint32_t p = 0; s == HET_OK && p < x->request.phase_count; p++)
         point_places(x, device, p, spans + (size_t)p * values);
     return s;
 }
@@ -198,7 +200,7 @@ static void *direct_memory(const het__exec *x, uint32_t value)
     const het__place *place = NULL;
     for (uint32_t d = 0; d < x->device_count; d++) {
         const het__opened *o = &x->opened[d];
-        for (uint32_t p = 0; o->device && p < HET__PHASE_COUNT; p++) {
+        for (uint32_t p = 0; o->device && p < x->request.phase_count; p++) {
             if (!o->places[p][value].buffer)
                 continue;
             if (only && only != o)
@@ -244,7 +246,7 @@ static het_status make_staging(het__exec *x, het_error *err)
             return s;
     }
     bool crosses = false;
-    for (uint32_t p = 0; p < HET__PHASE_COUNT; p++)
+    for (uint32_t p = 0; p < x->request.phase_count; p++)
         crosses = crosses || x->phase[p].plan.transfer_count > 0;
     if (!crosses)
         return HET_OK;
