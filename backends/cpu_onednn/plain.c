@@ -12,7 +12,7 @@ static void *place_of(void *user, uint32_t value)
 static void bind(het__cpu_step *step, const int64_t *symbols)
 {
     (void)symbols;
-    step->tasks = 1;
+    step->tasks = het__plain_call_is_done(step->data) ? 0 : 1;
 }
 
 /* A step has one task, and the next begins when it is over: nobody else writes the failure. */

@@ -19,7 +19,9 @@ static const het__ref_kernel *const kernels[HET__OP_T_FIRST] = {
     [HET__OP_ROPE] = &het__ref_rope,       [HET__OP_ATTENTION] = &het__ref_attention,
     [HET__OP_ADD] = &het__ref_add,         [HET__OP_MUL] = &het__ref_mul,
     [HET__OP_UNARY] = &het__ref_unary,     [HET__OP_SOFTMAX] = &het__ref_softmax,
-    [HET__OP_ROWS] = &het__ref_rows,
+    [HET__OP_ROWS] = &het__ref_rows,       [HET__OP_CONV] = &het__ref_image,
+    [HET__OP_POOL] = &het__ref_image,      [HET__OP_BLOCK] = &het__ref_image,
+    [HET__OP_UNBLOCK] = &het__ref_image,   [HET__OP_MATMUL] = &het__ref_matmul,
 };
 
 struct het__device {

@@ -76,13 +76,43 @@ static bool is_temp(const het__value *v)
     return v->kind == HET__VALUE_TEMP;
 }
 
+/* The value whose bytes a value is: a view of a temporary lies where that lies, if both are of this
+ * device. */
+static uint32_t root_of(const het__exec *x, uint32_t phase, uint32_t device, uint32_t value)
+{
+    const het__graph *g = x->graph;
+    const uint8_t *where = x->phase[phase].plan.node_device;
+    for (;;) {
+        const uint32_t maker = g->values[value].producer;
+        if (!is_temp(&g->values[value]) || maker == HET__NO_VALUE || where[maker] != device ||
+            !het__op_is_view(g->nodes[maker].op))
+            return value;
+        const uint32_t from = g->nodes[maker].inputs[0];
+        if (!is_temp(&g->values[from]) || g->values[from].producer == HET__NO_VALUE ||
+            where[g->values[from].producer] != device)
+            return value;
+        value = from;
+    }
+}
+
+/* A root lives as long as its views. */
+static void join_views(const het__exec *x, uint32_t phase, uint32_t device, span *spans)
+{
+    for (uint32_t v = 0; v < x->graph->value_count; v++) {
+        span *root = &spans[root_of(x, phase, device, v)];
+        if (!spans[v].used || root == &spans[v])
+            continue;
+        root->last = spans[v].last > root->last ? spans[v].last : root->last;
+    }
+}
+
 static het_status too_large(const het__exec *x, uint32_t value, het_error *err)
 {
     return het__fail(err, HET_E_NOMEM, "tensor %s is too large for this address space",
                      x->graph->values[value].name);
 }
 
-static het_status plan_temps(het__exec *x, uint32_t phase, uint32_t device, const span *spans,
+static het_status plan_temps(het__exec *x, uint32_t phase, uint32_t device, span *spans,
                              het_error *err)
 {
     const het__graph *g = x->graph;
@@ -92,8 +122,9 @@ static het_status plan_temps(het__exec *x, uint32_t phase, uint32_t device, cons
     uint32_t count = 0;
     size_t total = 0;
     het_status s = it && ids ? HET_OK : het__fail_nomem(err, "the memory plan");
+    join_views(x, phase, device, spans);
     for (uint32_t v = 0; s == HET_OK && v < g->value_count; v++) {
-        if (!spans[v].used || !is_temp(&g->values[v]))
+        if (!spans[v].used || !is_temp(&g->values[v]) || root_of(x, phase, device, v) != v)
             continue;
         const int64_t bytes = value_bytes(x, phase, v);
         if (bytes < 0)
@@ -107,6 +138,8 @@ static het_status plan_temps(het__exec *x, uint32_t phase, uint32_t device, cons
         s = het__fail_nomem(err, "the memory plan");
     for (uint32_t i = 0; s == HET_OK && i < count; i++)
         o->places[phase][ids[i]].offset = it[i].offset;
+    for (uint32_t v = 0; s == HET_OK && v < g->value_count; v++)
+        o->places[phase][v].offset = o->places[phase][root_of(x, phase, device, v)].offset;
     if (total > o->temp_bytes)
         o->temp_bytes = total;
     het__free(x->mem, it);

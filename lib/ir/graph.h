@@ -177,6 +177,17 @@ const het__tensor_op *het__tensor_op_of(het__op op); /* NULL for any other opera
  * none. O(n). */
 het__op het__tensor_op_find(const char *name);
 const char *het__unary_name(het__unary kind);
+const char *het__act_name(het__act_kind kind);
+
+/* Rules of the operations on images and of MATMUL (op_image.c). */
+het_status het__op_shape_image(const het__graph *graph, const het__node *node,
+                               het__value *outputs, uint32_t *count, het_error *err);
+het_status het__op_shape_matmul(const het__graph *graph, const het__node *node,
+                                het__value *outputs, uint32_t *count, het_error *err);
+void het__op_count_image(const het__graph *graph, const het__node *node, const int64_t *symbols,
+                         het__work *work);
+void het__op_count_matmul(const het__graph *graph, const het__node *node, const int64_t *symbols,
+                          het__work *work);
 
 /* Work of a node with symbols bound (all HET__SYM_MAX entries, SYM_ONE = 1). */
 void het__node_work(const het__graph *graph, const het__node *node, const int64_t *symbols,

@@ -101,21 +101,6 @@ static bool can_fold(const het__eval *e)
     return total <= FOLD_BYTES_MAX;
 }
 
-/* The output is the input's bytes in another shape. */
-static bool is_view(het__op op)
-{
-    switch (op) {
-    case HET__OP_T_IDENTITY:
-    case HET__OP_T_RESHAPE:
-    case HET__OP_T_FLATTEN:
-    case HET__OP_T_SQUEEZE:
-    case HET__OP_T_UNSQUEEZE:
-        return true;
-    default:
-        return false;
-    }
-}
-
 static het_status compute(special *s, het__eval *e)
 {
     for (uint32_t o = 0; !e->unknown && o < e->output_count; o++) {
@@ -151,7 +136,7 @@ static het_status keep(special *s, env *scope, const het__eval *e)
 static het_status fold(special *s, env *scope, het__eval *e)
 {
     s->report.folded++;
-    if (is_view(e->node->op) && e->output_count == 1) {
+    if (het__op_is_view(e->node->op) && e->output_count == 1) {
         const uint32_t v = e->node->outputs[0];
         scope->map[v] = add_value(s, scope->graph->values[v].name, HET__VALUE_CONST,
                                   &e->outputs[0], e->inputs[0].data);

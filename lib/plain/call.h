@@ -23,6 +23,8 @@ bool het__plain_supports(const het__graph *graph, const het__node *node, char *r
 het_status het__plain_call_init(het__plain_call *call, const het__graph *graph,
                                 const het__node *node, void *(*address)(void *user, uint32_t value),
                                 void *user, het__arena *arena, het__mem *mem, het_error *err);
+/* There is nothing to run: the output lies where the input does. */
+bool het__plain_call_is_done(const het__plain_call *call);
 /* Takes scratch memory in the first run only. Fails where contents are refused. */
 het_status het__plain_call_run(het__plain_call *call, het_error *err);
 void het__plain_call_finish(het__plain_call *call);
