@@ -118,6 +118,9 @@ void het__graph_use_counts(const het__graph *graph, uint32_t *counts);
 /* Rewriting: a pass copies the graph node by node into a new one, leaving out, merging, changing;
  * values keep their ids. Drops nodes marked with op NONE and keeps order. */
 void het__graph_compact(het__graph *graph);
+/* The same, and every node moves behind those that make its inputs; nodes in order stay in it.
+ * False when memory ran out (nothing has changed then). The graph must not have cycles. */
+bool het__graph_sort(het__graph *graph);
 
 /* Size of a value when symbols are bound: -1 on overflow or a non-block row. */
 int64_t het__value_bytes(const het__value *value, const int64_t *symbols);
