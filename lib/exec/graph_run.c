@@ -228,8 +228,8 @@ static het_status build_form(het__graph_run *r, form *f, const het__tensor *inpu
                                    &report, err);
     if (s == HET_OK)
         s = check_known(&f->graph, err);
-    if (s == HET_OK)
-        s = het__passes_run(&f->graph, r->request.passes, NULL, err);
+    if (s == HET_OK && !report.open)
+        s = het__passes_run(&f->graph, &r->request.passes, NULL, err);
     if (s != HET_OK)
         return s;
     f->shapes = het__alloc_zero(r->mem, in, sizeof *f->shapes);

@@ -127,8 +127,9 @@ het_status het__op_shape_image(const het__graph *graph, const het__node *node,
         return refuse(node, "the activation is unknown", err);
     *count = 1;
     if (node->op == HET__OP_BLOCK || node->op == HET__OP_UNBLOCK) {
-        if (a->channels_in != a->channels_out || (a->block_in == 0) != (node->op == HET__OP_BLOCK) ||
-            (a->block_out == 0) == (node->op == HET__OP_BLOCK))
+        const bool blocks_it = node->op == HET__OP_BLOCK;
+        if (a->channels_in != a->channels_out || (a->block_in == 0) != blocks_it ||
+            (a->block_out == 0) == blocks_it)
             return refuse(node, "one side is plain and the other blocked", err);
         size[0] = x->extent[2].count;
         size[1] = x->extent[3].count;

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "lib/base/error.h"
-#include "lib/passes/rewrite.h"
+#include "lib/passes/tensor.h"
 
 /* Projections that one linear may hold (the shape rule's limit). */
 #define PROJECTIONS_MAX 8
@@ -270,6 +270,10 @@ static const struct {
     [HET__PASS_GATED] = { "gated", pass_gated },
     [HET__PASS_ROPE] = { "rope", pass_rope },
     [HET__PASS_RESIDUAL] = { "residual", pass_residual },
+    [HET__PASS_WINDOWS] = { "windows", het__pass_windows },
+    [HET__PASS_PRODUCTS] = { "products", het__pass_products },
+    [HET__PASS_EPILOGUE] = { "epilogue", het__pass_epilogue },
+    [HET__PASS_LAYOUT] = { "layout", het__pass_layout },
 };
 
 const char *het__pass_name(het__pass pass)
@@ -277,17 +281,17 @@ const char *het__pass_name(het__pass pass)
     return (uint32_t)pass < HET__PASS_COUNT ? passes[pass].name : "unknown";
 }
 
-het_status het__passes_run(het__graph *graph, uint32_t mask, het__pass_report *report,
-                           het_error *err)
+het_status het__passes_run(het__graph *graph, const het__pass_options *options,
+                           het__pass_report *report, het_error *err)
 {
     het__pass_report local = { { 0 }, graph->node_count, 0 };
-    het__rewriter r = { .graph = graph, .err = err };
+    het__rewriter r = { .graph = graph, .block = options->block, .err = err };
     r.uses_capacity = graph->value_count ? graph->value_count : 1;
     r.uses = het__alloc_zero(graph->arena.mem, r.uses_capacity, sizeof *r.uses);
     if (!r.uses)
         return het__fail_nomem(err, "the passes");
     for (uint32_t p = 0; p < HET__PASS_COUNT && !r.failed; p++) {
-        if (!(mask >> p & 1))
+        if (!(options->mask >> p & 1))
             continue;
         het__graph_use_counts(graph, r.uses);
         r.rewrites = 0;

@@ -226,6 +226,69 @@ const het__attr *het__rw_attrs(het__rewriter *r, const het__attr *items, uint32_
     return copy;
 }
 
+uint32_t het__rw_reshape(het__rewriter *r, const char *name, uint32_t value, uint32_t rank,
+                         const int64_t *extent)
+{
+    static const het__attr allow_zero = { "allowzero", HET__ATTR_INT, 0, { .i = 1 } };
+    if (r->failed)
+        return HET__NO_VALUE;
+    const het__value *v = &r->graph->values[value];
+    if (v->kind == HET__VALUE_CONST) {
+        const uint32_t view = het__graph_const(r->graph, v->name, v->dtype, rank, extent, v->data);
+        if (view == HET__NO_VALUE || !grow_uses(r))
+            nomem(r);
+        return r->failed ? HET__NO_VALUE : view;
+    }
+    int64_t *wanted = het__arena_alloc(&r->graph->arena, (rank ? rank : 1) * sizeof *wanted);
+    if (!wanted) {
+        nomem(r);
+        return HET__NO_VALUE;
+    }
+    memcpy(wanted, extent, rank * sizeof *wanted);
+    const int64_t length = rank;
+    const uint32_t shape = het__graph_const(r->graph, name, HET_DTYPE_I64, 1, &length, wanted);
+    if (shape == HET__NO_VALUE || !grow_uses(r)) {
+        nomem(r);
+        return HET__NO_VALUE;
+    }
+    const uint32_t in[2] = { value, shape };
+    const het__attrs attrs = { .tensor = { &allow_zero, 1, 14, NULL } };
+    return het__rw_node(r, HET__OP_T_RESHAPE, name, in, 2, 1, &attrs);
+}
+
+static bool operand(const het__graph *g, uint32_t value, het__tensor *t)
+{
+    memset(t, 0, sizeof *t);
+    if (value == HET__NO_VALUE)
+        return true;
+    const het__value *v = &g->values[value];
+    if (!het__value_is_known(v) || v->dtype == HET_DTYPE_NONE)
+        return false;
+    t->dtype = v->dtype;
+    t->rank = v->rank;
+    for (uint32_t i = 0; i < v->rank; i++) {
+        if (v->extent[i].symbol != HET__SYM_ONE)
+            return false;
+        t->extent[i] = v->extent[i].count;
+    }
+    t->data = v->kind == HET__VALUE_CONST ? (void *)(uintptr_t)v->data : NULL;
+    return true;
+}
+
+bool het__rw_eval(const het__rewriter *r, const het__node *node, het__tensor *inputs,
+                  het__tensor *outputs, het__eval *e)
+{
+    bool known = true;
+    for (uint32_t i = 0; i < node->input_count; i++)
+        known = operand(r->graph, node->inputs[i], &inputs[i]) && known;
+    for (uint32_t o = 0; o < node->output_count; o++)
+        known = operand(r->graph, node->outputs[o], &outputs[o]) && known;
+    *e = (het__eval){ .node = node, .attrs = &node->attrs.tensor, .inputs = inputs,
+                      .input_count = node->input_count, .outputs = outputs,
+                      .output_count = node->output_count };
+    return known;
+}
+
 /* ---- order ---- */
 
 /* Nodes whose outputs nobody reads any more. */

@@ -8,13 +8,14 @@
 #ifndef HET_PASSES_REWRITE_H
 #define HET_PASSES_REWRITE_H
 
-#include "lib/ir/graph.h"
+#include "lib/ir/eval.h"
 
 typedef struct het__rewriter {
     het__graph *graph;
     uint32_t *uses; /* per value: inputs that read it; kept up to date by the functions below */
     uint32_t uses_capacity;
     uint32_t rewrites; /* counted by the pass */
+    int32_t block;     /* channels that devices like to have together in images; 0: any */
     bool failed;       /* memory ran out, or a rule refused: err says which */
     het_error *err;
 } het__rewriter;
@@ -57,6 +58,14 @@ float *het__rw_copy_floats(het__rewriter *r, uint32_t value, int64_t *count);
 bool het__rw_scalar(const het__rewriter *r, uint32_t value, double *x);
 /* Attributes of a tensor operation in the arena. */
 const het__attr *het__rw_attrs(het__rewriter *r, const het__attr *items, uint32_t count);
+
+/* A view of a value with other extents: the same constant, or a Reshape. */
+uint32_t het__rw_reshape(het__rewriter *r, const char *name, uint32_t value, uint32_t rank,
+                         const int64_t *extent);
+/* Operands of a node for the helpers of shape rules; false if they are not all concrete. inputs
+ * and outputs have room for those of the node. */
+bool het__rw_eval(const het__rewriter *r, const het__node *node, het__tensor *inputs,
+                  het__tensor *outputs, het__eval *e);
 
 /* Nodes in an order in which inputs come first, dead nodes left out; uses counted anew. */
 void het__rw_settle(het__rewriter *r);
