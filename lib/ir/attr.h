@@ -49,5 +49,8 @@ const het__attr *het__attr_find(const het__attr_list *list, const char *name, he
 int64_t het__attr_int(const het__attr_list *list, const char *name, int64_t absent);
 float het__attr_float(const het__attr_list *list, const char *name, float absent);
 const char *het__attr_string(const het__attr_list *list, const char *name, const char *absent);
+/* An integer attribute that names an element type by ONNX's numbers. NONE where there is no such
+ * type here (strings, complex numbers, numbers of later releases); 0 means absent. */
+het_dtype het__attr_dtype(const het__attr_list *list, const char *name, het_dtype absent);
 
 #endif /* HET_IR_ATTR_H */
