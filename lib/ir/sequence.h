@@ -114,8 +114,8 @@ typedef struct het__body {
     uint32_t captured; /* inputs that are the node's last ones */
 } het__body;
 
-/* The body in the attribute of that name; refuses where there is none. formal_least: inputs that the
- * operation feeds at least. */
+/* The body in the attribute of that name; refuses where there is none. formal_least: inputs that
+ * the operation feeds at least. */
 het_status het__body_form(const het__eval *e, const char *name, uint32_t formal_least,
                           het__body *body);
 

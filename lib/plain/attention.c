@@ -20,7 +20,7 @@ typedef struct attention {
     double *sum;            /* value_size */
 } attention;
 
-/* First element of row i of head h among heads heads, in a tensor of query, key, value or output. */
+/* First element of row i of head h, in a tensor like query, key, value or output. */
 static int64_t row_at(bool is_packed, int64_t b, int64_t h, int64_t i, int64_t heads,
                       int64_t length, int64_t size)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* If and Loop: their bodies are graphs that the interpreter runs. What a body gives belongs to us
- * until it is carried on, stacked or handed out; what it takes stays where it lies. Memory grows with
- * what is stacked and with nothing else. */
+ * until it is carried on, stacked or handed out; what it takes stays where it lies. Memory grows
+ * with what is stacked and with nothing else. */
 #include <assert.h>
 #include <string.h>
 

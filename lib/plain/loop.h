@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What Loop and Scan share: a body that is run again and again, the states that it carries, and what
- * it gives to be put together. */
+/* What Loop and Scan share: a body that is run again and again, the states that it carries, and
+ * what it gives to be put together. */
 #ifndef HET_PLAIN_LOOP_H
 #define HET_PLAIN_LOOP_H
 

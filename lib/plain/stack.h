@@ -25,8 +25,8 @@ typedef struct het__stack_order {
 het_status het__stack_push(het__stack *stack, const het__eval *e, const het__tensor *t);
 /* count elements of zeros. */
 het_status het__stack_pad(het__stack *stack, const het__eval *e, int64_t count);
-/* The whole, whose memory becomes the caller's. declared: what an element is if none came. order may
- * be NULL: one new extent in front. */
+/* The whole, whose memory becomes the caller's. declared: what an element is if none came. order
+ * may be NULL: one new extent in front. */
 het_status het__stack_take(het__stack *stack, const het__eval *e, const het__value *declared,
                            const het__stack_order *order, het__tensor *whole);
 void het__stack_finish(het__stack *stack, het__mem *mem);
