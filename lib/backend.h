@@ -8,7 +8,7 @@
  * The core checks every argument before it calls in, and never calls two functions of one opened
  * device at the same time, so an implementation neither validates nor locks. It owns what it
  * returns until the matching release, and keeps no pointer that a call lends it, except constants
- * of a graph, which outlive the opened device.
+ * and attributes of a graph, which outlive the opened device.
  *
  * A function marked optional may be NULL; the text says what the core does then.
  */

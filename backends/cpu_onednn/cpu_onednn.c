@@ -170,6 +170,8 @@ static bool cpu_supports(const het__graph *graph, const het__node *node, char *r
         snprintf(reason, bytes, "unknown operation");
         return false;
     }
+    if (het__op_is_tensor(node->op))
+        return het__plain_supports(graph, node, reason, bytes);
     for (uint32_t i = 0; i < node->input_count; i++) {
         const het__value *v = input(graph, node, i);
         if (!v || v->kind == HET__VALUE_STATE)

@@ -148,7 +148,7 @@ HET_API HET_NODISCARD het_status het_session_step(het_session *session, uint64_t
  *
  * Nothing is copied: the bytes are read in each het_session_run() until another tensor is bound.
  * Extents may differ from one binding to the next where the model leaves them open; each new
- * combination is compiled at its first run, and the last eight are kept.
+ * combination is compiled at its first run, and the last four are kept.
  *
  * @param session  Session of a graph model.
  * @param name     Name of the input.
@@ -201,8 +201,8 @@ HET_API HET_NODISCARD het_status het_session_run(het_session *session, het_error
  *
  * @param session  Session of a graph model.
  * @param name     Name of the output.
- * @param tensor   Filled up to tensor->struct_size bytes; data is borrowed from the session, or from
- *                 the caller where an output was bound, until the next run.
+ * @param tensor   Filled up to tensor->struct_size bytes; data is borrowed from the session (or
+ *                 from the caller, where an output was bound) until the next run.
  * @param err      May be NULL.
  * @retval HET_E_INVALID  No such output, or nothing was run yet.
  * @since 0.1

@@ -332,7 +332,7 @@ het_status het__model_graph(const het_model *model, het_dtype kv_dtype, het__gra
     if (s != HET_OK)
         return s;
     *unfused = graph->node_count;
-    s = het__passes_run(graph, HET__PASSES_ALL, NULL, err);
+    s = het__passes_run(graph, &(het__pass_options){ HET__PASSES_ALL, 0 }, NULL, err);
     if (s != HET_OK)
         het__graph_finish(graph);
     return s;

@@ -66,8 +66,10 @@
     X(BERNOULLI, "Bernoulli", 1, 1, 1, random_like, elements, "elements", random) \
     X(RANDOM_UNIFORM, "RandomUniform", 0, 0, 1, random, elements, "elements", random) \
     X(RANDOM_NORMAL, "RandomNormal", 0, 0, 1, random, elements, "elements", random) \
-    X(RANDOM_UNIFORM_LIKE, "RandomUniformLike", 1, 1, 1, random_like, elements, "elements", random) \
-    X(RANDOM_NORMAL_LIKE, "RandomNormalLike", 1, 1, 1, random_like, elements, "elements", random) \
+    X(RANDOM_UNIFORM_LIKE, "RandomUniformLike", 1, 1, 1, random_like, elements, "elements", \
+      random) \
+    X(RANDOM_NORMAL_LIKE, "RandomNormalLike", 1, 1, 1, random_like, elements, "elements", \
+      random) \
     X(MULTINOMIAL, "Multinomial", 1, 1, 1, multinomial, elements, "rows", multinomial) \
     /* several operands, broadcast: shape_elementwise.c, plain/binary.c */ \
     X(ADD, "Add", 2, 2, 1, broadcast, elements, "elements", binary) \
@@ -215,7 +217,7 @@
       "elements", loss) \
     X(SOFTMAX_CROSS_ENTROPY_LOSS, "SoftmaxCrossEntropyLoss", 2, 3, 2, loss, elements, "elements", \
       loss) \
-    /* sequences, attention, signals: shape_sequence.c, plain/recurrent.c, attention.c, signal.c */ \
+    /* sequences, attention, signals: shape_sequence.c, plain/recurrent.c and others */ \
     X(RNN, "RNN", 3, 6, 2, recurrent, recurrent, "directions, batch", recurrent) \
     X(GRU, "GRU", 3, 6, 2, recurrent, recurrent, "directions, batch", recurrent) \
     X(LSTM, "LSTM", 3, 8, 3, recurrent, recurrent, "directions, batch", recurrent) \
