@@ -21,7 +21,7 @@ typedef enum het__attr_kind {
 typedef struct het__attr {
     const char *name;
     het__attr_kind kind;
-    uint32_t count; /* of a list */
+    uint32_t count; /* of a list; of a body: its formal inputs */
     union {
         int64_t i;
         float f;
@@ -31,7 +31,8 @@ typedef struct het__attr {
         const char *const *strings;
         const het__tensor *tensor;
         /* A body. Its formal inputs come first among its INPUT values; the values that it takes
-         * from around it follow, and the node has them as inputs behind its own. */
+         * from around it follow, and the node has them as inputs behind its own. Bodies of one
+         * node share one list of these. Every output is made by a node of the body. */
         const struct het__graph *graph;
     } u;
 } het__attr;

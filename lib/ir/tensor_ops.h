@@ -228,7 +228,7 @@
       "batch, heads", linear_attention) \
     X(CAUSAL_CONV, "CausalConvWithState", 2, 4, 2, causal_conv, causal_conv, "batch, channels", \
       causal_conv) \
-    X(ROTARY_EMBEDDING, "RotaryEmbedding", 3, 4, 1, same, elements, "heads, positions", \
+    X(ROTARY_EMBEDDING, "RotaryEmbedding", 3, 4, 1, rotary_embedding, elements, "positions", \
       rotary_embedding) \
     X(DFT, "DFT", 1, 3, 1, dft, dft, "batch", dft) \
     X(STFT, "STFT", 2, 4, 1, stft, dft, "batch, frames", stft) \
