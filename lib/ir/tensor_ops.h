@@ -185,13 +185,8 @@
     X(MAX_UNPOOL, "MaxUnpool", 2, 3, 1, max_unpool, none, "batch, channels", max_unpool) \
     X(MAX_ROI_POOL, "MaxRoiPool", 2, 2, 1, max_roi_pool, elements, "regions", max_roi_pool) \
     X(ROI_ALIGN, "RoiAlign", 3, 3, 1, roi_align, elements, "regions", roi_align) \
-<<<<<<< HEAD
-    X(LRN, "LRN", 1, 1, 1, same, lrn, "elements", lrn) \
-    /* along axes: shape_reduce.c, shape_norm.c; plain/reduce.c, softmax.c, norm.c, loss.c, … */ \
-=======
     X(LRN, "LRN", 1, 1, 1, lrn, lrn, "elements", lrn) \
-    /* along axes: shape_reduce.c, plain/reduce.c, plain/norm.c */ \
->>>>>>> product
+    /* along axes: shape_reduce.c, shape_norm.c; plain/reduce.c, softmax.c, norm.c, loss.c, … */ \
     X(REDUCE_L1, "ReduceL1", 1, 2, 1, reduce, reduce, "kept elements", reduce) \
     X(REDUCE_L2, "ReduceL2", 1, 2, 1, reduce, reduce, "kept elements", reduce) \
     X(REDUCE_LOG_SUM, "ReduceLogSum", 1, 2, 1, reduce, reduce, "kept elements", reduce) \
