@@ -252,7 +252,9 @@ static het_status parse_rest(het__onnx_reader *r, het__pb m)
         case HET__PB_KEY(M_IR, HET__PB_VARINT):
             s = add_number(r, "ir_version", (int64_t)f.value);
             break;
-        case HET__PB_KEY(M_PRODUCER, HET__PB_BYTES): s = add_text(r, "producer_name", &f.bytes); break;
+        case HET__PB_KEY(M_PRODUCER, HET__PB_BYTES):
+            s = add_text(r, "producer_name", &f.bytes);
+            break;
         case HET__PB_KEY(M_PRODUCER_VERSION, HET__PB_BYTES):
             s = add_text(r, "producer_version", &f.bytes);
             break;

@@ -19,7 +19,7 @@ void het__names_finish(het__names *names)
 {
     if (names->mem)
         het__free(names->mem, names->slots);
-    *names = (het__names){ NULL };
+    memset(names, 0, sizeof *names);
 }
 
 /* The slot of the name, or the free one where it would go. */

@@ -8,7 +8,8 @@
 /* Fields of GraphProto. */
 enum { G_NODE = 1, G_NAME = 2, G_WEIGHT = 5, G_INPUT = 11, G_OUTPUT = 12, G_SPARSE = 15 };
 /* Fields of NodeProto. */
-enum { N_INPUT = 1, N_OUTPUT = 2, N_NAME = 3, N_TYPE = 4, N_ATTR = 5, N_DOMAIN = 7, N_OVERLOAD = 8 };
+enum { N_INPUT = 1, N_OUTPUT = 2, N_NAME = 3, N_TYPE = 4, N_ATTR = 5, N_DOMAIN = 7,
+       N_OVERLOAD = 8 };
 static uint32_t count_fields(het__pb m, uint32_t number)
 {
     uint32_t n = 0;
@@ -148,8 +149,12 @@ static het_status parse_node_names(het__onnx_reader *r, het__pb m, het__onnx_nod
     node->name = node->type = node->domain = node->overload = "";
     for (het__pb_field f; s == HET_OK && het__pb_next(&m, &f);) {
         switch (f.key) {
-        case HET__PB_KEY(N_NAME, HET__PB_BYTES): s = het__onnx_name(r, &f.bytes, &node->name); break;
-        case HET__PB_KEY(N_TYPE, HET__PB_BYTES): s = het__onnx_name(r, &f.bytes, &node->type); break;
+        case HET__PB_KEY(N_NAME, HET__PB_BYTES):
+            s = het__onnx_name(r, &f.bytes, &node->name);
+            break;
+        case HET__PB_KEY(N_TYPE, HET__PB_BYTES):
+            s = het__onnx_name(r, &f.bytes, &node->type);
+            break;
         case HET__PB_KEY(N_DOMAIN, HET__PB_BYTES):
             s = het__onnx_name(r, &f.bytes, &node->domain);
             break;
@@ -207,7 +212,9 @@ static het_status parse_graph_fields(het__onnx_reader *r, het__pb m, het__onnx_p
     het_status s = HET_OK;
     for (het__pb_field f; s == HET_OK && het__pb_next(&m, &f);) {
         switch (f.key) {
-        case HET__PB_KEY(G_NAME, HET__PB_BYTES): s = het__onnx_name(r, &f.bytes, &part->name); break;
+        case HET__PB_KEY(G_NAME, HET__PB_BYTES):
+            s = het__onnx_name(r, &f.bytes, &part->name);
+            break;
         case HET__PB_KEY(G_WEIGHT, HET__PB_BYTES):
             s = het__onnx_read_tensor(r, f.bytes, &part->weights[part->weight_count++]);
             if (s == HET_OK && !part->weights[part->weight_count - 1].name[0])

@@ -45,7 +45,8 @@ static het_status make(sorter *s, const char *name, uint32_t by)
     if (slot && slot->value == BY_INPUT && by == BY_WEIGHT)
         slot->value = by;
     else if (slot)
-        return het__fail(s->r->err, HET_E_FORMAT, "graph %s: %s is made twice", s->part->name, name);
+        return het__fail(s->r->err, HET_E_FORMAT, "graph %s: %s is made twice", s->part->name,
+                         name);
     else if (!het__names_add(&s->made, name, bytes, by))
         return het__onnx_nomem(s->r);
     return HET_OK;

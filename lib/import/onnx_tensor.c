@@ -82,7 +82,9 @@ static het_status read_fields(het__onnx_reader *r, het__pb message, fields *t,
         switch (f.key) {
         case HET__PB_KEY(TYPE, HET__PB_VARINT): t->type = (int32_t)f.value; break;
         case HET__PB_KEY(SEGMENT, HET__PB_BYTES): t->has_segment = true; break;
-        case HET__PB_KEY(NAME, HET__PB_BYTES): s = het__onnx_name(r, &f.bytes, &weight->name); break;
+        case HET__PB_KEY(NAME, HET__PB_BYTES):
+            s = het__onnx_name(r, &f.bytes, &weight->name);
+            break;
         case HET__PB_KEY(RAW, HET__PB_BYTES):
             t->raw = f.bytes;
             t->has_raw = true;
