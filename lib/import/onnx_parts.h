@@ -4,7 +4,7 @@
  *   bytes --(onnx_parse.c, onnx_attr.c, onnx_tensor.c)--> definitions --(onnx_build.c)--> graphs
  *
  * Definitions mirror the file: names, not values. They are made once, whatever is built of them:
- * the nodes of a function again for each call. Names are interned: equal names are equal pointers. */
+ * the nodes of a function again for each call. */
 #ifndef HET_IMPORT_ONNX_PARTS_H
 #define HET_IMPORT_ONNX_PARTS_H
 
