@@ -4,8 +4,8 @@
  * The reader walks the protobuf in place, every length checked against what is there; weights stay
  * where they lie (in the file's mapping, or in mappings of external data files), at any alignment,
  * but for types that the file packs (4 and 2 bits) or spells out element by element in varints or
- * typed fields: those are copied. What a node's body takes from around it becomes explicit inputs of
- * the node, behind its own; functions of the model are expanded at their calls. Nothing is
+ * typed fields: those are copied. What a node's body takes from around it becomes explicit inputs
+ * of the node, behind its own; functions of the model are expanded at their calls. Nothing is
  * normalised: a node means what its operation set says it means. */
 #ifndef HET_IMPORT_ONNX_H
 #define HET_IMPORT_ONNX_H

@@ -82,3 +82,23 @@ const char *het__attr_string(const het__attr_list *list, const char *name, const
     const het__attr *a = het__attr_find(list, name, HET__ATTR_STRING);
     return a ? a->u.string : absent;
 }
+
+het_dtype het__attr_dtype(const het__attr_list *list, const char *name, het_dtype absent)
+{
+    /* By the numbers of TensorProto.DataType in onnx.proto. */
+    static const uint8_t types[] = {
+        [1] = HET_DTYPE_F32,       [2] = HET_DTYPE_U8,        [3] = HET_DTYPE_I8,
+        [4] = HET_DTYPE_U16,       [5] = HET_DTYPE_I16,       [6] = HET_DTYPE_I32,
+        [7] = HET_DTYPE_I64,       [9] = HET_DTYPE_BOOL,      [10] = HET_DTYPE_F16,
+        [11] = HET_DTYPE_F64,      [12] = HET_DTYPE_U32,      [13] = HET_DTYPE_U64,
+        [16] = HET_DTYPE_BF16,     [17] = HET_DTYPE_F8E4M3,   [18] = HET_DTYPE_F8E4M3UZ,
+        [19] = HET_DTYPE_F8E5M2,   [20] = HET_DTYPE_F8E5M2UZ, [21] = HET_DTYPE_U4,
+        [22] = HET_DTYPE_I4,       [23] = HET_DTYPE_F4E2M1,   [24] = HET_DTYPE_F8E8M0,
+        [25] = HET_DTYPE_U2,       [26] = HET_DTYPE_I2,
+    };
+    const int64_t number = het__attr_int(list, name, 0);
+    if (number == 0)
+        return absent;
+    return number > 0 && number < (int64_t)sizeof types ? (het_dtype)types[number]
+                                                        : HET_DTYPE_NONE;
+}
