@@ -14,8 +14,8 @@ typedef struct tolerance {
 } tolerance;
 
 /* The suite's own numbers for 32 and 64 bits. Of narrower types the relative part is two steps: one
- * for each side, which rounds intermediate results of its own accord. Types of 8 and 4 bits come from
- * conversions alone, which have one right answer. */
+ * for each side, which rounds intermediate results of its own accord. Types of 8 and 4 bits come
+ * from conversions alone, which have one right answer. */
 static inline tolerance tolerance_of(het_dtype dtype, double relative)
 {
     switch (dtype) {

@@ -4,8 +4,8 @@
     models_onnx.py COMMAND DATA [--devices LIST] [--only WORD] [--threads N] [--seeds N]
 
 DATA has onnx/models/*.onnx and onnx/io/*.npz (inputs and outputs by name). Models in floating point
-may differ by 1e-4 of the range of the output; of models that end in integers 99.9 % of the values are
-equal and none is off by more than one step. Skips (77) without NumPy or without DATA; without
+may differ by 1e-4 of the range of the output; of models that end in integers 99.9 % of the values
+are equal and none is off by more than one step. Skips (77) without NumPy or without DATA; without
 onnxruntime only the reference outputs are compared, and that is said.
 """
 import argparse
@@ -72,7 +72,8 @@ class Command:
 def compare(name, got, want, integer):
     """What differs most, as text; raises Failure if it is too much."""
     if got.shape != want.shape or got.dtype != want.dtype:
-        raise Failure(f'{name} is {got.dtype}{list(got.shape)}, want {want.dtype}{list(want.shape)}')
+        raise Failure(f'{name} is {got.dtype}{list(got.shape)}, '
+                      f'want {want.dtype}{list(want.shape)}')
     if want.size == 0:
         return 'empty'
     if not np.isfinite(got).all():
