@@ -101,6 +101,10 @@ typedef struct het__backend {
      * be asked without an opened device. Pure. */
     bool (*supports)(const het__graph *graph, const het__node *node, char *reason, size_t bytes);
 
+    /* Optional: channels of images that the device likes to have together (see HET__OP_CONV). NULL:
+     * none. */
+    int32_t (*image_block)(const het__host *host);
+
     /* Optional: speed figures of the device (blocks). NULL: HET_E_UNSUPPORTED for the user. */
     het_status (*measure)(het__device *device, het_device_figures *figures, het_error *err);
 

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "backends/cpu_onednn/image.h"
 #include "backends/cpu_onednn/program.h"
 #include "lib/base/error.h"
 #include "lib/base/os.h"
@@ -92,6 +93,7 @@ static het_status build_node(het__cpu_build *build, const het__node *node, const
         return het__cpu_build_norm(build, node);
     case HET__OP_LINEAR:
     case HET__OP_GATED:
+    case HET__OP_MATMUL:
         return het__cpu_build_product(build, node, norm);
     case HET__OP_ROPE:
         return het__cpu_build_rope(build, node);
@@ -105,6 +107,11 @@ static het_status build_node(het__cpu_build *build, const het__node *node, const
         return het__cpu_build_softmax(build, node);
     case HET__OP_ROWS:
         return het__cpu_build_rows(build, node);
+    case HET__OP_CONV:
+    case HET__OP_POOL:
+    case HET__OP_BLOCK:
+    case HET__OP_UNBLOCK:
+        return het__cpu_build_image(build, node);
     default:
         if (het__op_is_tensor(node->op))
             return het__cpu_build_plain(build, node);

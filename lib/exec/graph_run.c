@@ -220,6 +220,18 @@ static het_status check_known(const het__graph *g, het_error *err)
     return HET_OK;
 }
 
+/* Images in the layout of the first device that has one of its own. */
+static het__pass_options pass_options(const het__graph_run_request *q)
+{
+    het__pass_options options = q->passes;
+    for (uint32_t i = 0; i < q->registry->count && options.block == 0; i++) {
+        const het__backend *b = q->registry->device[i].backend;
+        if ((q->device_mask >> i & 1) && b->image_block)
+            options.block = b->image_block(&q->registry->host);
+    }
+    return options;
+}
+
 static het_status build_form(het__graph_run *r, form *f, const het__tensor *inputs, het_error *err)
 {
     const uint32_t in = r->input_count ? r->input_count : 1;
@@ -228,8 +240,9 @@ static het_status build_form(het__graph_run *r, form *f, const het__tensor *inpu
                                    &report, err);
     if (s == HET_OK)
         s = check_known(&f->graph, err);
+    const het__pass_options passes = pass_options(&r->request);
     if (s == HET_OK && !report.open)
-        s = het__passes_run(&f->graph, &r->request.passes, NULL, err);
+        s = het__passes_run(&f->graph, &passes, NULL, err);
     if (s != HET_OK)
         return s;
     f->shapes = het__alloc_zero(r->mem, in, sizeof *f->shapes);

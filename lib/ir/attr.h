@@ -34,7 +34,8 @@ typedef struct het__attr {
          * from around it are the last `count` of them. The node has these as its last `count`
          * inputs, in the same order. All bodies of a node have the same count and order, those that
          * another body takes included: whatever runs a body hands it the end of the node's inputs
-         * as it stands. Constants around a body are no inputs but constants of the body. */
+         * as it stands. Constants around a body are no inputs but constants of the body. Every
+         * output is made by a node of the body. */
         const struct het__graph *graph;
     } u;
 } het__attr;
@@ -52,5 +53,8 @@ const het__attr *het__attr_find(const het__attr_list *list, const char *name, he
 int64_t het__attr_int(const het__attr_list *list, const char *name, int64_t absent);
 float het__attr_float(const het__attr_list *list, const char *name, float absent);
 const char *het__attr_string(const het__attr_list *list, const char *name, const char *absent);
+/* An integer attribute that names an element type by ONNX's numbers. NONE where there is no such
+ * type here (strings, complex numbers, numbers of later releases); 0 means absent. */
+het_dtype het__attr_dtype(const het__attr_list *list, const char *name, het_dtype absent);
 
 #endif /* HET_IR_ATTR_H */

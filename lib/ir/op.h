@@ -28,8 +28,9 @@ typedef enum het__op {
     HET__OP_SOFTMAX,   /* (x [T,D]) -> [T,D]: over the last extent */
     HET__OP_ROWS,      /* (x [T,D], rows [R]) -> [R,D] */
 
-    /* Images, F32. A blocked image [N,ceil(C/b),H,W,b] keeps b channels of a place together, those
-     * beyond C being zero in what nodes read; a plain one is [N,C,H,W]. See het__image_attrs. */
+    /* Images, F32. A blocked image [N,ceil(C/b),H,W,b] keeps b channels of a place together; what
+     * stands in those beyond C is finite, and nothing depends on it. A plain one is [N,C,H,W]. See
+     * het__image_attrs. */
     HET__OP_CONV,    /* (x, w [M,C/g,kh,kw], bias? [M], residual? as the output) -> image of M
                         channels: act(conv(x, w) + bias + residual) */
     HET__OP_POOL,    /* (x) -> image: window of maxima or means, then act */

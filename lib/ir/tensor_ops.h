@@ -158,19 +158,21 @@
     X(MAT_MUL, "MatMul", 2, 2, 1, mat_mul, mat_mul, "batch, rows, columns", mat_mul) \
     X(GEMM, "Gemm", 2, 3, 1, gemm, gemm, "rows, columns", gemm) \
     X(EINSUM, "Einsum", 1, HET__MANY, 1, einsum, einsum, "elements", einsum) \
-    X(MAT_MUL_INTEGER, "MatMulInteger", 2, 4, 1, mat_mul, mat_mul, "batch, rows, columns", \
-      mat_mul_integer) \
+    X(MAT_MUL_INTEGER, "MatMulInteger", 2, 4, 1, mat_mul_integer, mat_mul, \
+      "batch, rows, columns", mat_mul_integer) \
     X(QLINEAR_MAT_MUL, "QLinearMatMul", 8, 8, 1, qlinear_mat_mul, mat_mul, \
       "batch, rows, columns", qlinear_mat_mul) \
-    X(DET, "Det", 1, 1, 1, det, elements, "batch", det) \
+    X(DET, "Det", 1, 1, 1, det, det, "batch", det) \
     /* windows over an image: shape_window.c, plain/conv.c, plain/pool.c */ \
     X(CONV, "Conv", 2, 3, 1, conv, conv, "batch, channels, rows", conv) \
-    X(CONV_INTEGER, "ConvInteger", 2, 4, 1, conv, conv, "batch, channels, rows", conv_integer) \
+    X(CONV_INTEGER, "ConvInteger", 2, 4, 1, conv_integer, conv, "batch, channels, rows", \
+      conv_integer) \
     X(QLINEAR_CONV, "QLinearConv", 8, 9, 1, qlinear_conv, conv, "batch, channels, rows", \
       qlinear_conv) \
     X(CONV_TRANSPOSE, "ConvTranspose", 2, 3, 1, conv_transpose, conv_transpose, \
       "batch, channels", conv_transpose) \
-    X(DEFORM_CONV, "DeformConv", 3, 5, 1, conv, conv, "batch, channels, rows", deform_conv) \
+    X(DEFORM_CONV, "DeformConv", 3, 5, 1, deform_conv, conv, "batch, channels, rows", \
+      deform_conv) \
     X(AVERAGE_POOL, "AveragePool", 1, 1, 1, pool, pool, "batch, channels, rows", average_pool) \
     X(MAX_POOL, "MaxPool", 1, 1, 2, pool, pool, "batch, channels, rows", max_pool) \
     X(LP_POOL, "LpPool", 1, 1, 1, pool, pool, "batch, channels, rows", lp_pool) \
@@ -183,8 +185,8 @@
     X(MAX_UNPOOL, "MaxUnpool", 2, 3, 1, max_unpool, none, "batch, channels", max_unpool) \
     X(MAX_ROI_POOL, "MaxRoiPool", 2, 2, 1, max_roi_pool, elements, "regions", max_roi_pool) \
     X(ROI_ALIGN, "RoiAlign", 3, 3, 1, roi_align, elements, "regions", roi_align) \
-    X(LRN, "LRN", 1, 1, 1, same, lrn, "elements", lrn) \
-    /* along axes: shape_reduce.c, plain/reduce.c, plain/norm.c */ \
+    X(LRN, "LRN", 1, 1, 1, lrn, lrn, "elements", lrn) \
+    /* along axes: shape_reduce.c, shape_norm.c; plain/reduce.c, softmax.c, norm.c, loss.c, … */ \
     X(REDUCE_L1, "ReduceL1", 1, 2, 1, reduce, reduce, "kept elements", reduce) \
     X(REDUCE_L2, "ReduceL2", 1, 2, 1, reduce, reduce, "kept elements", reduce) \
     X(REDUCE_LOG_SUM, "ReduceLogSum", 1, 2, 1, reduce, reduce, "kept elements", reduce) \
@@ -197,25 +199,25 @@
     X(REDUCE_SUM_SQUARE, "ReduceSumSquare", 1, 2, 1, reduce, reduce, "kept elements", reduce) \
     X(ARG_MAX, "ArgMax", 1, 1, 1, arg, reduce, "kept elements", arg) \
     X(ARG_MIN, "ArgMin", 1, 1, 1, arg, reduce, "kept elements", arg) \
-    X(SOFTMAX, "Softmax", 1, 1, 1, same, softmax, "rows", softmax) \
-    X(LOG_SOFTMAX, "LogSoftmax", 1, 1, 1, same, softmax, "rows", softmax) \
-    X(HARDMAX, "Hardmax", 1, 1, 1, same, softmax, "rows", softmax) \
-    X(CUM_SUM, "CumSum", 2, 2, 1, same, elements, "rows", cumulate) \
-    X(CUM_PROD, "CumProd", 2, 2, 1, same, elements, "rows", cumulate) \
+    X(SOFTMAX, "Softmax", 1, 1, 1, softmax, softmax, "rows", softmax) \
+    X(LOG_SOFTMAX, "LogSoftmax", 1, 1, 1, softmax, softmax, "rows", softmax) \
+    X(HARDMAX, "Hardmax", 1, 1, 1, softmax, softmax, "rows", softmax) \
+    X(CUM_SUM, "CumSum", 2, 2, 1, cumulate, elements, "rows", cumulate) \
+    X(CUM_PROD, "CumProd", 2, 2, 1, cumulate, elements, "rows", cumulate) \
     X(BATCH_NORMALIZATION, "BatchNormalization", 5, 5, 5, batch_norm, norm, "elements", \
       batch_norm) \
     X(LAYER_NORMALIZATION, "LayerNormalization", 2, 3, 3, layer_norm, norm, "rows", layer_norm) \
-    X(RMS_NORMALIZATION, "RMSNormalization", 2, 2, 1, same, norm, "rows", layer_norm) \
-    X(GROUP_NORMALIZATION, "GroupNormalization", 3, 3, 1, same, norm, "batch, groups", \
+    X(RMS_NORMALIZATION, "RMSNormalization", 2, 2, 1, layer_norm, norm, "rows", layer_norm) \
+    X(GROUP_NORMALIZATION, "GroupNormalization", 3, 3, 1, group_norm, norm, "batch, groups", \
       group_norm) \
-    X(INSTANCE_NORMALIZATION, "InstanceNormalization", 3, 3, 1, same, norm, "batch, channels", \
-      group_norm) \
-    X(LP_NORMALIZATION, "LpNormalization", 1, 1, 1, same, norm, "rows", lp_norm) \
-    X(MEAN_VARIANCE_NORMALIZATION, "MeanVarianceNormalization", 1, 1, 1, same, norm, "rows", \
-      mean_variance_norm) \
-    X(NEGATIVE_LOG_LIKELIHOOD_LOSS, "NegativeLogLikelihoodLoss", 2, 3, 1, loss, elements, \
+    X(INSTANCE_NORMALIZATION, "InstanceNormalization", 3, 3, 1, group_norm, norm, \
+      "batch, channels", group_norm) \
+    X(LP_NORMALIZATION, "LpNormalization", 1, 1, 1, lp_norm, norm, "rows", lp_norm) \
+    X(MEAN_VARIANCE_NORMALIZATION, "MeanVarianceNormalization", 1, 1, 1, mean_variance_norm, norm, \
+      "rows", mean_variance_norm) \
+    X(NEGATIVE_LOG_LIKELIHOOD_LOSS, "NegativeLogLikelihoodLoss", 2, 3, 1, loss, loss, \
       "elements", loss) \
-    X(SOFTMAX_CROSS_ENTROPY_LOSS, "SoftmaxCrossEntropyLoss", 2, 3, 2, loss, elements, "elements", \
+    X(SOFTMAX_CROSS_ENTROPY_LOSS, "SoftmaxCrossEntropyLoss", 2, 3, 2, loss, loss, "elements", \
       loss) \
     /* sequences, attention, signals: shape_sequence.c, plain/recurrent.c and others */ \
     X(RNN, "RNN", 3, 6, 2, recurrent, recurrent, "directions, batch", recurrent) \

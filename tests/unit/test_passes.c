@@ -405,7 +405,8 @@ static void computed_weights(void)
     const uint32_t raw = het__graph_value(&b.r.graph, "w", HET__VALUE_INPUT, HET_DTYPE_F32, 2, e);
     output(&b, linear_of(&b, x, 8));
     output(&b, linear_with(&b, 0, x, unary_of(&b, raw), HET__NO_VALUE));
-    CHECK_INT(het__passes_run(&b.r.graph, &(het__pass_options){ HET__PASSES_ALL, 0 }, &report, &err), HET_OK);
+    const het__pass_options options = { HET__PASSES_ALL, 0 };
+    CHECK_INT(het__passes_run(&b.r.graph, &options, &report, &err), HET_OK);
     CHECK_INT(report.rewrites[HET__PASS_PARALLEL], 0);
     rig_close(&b.r);
     for (uint32_t i = 0; i < b.weight_count; i++)
