@@ -137,6 +137,9 @@ static bool needs_weight(const het__node *node, uint32_t i)
         return i > 1;
     case HET__OP_ROPE:
         return i > 1;
+    case HET__OP_CONV:
+    case HET__OP_MATMUL:
+        return i == 1 || i == 2;
     case HET__OP_ATTENTION:
         return i >= HET__ATTN_Q_NORM;
     default:
@@ -173,8 +176,9 @@ static bool cpu_supports(const het__graph *graph, const het__node *node, char *r
     }
     if (het__op_is_tensor(node->op))
         return het__plain_supports(graph, node, reason, bytes);
-    if (node->op == HET__OP_MATMUL) {
-        snprintf(reason, bytes, "no kernel for general products");
+    if (node->op == HET__OP_MATMUL &&
+        !(node->attrs.matmul.transpose_b && input(graph, node, 1)->rank == 2)) {
+        snprintf(reason, bytes, "the second operand is not a matrix of rows of weights");
         return false;
     }
     const bool is_image = node->op >= HET__OP_CONV && node->op <= HET__OP_UNBLOCK;

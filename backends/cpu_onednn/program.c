@@ -93,6 +93,7 @@ static het_status build_node(het__cpu_build *build, const het__node *node, const
         return het__cpu_build_norm(build, node);
     case HET__OP_LINEAR:
     case HET__OP_GATED:
+    case HET__OP_MATMUL:
         return het__cpu_build_product(build, node, norm);
     case HET__OP_ROPE:
         return het__cpu_build_rope(build, node);

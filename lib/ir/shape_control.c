@@ -17,11 +17,11 @@ het_status het__body_form(const het__eval *e, const char *name, uint32_t formal_
     for (uint32_t v = 0; v < attr->u.graph->value_count; v++)
         inputs += attr->u.graph->values[v].kind == HET__VALUE_INPUT;
     body->graph = attr->u.graph;
-    body->formal = attr->count;
-    if (inputs < body->formal || body->formal < formal_least)
+    body->captured = attr->count;
+    body->formal = inputs - body->captured;
+    if (inputs < body->captured || body->formal < formal_least)
         return het__eval_refuse(e, "body %s has %u inputs of its own among %u, not %u or more",
                                 name, body->formal, inputs, formal_least);
-    body->captured = inputs - body->formal;
     if (body->captured > e->input_count)
         return het__eval_refuse(e, "body %s takes %u values from around it", name,
                                 body->captured);

@@ -144,7 +144,7 @@ static het_status cast_target(const het__eval *e, het_dtype *to)
 
 het_status het__shape_cast(het__eval *e)
 {
-    het_dtype to;
+    het_dtype to = HET_DTYPE_NONE;
     const het_status s = cast_target(e, &to);
     return s == HET_OK ? shape_of_cast(e, to) : s;
 }
@@ -171,7 +171,7 @@ static uint32_t bits_of(het_dtype dtype)
 
 het_status het__shape_bit_cast(het__eval *e)
 {
-    het_dtype to;
+    het_dtype to = HET_DTYPE_NONE;
     het_status s = cast_target(e, &to);
     if (s == HET_OK)
         s = shape_of_cast(e, to);
@@ -261,6 +261,35 @@ static het_status shape_of_all(het__eval *e, uint32_t first, het_dtype dtype)
     return het__eval_shape(e, 0, dtype, out.rank, out.extent);
 }
 
+void het__second_operand(const het__eval *e, het__tensor *view)
+{
+    const het__tensor *a = &e->inputs[0];
+    *view = e->inputs[1];
+    if (e->attrs->opset >= 7 || view->rank == 0 || view->rank > a->rank)
+        return;
+    const int64_t trailing = a->rank - view->rank;
+    const int64_t slope = view->rank == 1 && view->extent[0] != 1 && a->rank > 1 ? 1 : trailing;
+    const int64_t axis = e->node->op == HET__OP_T_PRELU
+                             ? slope
+                             : het__attr_int(e->attrs, "axis", trailing);
+    for (int64_t i = axis; axis >= 0 && i < trailing; i++)
+        view->extent[view->rank++] = 1;
+}
+
+/* The extents of two operands, broadcast. */
+static het_status shape_of_two(het__eval *e, het_dtype dtype)
+{
+    het__tensor second;
+    char a[64], b[64];
+    het__second_operand(e, &second);
+    het__tensor out = second;
+    if (het__broadcast(&e->inputs[0], &out))
+        return het__eval_shape(e, 0, dtype, out.rank, out.extent);
+    het__tensor_describe(&e->inputs[0], a, sizeof a);
+    het__tensor_describe(&second, b, sizeof b);
+    return het__eval_refuse(e, "%s does not broadcast to %s", b, a);
+}
+
 static uint32_t types_of_broadcast(het__op op)
 {
     switch (op) {
@@ -302,7 +331,8 @@ het_status het__shape_broadcast(het__eval *e)
     if (s == HET_OK && op == HET__OP_T_BIT_SHIFT)
         s = check_direction(e);
     if (s == HET_OK)
-        s = shape_of_all(e, 0, e->inputs[0].dtype);
+        s = is_variadic(op) ? shape_of_all(e, 0, e->inputs[0].dtype)
+                            : shape_of_two(e, e->inputs[0].dtype);
     if (s == HET_OK && op == HET__OP_T_PRELU &&
         !het__tensor_same_extents(&e->outputs[0], &e->inputs[0]))
         return het__eval_refuse(e, "the slope does not broadcast to the input's extents");
@@ -315,7 +345,7 @@ het_status het__shape_compare(het__eval *e)
     het_status s = check_type(e, 0, NUMBERS | booleans);
     if (s == HET_OK)
         s = check_same_type(e, 0, 2);
-    return s == HET_OK ? shape_of_all(e, 0, HET_DTYPE_BOOL) : s;
+    return s == HET_OK ? shape_of_two(e, HET_DTYPE_BOOL) : s;
 }
 
 het_status het__shape_where(het__eval *e)

@@ -7,6 +7,7 @@
 #include <assert.h>
 #include <math.h>
 
+#include "lib/ir/shapes.h"
 #include "lib/plain/chunk.h"
 
 /* False: a division by zero. Comparisons write bytes 0 or 1, all else its own type. */
@@ -229,9 +230,9 @@ static het_status run_pair(const het__eval *e, const pair *p)
 }
 
 /* Integers to a power that is not integer go through double; floats to one of another type, too. */
-static pair power_of(const het__eval *e)
+static pair power_of(const het__eval *e, const het__tensor *y)
 {
-    const het__tensor *x = &e->inputs[0], *y = &e->inputs[1];
+    const het__tensor *x = &e->inputs[0];
     pair p = { .lane = het__lane_of(x->dtype), .a = x, .b = y, .out = &e->outputs[0] };
     if (x->dtype != y->dtype && het__lane_of(y->dtype) != p.lane)
         p.lane = HET__LANE_F64;
@@ -246,11 +247,12 @@ het_status het__plain_binary(het__eval *e)
 {
     const het__op op = e->node->op;
     const het__tensor *x = &e->inputs[0];
-    pair p = { .lane = het__lane_of(x->dtype), .a = x, .b = &e->inputs[1],
-               .out = &e->outputs[0] };
+    het__tensor y;
+    het__second_operand(e, &y);
+    pair p = { .lane = het__lane_of(x->dtype), .a = x, .b = &y, .out = &e->outputs[0] };
     p.fn = function_of(op, p.lane, x->dtype == HET_DTYPE_U64);
     if (op == HET__OP_T_POW)
-        p = power_of(e);
+        p = power_of(e, &y);
     if (op == HET__OP_T_BIT_SHIFT &&
         strcmp(het__attr_string(e->attrs, "direction", ""), "LEFT") == 0)
         p.fn = left_i64;
@@ -274,7 +276,9 @@ het_status het__plain_fast_gelu(het__eval *e)
 het_status het__plain_compare(het__eval *e)
 {
     const het__tensor *x = &e->inputs[0];
-    pair p = { .lane = het__lane_of(x->dtype), .compares = true, .a = x, .b = &e->inputs[1],
+    het__tensor y;
+    het__second_operand(e, &y);
+    pair p = { .lane = het__lane_of(x->dtype), .compares = true, .a = x, .b = &y,
                .out = &e->outputs[0] };
     p.fn = function_of(e->node->op, p.lane, x->dtype == HET_DTYPE_U64);
     return run_pair(e, &p);

@@ -45,11 +45,3 @@ void het__store_i64(const het__tensor *t, int64_t at, int64_t n, const int64_t *
         het__put_i64(t->dtype, t->data, at + i, x[i]);
 }
 
-double *het__plain_f64(het__eval *e, const het__tensor *t)
-{
-    const int64_t n = het__tensor_elements(t);
-    double *x = het__eval_scratch(e, (size_t)n, sizeof *x);
-    if (x)
-        het__load_f64(t, 0, n, x);
-    return x;
-}

@@ -17,9 +17,6 @@ void het__store_f64(const het__tensor *t, int64_t at, int64_t n, const double *x
 void het__load_i64(const het__tensor *t, int64_t at, int64_t n, int64_t *x);
 void het__store_i64(const het__tensor *t, int64_t at, int64_t n, const int64_t *x);
 
-/* All elements as doubles in scratch of e; NULL: no memory. */
-double *het__plain_f64(het__eval *e, const het__tensor *t);
-
 static inline int64_t het__block(int64_t left)
 {
     return left < HET__BLOCK ? left : HET__BLOCK;

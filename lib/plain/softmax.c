@@ -25,23 +25,34 @@ static void strip_max(const strip *s, double *top)
     }
 }
 
+/* Exponentials are kept in the output until their sum is known, where its type has room for them. */
 static void strip_softmax(const strip *s, bool logarithm)
 {
     double x[HET__BLOCK], top[HET__BLOCK], sum[HET__BLOCK];
+    const bool kept = !logarithm &&
+                      (s->out->dtype == HET_DTYPE_F32 || s->out->dtype == HET_DTYPE_F64);
     strip_max(s, top);
     memset(sum, 0, sizeof sum);
     for (int64_t i = 0; i < s->n; i++) {
-        het__load_f64(s->in, s->start + i * s->stride, s->count, x);
-        for (int64_t c = 0; c < s->count; c++)
-            sum[c] += exp(x[c] - top[c]);
+        const int64_t at = s->start + i * s->stride;
+        het__load_f64(s->in, at, s->count, x);
+        for (int64_t c = 0; c < s->count; c++) {
+            x[c] = exp(x[c] - top[c]);
+            sum[c] += x[c];
+        }
+        if (kept)
+            het__store_f64(s->out, at, s->count, x);
     }
     for (int64_t c = 0; c < s->count; c++)
         sum[c] = logarithm ? log(sum[c]) : 1 / sum[c];
     for (int64_t i = 0; i < s->n; i++) {
-        het__load_f64(s->in, s->start + i * s->stride, s->count, x);
+        const int64_t at = s->start + i * s->stride;
+        het__load_f64(kept ? s->out : s->in, at, s->count, x);
         for (int64_t c = 0; c < s->count; c++)
-            x[c] = logarithm ? x[c] - top[c] - sum[c] : exp(x[c] - top[c]) * sum[c];
-        het__store_f64(s->out, s->start + i * s->stride, s->count, x);
+            x[c] = kept        ? x[c] * sum[c]
+                   : logarithm ? x[c] - top[c] - sum[c]
+                               : exp(x[c] - top[c]) * sum[c];
+        het__store_f64(s->out, at, s->count, x);
     }
 }
 
