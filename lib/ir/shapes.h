@@ -11,4 +11,8 @@
 HET__TENSOR_OPS(HET__DECLARE_RULES)
 #undef HET__DECLARE_RULES
 
+/* The second operand as it broadcasts to the first. Before opset 7 its extents stand against those
+ * from the attribute axis on (those of PRelu's slope: against the channels), so ones follow it. */
+void het__second_operand(const het__eval *e, het__tensor *view);
+
 #endif /* HET_IR_SHAPES_H */

@@ -11,12 +11,16 @@
 int64_t het__tensor_bytes(const het__tensor *t)
 {
     const het__dtype_info *type = het__dtype(t->dtype);
-    int64_t n = 1, bytes;
+    int64_t n = 1, span = 1, bytes;
     if (!type || t->rank > HET_RANK_MAX)
         return -1;
-    for (uint32_t i = 0; i < t->rank; i++)
-        if (t->extent[i] < 0 || !het__mul_i64(n, t->extent[i], &n))
+    for (uint32_t i = 0; i < t->rank; i++) {
+        /* Some extents may multiply to what does not fit although one of them is 0. */
+        if (t->extent[i] < 0 || (t->extent[i] && !het__mul_i64(span, t->extent[i], &span)))
             return -1;
+        n *= t->extent[i] ? 1 : 0;
+    }
+    n *= span;
     const int64_t row = t->rank ? t->extent[t->rank - 1] : 1;
     if (row % type->block_elements != 0 ||
         !het__mul_i64(n / type->block_elements, type->block_bytes, &bytes))
@@ -77,4 +81,24 @@ const char *het__attr_string(const het__attr_list *list, const char *name, const
 {
     const het__attr *a = het__attr_find(list, name, HET__ATTR_STRING);
     return a ? a->u.string : absent;
+}
+
+het_dtype het__attr_dtype(const het__attr_list *list, const char *name, het_dtype absent)
+{
+    /* By the numbers of TensorProto.DataType in onnx.proto. */
+    static const uint8_t types[] = {
+        [1] = HET_DTYPE_F32,       [2] = HET_DTYPE_U8,        [3] = HET_DTYPE_I8,
+        [4] = HET_DTYPE_U16,       [5] = HET_DTYPE_I16,       [6] = HET_DTYPE_I32,
+        [7] = HET_DTYPE_I64,       [9] = HET_DTYPE_BOOL,      [10] = HET_DTYPE_F16,
+        [11] = HET_DTYPE_F64,      [12] = HET_DTYPE_U32,      [13] = HET_DTYPE_U64,
+        [16] = HET_DTYPE_BF16,     [17] = HET_DTYPE_F8E4M3,   [18] = HET_DTYPE_F8E4M3UZ,
+        [19] = HET_DTYPE_F8E5M2,   [20] = HET_DTYPE_F8E5M2UZ, [21] = HET_DTYPE_U4,
+        [22] = HET_DTYPE_I4,       [23] = HET_DTYPE_F4E2M1,   [24] = HET_DTYPE_F8E8M0,
+        [25] = HET_DTYPE_U2,       [26] = HET_DTYPE_I2,
+    };
+    const int64_t number = het__attr_int(list, name, 0);
+    if (number == 0)
+        return absent;
+    return number > 0 && number < (int64_t)sizeof types ? (het_dtype)types[number]
+                                                        : HET_DTYPE_NONE;
 }

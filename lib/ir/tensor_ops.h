@@ -66,8 +66,10 @@
     X(BERNOULLI, "Bernoulli", 1, 1, 1, random_like, elements, "elements", random) \
     X(RANDOM_UNIFORM, "RandomUniform", 0, 0, 1, random, elements, "elements", random) \
     X(RANDOM_NORMAL, "RandomNormal", 0, 0, 1, random, elements, "elements", random) \
-    X(RANDOM_UNIFORM_LIKE, "RandomUniformLike", 1, 1, 1, random_like, elements, "elements", random) \
-    X(RANDOM_NORMAL_LIKE, "RandomNormalLike", 1, 1, 1, random_like, elements, "elements", random) \
+    X(RANDOM_UNIFORM_LIKE, "RandomUniformLike", 1, 1, 1, random_like, elements, "elements", \
+      random) \
+    X(RANDOM_NORMAL_LIKE, "RandomNormalLike", 1, 1, 1, random_like, elements, "elements", \
+      random) \
     X(MULTINOMIAL, "Multinomial", 1, 1, 1, multinomial, elements, "rows", multinomial) \
     /* several operands, broadcast: shape_elementwise.c, plain/binary.c */ \
     X(ADD, "Add", 2, 2, 1, broadcast, elements, "elements", binary) \
@@ -184,7 +186,7 @@
     X(MAX_ROI_POOL, "MaxRoiPool", 2, 2, 1, max_roi_pool, elements, "regions", max_roi_pool) \
     X(ROI_ALIGN, "RoiAlign", 3, 3, 1, roi_align, elements, "regions", roi_align) \
     X(LRN, "LRN", 1, 1, 1, lrn, lrn, "elements", lrn) \
-    /* along axes: shape_reduce.c, plain/reduce.c, plain/norm.c */ \
+    /* along axes: shape_reduce.c, shape_norm.c; plain/reduce.c, softmax.c, norm.c, loss.c, … */ \
     X(REDUCE_L1, "ReduceL1", 1, 2, 1, reduce, reduce, "kept elements", reduce) \
     X(REDUCE_L2, "ReduceL2", 1, 2, 1, reduce, reduce, "kept elements", reduce) \
     X(REDUCE_LOG_SUM, "ReduceLogSum", 1, 2, 1, reduce, reduce, "kept elements", reduce) \
@@ -197,27 +199,27 @@
     X(REDUCE_SUM_SQUARE, "ReduceSumSquare", 1, 2, 1, reduce, reduce, "kept elements", reduce) \
     X(ARG_MAX, "ArgMax", 1, 1, 1, arg, reduce, "kept elements", arg) \
     X(ARG_MIN, "ArgMin", 1, 1, 1, arg, reduce, "kept elements", arg) \
-    X(SOFTMAX, "Softmax", 1, 1, 1, same, softmax, "rows", softmax) \
-    X(LOG_SOFTMAX, "LogSoftmax", 1, 1, 1, same, softmax, "rows", softmax) \
-    X(HARDMAX, "Hardmax", 1, 1, 1, same, softmax, "rows", softmax) \
-    X(CUM_SUM, "CumSum", 2, 2, 1, same, elements, "rows", cumulate) \
-    X(CUM_PROD, "CumProd", 2, 2, 1, same, elements, "rows", cumulate) \
+    X(SOFTMAX, "Softmax", 1, 1, 1, softmax, softmax, "rows", softmax) \
+    X(LOG_SOFTMAX, "LogSoftmax", 1, 1, 1, softmax, softmax, "rows", softmax) \
+    X(HARDMAX, "Hardmax", 1, 1, 1, softmax, softmax, "rows", softmax) \
+    X(CUM_SUM, "CumSum", 2, 2, 1, cumulate, elements, "rows", cumulate) \
+    X(CUM_PROD, "CumProd", 2, 2, 1, cumulate, elements, "rows", cumulate) \
     X(BATCH_NORMALIZATION, "BatchNormalization", 5, 5, 5, batch_norm, norm, "elements", \
       batch_norm) \
     X(LAYER_NORMALIZATION, "LayerNormalization", 2, 3, 3, layer_norm, norm, "rows", layer_norm) \
-    X(RMS_NORMALIZATION, "RMSNormalization", 2, 2, 1, same, norm, "rows", layer_norm) \
-    X(GROUP_NORMALIZATION, "GroupNormalization", 3, 3, 1, same, norm, "batch, groups", \
+    X(RMS_NORMALIZATION, "RMSNormalization", 2, 2, 1, layer_norm, norm, "rows", layer_norm) \
+    X(GROUP_NORMALIZATION, "GroupNormalization", 3, 3, 1, group_norm, norm, "batch, groups", \
       group_norm) \
-    X(INSTANCE_NORMALIZATION, "InstanceNormalization", 3, 3, 1, same, norm, "batch, channels", \
-      group_norm) \
-    X(LP_NORMALIZATION, "LpNormalization", 1, 1, 1, same, norm, "rows", lp_norm) \
-    X(MEAN_VARIANCE_NORMALIZATION, "MeanVarianceNormalization", 1, 1, 1, same, norm, "rows", \
-      mean_variance_norm) \
-    X(NEGATIVE_LOG_LIKELIHOOD_LOSS, "NegativeLogLikelihoodLoss", 2, 3, 1, loss, elements, \
+    X(INSTANCE_NORMALIZATION, "InstanceNormalization", 3, 3, 1, group_norm, norm, \
+      "batch, channels", group_norm) \
+    X(LP_NORMALIZATION, "LpNormalization", 1, 1, 1, lp_norm, norm, "rows", lp_norm) \
+    X(MEAN_VARIANCE_NORMALIZATION, "MeanVarianceNormalization", 1, 1, 1, mean_variance_norm, norm, \
+      "rows", mean_variance_norm) \
+    X(NEGATIVE_LOG_LIKELIHOOD_LOSS, "NegativeLogLikelihoodLoss", 2, 3, 1, loss, loss, \
       "elements", loss) \
-    X(SOFTMAX_CROSS_ENTROPY_LOSS, "SoftmaxCrossEntropyLoss", 2, 3, 2, loss, elements, "elements", \
+    X(SOFTMAX_CROSS_ENTROPY_LOSS, "SoftmaxCrossEntropyLoss", 2, 3, 2, loss, loss, "elements", \
       loss) \
-    /* sequences, attention, signals: shape_sequence.c, plain/recurrent.c, attention.c, signal.c */ \
+    /* sequences, attention, signals: shape_sequence.c, plain/recurrent.c and others */ \
     X(RNN, "RNN", 3, 6, 2, recurrent, recurrent, "directions, batch", recurrent) \
     X(GRU, "GRU", 3, 6, 2, recurrent, recurrent, "directions, batch", recurrent) \
     X(LSTM, "LSTM", 3, 8, 3, recurrent, recurrent, "directions, batch", recurrent) \
@@ -228,7 +230,7 @@
       "batch, heads", linear_attention) \
     X(CAUSAL_CONV, "CausalConvWithState", 2, 4, 2, causal_conv, causal_conv, "batch, channels", \
       causal_conv) \
-    X(ROTARY_EMBEDDING, "RotaryEmbedding", 3, 4, 1, same, elements, "heads, positions", \
+    X(ROTARY_EMBEDDING, "RotaryEmbedding", 3, 4, 1, rotary_embedding, elements, "positions", \
       rotary_embedding) \
     X(DFT, "DFT", 1, 3, 1, dft, dft, "batch", dft) \
     X(STFT, "STFT", 2, 4, 1, stft, dft, "batch, frames", stft) \

@@ -64,11 +64,3 @@ void het__window_flatten(het__window *w)
     w->out[0] = w->out_span;
 }
 
-double *het__plain_f64(het__eval *e, const het__tensor *t)
-{
-    const int64_t n = het__tensor_elements(t);
-    double *copy = het__eval_scratch(e, (size_t)n, sizeof *copy);
-    if (copy)
-        het__doubles_get(t->dtype, t->data, 0, 1, n, 0, copy);
-    return copy;
-}

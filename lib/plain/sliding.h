@@ -38,7 +38,5 @@ typedef struct het__conv {
 
 het_status het__conv_run(het__eval *e, const het__conv *conv);
 
-/* All elements of a tensor as doubles in scratch memory; NULL: no memory. */
-double *het__plain_f64(het__eval *e, const het__tensor *t);
 
 #endif /* HET_PLAIN_SLIDING_H */
