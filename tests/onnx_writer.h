@@ -104,7 +104,8 @@ static inline void ow_add(ow *o, uint32_t field, ow part)
     free(part.data);
 }
 
-/* One name of a list with commas after the other; false at the end. *list is NULL behind the last. */
+/* One name of a list with commas after the other; false at the end. *list is NULL behind the
+ * last. */
 static inline int ow_next_name(const char **list, char name[128])
 {
     if (!*list)
