@@ -63,7 +63,8 @@ static const char *shown(const het__graph *g)
     static char text[2048];
     size_t n = 0;
     text[0] = '\0';
-#define SHOW(...) n += (size_t)snprintf(text + n, n < sizeof text ? sizeof text - n : 0, __VA_ARGS__)
+#define SHOW(...) \
+    n += (size_t)snprintf(text + n, n < sizeof text ? sizeof text - n : 0, __VA_ARGS__)
     for (uint32_t i = 0; i < g->node_count; i++) {
         const het__node *node = &g->nodes[i];
         const char *type = node->attrs.tensor.type;
@@ -426,7 +427,8 @@ static void operations_by_domain(void)
     CHECK_INT(o.status, HET_OK);
     const het__graph *r = &o.onnx.graph;
     CHECK_STR(shown(r),
-              "Relu(x)->a com.microsoft:Gelu(a)->b my.own:Relu(b)->d ai.onnx:NoSuchThing(d)->y | y");
+              "Relu(x)->a com.microsoft:Gelu(a)->b my.own:Relu(b)->d "
+              "ai.onnx:NoSuchThing(d)->y | y");
     CHECK_INT(r->nodes[1].op, HET__OP_T_MS_GELU);
     CHECK_INT(r->nodes[2].op, HET__OP_T_UNKNOWN);
     CHECK_INT(r->nodes[2].attrs.tensor.opset, 3);
