@@ -43,7 +43,7 @@ size_t het__element_bytes(het_dtype dtype)
     return het__dtype(dtype)->block_bytes;
 }
 
-bool het__span(const het__tensor *t, uint32_t first, uint32_t last, int64_t *n)
+bool het__span_checked(const het__tensor *t, uint32_t first, uint32_t last, int64_t *n)
 {
     int64_t product = 1;
     for (uint32_t i = first; i < last; i++)

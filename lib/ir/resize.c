@@ -26,7 +26,7 @@ static het_status number_list(const het__eval *e, uint32_t i, const het__tensor 
     *t = het__eval_input(e, i);
     if (!*t)
         return HET_OK;
-    if ((*t)->rank > 1 || !het__span(*t, 0, (*t)->rank, &n))
+    if ((*t)->rank > 1 || !het__span_checked(*t, 0, (*t)->rank, &n))
         return het__eval_refuse(e, "input %u is not a list of numbers", i);
     if (n == 0)
         *t = NULL;
