@@ -69,6 +69,7 @@ typedef struct het__pad {
     int mode;
     int64_t before[HET_RANK_MAX]; /* negative: elements cut off */
     int64_t after[HET_RANK_MAX];
+    int64_t kept[HET_RANK_MAX];   /* elements of the input that stay */
     int64_t extent[HET_RANK_MAX]; /* of the output */
 } het__pad;
 
