@@ -30,7 +30,8 @@ def integers(low, high, *shape):
 # ---- C text ----
 
 def array(values):
-    text = ", ".join(("%.0f" if x == np.rint(x) else "%.9g") % x for x in np.asarray(values, dtype=np.float64).ravel()) or "0"
+    numbers = np.asarray(values, dtype=np.float64).ravel()
+    text = ", ".join(("%.0f" if x == np.rint(x) else "%.9g") % x for x in numbers) or "0"
     if text not in arrays:
         arrays.append(text)
     return "data_%d" % arrays.index(text)
