@@ -5,6 +5,7 @@
 
 int command_run(int argc, char **argv);
 int command_eval(int argc, char **argv);
+int command_exec(int argc, char **argv);
 int command_tokenize(int argc, char **argv);
 int command_detokenize(int argc, char **argv);
 int command_inspect(int argc, char **argv);

@@ -17,6 +17,7 @@ typedef struct command {
 static const command commands[] = {
     { "run", command_run, "continue a text" },
     { "eval", command_eval, "logits and perplexity of given tokens or a text" },
+    { "exec", command_exec, "run a graph (ONNX) on arrays" },
     { "tokenize", command_tokenize, "text to token ids" },
     { "detokenize", command_detokenize, "token ids to text" },
     { "inspect", command_inspect, "what is in a model file" },

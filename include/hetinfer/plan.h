@@ -74,7 +74,8 @@ typedef struct het_plan_layer {
  * @param options  May be NULL: decode with defaults.
  * @param plan     Receives the handle.
  * @param err      May be NULL.
- * @retval HET_E_UNSUPPORTED  No device can run some operation; the message names it.
+ * @retval HET_E_UNSUPPORTED  No device can run some operation; the message names it. Or the model
+ *                            is a graph, whose plan depends on its inputs: see het_session_plan().
  * @retval HET_E_INVALID      devices names an unknown backend, or a count is negative.
  *
  * Deterministic: same model, options and figures give the same plan.

@@ -90,8 +90,12 @@ het_status het_plan_make(const het_model *model, const het_plan_options *options
     het_status s = check_options(options, &o, err);
     if (s != HET_OK)
         return s;
-    if (!model->family)
+    if (!model->is_whole)
         return het__fail(err, HET_E_INVALID, "the model was loaded without its graph");
+    if (model->network)
+        return het__fail(err, HET_E_UNSUPPORTED,
+                         "het_plan_make() is for language models: a session of a graph has the "
+                         "plan of its last run");
     het_context *context = model->context;
     het_plan *p = het__alloc_zero(&context->mem, 1, sizeof *p);
     if (!p)

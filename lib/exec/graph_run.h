@@ -10,6 +10,7 @@
 
 #include "lib/exec/executor.h"
 #include "lib/ir/tensor.h"
+#include "lib/passes/passes.h"
 
 typedef struct het__graph_run het__graph_run;
 
@@ -22,8 +23,8 @@ typedef struct het__graph_run_request {
     bool pin_threads;
     het_parallel_fn parallel;
     void *parallel_user;
-    uint32_t passes;    /* mask: HET__PASSES_ALL, or fewer to see what one of them does */
-    uint32_t forms_max; /* compiled forms kept; 0 = 8 */
+    het__pass_options passes;
+    uint32_t forms_max; /* compiled forms kept, each with weights of its own; 0 = 4 */
 } het__graph_run_request;
 
 het_status het__graph_run_create(const het__graph_run_request *request, het__graph_run **run,

@@ -4,8 +4,8 @@
  * The reader walks the protobuf in place, every length checked against what is there; weights stay
  * where they lie (in the file's mapping, or in mappings of external data files), at any alignment,
  * but for types that the file packs (4 and 2 bits) or spells out element by element in varints or
- * typed fields: those are copied. What a node's body takes from around it becomes explicit inputs of
- * the node, behind its own; functions of the model are expanded at their calls. Nothing is
+ * typed fields: those are copied. What a node's body takes from around it becomes explicit inputs
+ * of the node, behind its own; functions of the model are expanded at their calls. Nothing is
  * normalised: a node means what its operation set says it means. */
 #ifndef HET_IMPORT_ONNX_H
 #define HET_IMPORT_ONNX_H
@@ -14,7 +14,7 @@
 #include "lib/base/os.h"
 #include "lib/ir/graph.h"
 
-/* One weight: an initializer of the graph or of a body. */
+/* One weight: an initializer of the graph, of a body or of a function's body. */
 typedef struct het__onnx_weight {
     const char *name;
     het__tensor tensor; /* data as of the graph's constant */
@@ -26,6 +26,13 @@ typedef struct het__onnx_property {
     const char *key;   /* "producer_name", "opset.ai.onnx", "ir_version", … or as in the file */
     const char *value;
 } het__onnx_property;
+
+/* What the file says about an output. Values themselves know no more than what rules find out. */
+typedef struct het__onnx_declared {
+    het_dtype dtype; /* HET_DTYPE_NONE: nothing */
+    uint32_t rank;   /* HET__RANK_UNKNOWN: nothing */
+    het__extent extent[HET_RANK_MAX]; /* count -1: nothing */
+} het__onnx_declared;
 
 typedef struct het__onnx {
     het__graph graph; /* owns everything here that is not a mapping */
@@ -40,6 +47,9 @@ typedef struct het__onnx {
     uint32_t unknown_count;   /* nodes of operations that this release does not know */
     het__mapping *external;   /* mapped data files */
     uint32_t external_count;
+    het__graph **bodies;      /* every graph that is an attribute of a node, however deep */
+    uint32_t body_count;
+    const het__onnx_declared *outputs; /* per output of the graph */
 } het__onnx;
 
 /* Whether bytes look like an ONNX model: a protobuf whose first fields are those of a model. Cheap;

@@ -21,7 +21,7 @@ typedef enum het__attr_kind {
 typedef struct het__attr {
     const char *name;
     het__attr_kind kind;
-    uint32_t count; /* of a list */
+    uint32_t count; /* of a list; of a body: values that it takes from around it */
     union {
         int64_t i;
         float f;
@@ -30,8 +30,12 @@ typedef struct het__attr {
         const float *floats;
         const char *const *strings;
         const het__tensor *tensor;
-        /* A body. Its formal inputs come first among its INPUT values; the values that it takes
-         * from around it follow, and the node has them as inputs behind its own. */
+        /* A body. Its formal inputs come first among its INPUT values, the values that it takes
+         * from around it are the last `count` of them. The node has these as its last `count`
+         * inputs, in the same order. All bodies of a node have the same count and order, those that
+         * another body takes included: whatever runs a body hands it the end of the node's inputs
+         * as it stands. Constants around a body are no inputs but constants of the body. Every
+         * output is made by a node of the body. */
         const struct het__graph *graph;
     } u;
 } het__attr;

@@ -313,6 +313,72 @@ void het__graph_compact(het__graph *graph)
     graph->node_count = kept;
 }
 
+typedef struct sorter {
+    const het__graph *graph;
+    uint8_t *state;  /* per node: 0 untouched, 1 on the stack, 2 placed */
+    uint32_t *stack;
+    uint32_t *order;
+    uint32_t placed;
+} sorter;
+
+/* A maker of an input that is not placed yet, or HET__NO_VALUE. */
+static uint32_t waits_for(const sorter *s, uint32_t node)
+{
+    const het__node *n = &s->graph->nodes[node];
+    for (uint32_t i = 0; i < n->input_count; i++) {
+        if (n->inputs[i] == HET__NO_VALUE)
+            continue;
+        const uint32_t maker = s->graph->values[n->inputs[i]].producer;
+        if (maker != HET__NO_VALUE && s->state[maker] == 0 &&
+            s->graph->nodes[maker].op != HET__OP_NONE)
+            return maker;
+    }
+    return HET__NO_VALUE;
+}
+
+static void place_node(sorter *s, uint32_t node)
+{
+    uint32_t depth = 0;
+    s->stack[depth++] = node;
+    s->state[node] = 1;
+    while (depth > 0) {
+        const uint32_t top = s->stack[depth - 1], first = waits_for(s, top);
+        if (first == HET__NO_VALUE) {
+            s->state[top] = 2;
+            s->order[s->placed++] = top;
+            depth--;
+        } else {
+            s->state[first] = 1;
+            s->stack[depth++] = first;
+        }
+    }
+}
+
+bool het__graph_sort(het__graph *graph)
+{
+    het__mem *mem = graph->arena.mem;
+    const size_t count = graph->node_count ? graph->node_count : 1;
+    sorter s = { graph, het__alloc_zero(mem, count, 1), het__alloc(mem, count * sizeof *s.stack),
+                 het__alloc(mem, count * sizeof *s.order), 0 };
+    het__node *nodes = het__alloc(mem, count * sizeof *nodes);
+    const bool room = s.state && s.stack && s.order && nodes;
+    for (uint32_t n = 0; room && n < graph->node_count; n++)
+        if (s.state[n] == 0 && graph->nodes[n].op != HET__OP_NONE)
+            place_node(&s, n);
+    for (uint32_t i = 0; room && i < s.placed; i++)
+        nodes[i] = graph->nodes[s.order[i]];
+    if (room) {
+        memcpy(graph->nodes, nodes, s.placed * sizeof *nodes);
+        graph->node_count = s.placed;
+        het__graph_compact(graph);
+    }
+    het__free(mem, s.state);
+    het__free(mem, s.stack);
+    het__free(mem, s.order);
+    het__free(mem, nodes);
+    return room;
+}
+
 int64_t het__value_elements(const het__value *value, const int64_t *symbols)
 {
     int64_t n = 1;

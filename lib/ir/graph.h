@@ -118,6 +118,9 @@ void het__graph_use_counts(const het__graph *graph, uint32_t *counts);
 /* Rewriting: a pass copies the graph node by node into a new one, leaving out, merging, changing;
  * values keep their ids. Drops nodes marked with op NONE and keeps order. */
 void het__graph_compact(het__graph *graph);
+/* The same, and every node moves behind those that make its inputs; nodes in order stay in it.
+ * False when memory ran out (nothing has changed then). The graph must not have cycles. */
+bool het__graph_sort(het__graph *graph);
 
 /* Size of a value when symbols are bound: -1 on overflow or a non-block row. */
 int64_t het__value_bytes(const het__value *value, const int64_t *symbols);
@@ -177,6 +180,17 @@ const het__tensor_op *het__tensor_op_of(het__op op); /* NULL for any other opera
  * none. O(n). */
 het__op het__tensor_op_find(const char *name);
 const char *het__unary_name(het__unary kind);
+const char *het__act_name(het__act_kind kind);
+
+/* Rules of the operations on images and of MATMUL (op_image.c). */
+het_status het__op_shape_image(const het__graph *graph, const het__node *node,
+                               het__value *outputs, uint32_t *count, het_error *err);
+het_status het__op_shape_matmul(const het__graph *graph, const het__node *node,
+                                het__value *outputs, uint32_t *count, het_error *err);
+void het__op_count_image(const het__graph *graph, const het__node *node, const int64_t *symbols,
+                         het__work *work);
+void het__op_count_matmul(const het__graph *graph, const het__node *node, const int64_t *symbols,
+                          het__work *work);
 
 /* Work of a node with symbols bound (all HET__SYM_MAX entries, SYM_ONE = 1). */
 void het__node_work(const het__graph *graph, const het__node *node, const int64_t *symbols,

@@ -403,6 +403,16 @@ static const het__op_info ops[HET__OP_T_FIRST] = {
     [HET__OP_UNARY] = { "unary", 1, 1, shape_same, count_elementwise, "elements" },
     [HET__OP_SOFTMAX] = { "softmax", 1, 1, shape_same, count_elementwise, "rows" },
     [HET__OP_ROWS] = { "rows", 2, 2, shape_rows, count_none, "rows" },
+    [HET__OP_CONV] = { "conv", 2, 4, het__op_shape_image, het__op_count_image,
+                       "batch, channels, rows" },
+    [HET__OP_POOL] = { "pool", 1, 1, het__op_shape_image, het__op_count_image,
+                       "batch, channels, rows" },
+    [HET__OP_BLOCK] = { "block", 1, 1, het__op_shape_image, het__op_count_image,
+                        "batch, channels" },
+    [HET__OP_UNBLOCK] = { "unblock", 1, 1, het__op_shape_image, het__op_count_image,
+                          "batch, channels" },
+    [HET__OP_MATMUL] = { "matmul", 2, 4, het__op_shape_matmul, het__op_count_matmul,
+                         "batch, rows, columns" },
 };
 
 const het__op_info *het__op_info_of(het__op op)

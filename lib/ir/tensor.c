@@ -11,12 +11,16 @@
 int64_t het__tensor_bytes(const het__tensor *t)
 {
     const het__dtype_info *type = het__dtype(t->dtype);
-    int64_t n = 1, bytes;
+    int64_t n = 1, span = 1, bytes;
     if (!type || t->rank > HET_RANK_MAX)
         return -1;
-    for (uint32_t i = 0; i < t->rank; i++)
-        if (t->extent[i] < 0 || !het__mul_i64(n, t->extent[i], &n))
+    for (uint32_t i = 0; i < t->rank; i++) {
+        /* Some extents may multiply to what does not fit although one of them is 0. */
+        if (t->extent[i] < 0 || (t->extent[i] && !het__mul_i64(span, t->extent[i], &span)))
             return -1;
+        n *= t->extent[i] ? 1 : 0;
+    }
+    n *= span;
     const int64_t row = t->rank ? t->extent[t->rank - 1] : 1;
     if (row % type->block_elements != 0 ||
         !het__mul_i64(n / type->block_elements, type->block_bytes, &bytes))

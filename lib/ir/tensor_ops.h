@@ -66,8 +66,10 @@
     X(BERNOULLI, "Bernoulli", 1, 1, 1, random_like, elements, "elements", random) \
     X(RANDOM_UNIFORM, "RandomUniform", 0, 0, 1, random, elements, "elements", random) \
     X(RANDOM_NORMAL, "RandomNormal", 0, 0, 1, random, elements, "elements", random) \
-    X(RANDOM_UNIFORM_LIKE, "RandomUniformLike", 1, 1, 1, random_like, elements, "elements", random) \
-    X(RANDOM_NORMAL_LIKE, "RandomNormalLike", 1, 1, 1, random_like, elements, "elements", random) \
+    X(RANDOM_UNIFORM_LIKE, "RandomUniformLike", 1, 1, 1, random_like, elements, "elements", \
+      random) \
+    X(RANDOM_NORMAL_LIKE, "RandomNormalLike", 1, 1, 1, random_like, elements, "elements", \
+      random) \
     X(MULTINOMIAL, "Multinomial", 1, 1, 1, multinomial, elements, "rows", multinomial) \
     /* several operands, broadcast: shape_elementwise.c, plain/binary.c */ \
     X(ADD, "Add", 2, 2, 1, broadcast, elements, "elements", binary) \
@@ -120,11 +122,12 @@
     X(PAD, "Pad", 1, 4, 1, pad, none, "elements", pad) \
     X(DEPTH_TO_SPACE, "DepthToSpace", 1, 1, 1, depth_to_space, none, "elements", depth_to_space) \
     X(SPACE_TO_DEPTH, "SpaceToDepth", 1, 1, 1, space_to_depth, none, "elements", space_to_depth) \
-    X(REVERSE_SEQUENCE, "ReverseSequence", 2, 2, 1, same, none, "elements", reverse_sequence) \
+    X(REVERSE_SEQUENCE, "ReverseSequence", 2, 2, 1, reverse_sequence, none, "elements", \
+      reverse_sequence) \
     X(CENTER_CROP_PAD, "CenterCropPad", 2, 2, 1, center_crop_pad, none, "elements", \
       center_crop_pad) \
     X(COL2IM, "Col2Im", 3, 3, 1, col2im, elements, "channels", col2im) \
-    X(TRILU, "Trilu", 1, 2, 1, same, none, "elements", trilu) \
+    X(TRILU, "Trilu", 1, 2, 1, trilu, none, "elements", trilu) \
     X(RESIZE, "Resize", 1, 4, 1, resize, elements, "elements", resize) \
     X(UPSAMPLE, "Upsample", 1, 2, 1, resize, elements, "elements", resize) \
     X(GRID_SAMPLE, "GridSample", 2, 2, 1, grid_sample, elements, "elements", grid_sample) \
@@ -134,10 +137,11 @@
     X(GATHER_ELEMENTS, "GatherElements", 2, 2, 1, gather_elements, none, "elements", \
       gather_elements) \
     X(GATHER_ND, "GatherND", 2, 2, 1, gather_nd, none, "elements", gather_nd) \
-    X(SCATTER, "Scatter", 3, 3, 1, same, none, "elements", scatter_elements) \
-    X(SCATTER_ELEMENTS, "ScatterElements", 3, 3, 1, same, none, "elements", scatter_elements) \
-    X(SCATTER_ND, "ScatterND", 3, 3, 1, same, none, "elements", scatter_nd) \
-    X(TENSOR_SCATTER, "TensorScatter", 2, 3, 1, same, none, "elements", tensor_scatter) \
+    X(SCATTER, "Scatter", 3, 3, 1, scatter_elements, none, "elements", scatter_elements) \
+    X(SCATTER_ELEMENTS, "ScatterElements", 3, 3, 1, scatter_elements, none, "elements", \
+      scatter_elements) \
+    X(SCATTER_ND, "ScatterND", 3, 3, 1, scatter_nd, none, "elements", scatter_nd) \
+    X(TENSOR_SCATTER, "TensorScatter", 2, 3, 1, tensor_scatter, none, "elements", tensor_scatter) \
     X(COMPRESS, "Compress", 2, 2, 1, compress, none, "elements", compress) \
     X(NON_ZERO, "NonZero", 1, 1, 1, non_zero, none, "elements", non_zero) \
     X(UNIQUE, "Unique", 1, 1, 4, unique, none, "", unique) \
@@ -156,19 +160,21 @@
     X(MAT_MUL, "MatMul", 2, 2, 1, mat_mul, mat_mul, "batch, rows, columns", mat_mul) \
     X(GEMM, "Gemm", 2, 3, 1, gemm, gemm, "rows, columns", gemm) \
     X(EINSUM, "Einsum", 1, HET__MANY, 1, einsum, einsum, "elements", einsum) \
-    X(MAT_MUL_INTEGER, "MatMulInteger", 2, 4, 1, mat_mul, mat_mul, "batch, rows, columns", \
-      mat_mul_integer) \
+    X(MAT_MUL_INTEGER, "MatMulInteger", 2, 4, 1, mat_mul_integer, mat_mul, \
+      "batch, rows, columns", mat_mul_integer) \
     X(QLINEAR_MAT_MUL, "QLinearMatMul", 8, 8, 1, qlinear_mat_mul, mat_mul, \
       "batch, rows, columns", qlinear_mat_mul) \
-    X(DET, "Det", 1, 1, 1, det, elements, "batch", det) \
+    X(DET, "Det", 1, 1, 1, det, det, "batch", det) \
     /* windows over an image: shape_window.c, plain/conv.c, plain/pool.c */ \
     X(CONV, "Conv", 2, 3, 1, conv, conv, "batch, channels, rows", conv) \
-    X(CONV_INTEGER, "ConvInteger", 2, 4, 1, conv, conv, "batch, channels, rows", conv_integer) \
+    X(CONV_INTEGER, "ConvInteger", 2, 4, 1, conv_integer, conv, "batch, channels, rows", \
+      conv_integer) \
     X(QLINEAR_CONV, "QLinearConv", 8, 9, 1, qlinear_conv, conv, "batch, channels, rows", \
       qlinear_conv) \
     X(CONV_TRANSPOSE, "ConvTranspose", 2, 3, 1, conv_transpose, conv_transpose, \
       "batch, channels", conv_transpose) \
-    X(DEFORM_CONV, "DeformConv", 3, 5, 1, conv, conv, "batch, channels, rows", deform_conv) \
+    X(DEFORM_CONV, "DeformConv", 3, 5, 1, deform_conv, conv, "batch, channels, rows", \
+      deform_conv) \
     X(AVERAGE_POOL, "AveragePool", 1, 1, 1, pool, pool, "batch, channels, rows", average_pool) \
     X(MAX_POOL, "MaxPool", 1, 1, 2, pool, pool, "batch, channels, rows", max_pool) \
     X(LP_POOL, "LpPool", 1, 1, 1, pool, pool, "batch, channels, rows", lp_pool) \
@@ -181,8 +187,8 @@
     X(MAX_UNPOOL, "MaxUnpool", 2, 3, 1, max_unpool, none, "batch, channels", max_unpool) \
     X(MAX_ROI_POOL, "MaxRoiPool", 2, 2, 1, max_roi_pool, elements, "regions", max_roi_pool) \
     X(ROI_ALIGN, "RoiAlign", 3, 3, 1, roi_align, elements, "regions", roi_align) \
-    X(LRN, "LRN", 1, 1, 1, same, lrn, "elements", lrn) \
-    /* along axes: shape_reduce.c, plain/reduce.c, plain/norm.c */ \
+    X(LRN, "LRN", 1, 1, 1, lrn, lrn, "elements", lrn) \
+    /* along axes: shape_reduce.c, shape_norm.c; plain/reduce.c, softmax.c, norm.c, loss.c, … */ \
     X(REDUCE_L1, "ReduceL1", 1, 2, 1, reduce, reduce, "kept elements", reduce) \
     X(REDUCE_L2, "ReduceL2", 1, 2, 1, reduce, reduce, "kept elements", reduce) \
     X(REDUCE_LOG_SUM, "ReduceLogSum", 1, 2, 1, reduce, reduce, "kept elements", reduce) \
@@ -195,27 +201,27 @@
     X(REDUCE_SUM_SQUARE, "ReduceSumSquare", 1, 2, 1, reduce, reduce, "kept elements", reduce) \
     X(ARG_MAX, "ArgMax", 1, 1, 1, arg, reduce, "kept elements", arg) \
     X(ARG_MIN, "ArgMin", 1, 1, 1, arg, reduce, "kept elements", arg) \
-    X(SOFTMAX, "Softmax", 1, 1, 1, same, softmax, "rows", softmax) \
-    X(LOG_SOFTMAX, "LogSoftmax", 1, 1, 1, same, softmax, "rows", softmax) \
-    X(HARDMAX, "Hardmax", 1, 1, 1, same, softmax, "rows", softmax) \
-    X(CUM_SUM, "CumSum", 2, 2, 1, same, elements, "rows", cumulate) \
-    X(CUM_PROD, "CumProd", 2, 2, 1, same, elements, "rows", cumulate) \
+    X(SOFTMAX, "Softmax", 1, 1, 1, softmax, softmax, "rows", softmax) \
+    X(LOG_SOFTMAX, "LogSoftmax", 1, 1, 1, softmax, softmax, "rows", softmax) \
+    X(HARDMAX, "Hardmax", 1, 1, 1, softmax, softmax, "rows", softmax) \
+    X(CUM_SUM, "CumSum", 2, 2, 1, cumulate, elements, "rows", cumulate) \
+    X(CUM_PROD, "CumProd", 2, 2, 1, cumulate, elements, "rows", cumulate) \
     X(BATCH_NORMALIZATION, "BatchNormalization", 5, 5, 5, batch_norm, norm, "elements", \
       batch_norm) \
     X(LAYER_NORMALIZATION, "LayerNormalization", 2, 3, 3, layer_norm, norm, "rows", layer_norm) \
-    X(RMS_NORMALIZATION, "RMSNormalization", 2, 2, 1, same, norm, "rows", layer_norm) \
-    X(GROUP_NORMALIZATION, "GroupNormalization", 3, 3, 1, same, norm, "batch, groups", \
+    X(RMS_NORMALIZATION, "RMSNormalization", 2, 2, 1, layer_norm, norm, "rows", layer_norm) \
+    X(GROUP_NORMALIZATION, "GroupNormalization", 3, 3, 1, group_norm, norm, "batch, groups", \
       group_norm) \
-    X(INSTANCE_NORMALIZATION, "InstanceNormalization", 3, 3, 1, same, norm, "batch, channels", \
-      group_norm) \
-    X(LP_NORMALIZATION, "LpNormalization", 1, 1, 1, same, norm, "rows", lp_norm) \
-    X(MEAN_VARIANCE_NORMALIZATION, "MeanVarianceNormalization", 1, 1, 1, same, norm, "rows", \
-      mean_variance_norm) \
-    X(NEGATIVE_LOG_LIKELIHOOD_LOSS, "NegativeLogLikelihoodLoss", 2, 3, 1, loss, elements, \
+    X(INSTANCE_NORMALIZATION, "InstanceNormalization", 3, 3, 1, group_norm, norm, \
+      "batch, channels", group_norm) \
+    X(LP_NORMALIZATION, "LpNormalization", 1, 1, 1, lp_norm, norm, "rows", lp_norm) \
+    X(MEAN_VARIANCE_NORMALIZATION, "MeanVarianceNormalization", 1, 1, 1, mean_variance_norm, norm, \
+      "rows", mean_variance_norm) \
+    X(NEGATIVE_LOG_LIKELIHOOD_LOSS, "NegativeLogLikelihoodLoss", 2, 3, 1, loss, loss, \
       "elements", loss) \
-    X(SOFTMAX_CROSS_ENTROPY_LOSS, "SoftmaxCrossEntropyLoss", 2, 3, 2, loss, elements, "elements", \
+    X(SOFTMAX_CROSS_ENTROPY_LOSS, "SoftmaxCrossEntropyLoss", 2, 3, 2, loss, loss, "elements", \
       loss) \
-    /* sequences, attention, signals: shape_sequence.c, plain/recurrent.c, attention.c, signal.c */ \
+    /* sequences, attention, signals: shape_sequence.c, plain/recurrent.c and others */ \
     X(RNN, "RNN", 3, 6, 2, recurrent, recurrent, "directions, batch", recurrent) \
     X(GRU, "GRU", 3, 6, 2, recurrent, recurrent, "directions, batch", recurrent) \
     X(LSTM, "LSTM", 3, 8, 3, recurrent, recurrent, "directions, batch", recurrent) \
@@ -226,7 +232,7 @@
       "batch, heads", linear_attention) \
     X(CAUSAL_CONV, "CausalConvWithState", 2, 4, 2, causal_conv, causal_conv, "batch, channels", \
       causal_conv) \
-    X(ROTARY_EMBEDDING, "RotaryEmbedding", 3, 4, 1, same, elements, "heads, positions", \
+    X(ROTARY_EMBEDDING, "RotaryEmbedding", 3, 4, 1, rotary_embedding, elements, "positions", \
       rotary_embedding) \
     X(DFT, "DFT", 1, 3, 1, dft, dft, "batch", dft) \
     X(STFT, "STFT", 2, 4, 1, stft, dft, "batch, frames", stft) \

@@ -31,6 +31,8 @@ void het__put_i64(het_dtype dtype, void *data, int64_t i, int64_t x);
 /* All elements as F32, or a pointer to them if they are F32 already; scratch of e; NULL: no
  * memory. */
 const float *het__plain_f32(het__eval *e, const het__tensor *t);
+/* All elements as doubles, in scratch of e. */
+double *het__plain_f64(het__eval *e, const het__tensor *t);
 
 bool het__dtype_is_float(het_dtype dtype); /* F64 to F4E2M1 */
 bool het__dtype_is_int(het_dtype dtype);   /* signed and unsigned, not BOOL */

@@ -151,6 +151,15 @@ const float *het__plain_f32(het__eval *e, const het__tensor *t)
     return copy;
 }
 
+double *het__plain_f64(het__eval *e, const het__tensor *t)
+{
+    const int64_t n = het__tensor_elements(t);
+    double *copy = het__eval_scratch(e, (size_t)n, sizeof *copy);
+    for (int64_t i = 0; copy && i < n; i++)
+        copy[i] = het__get_f64(t->dtype, t->data, i);
+    return copy;
+}
+
 static void walk_operand(het__walk *walk, int k, const het__tensor *t)
 {
     int64_t strides[HET_RANK_MAX];

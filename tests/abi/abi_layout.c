@@ -120,6 +120,13 @@ FIELD(het_weight, module, 16, 8);
 FIELD(het_weight, desc, 24, 80);
 FIELD(het_weight, size_bytes, 104, 8);
 
+SIZE(het_port, 160);
+FIELD(het_port, struct_size, 0, 4);
+FIELD(het_port, reserved, 4, 4);
+FIELD(het_port, name, 8, 8);
+FIELD(het_port, desc, 16, 80);
+FIELD(het_port, symbol, 96, 64);
+
 SIZE(het_plan_options, 48);
 FIELD(het_plan_options, struct_size, 0, 4);
 FIELD(het_plan_options, phase, 4, 4);
@@ -217,6 +224,13 @@ FIELD(het_tensor_desc, rank, 8, 4);
 FIELD(het_tensor_desc, flags, 12, 4);
 FIELD(het_tensor_desc, extent, 16, 64);
 
+SIZE(het_tensor, 104);
+FIELD(het_tensor, struct_size, 0, 4);
+FIELD(het_tensor, reserved, 4, 4);
+FIELD(het_tensor, size_bytes, 8, 8);
+FIELD(het_tensor, data, 16, 8);
+FIELD(het_tensor, desc, 24, 80);
+
 SIZE(het_tokenizer_info, 64);
 FIELD(het_tokenizer_info, struct_size, 0, 4);
 FIELD(het_tokenizer_info, flags, 4, 4);
@@ -258,6 +272,16 @@ VALUE(HET_DTYPE_U16, 10);
 VALUE(HET_DTYPE_U32, 11);
 VALUE(HET_DTYPE_U64, 12);
 VALUE(HET_DTYPE_BOOL, 13);
+VALUE(HET_DTYPE_F8E4M3, 14);
+VALUE(HET_DTYPE_F8E4M3UZ, 15);
+VALUE(HET_DTYPE_F8E5M2, 16);
+VALUE(HET_DTYPE_F8E5M2UZ, 17);
+VALUE(HET_DTYPE_F8E8M0, 18);
+VALUE(HET_DTYPE_F4E2M1, 19);
+VALUE(HET_DTYPE_I4, 20);
+VALUE(HET_DTYPE_U4, 21);
+VALUE(HET_DTYPE_I2, 22);
+VALUE(HET_DTYPE_U2, 23);
 VALUE(HET_DTYPE_Q4_0, 32);
 VALUE(HET_DTYPE_Q4_1, 33);
 VALUE(HET_DTYPE_Q5_0, 34);
@@ -337,5 +361,6 @@ VALUE(HET_TOKEN_CONTROL, 2);
 VALUE(HET_TOKEN_BYTE, 4);
 VALUE(HET_TOKEN_UNKNOWN, 8);
 VALUE(HET_RANK_MAX, 8);
+VALUE(HET_TENSOR_RANK_UNKNOWN, 1);
 
 #endif /* __LP64__ */
