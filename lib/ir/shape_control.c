@@ -18,13 +18,13 @@ het_status het__body_form(const het__eval *e, const char *name, uint32_t formal_
         inputs += attr->u.graph->values[v].kind == HET__VALUE_INPUT;
     body->graph = attr->u.graph;
     body->captured = attr->count;
-    body->formal = inputs - body->captured;
-    if (inputs < body->captured || body->formal < formal_least)
-        return het__eval_refuse(e, "body %s has %u inputs of its own among %u, not %u or more",
-                                name, body->formal, inputs, formal_least);
-    if (body->captured > e->input_count)
+    if (body->captured > inputs || body->captured > e->input_count)
         return het__eval_refuse(e, "body %s takes %u values from around it", name,
                                 body->captured);
+    body->formal = inputs - body->captured;
+    if (body->formal < formal_least)
+        return het__eval_refuse(e, "body %s has %u inputs of its own, not %u or more", name,
+                                body->formal, formal_least);
     for (uint32_t o = 0; o < body->graph->output_count; o++)
         if (body->graph->values[body->graph->outputs[o]].producer == HET__NO_VALUE)
             return het__eval_refuse(e, "output %u of body %s is made by no node", o, name);
