@@ -241,6 +241,9 @@ reach = np.where((j <= i + n - 3) & (j < n) & (j >= i + n - 3 - 1), 0, -INF)[:, 
 case("attention, lengths and window", "Attention", 25,
      [q, k, v, None, None, None, ("I64", lengths)], [attention(q, k, v, reach)[0]], is_causal=1,
      left_window_size=1)
+valid = np.where(j < n, 0, -INF)[:, None] + zero
+case("attention, lengths", "Attention", 24, [q, k, v, None, None, None, ("I64", lengths)],
+     [attention(q, k, v, valid)[0]])
 case("attention of doubles", "Attention", 23, [("F64", q), ("F64", k), ("F64", v)],
      [("F64", attention(q, k, v, zero)[0])], 1e-8)
 case("flexible attention", "ai.onnx.preview:FlexAttention", 1, [q, k, v],
