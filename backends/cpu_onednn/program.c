@@ -5,6 +5,7 @@
 
 #include "backends/cpu_onednn/image.h"
 #include "backends/cpu_onednn/program.h"
+#include "backends/cpu_onednn/tensor.h"
 #include "lib/base/error.h"
 #include "lib/base/os.h"
 
@@ -114,7 +115,7 @@ static het_status build_node(het__cpu_build *build, const het__node *node, const
         return het__cpu_build_image(build, node);
     default:
         if (het__op_is_tensor(node->op))
-            return het__cpu_build_plain(build, node);
+            return het__cpu_build_tensor(build, node);
         return het__fail(build->err, HET_E_UNSUPPORTED, "node %s: unknown operation %d",
                          node->name, (int)node->op);
     }

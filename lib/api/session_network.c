@@ -12,6 +12,10 @@
 #include "lib/base/error.h"
 #include "lib/base/options.h"
 
+/* Combinations of extents that stay compiled, each with re-laid weights of its own; session.h says
+ * so. */
+#define FORMS_MAX 4
+
 het_status het__need_language(const het_session *session, const char *function, het_error *err)
 {
     if (!session->network)
@@ -114,7 +118,7 @@ het_status het__network_session_open(het_session *s, const het_session_options *
         .device_mask = device_mask, .threads = o->threads, .precision = o->precision,
         .pin_threads = (o->flags & HET_SESSION_PIN_THREADS) != 0,
         .parallel = o->parallel, .parallel_user = o->parallel_user,
-        .passes = { HET__PASSES_ALL, 0 },
+        .passes = { HET__PASSES_ALL, 0 }, .forms_max = FORMS_MAX,
     };
     het_status st = reserve(s, err);
     if (st == HET_OK && o->progress && o->progress(o->progress_user, 0.0, "graph") != 0)

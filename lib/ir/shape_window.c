@@ -254,7 +254,7 @@ static het_status regions(het__eval *e, uint32_t numbers, int64_t height, int64_
         return s;
     if (x->rank != 4 || !rois || rois->rank != 2 || rois->extent[1] != numbers ||
         rois->dtype != x->dtype)
-        return het__eval_refuse(e, "images of rank 4 and regions of %u numbers are wanted", numbers);
+        return het__eval_refuse(e, "images of rank 4 and regions of %u numbers belong", numbers);
     if (height < 1 || width < 1)
         return het__eval_refuse(e, "an output of %lld by %lld", (long long)height,
                                 (long long)width);

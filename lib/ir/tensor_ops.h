@@ -122,11 +122,12 @@
     X(PAD, "Pad", 1, 4, 1, pad, none, "elements", pad) \
     X(DEPTH_TO_SPACE, "DepthToSpace", 1, 1, 1, depth_to_space, none, "elements", depth_to_space) \
     X(SPACE_TO_DEPTH, "SpaceToDepth", 1, 1, 1, space_to_depth, none, "elements", space_to_depth) \
-    X(REVERSE_SEQUENCE, "ReverseSequence", 2, 2, 1, same, none, "elements", reverse_sequence) \
+    X(REVERSE_SEQUENCE, "ReverseSequence", 2, 2, 1, reverse_sequence, none, "elements", \
+      reverse_sequence) \
     X(CENTER_CROP_PAD, "CenterCropPad", 2, 2, 1, center_crop_pad, none, "elements", \
       center_crop_pad) \
     X(COL2IM, "Col2Im", 3, 3, 1, col2im, elements, "channels", col2im) \
-    X(TRILU, "Trilu", 1, 2, 1, same, none, "elements", trilu) \
+    X(TRILU, "Trilu", 1, 2, 1, trilu, none, "elements", trilu) \
     X(RESIZE, "Resize", 1, 4, 1, resize, elements, "elements", resize) \
     X(UPSAMPLE, "Upsample", 1, 2, 1, resize, elements, "elements", resize) \
     X(GRID_SAMPLE, "GridSample", 2, 2, 1, grid_sample, elements, "elements", grid_sample) \
@@ -136,10 +137,11 @@
     X(GATHER_ELEMENTS, "GatherElements", 2, 2, 1, gather_elements, none, "elements", \
       gather_elements) \
     X(GATHER_ND, "GatherND", 2, 2, 1, gather_nd, none, "elements", gather_nd) \
-    X(SCATTER, "Scatter", 3, 3, 1, same, none, "elements", scatter_elements) \
-    X(SCATTER_ELEMENTS, "ScatterElements", 3, 3, 1, same, none, "elements", scatter_elements) \
-    X(SCATTER_ND, "ScatterND", 3, 3, 1, same, none, "elements", scatter_nd) \
-    X(TENSOR_SCATTER, "TensorScatter", 2, 3, 1, same, none, "elements", tensor_scatter) \
+    X(SCATTER, "Scatter", 3, 3, 1, scatter_elements, none, "elements", scatter_elements) \
+    X(SCATTER_ELEMENTS, "ScatterElements", 3, 3, 1, scatter_elements, none, "elements", \
+      scatter_elements) \
+    X(SCATTER_ND, "ScatterND", 3, 3, 1, scatter_nd, none, "elements", scatter_nd) \
+    X(TENSOR_SCATTER, "TensorScatter", 2, 3, 1, tensor_scatter, none, "elements", tensor_scatter) \
     X(COMPRESS, "Compress", 2, 2, 1, compress, none, "elements", compress) \
     X(NON_ZERO, "NonZero", 1, 1, 1, non_zero, none, "elements", non_zero) \
     X(UNIQUE, "Unique", 1, 1, 4, unique, none, "", unique) \

@@ -154,7 +154,8 @@ static het_status kernel_of(const het__eval *e, const het__tensor *weights, het_
         return s;
     for (uint32_t i = 0; i < w->axes; i++) {
         w->kernel[i] = weights->extent[i + 2];
-        if (w->kernel[i] < 1 || w->kernel[i] > HET__WINDOW_MAX || (named && given[i] != w->kernel[i]))
+        if (w->kernel[i] < 1 || w->kernel[i] > HET__WINDOW_MAX ||
+            (named && given[i] != w->kernel[i]))
             return het__eval_refuse(e, "kernel_shape and weights differ on axis %u", i);
     }
     return HET_OK;
@@ -219,7 +220,8 @@ static het_status spread(const het__eval *e, het__window *w)
         return s;
     const bool same = mode == PAD_SAME_UPPER || mode == PAD_SAME_LOWER;
     for (uint32_t i = 0; i < w->axes; i++) {
-        const int64_t full = w->out[i] ? (w->out[i] - 1) * w->stride[i] + extra[i] + reach(w, i) : 0;
+        const int64_t full =
+            w->out[i] ? (w->out[i] - 1) * w->stride[i] + extra[i] + reach(w, i) : 0;
         if (given || same) {
             w->in[i] = whole ? given->u.ints[i + 2] : given ? shape[i] : w->out[i] * w->stride[i];
             split_pad(w, i, full - w->in[i], mode != PAD_SAME_UPPER);

@@ -9,6 +9,7 @@
 
 #include "lib/ir/shapes.h"
 #include "lib/plain/chunk.h"
+#include "lib/plain/curves.h"
 
 /* False: a division by zero. Comparisons write bytes 0 or 1, all else its own type. */
 typedef bool (*pair_fn)(const void *a, const void *b, void *to, int64_t n);
@@ -44,8 +45,8 @@ FLOATS(mul, x * y, x * y)
 FLOATS(div, x / y, x / y)
 FLOATS(pow, powf(x, y), pow(x, y))
 FLOATS(fmod, fmodf(x, y), fmod(x, y))
-FLOATS(prelu, x < 0 ? x * y : x, x < 0 ? x * y : x)
-FLOATS(gelu, (float)het__gelu_tanh((double)(x + y)), het__gelu_tanh(x + y))
+FLOATS(prelu, (x < 0 ? 0 : x) + y * (x < 0 ? x : 0), x < 0 ? x * y : x)
+FLOATS(gelu, het__gelu_tanh_f32(x + y), het__gelu_tanh(x + y))
 /* NaN wins over numbers. */
 FLOATS(max, x > y || x != x ? x : y, x > y || x != x ? x : y)
 FLOATS(min, x < y || x != x ? x : y, x < y || x != x ? x : y)
@@ -353,18 +354,31 @@ het_status het__plain_variadic(het__eval *e)
 
 /* ---- Where ---- */
 
-/* Elements of one size, picked run by run. */
+/* Elements of one size, picked along a run; each operand moves on or stays. Loops of their own for
+ * the usual ways, where the steps are known to the compiler. */
 #define PICK(type) \
-    static void pick_##type(const uint8_t *c, const char *x, const char *y, char *to, \
-                            const int64_t step[3], int64_t n) \
+    static inline void pick_steps_##type(const uint8_t *c, const char *x, const char *y, char *to, \
+                                         int64_t cs, int64_t xs, int64_t ys, int64_t n) \
     { \
         for (int64_t i = 0; i < n; i++) { \
             type p, q; \
-            memcpy(&p, x + i * step[1] * (int64_t)sizeof p, sizeof p); \
-            memcpy(&q, y + i * step[2] * (int64_t)sizeof q, sizeof q); \
-            p = c[i * step[0]] ? p : q; \
+            memcpy(&p, x + i * xs * (int64_t)sizeof p, sizeof p); \
+            memcpy(&q, y + i * ys * (int64_t)sizeof q, sizeof q); \
+            p = c[i * cs] ? p : q; \
             memcpy(to + i * (int64_t)sizeof p, &p, sizeof p); \
         } \
+    } \
+    static void pick_##type(const uint8_t *c, const char *x, const char *y, char *to, \
+                            const int64_t step[3], int64_t n) \
+    { \
+        if (step[0] && step[1] && step[2]) \
+            pick_steps_##type(c, x, y, to, 1, 1, 1, n); \
+        else if (step[0] && step[1]) \
+            pick_steps_##type(c, x, y, to, 1, 1, 0, n); \
+        else if (step[0] && step[2]) \
+            pick_steps_##type(c, x, y, to, 1, 0, 1, n); \
+        else \
+            pick_steps_##type(c, x, y, to, step[0], step[1], step[2], n); \
     }
 
 PICK(uint8_t)

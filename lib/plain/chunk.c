@@ -266,9 +266,3 @@ int64_t het__walk_runs(het__walk *walk, int64_t step[3])
     walk->rank = rank ? rank - 1 : 0;
     return rank ? walk->extent[rank - 1] : 1;
 }
-
-double het__gelu_tanh(double x)
-{
-    const double root = 0.79788456080286535588; /* sqrt(2 / pi) */
-    return 0.5 * x * (1 + tanh(root * (x + 0.044715 * x * x * x)));
-}

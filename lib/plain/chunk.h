@@ -41,7 +41,4 @@ void het__lane_store(het__lane lane, bool from_u64, const het__tensor *t, int64_
  * moves within a run. Runs hold all elements together: elements / length of them. */
 int64_t het__walk_runs(het__walk *walk, int64_t step[3]);
 
-/* 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) */
-double het__gelu_tanh(double x);
-
 #endif /* HET_PLAIN_CHUNK_H */

@@ -117,6 +117,35 @@ static void multiply(const double *a, const double *b, double *sums, int64_t row
                          columns);
 }
 
+/* Where the second operand's lines are contiguous, few rows do not pay for turning a tile. */
+#define DOT_ROWS 4
+
+static double dot(const double *restrict x, const double *restrict y, int64_t n)
+{
+    double s0 = 0, s1 = 0, s2 = 0, s3 = 0;
+    int64_t i = 0;
+    for (; i + 4 <= n; i += 4) {
+        s0 += x[i] * y[i];
+        s1 += x[i + 1] * y[i + 1];
+        s2 += x[i + 2] * y[i + 2];
+        s3 += x[i + 3] * y[i + 3];
+    }
+    for (; i < n; i++)
+        s0 += x[i] * y[i];
+    return s0 + s1 + (s2 + s3);
+}
+
+static void multiply_dots(const double *a, const het__operand *b, int64_t column, int64_t columns,
+                          int64_t k, int64_t depth, int64_t rows, double *line, double *sums)
+{
+    for (int64_t j = 0; j < columns; j++) {
+        het__doubles_get(b->dtype, b->data, b->first + (column + j) * b->line_step + k, 1, depth,
+                         zero_of(b, column + j), line);
+        for (int64_t i = 0; i < rows; i++)
+            sums[i * TILE_COLUMNS + j] += dot(a + i * TILE_DEPTH, line, depth);
+    }
+}
+
 void het__product_f64(const het__operand *a, const het__operand *b, int64_t rows, int64_t columns,
                       int64_t depth, double *scratch, het__row_sink sink, void *user)
 {
@@ -130,6 +159,10 @@ void het__product_f64(const het__operand *a, const het__operand *b, int64_t rows
             for (int64_t k = 0; k < depth; k += TILE_DEPTH) {
                 const int64_t d = least(depth - k, TILE_DEPTH);
                 load_rows(a, i, m, k, d, tile_a);
+                if (m <= DOT_ROWS && b->k_step == 1) {
+                    multiply_dots(tile_a, b, j, n, k, d, m, tile_b, sums);
+                    continue;
+                }
                 load_columns(b, j, n, k, d, tile_b);
                 multiply(tile_a, tile_b, sums, m, n, d);
             }

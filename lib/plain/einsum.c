@@ -152,13 +152,14 @@ static void pack(pair *p, int side, int64_t offset, const space *lines)
             continue;
         }
         int64_t depth_at[HET__EINSUM_LABELS] = { 0 };
-        for (int64_t k = 0; k < depth->size; k++, space_next(depth, depth_at, 1, strides, &offset)) {
+        for (int64_t k = 0; k < depth->size; k++) {
             int64_t alone_at[HET__EINSUM_LABELS] = { 0 };
             to[k] = 0;
             for (int64_t j = 0; j < alone->size; j++) {
                 to[k] += het__get_f64(t->dtype, t->data, offset);
                 space_next(alone, alone_at, 1, strides, &offset);
             }
+            space_next(depth, depth_at, 1, strides, &offset);
         }
     }
 }

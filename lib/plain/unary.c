@@ -5,6 +5,7 @@
 #include <math.h>
 
 #include "lib/plain/chunk.h"
+#include "lib/plain/curves.h"
 
 /* Numbers from attributes, as the operation's row of the table names them. */
 typedef struct params {
@@ -66,34 +67,33 @@ PRECISE(celu, x < 0 ? a * expm1(x / a) : x)
 PRECISE(cos, cos(x))
 PRECISE(cosh, cosh(x))
 PRECISE(elu, x < 0 ? a * expm1(x) : x)
-FAST(erf, erff(x), erf(x))
-FAST(exp, expf(x), exp(x))
+FAST(erf, het__erf_f32(x), erf(x))
+FAST(exp, het__exp_f32(x), exp(x))
 FAST(floor, floorf(x), floor(x))
-FAST(gelu, 0.5f * x * (1 + erff(x * (float)ROOT_HALF)), 0.5 * x * (1 + erf(x * ROOT_HALF)))
-FAST(gelu_tanh, 0.5f * x * (1 + tanhf(0.79788456f * (x + 0.044715f * x * x * x))),
-     het__gelu_tanh(x))
+FAST(gelu, 0.5f * x * (1 + het__erf_f32(x * (float)ROOT_HALF)),
+     0.5 * x * (1 + erf(x * ROOT_HALF)))
+FAST(gelu_tanh, het__gelu_tanh_f32(x), het__gelu_tanh(x))
 EITHER(hard_sigmoid, a * x + b < 0 ? 0 : a * x + b > 1 ? 1 : a * x + b)
-FAST(hard_swish, x * (x < -3 ? 0 : x > 3 ? 1 : x / 6 + 0.5f),
-     x * (x < -3 ? 0 : x > 3 ? 1 : x / 6 + 0.5))
-EITHER(leaky_relu, x < 0 ? a * x : x)
+EITHER(hard_swish, x / 6 * (x + 3 < 0 ? 0 : x + 3 > 6 ? 6 : x + 3))
+EITHER(leaky_relu, (x < 0 ? 0 : x) + a * (x < 0 ? x : 0))
 FAST(log, logf(x), log(x))
-PRECISE(mish, x * tanh((x > 0 ? x : 0) + log1p(exp(-fabs(x)))))
+FAST(mish, het__mish_f32(x), x * tanh((x > 0 ? x : 0) + log1p(exp(-fabs(x)))))
 EITHER(neg, -x)
 EITHER(reciprocal, 1 / x)
 EITHER(relu, x < 0 ? 0 : x)
 FAST(round, rintf(x), rint(x))
 PRECISE(selu, x > 0 ? b * x : b * a * expm1(x))
 EITHER(shrink, x < -a ? x + b : x > a ? x - b : 0)
-FAST(sigmoid, 1 / (1 + expf(-x)), 1 / (1 + exp(-x)))
+FAST(sigmoid, het__sigmoid_f32(x), 1 / (1 + exp(-x)))
 EITHER(sign, x > 0 ? 1 : x < 0 ? -1 : x)
 PRECISE(sin, sin(x))
 PRECISE(sinh, sinh(x))
 PRECISE(softplus, (x > 0 ? x : 0) + log1p(exp(-fabs(x))))
 FAST(softsign, x / (1 + fabsf(x)), x / (1 + fabs(x)))
 FAST(sqrt, sqrtf(x), sqrt(x))
-FAST(swish, x / (1 + expf(-a * x)), x / (1 + exp(-a * x)))
+FAST(swish, x * het__sigmoid_f32(a * x), x / (1 + exp(-a * x)))
 PRECISE(tan, tan(x))
-FAST(tanh, tanhf(x), tanh(x))
+FAST(tanh, het__tanh_f32(x), tanh(x))
 EITHER(thresholded_relu, x > a ? x : 0)
 
 /* Wraps around like the type does when it is stored. */

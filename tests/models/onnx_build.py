@@ -79,8 +79,8 @@ def main():
     os.makedirs(args.folder, exist_ok=True)
     for name in onnx_nets.NETWORKS if 'all' in args.names else args.names:
         try:
-            graph = build(name, onnx_weights.RandomWeights(args.seed), args.size, args.classes, args.int8,
-                          decomposed=args.decomposed, keep_dropout=args.keep_dropout)
+            graph = build(name, onnx_weights.RandomWeights(args.seed), args.size, args.classes,
+                          args.int8, decomposed=args.decomposed, keep_dropout=args.keep_dropout)
         except onnx_quantised.Unsupported as error:
             print(f'{name}: {error} in 8 bits is not made here')
             continue

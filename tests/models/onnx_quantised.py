@@ -95,7 +95,8 @@ class QuantisedGraph(og.Graph):
         rounded = self.round(x)
         weights = self._weights(x, path, None, shape, gain / math.sqrt(shape[1]))
         return self.op('Gemm', path, [rounded, *weights], (x.shape[0], features),
-                       og.Value('', (), 0.0, og.variance(x) * gain * gain), alpha=1.0, beta=1.0, transB=1)
+                       og.Value('', (), 0.0, og.variance(x) * gain * gain), alpha=1.0, beta=1.0,
+                       transB=1)
 
     def add(self, x, y, path):
         return super().add(self.round(x), self.round(y), path)
@@ -110,7 +111,10 @@ class QuantisedGraph(og.Graph):
         return super().global_pool(self.round(x), path)
 
     def output(self, x, name):
-        super().output(self.round(x), name)
+        if self.quantise:
+            super().output(self.round(x), name)
+        else:    # measured under the name that it has in the middle of the network
+            self.outputs.append((x.name, ow.FLOAT, x.shape))
 
     def layer_norm(self, x, path, epsilon=1e-6):
         raise Unsupported('layer normalisation')

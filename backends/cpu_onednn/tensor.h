@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Steps of tensor operations. */
+#ifndef HET_CPU_TENSOR_H
+#define HET_CPU_TENSOR_H
+
+#include "backends/cpu_onednn/cpu.h"
+
+/* Any tensor operation: by a kernel of this backend, or by the plain one. */
+het_status het__cpu_build_tensor(het__cpu_build *build, const het__node *node);
+
+#endif /* HET_CPU_TENSOR_H */

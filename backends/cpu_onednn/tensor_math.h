@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Loops over F32 tensors, for one instruction-set level. */
+#ifndef HET_CPU_TENSOR_MATH_H
+#define HET_CPU_TENSOR_MATH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Columns of a packed panel are a multiple of this at every level. */
+#define HET__PANEL_MAX 64
+/* Rows of b that a panel holds; a product adds the stretches in order. */
+#define HET__PANEL_DEPTH 256
+
+typedef enum het__binary {
+    HET__BINARY_ADD,
+    HET__BINARY_SUB,
+    HET__BINARY_MUL,
+    HET__BINARY_DIV,
+    HET__BINARY_MAX,
+    HET__BINARY_MIN,
+    HET__BINARY_COUNT
+} het__binary;
+
+typedef struct het__tensor_math {
+    const char *level; /* name of the het__cpu_level that may use it */
+    int32_t panel;     /* columns of a panel */
+    /* out[i] = a[i or 0] op b[i or 0]: a_one, b_one say that there is one element for all. */
+    void (*binary)(het__binary op, const float *a, bool a_one, const float *b, bool b_one,
+                   float *out, int64_t count);
+    /* Columns [0, columns) of depth rows of b side by side, zeros behind them: element (k, n) lies
+     * at b[k * k_step + n * n_step]. */
+    void (*pack)(const float *b, int64_t k_step, int64_t n_step, int64_t depth, int64_t columns,
+                 float *packed);
+    /* out[m][n] = (more ? out[m][n] : 0) + sum over depth of a[m][k] packed[k][n]. */
+    void (*product)(const float *a, int64_t a_stride, const float *packed, int64_t depth,
+                    int64_t rows, int64_t columns, bool more, float *out, int64_t out_stride);
+} het__tensor_math;
+
+/* Of the level of that name. */
+const het__tensor_math *het__tensor_math_for(const char *level);
+
+#endif /* HET_CPU_TENSOR_MATH_H */
