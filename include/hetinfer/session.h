@@ -159,7 +159,7 @@ HET_API HET_NODISCARD het_status het_session_step(het_session *session, uint64_t
  *
  * Nothing is copied: the bytes are read in each het_session_run() until another tensor is bound.
  * Extents may differ from one binding to the next where the model leaves them open; each new
- * combination is compiled at its first run, and the last eight are kept.
+ * combination is compiled at its first run, and the last four are kept.
  *
  * @param session  Session of a graph model.
  * @param name     Name of the input.

@@ -12,6 +12,9 @@
 #include "lib/api/handles.h"
 #include "lib/base/error.h"
 
+/* The table of operations leaves it out. */
+#define OWN_DOMAIN "ai.onnx:"
+
 /* A node's operation; with data, one of its inputs that is a weight. */
 typedef struct mention {
     const char *operation;
@@ -31,6 +34,8 @@ static mention mention_of(const het__node *node, const void *data, size_t order)
     const char *type = node->attrs.tensor.type;
     if (!unknown)
         type = het__tensor_op_of(node->op)->info.name;
+    else if (type && strncmp(type, OWN_DOMAIN, strlen(OWN_DOMAIN)) == 0)
+        type += strlen(OWN_DOMAIN);
     return (mention){ type ? type : "unknown", data, order, unknown };
 }
 

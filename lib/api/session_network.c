@@ -12,8 +12,9 @@
 #include "lib/base/error.h"
 #include "lib/base/options.h"
 
-/* Combinations of extents that stay compiled; session.h promises as many. */
-#define FORMS_MAX 8
+/* Combinations of extents that stay compiled, each with re-laid weights of its own; session.h says
+ * so. */
+#define FORMS_MAX 4
 
 het_status het__need_language(const het_session *session, const char *function, het_error *err)
 {

@@ -25,6 +25,7 @@
 #define CASES_MAX 4000
 #define ROWS_MAX 600
 #define PATH_BYTES 700
+#define LONG_PATH_BYTES (PATH_BYTES + 64) /* a file in a folder */
 #define INPUTS_MAX 64
 #define SETS_MAX 16
 #define SHARE_WANTED 0.97
@@ -151,7 +152,7 @@ static bool run_session(const running *r)
 
 static bool read_inputs(running *r, const char *folder)
 {
-    char path[PATH_BYTES];
+    char path[LONG_PATH_BYTES];
     const size_t count = het_model_input_count(r->model);
     if (count > INPUTS_MAX)
         return fail("%zu inputs", count);
@@ -165,7 +166,7 @@ static bool read_inputs(running *r, const char *folder)
 
 static bool check_outputs(const running *r, const char *folder)
 {
-    char path[PATH_BYTES];
+    char path[LONG_PATH_BYTES];
     for (size_t i = 0; i < het_model_output_count(r->model); i++) {
         het__tensor want = { 0 };
         snprintf(path, sizeof path, "%s/output_%zu.pb", folder, i);
@@ -188,7 +189,7 @@ static bool run_sets(running *r, const char *folder)
 {
     bool passed = true;
     for (int set = 0; passed && set < SETS_MAX; set++) {
-        char path[PATH_BYTES];
+        char path[LONG_PATH_BYTES];
         snprintf(path, sizeof path, "%s/test_data_set_%d", folder, set);
         DIR *there = opendir(path);
         if (!there)
@@ -356,7 +357,7 @@ static size_t list_folder(const char *path, char **names)
 static void run_section(size_t section, const char *wanted)
 {
     static char *names[CASES_MAX];
-    char folder[PATH_BYTES], path[PATH_BYTES + 16];
+    char folder[PATH_BYTES], path[LONG_PATH_BYTES];
     snprintf(folder, sizeof folder, "%s/%s", root, sections[section]);
     const size_t n = list_folder(folder, names);
     for (size_t i = 0; i < n; i++) {

@@ -182,8 +182,10 @@ static void wrong_contents(void)
 {
     const int64_t i[] = { 5, -6, 7 };
     check_refused(ow_bare_tensor("x", OW_FLOAT, "3"), HET_E_FORMAT, "not as many numbers");
-    check_refused(ow_tensor("x", OW_FLOAT, "3", i, 11), HET_E_FORMAT, "11 bytes of contents, not 12");
-    check_refused(ow_tensor("x", OW_FLOAT, "3", i, 13), HET_E_FORMAT, "13 bytes of contents, not 12");
+    check_refused(ow_tensor("x", OW_FLOAT, "3", i, 11), HET_E_FORMAT,
+                  "11 bytes of contents, not 12");
+    check_refused(ow_tensor("x", OW_FLOAT, "3", i, 13), HET_E_FORMAT,
+                  "13 bytes of contents, not 12");
     check_refused(packed_varints(ow_bare_tensor("x", OW_INT64, "2"), OW_T_INT64S, i, 3),
                   HET_E_FORMAT, "not as many numbers");
     /* Numbers of another field are none of this type. */
