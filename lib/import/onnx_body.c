@@ -156,6 +156,7 @@ het_status het__onnx_lookup(het__onnx_reader *r, het__onnx_frame *frame, const c
 
 /* ---- ends of a graph ---- */
 
+/* Extents that the file leaves open become symbols. HET_E_UNSUPPORTED: there is no symbol left. */
 static het_status find_extents(het__onnx_reader *r, het__graph *g, const het__onnx_io *io,
                                het__extent *extent)
 {
@@ -170,14 +171,30 @@ static het_status find_extents(het__onnx_reader *r, het__graph *g, const het__on
         if (g->failed || !symbol)
             return het__onnx_nomem(r);
         if (n == HET__SYM_MAX)
-            return het__fail(r->err, HET_E_UNSUPPORTED, "input %s: more than %d extents are open",
+            return het__fail(r->err, HET_E_UNSUPPORTED, "%s: more than %d extents are open",
                              io->name, HET__SYM_MAX - HET__SYM_COUNT);
         extent[i] = (het__extent){ 1, n };
     }
     return HET_OK;
 }
 
-/* Inputs that have no weight as their value. Those of a body take the shape of what comes. */
+/* In bodies: what the file says, which need not be true. It counts where nothing else is known, as
+ * for the outputs of a loop that does not run. */
+static het_status declare(het__onnx_reader *r, het__graph *g, const het__onnx_io *io,
+                          uint32_t value)
+{
+    het__extent extent[HET_RANK_MAX];
+    het__value *v = &g->values[value];
+    const het_status s = find_extents(r, g, io, extent);
+    v->dtype = io->dtype;
+    if (s != HET_OK || io->rank == HET__RANK_UNKNOWN)
+        return s == HET_E_UNSUPPORTED ? HET_OK : s;
+    v->rank = io->rank;
+    memcpy(v->extent, extent, io->rank * sizeof extent[0]);
+    return HET_OK;
+}
+
+/* Inputs that have no weight as their value. */
 static het_status build_inputs(het__onnx_reader *r, het__onnx_frame *frame,
                                const het__onnx_part *part)
 {
@@ -186,23 +203,24 @@ static het_status build_inputs(het__onnx_reader *r, het__onnx_frame *frame,
     het_status s = het__onnx_spend(r, part->input_count);
     for (uint32_t i = 0; s == HET_OK && i < part->input_count; i++) {
         const het__onnx_io *io = &part->inputs[i];
-        uint32_t rank = io->rank;
         if (het__names_find(&frame->bound, io->name, strlen(io->name)))
             continue;
-        if (frame->around)
-            rank = HET__RANK_UNKNOWN;
-        else if (io->odd || io->dtype == HET_DTYPE_NONE)
+        if (!frame->around && (io->odd || io->dtype == HET_DTYPE_NONE))
             return het__fail(r->err, io->odd ? HET_E_UNSUPPORTED : HET_E_FORMAT, "input %s is %s",
                              io->name, io->odd ? io->odd : "of no type");
-        else
+        if (!frame->around)
             s = find_extents(r, g, io, extent);
         if (s != HET_OK)
             return s;
+        const uint32_t rank = frame->around ? HET__RANK_UNKNOWN : io->rank;
         const uint32_t v = het__graph_value(g, "", HET__VALUE_INPUT, io->dtype, rank, extent);
         if (v == HET__NO_VALUE)
             return het__onnx_nomem(r);
         g->values[v].name = io->name;
-        s = het__onnx_bind(r, frame, io->name, v);
+        if (frame->around)
+            s = declare(r, g, io, v);
+        if (s == HET_OK)
+            s = het__onnx_bind(r, frame, io->name, v);
     }
     return s;
 }
@@ -240,6 +258,8 @@ static het_status build_outputs(het__onnx_reader *r, het__onnx_frame *frame,
         het__graph_output(g, v, name);
         if (g->failed)
             return het__onnx_nomem(r);
+        if (frame->around)
+            s = declare(r, g, &part->outputs[i], v);
     }
     return s;
 }

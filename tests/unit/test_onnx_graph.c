@@ -483,7 +483,7 @@ static ow nested_graph(void)
     ow_value(&loop, OW_INPUT, "go", OW_BOOL, "");
     ow_value(&loop, OW_INPUT, "v", OW_FLOAT, "1,1,1");
     ow_value(&loop, OW_OUTPUT, "go", 0, NULL);
-    ow_value(&loop, OW_OUTPUT, "v2", 0, NULL);
+    ow_value(&loop, OW_OUTPUT, "v2", OW_DOUBLE, "2,n");
     ow_value(&loop, OW_OUTPUT, "a", 0, NULL);
     ow_add_node(&loop, "Sum", "v,a,b,w,k", "v2");
     ow_value(&outer, OW_OUTPUT, "last", 0, NULL);
@@ -515,7 +515,11 @@ static void nested_bodies(void)
     CHECK_STR(inputs_of(l), "i,go,v,a,b");
     CHECK_INT(attr_of(t, 1, "body", HET__ATTR_GRAPH)->count, 2);
     CHECK_INT(l->values[1].dtype, HET_DTYPE_BOOL);
-    CHECK_INT(l->values[2].rank, HET__RANK_UNKNOWN);
+    CHECK_INT(l->values[2].rank, 3); /* as declared, though a loop may change it */
+    CHECK_INT(l->values[3].rank, HET__RANK_UNKNOWN);
+    CHECK_INT(l->values[l->outputs[1]].dtype, HET_DTYPE_F64);
+    CHECK_INT(l->values[l->outputs[1]].extent[0].count, 2);
+    CHECK_STR(l->symbol_names[l->values[l->outputs[1]].extent[1].symbol], "n");
     close_model(&o);
 }
 
