@@ -12,7 +12,7 @@
 #define HET__EVAL_OUTPUTS_MAX 64
 
 #define HET__TENSOR_OPS(X) \
-    /* one operand, element by element: shape_elementwise.c, plain/unary.c */ \
+    /* one operand, element by element: shape_elementwise.c, plain/unary.c, cast.c, random.c */ \
     X(ABS, "Abs", 1, 1, 1, same, elements, "elements", unary) \
     X(ACOS, "Acos", 1, 1, 1, same, elements, "elements", unary) \
     X(ACOSH, "Acosh", 1, 1, 1, same, elements, "elements", unary) \
@@ -96,7 +96,7 @@
     X(SUM, "Sum", 1, HET__MANY, 1, broadcast, elements, "elements", variadic) \
     X(MEAN, "Mean", 1, HET__MANY, 1, broadcast, elements, "elements", variadic) \
     X(WHERE, "Where", 3, 3, 1, where, elements, "elements", where) \
-    /* quantised: shape_elementwise.c, plain/quantize.c */ \
+    /* quantised: shape_quantize.c, plain/quantize.c */ \
     X(QUANTIZE_LINEAR, "QuantizeLinear", 2, 3, 1, quantize, elements, "elements", quantize) \
     X(DEQUANTIZE_LINEAR, "DequantizeLinear", 2, 3, 1, dequantize, elements, "elements", \
       dequantize) \

@@ -38,7 +38,8 @@ typedef struct bench {
     het__node node;
     het__attr_list attrs;
     het__tensor inputs[INPUTS_MAX], outputs[OUTPUTS_MAX];
-    char *blocks[INPUTS_MAX]; /* what inputs lie in, at odd addresses */
+    char *blocks[INPUTS_MAX]; /* what inputs lie in */
+    bool aligned;             /* else at odd addresses */
     het__eval e;
 } bench;
 
@@ -64,8 +65,8 @@ static void start(bench *b, const char *op, int32_t opset, const het__attr *attr
 static void take(bench *b, uint32_t i)
 {
     const int64_t bytes = het__tensor_bytes(&b->inputs[i]);
-    b->blocks[i] = malloc((size_t)bytes + 1);
-    b->inputs[i].data = b->blocks[i] + 1;
+    b->blocks[i] = malloc((size_t)bytes + !b->aligned);
+    b->inputs[i].data = b->blocks[i] + !b->aligned;
     memset(b->inputs[i].data, 0, (size_t)bytes);
 }
 
@@ -144,18 +145,20 @@ static void compare(const char *op, size_t at, const het__tensor *got, const vec
 
 static void vectors(void)
 {
-    for (size_t c = 0; c < sizeof vector_cases / sizeof vector_cases[0]; c++) {
-        const vector_case *v = &vector_cases[c];
+    const size_t count = sizeof vector_cases / sizeof vector_cases[0];
+    for (size_t c = 0; c < 2 * count; c++) {
+        const vector_case *v = &vector_cases[c / 2];
         bench b;
         start(&b, v->op, v->opset, v->attrs, v->attr_count, v->input_count, v->output_count);
+        b.aligned = c % 2;
         for (uint32_t i = 0; i < v->input_count; i++)
             give(&b, i, &v->inputs[i]);
         const het_status s = run(&b);
         CHECK_INT(s, HET_OK);
         if (s != HET_OK)
-            TEST_FAIL("case %zu: %s", c, b.err.message);
+            TEST_FAIL("case %zu: %s", c / 2, b.err.message);
         for (uint32_t o = 0; s == HET_OK && o < v->output_count; o++)
-            compare(v->op, c, &b.outputs[o], &v->outputs[o], v->tolerance);
+            compare(v->op, c / 2, &b.outputs[o], &v->outputs[o], v->tolerance);
         finish(&b);
     }
 }
@@ -180,6 +183,7 @@ static void long_runs(void)
         for (size_t pair = 0; pair < 8; pair++) {
             bench b;
             start(&b, "Add", 14, NULL, 0, 2, 1);
+            b.aligned = pair % 2;
             for (uint32_t i = 0; i < 2; i++) {
                 const size_t s = pair / 4 == i ? 0 : pair % 4;
                 b.inputs[i] = (het__tensor){ .dtype = types[type], .rank = shapes[s].rank };
@@ -232,6 +236,7 @@ static void integer_ends(void)
         uint32_t fmod;
     } cases[] = {
         { "Div", HET_DTYPE_I64, LEAST_64, ALL_64, LEAST_64, 0 },
+        { "Div", HET_DTYPE_I64, 7, ALL_64, (uint64_t)-7, 0 },
         { "Div", HET_DTYPE_I32, (uint64_t)INT32_MIN, ALL_64, (uint64_t)INT32_MIN, 0 },
         { "Div", HET_DTYPE_I8, (uint64_t)-128, ALL_64, (uint64_t)-128, 0 },
         { "Div", HET_DTYPE_U64, ALL_64, 2, INT64_MAX, 0 },
