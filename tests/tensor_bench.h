@@ -9,7 +9,7 @@
 #include "lib/plain/plain.h"
 #include "test.h"
 
-#define BENCH_MAX 160
+#define BENCH_MAX 512
 #define OPSET 20
 #define E(...) ((const int64_t[]){ __VA_ARGS__ })
 #define IN(...) ((const uint32_t[]){ __VA_ARGS__ })
