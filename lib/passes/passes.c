@@ -318,7 +318,8 @@ het_status het__passes_run(het__graph *graph, const het__pass_options *options,
                            het__pass_report *report, het_error *err)
 {
     het__pass_report local = { { 0 }, graph->node_count, 0 };
-    het__rewriter r = { .graph = graph, .block = options->block, .err = err };
+    het_error failure = HET_ERROR_INIT;
+    het__rewriter r = { .graph = graph, .block = options->block, .err = &failure };
     r.uses_capacity = graph->value_count ? graph->value_count : 1;
     r.uses = het__alloc_zero(graph->arena.mem, r.uses_capacity, sizeof *r.uses);
     if (!r.uses)
@@ -333,7 +334,11 @@ het_status het__passes_run(het__graph *graph, const het__pass_options *options,
     local.nodes_after = graph->node_count;
     if (report)
         *report = local;
+    if (r.failed && !failure.status)
+        het__fail_nomem(&failure, "the passes");
+    if (r.failed && err)
+        *err = failure;
     if (r.failed)
-        return err && err->status ? (het_status)err->status : HET_E_NOMEM;
+        return (het_status)failure.status;
     return het__graph_check(graph, err);
 }
