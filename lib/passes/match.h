@@ -24,9 +24,10 @@ bool het__match_scalar(const het__rewriter *r, uint32_t value, het__op op, uint3
 /* Through nodes that only change the floating type. */
 uint32_t het__match_behind_casts(const het__rewriter *r, uint32_t value);
 
-/* Readers of `from` read `to` instead, which means the same: counted, unless nobody reads
- * `from`, or an output of the graph would have to be made by no node, or by that of another output. What made `from` goes, with
- * whatever nobody else reads, so that counts of readers stay those of living nodes. */
+/* Readers of `from` read `to` instead, which means the same: counted, unless nobody reads `from`,
+ * or an output of the graph would have to be made by no node, or by that of another output. What
+ * made `from` goes, with whatever nobody else reads, so that counts of readers stay those of living
+ * nodes. */
 bool het__match_replace(het__rewriter *r, uint32_t from, uint32_t to);
 
 /* Attributes of a tensor operation in the arena. */

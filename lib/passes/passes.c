@@ -10,6 +10,7 @@
 
 /* Projections that one linear may hold (the shape rule's limit). */
 #define PROJECTIONS_MAX 8
+#define ROUNDS_MAX 16
 
 /* Leaves the counts of uses alone: the node's inputs go on being read by what replaces it. */
 static void kill_node(het__rewriter *r, het__node *node)
@@ -288,6 +289,31 @@ const char *het__pass_name(het__pass pass)
     return (uint32_t)pass < HET__PASS_COUNT ? passes[pass].name : "unknown";
 }
 
+/* Rewrites that one pass made. */
+static uint32_t run_pass(het__rewriter *r, uint32_t pass, uint32_t mask, het__pass_report *report)
+{
+    if (!(mask >> pass & 1) || r->failed)
+        return 0;
+    het__graph_use_counts(r->graph, r->uses);
+    r->rewrites = 0;
+    passes[pass].run(r);
+    het__rw_settle(r);
+    report->rewrites[pass] += r->rewrites;
+    return r->rewrites;
+}
+
+/* Passes that prepare work for each other, until none finds any; the bound only keeps a defect of
+ * one of them from running for ever. */
+static void run_together(het__rewriter *r, uint32_t mask, het__pass_report *report)
+{
+    uint32_t found = 1;
+    for (uint32_t round = 0; found && round < ROUNDS_MAX; round++) {
+        found = 0;
+        for (uint32_t p = HET__PASS_TIDY; p <= HET__PASS_SIBLINGS; p++)
+            found += run_pass(r, p, mask, report);
+    }
+}
+
 het_status het__passes_run(het__graph *graph, const het__pass_options *options,
                            het__pass_report *report, het_error *err)
 {
@@ -299,13 +325,10 @@ het_status het__passes_run(het__graph *graph, const het__pass_options *options,
     if (!r.uses)
         return het__fail_nomem(err, "the passes");
     for (uint32_t p = 0; p < HET__PASS_COUNT && !r.failed; p++) {
-        if (!(options->mask >> p & 1))
-            continue;
-        het__graph_use_counts(graph, r.uses);
-        r.rewrites = 0;
-        passes[p].run(&r);
-        het__rw_settle(&r);
-        local.rewrites[p] = r.rewrites;
+        if (p == HET__PASS_TIDY)
+            run_together(&r, options->mask, &local);
+        else if (p < HET__PASS_TIDY || p > HET__PASS_SIBLINGS)
+            run_pass(&r, p, options->mask, &local);
     }
     het__free(graph->arena.mem, r.uses);
     local.nodes_after = graph->node_count;

@@ -15,6 +15,8 @@ void het__pass_layout(het__rewriter *r);
 
 /* Of tensor operations, on which the others build. tensor_tidy.c */
 void het__pass_tidy(het__rewriter *r);        /* what changes nothing, and what is there twice */
+/* The part of it that other passes need when they made views: whether there was something to do. */
+bool het__tidy_views(het__rewriter *r);
 void het__pass_transposes(het__rewriter *r);  /* tensor_transpose.c: merged, moved on, cancelled */
 void het__pass_activations(het__rewriter *r); /* tensor_activation.c: spelled out in small steps */
 void het__pass_norms(het__rewriter *r);       /* tensor_norm.c: likewise */

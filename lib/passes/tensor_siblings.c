@@ -3,7 +3,7 @@
  * side, and a split of the result: query, key and value of attention, say. The sum with a bias
  * behind a MatMul comes along.
  *
- * Not where an activation follows, which a device does within the product but not behind a split. */
+ * Not where an activation follows: a device does it within the product, but not behind a split. */
 #include <string.h>
 
 #include "lib/passes/match.h"

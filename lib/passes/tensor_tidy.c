@@ -132,6 +132,17 @@ static bool merge_views(het__rewriter *r, const het__node *node)
     return !r->failed && het__match_replace(r, node->outputs[0], made);
 }
 
+bool het__tidy_views(het__rewriter *r)
+{
+    const uint32_t before = r->rewrites;
+    for (uint32_t n = 0; n < r->graph->node_count && !r->failed; n++) {
+        const het__node node = r->graph->nodes[n];
+        if (het__op_is_view(node.op) && !remove_node(r, &node))
+            merge_views(r, &node);
+    }
+    return r->rewrites != before;
+}
+
 /* ---- twice ---- */
 
 /* Gives the same each time: no chance, and no bodies, which are not compared. */

@@ -250,6 +250,8 @@ void het__pass_transposes(het__rewriter *r)
             else if (node.op != HET__OP_NONE)
                 push(r, &node);
         }
+        if (r->rewrites != before)
+            het__tidy_views(r);
         het__rw_settle(r);
     } while (r->rewrites != before && !r->failed);
 }

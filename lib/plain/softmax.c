@@ -25,7 +25,7 @@ static void strip_max(const strip *s, double *top)
     }
 }
 
-/* Exponentials are kept in the output until their sum is known, where its type has room for them. */
+/* Exponentials are kept in the output until their sum is known, if its type has room for them. */
 static void strip_softmax(const strip *s, bool logarithm)
 {
     double x[HET__BLOCK], top[HET__BLOCK], sum[HET__BLOCK];

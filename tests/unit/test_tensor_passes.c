@@ -567,6 +567,7 @@ static void nothing_is_dropped(void)
     y = OP(&b, "Reshape", y, bench_list(&b, 4, E(0, 3, -1, 5)));
     y = OP(&b, "Slice", y, bench_list(&b, 1, E(0)), bench_list(&b, 1, E(9)),
            bench_list(&b, 1, E(2)));
+    bench_int(&b, "axis", 0);
     y = OP(&b, "Concat", y);
     bench_int(&b, "to", 1);
     y = OP(&b, "Cast", y);
@@ -622,8 +623,9 @@ static void twins_become_one(void)
     const uint32_t x = bench_input(&b, 2, E(4, 6));
     uint32_t made[4];
     for (int i = 0; i < 4; i++) { /* lists of equal contents, then another attribute */
+        const uint32_t e = OP(&b, "Exp", x);
         bench_int(&b, "keepdims", i < 3);
-        made[i] = OP(&b, "ReduceMean", OP(&b, "Exp", x), bench_list(&b, 1, E(1)));
+        made[i] = OP(&b, "ReduceMean", e, bench_list(&b, 1, E(1)));
     }
     bench_output(&b, OP(&b, "Add", made[0], made[1]));
     bench_output(&b, made[2]);
