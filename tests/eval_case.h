@@ -9,7 +9,7 @@
 #include "lib/plain/plain.h"
 #include "test.h"
 
-#define CASE_MAX 8
+#define CASE_MAX 12
 
 static struct eval_case {
     het__mem mem;

@@ -104,25 +104,25 @@ static inline void ow_add(ow *o, uint32_t field, ow part)
     free(part.data);
 }
 
-/* One name of a list with commas after the other; false at the end. *list is NULL behind the last. */
-static inline int ow_next_name(const char **list, char name[128])
+/* One name of a list with commas after the other; NULL at the end, and *list is NULL behind the
+ * last. */
+static inline const char *ow_next_name(const char **list, size_t *bytes)
 {
-    if (!*list)
-        return 0;
-    const size_t n = strcspn(*list, ",");
-    memcpy(name, *list, n);
-    name[n] = '\0';
-    *list = (*list)[n] ? *list + n + 1 : NULL;
-    return 1;
+    const char *name = *list;
+    if (name) {
+        *bytes = strcspn(name, ",");
+        *list = name[*bytes] ? name + *bytes + 1 : NULL;
+    }
+    return name;
 }
 
 /* "": none. */
 static inline void ow_names(ow *o, uint32_t field, const char *list)
 {
-    char name[128];
     const char *rest = list[0] ? list : NULL;
-    while (ow_next_name(&rest, name))
-        ow_text(o, field, name);
+    size_t bytes = 0;
+    for (const char *name; (name = ow_next_name(&rest, &bytes)) != NULL;)
+        ow_bytes(o, field, name, bytes);
 }
 
 /* ---- tensors and types ---- */
@@ -131,9 +131,9 @@ static inline void ow_names(ow *o, uint32_t field, const char *list)
 static inline ow ow_bare_tensor(const char *name, int type, const char *extents)
 {
     ow t = { NULL, 0, 0 };
-    char extent[128];
     const char *rest = extents[0] ? extents : NULL;
-    while (ow_next_name(&rest, extent))
+    size_t bytes = 0;
+    for (const char *extent; (extent = ow_next_name(&rest, &bytes)) != NULL;)
         ow_int(&t, OW_T_DIMS, strtoll(extent, NULL, 10));
     ow_int(&t, OW_T_TYPE, type);
     if (name)
@@ -160,14 +160,14 @@ static inline ow ow_entry(const char *key, const char *value)
 static inline ow ow_shape(const char *extents)
 {
     ow s = { NULL, 0, 0 };
-    char extent[128];
     const char *rest = extents[0] ? extents : NULL;
-    while (ow_next_name(&rest, extent)) {
+    size_t bytes = 0;
+    for (const char *extent; (extent = ow_next_name(&rest, &bytes)) != NULL;) {
         ow d = { NULL, 0, 0 };
         if ((extent[0] >= '0' && extent[0] <= '9') || extent[0] == '-')
             ow_int(&d, 1, strtoll(extent, NULL, 10));
-        else if (strcmp(extent, "?") != 0)
-            ow_text(&d, 2, extent);
+        else if (extent[0] != '?')
+            ow_bytes(&d, 2, extent, bytes);
         ow_add(&s, 1, d);
     }
     return s;

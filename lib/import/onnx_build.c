@@ -17,8 +17,8 @@ het_status het__onnx_bind(het__onnx_reader *r, het__onnx_frame *frame, const cha
     return het__names_add(&frame->bound, name, bytes, value) ? HET_OK : het__onnx_nomem(r);
 }
 
-/* The name with the calls that led to it; NULL: out of memory. */
-static const char *full_name(het__onnx_reader *r, const het__onnx_frame *frame, const char *name)
+const char *het__onnx_full_name(het__onnx_reader *r, const het__onnx_frame *frame,
+                                const char *name)
 {
     if (!frame->prefix[0] || strlen(frame->prefix) + strlen(name) + 1 > FULL_NAME_MAX)
         return name;
@@ -32,7 +32,7 @@ uint32_t het__onnx_build_const(het__onnx_reader *r, het__onnx_frame *frame, cons
 {
     het__graph *g = frame->graph;
     const uint32_t v = het__graph_const(g, "", t->dtype, t->rank, t->extent, t->data);
-    const char *full = full_name(r, frame, name);
+    const char *full = het__onnx_full_name(r, frame, name);
     if (!full)
         g->failed = true;
     else if (v != HET__NO_VALUE)
@@ -187,7 +187,7 @@ static het_status add_node(het__onnx_reader *r, het__onnx_frame *frame, const he
     het__graph *g = frame->graph;
     const uint32_t first = het__graph_tensor_node(g, op, "", inputs, input_count,
                                                   node->output_count, attrs);
-    const char *name = full_name(r, frame, node->name);
+    const char *name = het__onnx_full_name(r, frame, node->name);
     if (first == HET__NO_VALUE || !name)
         return het__onnx_nomem(r);
     g->nodes[g->node_count - 1].name = name;
@@ -196,7 +196,7 @@ static het_status add_node(het__onnx_reader *r, het__onnx_frame *frame, const he
         g->values[first + o].name = name;
         if (!node->outputs[o][0])
             continue;
-        const char *full = full_name(r, frame, node->outputs[o]);
+        const char *full = het__onnx_full_name(r, frame, node->outputs[o]);
         if (full)
             g->values[first + o].name = full;
         s = full ? het__onnx_bind(r, frame, node->outputs[o], first + o) : het__onnx_nomem(r);

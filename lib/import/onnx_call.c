@@ -20,9 +20,12 @@ static het_status bind_inputs(het__onnx_reader *r, het__onnx_frame *inner,
     return s;
 }
 
+/* Values from first on are those of the call. */
 static het_status bind_outputs(het__onnx_reader *r, het__onnx_frame *frame, het__onnx_frame *inner,
-                               const het__onnx_node *node, const het__onnx_part *part)
+                               const het__onnx_node *node, const het__onnx_part *part,
+                               uint32_t first)
 {
+    het__graph *g = frame->graph;
     het_status s = HET_OK;
     if (node->output_count > part->output_count)
         return het__fail(r->err, HET_E_FORMAT, "node %s: function %s has %u outputs, not %u",
@@ -35,6 +38,12 @@ static het_status bind_outputs(het__onnx_reader *r, het__onnx_frame *frame, het_
         if (s == HET_OK)
             s = het__onnx_bind(r, frame, node->outputs[o],
                                v == HET__NO_VALUE ? HET__ONNX_ABSENT : v);
+        if (s != HET_OK || v == HET__NO_VALUE || v < first)
+            continue; /* what was there before the call keeps its name */
+        const char *name = het__onnx_full_name(r, frame, node->outputs[o]);
+        if (!name)
+            return het__onnx_nomem(r);
+        g->values[v].name = name;
     }
     return s;
 }
@@ -50,6 +59,7 @@ het_status het__onnx_build_call(het__onnx_reader *r, het__onnx_frame *frame,
 {
     const het__onnx_call call = { function, attrs };
     const het__onnx_part *part = &function->part;
+    const uint32_t first = frame->graph->value_count;
     het__onnx_frame inner;
     if (function->open)
         return het__fail(r->err, HET_E_FORMAT, "node %s: function %s calls itself", node->name,
@@ -68,7 +78,7 @@ het_status het__onnx_build_call(het__onnx_reader *r, het__onnx_frame *frame,
     if (s == HET_OK)
         s = het__onnx_build_nodes(r, &inner, part);
     if (s == HET_OK)
-        s = bind_outputs(r, frame, &inner, node, part);
+        s = bind_outputs(r, frame, &inner, node, part, first);
     r->depth--;
     function->open = false;
     het__onnx_frame_finish(r, &inner);

@@ -209,6 +209,9 @@ het_status het__onnx_bind(het__onnx_reader *r, het__onnx_frame *frame, const cha
 /* The value of a name, taken from around if need be; HET__NO_VALUE if it is absent. */
 het_status het__onnx_lookup(het__onnx_reader *r, het__onnx_frame *frame, const char *name,
                             const char *user, uint32_t *value);
+/* The name with the calls that led to it; NULL: out of memory. */
+const char *het__onnx_full_name(het__onnx_reader *r, const het__onnx_frame *frame,
+                                const char *name);
 /* What is built costs about as much as it stands in the file, but for functions and captures: those
  * are bounded by this. */
 het_status het__onnx_spend(het__onnx_reader *r, uint64_t pieces);

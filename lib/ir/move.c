@@ -43,7 +43,7 @@ size_t het__element_bytes(het_dtype dtype)
     return het__dtype(dtype)->block_bytes;
 }
 
-bool het__span(const het__tensor *t, uint32_t first, uint32_t last, int64_t *n)
+bool het__span_checked(const het__tensor *t, uint32_t first, uint32_t last, int64_t *n)
 {
     int64_t product = 1;
     for (uint32_t i = first; i < last; i++)
@@ -253,13 +253,13 @@ static het_status pad_extent(const het__eval *e, const het__tensor *x, uint32_t 
     const int64_t before = pad->before[i], after = pad->after[i];
     int64_t kept, extent;
     if (__builtin_add_overflow(x->extent[i], before < 0 ? before : 0, &kept) ||
-        __builtin_add_overflow(kept, after < 0 ? after : 0, &kept) || kept < 0)
-        return het__eval_refuse(e, "more is cut from axis %u than it has", i);
-    if (__builtin_add_overflow(kept, before > 0 ? before : 0, &extent) ||
+        __builtin_add_overflow(kept, after < 0 ? after : 0, &kept) ||
+        __builtin_add_overflow(kept, before > 0 ? before : 0, &extent) ||
         __builtin_add_overflow(extent, after > 0 ? after : 0, &extent))
         return het__eval_refuse(e, "axis %u becomes too long", i);
-    if (pad->mode != HET__PAD_CONSTANT && kept == 0 && extent > 0)
-        return het__eval_refuse(e, "axis %u has nothing to repeat", i);
+    if (extent < 0 || (pad->mode != HET__PAD_CONSTANT && kept < (extent > 0)))
+        return het__eval_refuse(e, "more is cut from axis %u than it has", i);
+    pad->kept[i] = kept > 0 ? kept : 0;
     pad->extent[i] = extent;
     return HET_OK;
 }

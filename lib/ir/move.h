@@ -30,7 +30,7 @@ size_t het__element_bytes(het_dtype dtype);
 
 /* Product of the extents from first to last - 1; false on overflow, which a zero elsewhere in the
  * shape allows. */
-bool het__span(const het__tensor *t, uint32_t first, uint32_t last, int64_t *n);
+bool het__span_checked(const het__tensor *t, uint32_t first, uint32_t last, int64_t *n);
 
 /* Integers and floats of 16 bits and more as a number; NaN for other types. */
 double het__number(const het__tensor *t, int64_t i);
@@ -69,6 +69,7 @@ typedef struct het__pad {
     int mode;
     int64_t before[HET_RANK_MAX]; /* negative: elements cut off */
     int64_t after[HET_RANK_MAX];
+    int64_t kept[HET_RANK_MAX];   /* elements of the input that stay */
     int64_t extent[HET_RANK_MAX]; /* of the output */
 } het__pad;
 

@@ -26,7 +26,7 @@ static het_status number_list(const het__eval *e, uint32_t i, const het__tensor 
     *t = het__eval_input(e, i);
     if (!*t)
         return HET_OK;
-    if ((*t)->rank > 1 || !het__span(*t, 0, (*t)->rank, &n))
+    if ((*t)->rank > 1 || !het__span_checked(*t, 0, (*t)->rank, &n))
         return het__eval_refuse(e, "input %u is not a list of numbers", i);
     if (n == 0)
         *t = NULL;
@@ -106,14 +106,13 @@ static het_status scale_axis(const het__eval *e, const het__tensor *x, uint32_t 
         return het__eval_refuse(e, "scale %g on axis %u", scale, axis);
     r->scale[axis] = scale;
     r->length[axis] = scale * (double)x->extent[axis];
-    const bool crops = r->transform == HET__RESIZE_TF_CROP;
-    /* In floats, as everyone computes it: 0.7 times 10 is 7, although 0.7F is less than 0.7. */
-    const float part = crops ? (float)(r->to[axis] - r->from[axis]) : 1.0F;
-    const float length = floorf((float)x->extent[axis] * part * (float)scale);
+    /* In floats, as everyone computes it: 0.7 times 10 is 7, although 0.7F is less than 0.7. That
+     * the region shortens the output is written in the operation's text and done by nobody. */
+    const float length = floorf((float)x->extent[axis] * (float)scale);
     if (!(length >= 0) || (double)length > LENGTH_MAX)
         return het__eval_refuse(e, "axis %u would have %g elements", axis, (double)length);
-    r->extent[axis] = scale == 1 && part == 1.0F ? x->extent[axis] : (int64_t)length;
-    if (crops)
+    r->extent[axis] = scale == 1 ? x->extent[axis] : (int64_t)length;
+    if (r->transform == HET__RESIZE_TF_CROP)
         r->length[axis] = (double)r->extent[axis];
     return HET_OK;
 }

@@ -184,7 +184,7 @@ het_status het__shape_compress(het__eval *e)
     if (s != HET_OK)
         return s;
     if (condition->rank != 1 || condition->dtype != HET_DTYPE_BOOL ||
-        !het__span(x, 0, x->rank, &extent))
+        !het__span_checked(x, 0, x->rank, &extent))
         return het__eval_refuse(e, "the condition is not a list of booleans");
     if (!condition->data)
         return het__unknown_extents(e, x->dtype);
@@ -209,7 +209,7 @@ het_status het__shape_non_zero(het__eval *e)
         return s;
     if (!x->data)
         return het__unknown_extents(e, HET_DTYPE_I64);
-    if (!het__span(x, 0, x->rank, &n))
+    if (!het__span_checked(x, 0, x->rank, &n))
         n = 0; /* an extent is zero, else there would be no data */
     int64_t extent[] = { x->rank, 0 };
     for (int64_t i = 0; i < n; i++)
@@ -265,7 +265,7 @@ static het_status check_number(const het__eval *e, uint32_t i, het_dtype dtype)
 {
     const het__tensor *t = het__eval_input(e, i);
     int64_t n;
-    if (t && (t->dtype != dtype || t->rank > 1 || !het__span(t, 0, t->rank, &n) || n != 1))
+    if (t && (t->dtype != dtype || t->rank > 1 || !het__span_checked(t, 0, t->rank, &n) || n != 1))
         return het__eval_refuse(e, "input %u is not one %s", i, het_dtype_name(dtype));
     return HET_OK;
 }

@@ -52,7 +52,7 @@ het_status het__shape_constant_of_shape(het__eval *e)
         return het__eval_refuse(e, "there is no shape");
     int64_t n = 1;
     if (value && (!value->u.tensor->data || het__tensor_bytes(value->u.tensor) <= 0 ||
-                  !het__span(value->u.tensor, 0, value->u.tensor->rank, &n) || n != 1))
+                  !het__span_checked(value->u.tensor, 0, value->u.tensor->rank, &n) || n != 1))
         return het__eval_refuse(e, "the value is not one element");
     const het_dtype dtype = value ? value->u.tensor->dtype : HET_DTYPE_F32;
     if (!shape.known)
@@ -116,7 +116,7 @@ het_status het__shape_range(het__eval *e)
         if (s != HET_OK)
             return s;
         if (!is_range_type(t[i]->dtype) || t[i]->dtype != t[0]->dtype || t[i]->rank > 1 ||
-            !het__span(t[i], 0, t[i]->rank, &n) || n != 1)
+            !het__span_checked(t[i], 0, t[i]->rank, &n) || n != 1)
             return het__eval_refuse(e, "input %u is not one number of the same type", i);
         known = known && t[i]->data;
     }
@@ -148,8 +148,8 @@ het_status het__shape_one_hot(het__eval *e)
         s = het__axis_of(e, "axis", -1, indices->rank + 1, &axis);
     if (s != HET_OK)
         return s;
-    if (depth->rank > 1 || !het__span(depth, 0, depth->rank, &n) || n != 1 || values->rank != 1 ||
-        values->extent[0] != 2 || indices->rank == HET_RANK_MAX)
+    if (depth->rank > 1 || !het__span_checked(depth, 0, depth->rank, &n) || n != 1 ||
+        values->rank != 1 || values->extent[0] != 2 || indices->rank == HET_RANK_MAX)
         return het__eval_refuse(e, "depth is not one number, or the values are not two");
     if (!depth->data)
         return het__unknown_extents(e, values->dtype);

@@ -13,7 +13,7 @@ static het_status infer_extent(const het__eval *e, const het__tensor *x, uint32_
                                int64_t *extent, int64_t unknown)
 {
     int64_t have, product = 1;
-    if (!het__span(x, 0, x->rank, &have))
+    if (!het__span_checked(x, 0, x->rank, &have))
         return het__eval_refuse(e, "the input has an impossible size");
     for (uint32_t i = 0; i < rank; i++)
         if (i != unknown && !het__mul_i64(product, extent[i], &product))
@@ -70,8 +70,8 @@ het_status het__shape_flatten(het__eval *e)
     if (axis < 0 || axis > (int64_t)x->rank)
         return het__eval_refuse(e, "axis is outside of rank %u", x->rank);
     int64_t extent[2];
-    if (!het__span(x, 0, (uint32_t)axis, &extent[0]) ||
-        !het__span(x, (uint32_t)axis, x->rank, &extent[1]))
+    if (!het__span_checked(x, 0, (uint32_t)axis, &extent[0]) ||
+        !het__span_checked(x, (uint32_t)axis, x->rank, &extent[1]))
         return het__eval_refuse(e, "the input has an impossible size");
     return het__eval_shape(e, 0, x->dtype, 2, extent);
 }

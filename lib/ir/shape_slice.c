@@ -68,7 +68,7 @@ static het_status check_fill(const het__eval *e, const het__tensor *x)
     int64_t n;
     if (!value)
         return HET_OK;
-    if (value->dtype != x->dtype || !het__span(value, 0, value->rank, &n) || n != 1)
+    if (value->dtype != x->dtype || !het__span_checked(value, 0, value->rank, &n) || n != 1)
         return het__eval_refuse(e, "the value is not one element of the input's type");
     return HET_OK;
 }

@@ -45,7 +45,8 @@ static double reflect(double x, double low, double high)
     return low + (way > range ? 2 * range - way : way);
 }
 
-/* Where a normalised coordinate lies on an axis, brought inside as the padding says. */
+/* Where a normalised coordinate lies on an axis, brought inside as the padding says; cubic at a
+ * border keeps it, and brings only the elements that take part inside. */
 static double place_of(const sampler *s, double n, int64_t extent)
 {
     const double length = (double)extent;
@@ -57,7 +58,7 @@ static double place_of(const sampler *s, double n, int64_t extent)
     const double low = s->corners ? 0 : -0.5, high = length - 1 - low;
     if (x >= low && x <= high)
         return x;
-    if (s->padding == BORDER)
+    if (s->padding == BORDER && s->taps != 4)
         return x < 0 ? 0 : length - 1;
     return s->padding == REFLECTION ? reflect(x, low, high) : x;
 }

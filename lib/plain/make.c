@@ -13,7 +13,7 @@ het_status het__plain_shape(het__eval *e)
     uint32_t first;
     if (e->node->op == HET__OP_T_SIZE) {
         int64_t n;
-        if (!het__span(x, 0, x->rank, &n))
+        if (!het__span_checked(x, 0, x->rank, &n))
             return het__eval_refuse(e, "the input has an impossible size");
         het__put_i64(HET_DTYPE_I64, out->data, 0, n);
         return HET_OK;

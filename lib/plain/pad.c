@@ -17,13 +17,12 @@ typedef struct padding {
     size_t element;
     char value[8];      /* one element */
     int64_t from[HET_RANK_MAX], to[HET_RANK_MAX]; /* bytes of one step */
-    int64_t kept[HET_RANK_MAX];                   /* what stays of the input */
 } padding;
 
 /* Element of the input's axis that stands at place o of the output's; -1: the value. */
 static int64_t source_of(const padding *p, uint32_t axis, int64_t o)
 {
-    const int64_t before = p->pad.before[axis], kept = p->kept[axis];
+    const int64_t before = p->pad.before[axis], kept = p->pad.kept[axis];
     const int64_t start = before < 0 ? -before : 0;
     int64_t at = o - (before > 0 ? before : 0);
     if (at >= 0 && at < kept)
@@ -62,7 +61,7 @@ static void pad_units(const padding *p, char *to, const char *from, int64_t firs
 
 static void pad_last(const padding *p, char *to, const char *from)
 {
-    const int64_t before = p->pad.before[p->last], kept = p->kept[p->last];
+    const int64_t before = p->pad.before[p->last], kept = p->pad.kept[p->last];
     const int64_t left = before > 0 ? before : 0;
     pad_units(p, to, from, 0, left);
     if (kept)
@@ -104,7 +103,6 @@ static het_status find_steps(const het__eval *e, padding *p)
         const int64_t before = p->pad.before[i], after = p->pad.after[i];
         if (p->pad.extent[i] != e->outputs[0].extent[i])
             return het__eval_refuse(e, "the pads have changed");
-        p->kept[i] = p->x->extent[i] + (before < 0 ? before : 0) + (after < 0 ? after : 0);
         if (p->unit == 0 && (i == 0 || before || after)) {
             p->last = i;
             p->unit = from;

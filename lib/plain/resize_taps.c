@@ -35,6 +35,13 @@ static double coordinate(const het__resize *r, uint32_t axis, int64_t in, int64_
     }
 }
 
+/* Behind the first or last element, by more than the floats of a region can miss it. */
+static bool is_outside(double x, double in)
+{
+    const double close = in * 0x1p-23;
+    return !(x >= -close && x <= in - 1 + close);
+}
+
 static int64_t pick(const het__resize *r, uint32_t axis, double place)
 {
     const double x = (double)(float)place;
@@ -118,7 +125,7 @@ het_status het__taps_of(het__eval *e, const het__resize *r, uint32_t axis, int64
     *taps = (het__taps){ in, out, width, index, nearest ? NULL : weight, outside };
     for (int64_t o = 0; o < out; o++) {
         double x = coordinate(r, axis, in, o);
-        outside[o] = r->transform == HET__RESIZE_TF_CROP && !(x >= 0 && x <= (double)(in - 1));
+        outside[o] = r->transform == HET__RESIZE_TF_CROP && is_outside(x, (double)in);
         x = x > FAR ? FAR : x > -FAR ? x : -FAR;
         if (nearest) {
             const int64_t at = pick(r, axis, x);

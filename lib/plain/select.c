@@ -149,7 +149,7 @@ het_status het__plain_top_k(het__eval *e)
 /* Slices of the input along an axis: [outer, count, inner]. */
 typedef struct slices {
     const het__tensor *x;
-    int64_t outer, count, inner;
+    int64_t outer, count, inner; /* outer and inner 0: no elements, all slices are the same */
     uint64_t *key;  /* [count][outer * inner] */
     int64_t *order; /* slices in rising order */
     int64_t *spare;
@@ -244,7 +244,7 @@ het_status het__plain_unique(het__eval *e)
     const het_status status = has_axis ? het__axis_of(e, "axis", 0, x->rank, &axis) : HET_OK;
     if (status != HET_OK)
         return status;
-    slices s = { .x = x };
+    slices s = { .x = x, .count = has_axis ? x->extent[axis] : 0 };
     if (het__tensor_bytes(x) > 0) {
         s.outer = has_axis ? het__tensor_span(x, 0, axis) : 1;
         s.count = has_axis ? x->extent[axis] : het__tensor_elements(x);

@@ -182,8 +182,10 @@ static void wrong_contents(void)
 {
     const int64_t i[] = { 5, -6, 7 };
     check_refused(ow_bare_tensor("x", OW_FLOAT, "3"), HET_E_FORMAT, "not as many numbers");
-    check_refused(ow_tensor("x", OW_FLOAT, "3", i, 11), HET_E_FORMAT, "11 bytes of contents, not 12");
-    check_refused(ow_tensor("x", OW_FLOAT, "3", i, 13), HET_E_FORMAT, "13 bytes of contents, not 12");
+    check_refused(ow_tensor("x", OW_FLOAT, "3", i, 11), HET_E_FORMAT,
+                  "11 bytes of contents, not 12");
+    check_refused(ow_tensor("x", OW_FLOAT, "3", i, 13), HET_E_FORMAT,
+                  "13 bytes of contents, not 12");
     check_refused(packed_varints(ow_bare_tensor("x", OW_INT64, "2"), OW_T_INT64S, i, 3),
                   HET_E_FORMAT, "not as many numbers");
     /* Numbers of another field are none of this type. */
@@ -206,7 +208,7 @@ static void impossible_extents(void)
                   "impossible size");
     check_refused(ow_tensor("x", OW_UINT2, "9223372036854775807", "", 0), HET_E_FORMAT,
                   "bytes of contents");
-    check_refused(ow_tensor("x", OW_FLOAT, "1,1,1,1,1,1,1,1,1", "", 4), HET_E_UNSUPPORTED,
+    check_refused(ow_tensor("x", OW_FLOAT, "1,1,1,1,1,1,1,1,1", "abcd", 4), HET_E_UNSUPPORTED,
                   "more than 8 extents");
 }
 

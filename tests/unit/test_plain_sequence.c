@@ -204,7 +204,7 @@ static void attention_extremes(void)
     CHECK_INT(case_run(), HET_OK);
     case_begin("Attention", 23); /* no batch: nothing may be multiplied out */
     for (int i = 0; i < 3; i++)
-        case_input(F32, 4, E(0, 1, HUGE_, HUGE_), V(0));
+        case_input(F32, 4, E(0, 1, HUGE_, 4), V(0));
     CHECK_INT(case_run(), HET_OK);
     case_begin("Attention", 23); /* no keys: zeros */
     case_input(F32, 4, E(1, 1, 1, 2), V(1, 1));
