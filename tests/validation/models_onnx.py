@@ -27,6 +27,9 @@ except ImportError:
     onnxruntime = None
 
 FLOAT_TOLERANCE = 1e-4    # of the output's range
+# What counts as equal anyway: ONNX Runtime's sigmoid gives multiples of about 2^-24 near zero, which
+# is much beside an output that never leaves it.
+FLOAT_FLOOR = 2.0 ** -22
 EQUAL_SHARE = 0.999       # of integers
 TYPES = {'F32': 'float32', 'F16': 'float16', 'F64': 'float64', 'I8': 'int8', 'I16': 'int16',
          'I32': 'int32', 'I64': 'int64', 'U8': 'uint8', 'U16': 'uint16', 'U32': 'uint32',
@@ -89,7 +92,7 @@ def compare(name, got, want, integer):
         return text
     extent = float(want.max()) - float(want.min())
     share = float(differ.max()) / (extent if extent > 0 else 1.0)
-    if not share <= FLOAT_TOLERANCE:
+    if not (share <= FLOAT_TOLERANCE or differ.max() <= FLOAT_FLOOR):
         raise Failure(f'{name}: off by {share:.2e} of its range {extent:.4g}')
     return f'{share:.1e} of the range'
 
@@ -144,13 +147,61 @@ def random_inputs(description, stem, seed):
     return inputs
 
 
+def fields(message):
+    """[(number, start, end, start of the content)] of a protobuf message"""
+    at, found = 0, []
+
+    def varint():
+        nonlocal at
+        value = shift = 0
+        while True:
+            byte = message[at]
+            at, value, shift = at + 1, value | (byte & 0x7f) << shift, shift + 7
+            if byte < 0x80:
+                return value
+
+    while at < len(message):
+        start = at
+        key = varint()
+        size = {0: varint, 1: lambda: 8, 2: varint, 5: lambda: 4}[key & 7]()
+        content = at
+        at += 0 if key & 7 == 0 else size
+        found.append((key >> 3, start, at, content))
+    return found
+
+
+def encode(value):
+    return (bytes([value & 0x7f | 0x80]) + encode(value >> 7)) if value > 0x7f else bytes([value])
+
+
+def without_shapes(model):
+    """The file without what it says of values inside (some say what is not so)."""
+    out = b''
+    for number, start, end, content in fields(model):
+        if number == 7:
+            graph = model[content:end]
+            kept = b''.join(graph[s:e] for n, s, e, _ in fields(graph) if n != 13)
+            out += bytes([7 << 3 | 2]) + encode(len(kept)) + kept
+        else:
+            out += model[start:end]
+    return out
+
+
+def open_runtime(model):
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 2
+    options.log_severity_level = 4
+    providers = ['CPUExecutionProvider']
+    try:
+        return onnxruntime.InferenceSession(str(model), options, providers)
+    except Exception:    # its classes have no common public one
+        return onnxruntime.InferenceSession(without_shapes(model.read_bytes()), options, providers)
+
+
 def check_runtime(command, model, seed):
     stem = model.stem
     inputs = random_inputs(command.inspect(model), stem, seed)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 2
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(str(model), options, ['CPUExecutionProvider'])
+    session = open_runtime(model)
     names = [o.name for o in session.get_outputs()]
     want = dict(zip(names, session.run(names, inputs)))
     got = command.execute(model, inputs)
