@@ -202,10 +202,149 @@ def cache_seeds():
     }
 
 
+# ---- ONNX: messages of fields, each its number, wire type and value ----
+
+def number(x):
+    x &= 2**64 - 1
+    out = bytearray()
+    while x > 127:
+        out.append(x & 127 | 128)
+        x >>= 7
+    return bytes(out + bytes([x]))
+
+
+def field(n, *values):
+    """One field for each value: an integer, a float, or text, bytes and messages."""
+    out = b""
+    for v in values:
+        if isinstance(v, int):
+            out += number(n << 3) + number(v)
+        elif isinstance(v, float):
+            out += number(n << 3 | 5) + struct.pack("<f", v)
+        else:
+            b = v.encode() if isinstance(v, str) else v
+            out += number(n << 3 | 2) + number(len(b)) + b
+    return out
+
+
+def onnx_tensor(name, kind, extents, raw=None, rest=b""):
+    return (field(1, *extents) + field(2, kind) + field(8, name)
+            + (b"" if raw is None else field(9, raw)) + rest)
+
+
+def onnx_value(name, kind=1, extents=None):
+    shape = b"" if extents is None else field(2, b"".join(
+        field(1, field(1, e) if isinstance(e, int) else field(2, e)) for e in extents))
+    return field(1, name) + (field(2, field(1, field(1, kind) + shape)) if kind else b"")
+
+
+def onnx_node(op, inputs, outputs, *attrs, domain=""):
+    return (field(1, *inputs) + field(2, *outputs) + field(4, op) + field(5, *attrs)
+            + (field(7, domain) if domain else b""))
+
+
+def onnx_attr(name, kind, n, *values):
+    return field(1, name) + field(20, kind) + field(n, *values)
+
+
+def onnx_graph(nodes, weights=(), inputs=(), outputs=()):
+    return (field(1, *nodes) + field(2, "g") + field(5, *weights) + field(11, *inputs)
+            + field(12, *outputs))
+
+
+def onnx_model(graph, *rest, ir=9, opset=17):
+    return field(1, ir) + field(7, graph) + field(8, field(2, opset)) + b"".join(rest)
+
+
+def onnx_function(name, inputs, outputs, *nodes, rest=b""):
+    return field(25, field(1, name) + field(4, *inputs) + field(5, *outputs) + field(7, *nodes)
+                 + field(10, "f") + rest)
+
+
+def onnx_simple(*nodes, weights=(), inputs=(), outputs=("y",), model=b""):
+    return onnx_model(onnx_graph(nodes, weights,
+                                 (onnx_value("x", 1, ["n", 3]), onnx_value("c", 9, [])) + inputs,
+                                 [onnx_value(o, 0) for o in outputs]), model)
+
+
+def onnx_seeds():
+    relu = onnx_node("Relu", ["x"], ["y"])
+    f32 = struct.pack("<3f", 1, 2, 3)
+    branch = onnx_graph([onnx_node("Sum", ["x", "w", "k"], ["t"])], (), (), [onnx_value("t", 0)])
+    other = onnx_graph([], [onnx_tensor("v", 7, [2], struct.pack("<2q", 1, 2))], (),
+                       [onnx_value("v", 0)])
+    loop = onnx_graph([onnx_node("Add", ["v", "x"], ["v2"])], (),
+                      (onnx_value("i", 7, []), onnx_value("go", 9), onnx_value("v")),
+                      (onnx_value("go", 0), onnx_value("v2", 0), onnx_value("v2", 0)))
+    k = onnx_node("Constant", [], ["k"], onnx_attr("value_floats", 6, 7, 1.0, 2.0))
+    both = onnx_node("If", ["c"], ["y"], onnx_attr("then_branch", 5, 6, branch),
+                     onnx_attr("else_branch", 5, 6, other))
+    inner = onnx_graph([onnx_node("Loop", ["", "c", "x"], ["a", "b"],
+                                  onnx_attr("body", 5, 6, loop))], (), (), [onnx_value("b", 0)])
+    w = onnx_tensor("w", 1, [3], f32)
+    small = [onnx_tensor("t%d" % i, kind, [3], raw) for i, (kind, raw) in enumerate([
+        (2, b"abc"), (9, b"\0\1\2"), (10, b"abcdef"), (21, b"ab"), (22, b"ab"), (23, b"ab"),
+        (25, b"a"), (26, b"a"), (16, b"abcdef"), (17, b"abc")])]
+    typed = [onnx_tensor("n0", 1, [2], rest=field(4, struct.pack("<2f", 1, 2))),
+             onnx_tensor("n1", 1, [2], rest=field(4, 1.0, 2.0)),
+             onnx_tensor("n2", 7, [2], rest=field(7, b"\1\2")),
+             onnx_tensor("n3", 6, [2], rest=field(5, 1, -1)),
+             onnx_tensor("n4", 22, [3], rest=field(5, b"\x21\3")),
+             onnx_tensor("n5", 12, [1], rest=field(11, 5))]
+    outside = onnx_tensor("w", 1, [3], rest=field(14, 1) + field(13, field(1, "location")
+                                                                 + field(2, "w.bin")))
+    scale = onnx_function("Scale", ["p", "q"], ["r"], onnx_node(
+        "Elu", ["p"], ["e"], field(1, "alpha") + field(20, 1) + field(21, "by")),
+        onnx_node("Max", ["e", "q"], ["r"]), rest=field(11, onnx_attr("by", 1, 2, 3.0)))
+    twice = onnx_function("Twice", ["p"], ["q"], onnx_node("Scale", ["p"], ["i"], domain="f"),
+                          onnx_node("Scale", ["i", "p"], ["q"], domain="f"))
+    calls = [onnx_node("Twice", ["x"], ["a"], domain="f"),
+             onnx_node("Scale", ["a"], ["y"], onnx_attr("by", 1, 2, 2.0), domain="f")]
+    chain = b"".join(onnx_function("F%d" % i, ["p"], ["q"], *[
+        onnx_node("F%d" % (i + 1), [a], [b], domain="f") for a, b in ("pi", "iq")])
+        for i in range(20))
+    return {
+        "valid_relu": onnx_simple(relu),
+        "valid_about": onnx_simple(relu, model=field(2, "p") + field(3, "1") + field(5, 2)
+                                   + field(6, "d") + field(14, field(1, "k") + field(2, "v"))),
+        "valid_types": onnx_simple(relu, weights=small),
+        "valid_numbers": onnx_simple(relu, weights=typed),
+        "valid_identity": onnx_simple(relu, weights=[w], outputs=("y", "x", "w", "y")),
+        "valid_if": onnx_simple(k, both, weights=[w]),
+        "valid_nested": onnx_simple(onnx_node("If", ["c"], ["y"],
+                                              onnx_attr("then_branch", 5, 6, inner))),
+        "valid_functions": onnx_simple(*calls, model=scale + twice),
+        "valid_unsorted": onnx_simple(onnx_node("Neg", ["b"], ["y"]),
+                                      onnx_node("Abs", ["x"], ["b"])),
+        "valid_unknown": onnx_simple(onnx_node(
+            "Thing", ["x", "", "c"], ["", "y"], onnx_attr("s", 3, 4, "t"),
+            onnx_attr("ss", 8, 9, "a", "b"), onnx_attr("is", 7, 8, 1, -1),
+            onnx_attr("t", 4, 5, w), onnx_attr("i", 2, 3, 5), field(1, "g") + field(2, 1.0),
+            onnx_attr("odd", 13, 14, b""), domain="own")),
+        "broken_cycle": onnx_simple(onnx_node("Add", ["x", "z"], ["y"]),
+                                    onnx_node("Neg", ["y"], ["z"])),
+        "broken_undefined": onnx_simple(onnx_node("Neg", ["z"], ["y"])),
+        "broken_twice": onnx_simple(relu, relu),
+        "broken_arity": onnx_simple(onnx_node("Relu", ["x", "c"], ["y"])),
+        "broken_version": onnx_model(onnx_graph([relu]), opset=28),
+        "broken_ir": onnx_model(onnx_graph([relu]), ir=99),
+        "broken_outside": onnx_simple(relu, weights=[outside]),
+        "broken_contents": onnx_simple(relu, weights=[onnx_tensor("w", 1, [4], f32)]),
+        "broken_extents": onnx_simple(relu, weights=[onnx_tensor("w", 1, [-1, 2**62], f32)]),
+        "broken_sequence": onnx_simple(relu, inputs=(field(1, "s") + field(2, field(4, b"")),)),
+        "broken_recursion": onnx_simple(
+            onnx_node("R", ["x"], ["y"], domain="f"),
+            model=onnx_function("R", ["p"], ["q"], onnx_node("R", ["p"], ["q"], domain="f"))),
+        "broken_explosion": onnx_simple(onnx_node("F0", ["x"], ["y"], domain="f"), model=chain),
+        "broken_end": onnx_simple(relu)[:-1],
+        "tensor": onnx_tensor("w", 1, [3], f32),
+    }
+
+
 def main():
     root = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else
                         pathlib.Path(__file__).parent / "corpora")
-    for target, seeds in {"cache": cache_seeds(), "gguf": gguf_seeds(),
+    for target, seeds in {"cache": cache_seeds(), "gguf": gguf_seeds(), "onnx": onnx_seeds(),
                           "tokenizer": tokenizer_seeds()}.items():
         folder = root / target
         folder.mkdir(parents=True, exist_ok=True)

@@ -104,7 +104,8 @@ static inline void ow_add(ow *o, uint32_t field, ow part)
     free(part.data);
 }
 
-/* One name of a list with commas after the other; NULL at the end. *list is NULL behind the last. */
+/* One name of a list with commas after the other; NULL at the end, and *list is NULL behind the
+ * last. */
 static inline const char *ow_next_name(const char **list, size_t *bytes)
 {
     const char *name = *list;

@@ -6,6 +6,9 @@
 
 #include "lib/import/onnx_parts.h"
 
+/* What an empty graph takes, in pieces; see het__onnx_spend(). */
+#define BODY_PIECES 128
+
 void het__onnx_frame_init(const het__onnx_reader *r, het__onnx_frame *frame, het__graph *graph)
 {
     memset(frame, 0, sizeof *frame);
@@ -258,6 +261,10 @@ het_status het__onnx_build_body(het__onnx_reader *r, het__onnx_frame *around,
                                 const het__onnx_part *part, het__onnx_captures *captures,
                                 het__graph **graph, uint32_t *taken)
 {
+    /* A graph without anything in it takes memory all the same. */
+    const het_status spent = het__onnx_spend(r, BODY_PIECES);
+    if (spent != HET_OK)
+        return spent;
     het__onnx *m = r->model;
     void *list = m->bodies;
     het__graph *g = het__arena_alloc(r->keep, sizeof *g);

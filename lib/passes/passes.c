@@ -270,6 +270,13 @@ static const struct {
     [HET__PASS_GATED] = { "gated", pass_gated },
     [HET__PASS_ROPE] = { "rope", pass_rope },
     [HET__PASS_RESIDUAL] = { "residual", pass_residual },
+    [HET__PASS_TIDY] = { "tidy", het__pass_tidy },
+    [HET__PASS_ACTIVATIONS] = { "activations", het__pass_activations },
+    [HET__PASS_NORMS] = { "norms", het__pass_norms },
+    [HET__PASS_ATTENTION] = { "attention", het__pass_attention },
+    [HET__PASS_TRANSPOSES] = { "transposes", het__pass_transposes },
+    [HET__PASS_FOLD] = { "fold", het__pass_fold },
+    [HET__PASS_SIBLINGS] = { "siblings", het__pass_siblings },
     [HET__PASS_WINDOWS] = { "windows", het__pass_windows },
     [HET__PASS_PRODUCTS] = { "products", het__pass_products },
     [HET__PASS_EPILOGUE] = { "epilogue", het__pass_epilogue },
@@ -285,7 +292,8 @@ het_status het__passes_run(het__graph *graph, const het__pass_options *options,
                            het__pass_report *report, het_error *err)
 {
     het__pass_report local = { { 0 }, graph->node_count, 0 };
-    het__rewriter r = { .graph = graph, .block = options->block, .err = err };
+    het_error failure = HET_ERROR_INIT;
+    het__rewriter r = { .graph = graph, .block = options->block, .err = &failure };
     r.uses_capacity = graph->value_count ? graph->value_count : 1;
     r.uses = het__alloc_zero(graph->arena.mem, r.uses_capacity, sizeof *r.uses);
     if (!r.uses)
@@ -303,7 +311,11 @@ het_status het__passes_run(het__graph *graph, const het__pass_options *options,
     local.nodes_after = graph->node_count;
     if (report)
         *report = local;
+    if (r.failed && !failure.status)
+        het__fail_nomem(&failure, "the passes");
+    if (r.failed && err)
+        *err = failure;
     if (r.failed)
-        return err && err->status ? (het_status)err->status : HET_E_NOMEM;
+        return (het_status)failure.status;
     return het__graph_check(graph, err);
 }

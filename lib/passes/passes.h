@@ -14,6 +14,13 @@ typedef enum het__pass {
     HET__PASS_ROPE,         /* rotation (and head norms) of q and k move into attention */
     HET__PASS_RESIDUAL,     /* the sum behind a linear becomes its residual */
     /* of tensor operations, on graphs whose extents are all known */
+    HET__PASS_TIDY,         /* what changes nothing goes, and what is computed twice */
+    HET__PASS_ACTIVATIONS,  /* spelled out in small steps: Swish, Gelu, Mish, … */
+    HET__PASS_NORMS,        /* likewise layer and RMS norms */
+    HET__PASS_ATTENTION,    /* likewise attention */
+    HET__PASS_TRANSPOSES,   /* merged, moved on, cancelled */
+    HET__PASS_FOLD,         /* norms, scales and pads into weights of convolutions */
+    HET__PASS_SIBLINGS,     /* products of one input with several weights become one */
     HET__PASS_WINDOWS,      /* Conv and pools take the forms that devices fuse */
     HET__PASS_PRODUCTS,     /* MatMul and Gemm likewise */
     HET__PASS_EPILOGUE,     /* sums, scales and activations behind these move into them */

@@ -165,6 +165,19 @@ void het__rw_kill(het__rewriter *r, het__node *node)
 
 /* ---- constants ---- */
 
+uint32_t het__rw_constant(het__rewriter *r, const char *name, het_dtype dtype, uint32_t rank,
+                          const int64_t *extent, const void *data)
+{
+    if (r->failed)
+        return HET__NO_VALUE;
+    const uint32_t v = het__graph_const(r->graph, name, dtype, rank, extent, data);
+    if (v == HET__NO_VALUE || !grow_uses(r)) {
+        nomem(r);
+        return HET__NO_VALUE;
+    }
+    return v;
+}
+
 uint32_t het__rw_floats(het__rewriter *r, const char *name, uint32_t rank, const int64_t *extent,
                         float **data)
 {
@@ -176,12 +189,7 @@ uint32_t het__rw_floats(het__rewriter *r, const char *name, uint32_t rank, const
         nomem(r);
         return HET__NO_VALUE;
     }
-    const uint32_t v = het__graph_const(r->graph, name, HET_DTYPE_F32, rank, extent, *data);
-    if (v == HET__NO_VALUE || !grow_uses(r)) {
-        nomem(r);
-        return HET__NO_VALUE;
-    }
-    return v;
+    return het__rw_constant(r, name, HET_DTYPE_F32, rank, extent, *data);
 }
 
 float *het__rw_copy_floats(het__rewriter *r, uint32_t value, int64_t *count)
@@ -219,9 +227,9 @@ bool het__rw_scalar(const het__rewriter *r, uint32_t value, double *x)
 const het__attr *het__rw_attrs(het__rewriter *r, const het__attr *items, uint32_t count)
 {
     het__attr *copy = het__arena_alloc(&r->graph->arena, (count ? count : 1) * sizeof *copy);
-    if (copy)
+    if (copy && count)
         memcpy(copy, items, count * sizeof *copy);
-    else
+    else if (!copy)
         nomem(r);
     return copy;
 }
@@ -233,12 +241,8 @@ uint32_t het__rw_reshape(het__rewriter *r, const char *name, uint32_t value, uin
     if (r->failed)
         return HET__NO_VALUE;
     const het__value *v = &r->graph->values[value];
-    if (v->kind == HET__VALUE_CONST) {
-        const uint32_t view = het__graph_const(r->graph, v->name, v->dtype, rank, extent, v->data);
-        if (view == HET__NO_VALUE || !grow_uses(r))
-            nomem(r);
-        return r->failed ? HET__NO_VALUE : view;
-    }
+    if (v->kind == HET__VALUE_CONST)
+        return het__rw_constant(r, v->name, v->dtype, rank, extent, v->data);
     int64_t *wanted = het__arena_alloc(&r->graph->arena, (rank ? rank : 1) * sizeof *wanted);
     if (!wanted) {
         nomem(r);
@@ -246,11 +250,7 @@ uint32_t het__rw_reshape(het__rewriter *r, const char *name, uint32_t value, uin
     }
     memcpy(wanted, extent, rank * sizeof *wanted);
     const int64_t length = rank;
-    const uint32_t shape = het__graph_const(r->graph, name, HET_DTYPE_I64, 1, &length, wanted);
-    if (shape == HET__NO_VALUE || !grow_uses(r)) {
-        nomem(r);
-        return HET__NO_VALUE;
-    }
+    const uint32_t shape = het__rw_constant(r, name, HET_DTYPE_I64, 1, &length, wanted);
     const uint32_t in[2] = { value, shape };
     const het__attrs attrs = { .tensor = { &allow_zero, 1, 14, NULL } };
     return het__rw_node(r, HET__OP_T_RESHAPE, name, in, 2, 1, &attrs);

@@ -51,6 +51,9 @@ const uint32_t *het__rw_keep_ids(het__rewriter *r, const uint32_t *ids, uint32_t
 /* A new F32 constant whose zeroed elements *data points to. */
 uint32_t het__rw_floats(het__rewriter *r, const char *name, uint32_t rank, const int64_t *extent,
                         float **data);
+/* The same of any type with data that lives as long as the graph. */
+uint32_t het__rw_constant(het__rewriter *r, const char *name, het_dtype dtype, uint32_t rank,
+                          const int64_t *extent, const void *data);
 /* Elements of an F32 constant in memory of the arena, to be changed at will; NULL if the value is
  * something else (or memory ran out: failed). */
 float *het__rw_copy_floats(het__rewriter *r, uint32_t value, int64_t *count);

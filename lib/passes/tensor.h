@@ -13,4 +13,13 @@ void het__pass_epilogue(het__rewriter *r); /* sums, scales and activations behin
 /* layout.c: blocks of r->block channels; 0: nothing changes */
 void het__pass_layout(het__rewriter *r);
 
+/* Of tensor operations, on which the others build. tensor_tidy.c */
+void het__pass_tidy(het__rewriter *r);        /* what changes nothing, and what is there twice */
+void het__pass_transposes(het__rewriter *r);  /* tensor_transpose.c: merged, moved on, cancelled */
+void het__pass_activations(het__rewriter *r); /* tensor_activation.c: spelled out in small steps */
+void het__pass_norms(het__rewriter *r);       /* tensor_norm.c: likewise */
+void het__pass_attention(het__rewriter *r);   /* tensor_attention.c: likewise */
+void het__pass_fold(het__rewriter *r);        /* tensor_fold.c: into weights of convolutions */
+void het__pass_siblings(het__rewriter *r);    /* tensor_siblings.c: products of one input */
+
 #endif /* HET_PASSES_TENSOR_H */

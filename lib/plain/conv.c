@@ -11,7 +11,9 @@ typedef struct work {
     double *image;   /* channels of a group */
     double *weights; /* of BLOCK output channels */
     double *sums;    /* BLOCK rows of outputs */
+    double *run;     /* elements of a row of the image that a stride picks */
     het__tap_row *rows;
+    const het__tap *taps;
     int64_t channels; /* of a group */
 } work;
 
@@ -24,11 +26,11 @@ static void add_strided(double *restrict sum, const double *restrict x, double s
 
 static void add_four(double *restrict s0, double *restrict s1, double *restrict s2,
                      double *restrict s3, const double *restrict x, const double *restrict scales,
-                     int64_t count, int64_t step)
+                     int64_t count)
 {
     const double a = scales[0], b = scales[1], c = scales[2], d = scales[3];
     for (int64_t j = 0; j < count; j++) {
-        const double y = x[j * step];
+        const double y = x[j];
         s0[j] += a * y;
         s1[j] += b * y;
         s2[j] += c * y;
@@ -43,17 +45,21 @@ static void add_tap(const work *k, int64_t n, const double *image, const double 
     const int64_t step = k->w->stride[k->w->axes - 1], row = k->w->out[k->w->axes - 1];
     const int64_t apart = k->channels * k->w->kernel_span;
     double *s = k->sums + first;
-    if (n == BLOCK && step == 1) {
+    if (step != 1 && n == 1) {
+        add_strided(s, image, weights[0], count, step);
+        return;
+    }
+    for (int64_t j = 0; step != 1 && j < count; j++)
+        k->run[j] = image[j * step];
+    const double *x = step != 1 ? k->run : image;
+    if (n == BLOCK) {
         const double scales[] = { weights[0], weights[apart], weights[2 * apart],
                                   weights[3 * apart] };
-        add_four(s, s + row, s + 2 * row, s + 3 * row, image, scales, count, 1);
+        add_four(s, s + row, s + 2 * row, s + 3 * row, x, scales, count);
         return;
     }
     for (int64_t i = 0; i < n; i++)
-        if (step == 1)
-            het__doubles_add(s + i * row, image, weights[i * apart], count);
-        else
-            add_strided(s + i * row, image, weights[i * apart], count, step);
+        het__doubles_add(s + i * row, x, weights[i * apart], count);
 }
 
 /* A row of outputs of n channels, without bias. */
@@ -67,12 +73,9 @@ static void convolve_row(const work *k, int64_t n, const int64_t *at)
             const double *image = k->image + c * w->in_span + k->rows[r].image;
             const double *weights = k->weights + c * w->kernel_span + k->rows[r].kernel;
             for (int64_t tap = 0; tap < w->kernel[last]; tap++) {
-                int64_t first, end;
-                het__window_at(w, last, tap, &first, &end);
-                const int64_t from = first * w->stride[last] - w->begin[last] +
-                                     tap * w->dilation[last];
-                if (first < end)
-                    add_tap(k, n, image + from, weights + tap, first, end - first);
+                const het__tap *t = &k->taps[tap];
+                if (t->count > 0)
+                    add_tap(k, n, image + t->from, weights + tap, t->first, t->count);
             }
         }
 }
@@ -120,8 +123,10 @@ het_status het__conv_run(het__eval *e, const het__conv *conv)
     k.image = het__eval_scratch(e, (size_t)(channels * w.in_span), sizeof *k.image);
     k.weights = het__eval_scratch(e, (size_t)(channels * w.kernel_span), BLOCK * sizeof *k.weights);
     k.sums = het__eval_scratch(e, (size_t)w.out[w.axes - 1], BLOCK * sizeof *k.sums);
+    k.run = het__eval_scratch(e, (size_t)w.out[w.axes - 1], sizeof *k.run);
     k.rows = het__eval_scratch(e, (size_t)het__tap_rows_max(&w), sizeof *k.rows);
-    if (!k.image || !k.weights || !k.sums || !k.rows)
+    k.taps = het__taps(e, &w);
+    if (!k.image || !k.weights || !k.sums || !k.run || !k.rows || !k.taps)
         return het__eval_nomem(e);
     for (int64_t b = 0; b < w.batch; b++)
         for (int64_t g = 0; g < w.groups; g++) {

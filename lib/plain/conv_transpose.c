@@ -10,6 +10,7 @@ typedef struct work {
     int64_t apart;
     double *plane; /* of the output */
     het__tap_row *rows;
+    const het__tap *taps;
     int64_t channels;
 } work;
 
@@ -27,13 +28,10 @@ static void spread_row(const work *k, const double *input, const double *weights
     const uint32_t last = w->axes - 1;
     for (int64_t r = 0; r < rows; r++)
         for (int64_t tap = 0; tap < w->kernel[last]; tap++) {
-            int64_t first, end;
-            het__window_at(w, last, tap, &first, &end);
-            const int64_t to = k->rows[r].image + first * w->stride[last] - w->begin[last] +
-                               tap * w->dilation[last];
-            if (first < end)
-                spread_strided(k->plane + to, input + first, weights[k->rows[r].kernel + tap],
-                               end - first, w->stride[last]);
+            const het__tap *t = &k->taps[tap];
+            if (t->count > 0)
+                spread_strided(k->plane + k->rows[r].image + t->from, input + t->first,
+                               weights[k->rows[r].kernel + tap], t->count, w->stride[last]);
         }
 }
 
@@ -87,8 +85,9 @@ het_status het__plain_conv_transpose(het__eval *e)
     double *weights = het__eval_scratch(e, (size_t)(k.channels * k.apart), sizeof *weights);
     k.plane = het__eval_scratch(e, (size_t)w.in_span, sizeof *k.plane);
     k.rows = het__eval_scratch(e, (size_t)het__tap_rows_max(&w), sizeof *k.rows);
+    k.taps = het__taps(e, &w);
     k.input = input;
-    if (!input || !weights || !k.plane || !k.rows)
+    if (!input || !weights || !k.plane || !k.rows || !k.taps)
         return het__eval_nomem(e);
     for (int64_t b = 0; b < w.batch; b++)
         for (int64_t g = 0; g < w.groups; g++)

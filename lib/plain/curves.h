@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* exp, tanh and erf in float without branches or calls, so that compilers turn loops over them into
  * vector code. Within 1 unit in the last place (exp), 2 (tanh) and 3 (erf); infinities, NaN and
- * signed zero come out as from the C library. Polynomials: least maximum error, fitted for this file. */
+ * signed zero come out as from the C library. The polynomials were fitted for this file, for the
+ * least maximum error. */
 #ifndef HET_PLAIN_CURVES_H
 #define HET_PLAIN_CURVES_H
 

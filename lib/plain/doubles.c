@@ -155,7 +155,8 @@ void het__product_f64(const het__operand *a, const het__operand *b, int64_t rows
         const int64_t m = least(rows - i, TILE_ROWS);
         for (int64_t j = 0; j < columns; j += TILE_COLUMNS) {
             const int64_t n = least(columns - j, TILE_COLUMNS);
-            memset(sums, 0, TILE_ROWS * TILE_COLUMNS * sizeof *sums);
+            for (int64_t r = 0; r < m; r++)
+                memset(sums + r * TILE_COLUMNS, 0, (size_t)n * sizeof *sums);
             for (int64_t k = 0; k < depth; k += TILE_DEPTH) {
                 const int64_t d = least(depth - k, TILE_DEPTH);
                 load_rows(a, i, m, k, d, tile_a);

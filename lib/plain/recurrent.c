@@ -108,7 +108,8 @@ static void step_lstm(recurrent *r, uint32_t direction, const het__activation *a
         const double cell = keep * before + in * bend(&act[1], gate[3], f->clip);
         gate[1] += optional(r->e, 7, peep + n + i) * cell;
         r->cell[i] = cell;
-        r->hidden[i] = bend(&act[0], gate[1], f->clip) * bend(&act[2], cell, f->clip);
+        /* The cell is not clipped here: ONNX Runtime bounds the gates only. */
+        r->hidden[i] = bend(&act[0], gate[1], f->clip) * bend(&act[2], cell, (double)INFINITY);
     }
 }
 
@@ -155,10 +156,11 @@ static void run_sequence(recurrent *r, uint32_t direction, int64_t b, int64_t le
             step_rnn(r, act);
         store(r, 0, output_at(f, t, direction, b), r->hidden);
     }
-    store(r, 1, state, r->hidden);
-    if (f->gates == 4)
-        store(r, 2, state, r->cell);
     memset(r->reset, 0, (size_t)f->hidden * sizeof *r->reset);
+    /* An empty sequence ends in zeros, not in its initial state, as in ONNX Runtime. */
+    store(r, 1, state, length || !f->steps ? r->hidden : r->reset);
+    if (f->gates == 4)
+        store(r, 2, state, length || !f->steps ? r->cell : r->reset);
     for (int64_t t = length; t < f->steps; t++)
         store(r, 0, output_at(f, t, direction, b), r->reset);
 }

@@ -28,17 +28,14 @@ static void store_line(const het__tensor *t, const line_place *p, int64_t n, con
             het__put_f64(t->dtype, t->data, p->first + k * p->step + part, line[2 * k + part]);
 }
 
-/* The half of a spectrum from which a real signal is made again: its other half is the mirror, and
- * the imaginary parts at both ends count for nothing. */
+/* The half of a spectrum from which a real signal is made again: its other half is the mirror. The
+ * imaginary parts at both ends reach the signal's imaginary part only, which nobody stores. */
 static void mirror(double *line, int64_t n)
 {
-    line[1] = 0;
     for (int64_t k = 1; k < n - k; k++) {
         line[2 * (n - k)] = line[2 * k];
         line[2 * (n - k) + 1] = -line[2 * k + 1];
     }
-    if (n % 2 == 0)
-        line[n + 1] = 0;
 }
 
 static void transform_line(const het__dft *f, const het__fourier *plan, const het__tensor *x,

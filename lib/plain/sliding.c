@@ -7,6 +7,20 @@
 
 #include <string.h>
 
+const het__tap *het__taps(het__eval *e, const het__window *w)
+{
+    const uint32_t last = w->axes - 1;
+    het__tap *taps = het__eval_scratch(e, (size_t)w->kernel[last], sizeof *taps);
+    for (int64_t i = 0; taps && i < w->kernel[last]; i++) {
+        int64_t first, end;
+        het__window_at(w, last, i, &first, &end);
+        taps[i].first = first;
+        taps[i].count = end - first;
+        taps[i].from = first * w->stride[last] - w->begin[last] + i * w->dilation[last];
+    }
+    return taps;
+}
+
 int64_t het__tap_rows_max(const het__window *w)
 {
     const uint32_t last = w->axes - 1;

@@ -14,6 +14,16 @@ typedef struct het__tap_row {
     int64_t kernel;
 } het__tap_row;
 
+/* A tap of the last axis: the positions at which it lies in the image, and where in its row it does
+ * so for the first of them. */
+typedef struct het__tap {
+    int64_t first, count;
+    int64_t from;
+} het__tap;
+
+/* All taps of the last axis, in scratch memory; NULL: no memory. */
+const het__tap *het__taps(het__eval *e, const het__window *w);
+
 /* Most rows that het__tap_rows() can find at one position. */
 int64_t het__tap_rows_max(const het__window *w);
 /* Rows that lie in the image for the position of all axes but the last; at has w->axes entries. */

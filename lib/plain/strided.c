@@ -3,16 +3,15 @@
  *
  *   dense on both sides              one memcpy per run
  *   dense in the target only, and
- *   another axis dense in the source tiles of that axis and the last, so that both sides are read
- *                                    and written by whole cache lines
+ *   another axis dense in the source squares of that axis and the last, a cache line wide
  *   anything else                    element by element, of 1, 2, 4, 8 or any number of bytes */
 #include "lib/plain/strided.h"
 
 #include <assert.h>
 #include <string.h>
 
-/* Side of a tile in elements: 32 rows of 4 bytes fill two cache lines each and stay in the L1. */
-#define TILE 32
+/* Of a cache: what one access brings. */
+#define LINE_BYTES 64
 /* Bytes that filling copies at a time: a part of the L1. */
 #define FILL_PIECE 4096
 
@@ -45,7 +44,7 @@ static void merge(het__strided *s)
     s->rank = n;
 }
 
-#define LINE(bytes) \
+#define STEPS(bytes) \
     for (int64_t i = 0; i < n; i++) \
         memcpy(to + i * to_step, from + i * from_step, bytes)
 
@@ -53,12 +52,39 @@ static void merge(het__strided *s)
 static void copy_line(char *to, int64_t to_step, const char *from, int64_t from_step, int64_t n,
                       size_t element)
 {
+    if (from_step == 0 && to_step == (int64_t)element) {
+        het__fill(to, from, element, n);
+        return;
+    }
     switch (element) {
-    case 1: LINE(1); break;
-    case 2: LINE(2); break;
-    case 4: LINE(4); break;
-    case 8: LINE(8); break;
-    default: LINE(element); break;
+    case 1: STEPS(1); break;
+    case 2: STEPS(2); break;
+    case 4: STEPS(4); break;
+    case 8: STEPS(8); break;
+    default: STEPS(element); break;
+    }
+}
+
+/* A square of one cache line's width: lines are read and written once and whole, since those of a
+ * tensor whose rows are a power of two apart drive one another out of the cache. */
+#define TURN(type) \
+    enum { SIDE = LINE_BYTES / sizeof(type) }; \
+    type in[SIDE][SIDE], out[SIDE][SIDE]; \
+    for (int c = 0; c < SIDE; c++) \
+        memcpy(in[c], from + c * column_from, sizeof in[c]); \
+    for (int r = 0; r < SIDE; r++) \
+        for (int c = 0; c < SIDE; c++) \
+            out[r][c] = in[c][r]; \
+    for (int r = 0; r < SIDE; r++) \
+        memcpy(to + r * row_to, out[r], sizeof out[r])
+
+static void turn(char *to, int64_t row_to, const char *from, int64_t column_from, size_t element)
+{
+    switch (element) {
+    case 1: { TURN(uint8_t); break; }
+    case 2: { TURN(uint16_t); break; }
+    case 4: { TURN(uint32_t); break; }
+    default: { TURN(uint64_t); break; }
     }
 }
 
@@ -66,14 +92,20 @@ static void copy_line(char *to, int64_t to_step, const char *from, int64_t from_
 static void copy_tiles(char *to, int64_t row_to, const char *from, int64_t column_from,
                        int64_t rows, int64_t columns, size_t element)
 {
-    const int64_t step = (int64_t)element;
-    for (int64_t c = 0; c < columns; c += TILE) {
-        const int64_t width = columns - c < TILE ? columns - c : TILE;
-        for (int64_t r = 0; r < rows; r += TILE) {
-            const int64_t end = r + TILE < rows ? r + TILE : rows;
-            for (int64_t k = r; k < end; k++)
-                copy_line(to + k * row_to + c * step, step, from + k * step + c * column_from,
-                          column_from, width, element);
+    const int64_t step = (int64_t)element, side = LINE_BYTES / step;
+    for (int64_t c = 0; c < columns; c += side) {
+        const int64_t width = columns - c < side ? columns - c : side;
+        for (int64_t r = 0; r < rows; r += side) {
+            char *const corner = to + r * row_to + c * step;
+            const char *const source = from + r * step + c * column_from;
+            const int64_t height = rows - r < side ? rows - r : side;
+            if (width == side && height == side) {
+                turn(corner, row_to, source, column_from, element);
+                continue;
+            }
+            for (int64_t k = 0; k < height; k++)
+                copy_line(corner + k * row_to, step, source + k * step, column_from, width,
+                          element);
         }
     }
 }
@@ -120,7 +152,7 @@ static uint32_t find_rows(het__strided *s, int64_t element)
 
 void het__strided_copy(het__strided *s, void *target, const void *source, size_t element)
 {
-    assert(s->rank <= HET__STRIDED_MAX);
+    assert(s->rank <= HET__STRIDED_MAX && 8 % element == 0);
     for (uint32_t i = 0; i < s->rank; i++)
         if (s->extent[i] == 0)
             return;

@@ -81,7 +81,7 @@ def every_form_of_header_is_read(c):
 
 def types_stay(c):
     values = {'bool': [True, False, True], 'float16': [0.5, -2.0, 65504.0],
-              'float32': [1e-30, -0.0, 3.0], 'float64': [1e300, -1.5, 0.1]}
+              'float32': [2.0 ** -100, -0.0, 3.0], 'float64': [1e300, -1.5, 0.1]}
     for kind in of.DESCR:
         numbers = values.get(kind, [0, 1, 100] if kind.startswith('u') else [-100, 0, 99])
         path = c.file('t.npy', of.npy(kind, (3,), numbers))

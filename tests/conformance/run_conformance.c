@@ -25,7 +25,8 @@
 #define CASES_MAX 4000
 #define ROWS_MAX 600
 #define PATH_BYTES 700
-#define LONG_PATH_BYTES (PATH_BYTES + 64) /* a file in a folder */
+#define LONG_PATH_BYTES (PATH_BYTES + 64) /* something in a folder */
+#define FILE_PATH_BYTES (LONG_PATH_BYTES + 64)
 #define INPUTS_MAX 64
 #define SETS_MAX 16
 #define SHARE_WANTED 0.97
@@ -152,7 +153,7 @@ static bool run_session(const running *r)
 
 static bool read_inputs(running *r, const char *folder)
 {
-    char path[LONG_PATH_BYTES];
+    char path[FILE_PATH_BYTES];
     const size_t count = het_model_input_count(r->model);
     if (count > INPUTS_MAX)
         return fail("%zu inputs", count);
@@ -166,7 +167,7 @@ static bool read_inputs(running *r, const char *folder)
 
 static bool check_outputs(const running *r, const char *folder)
 {
-    char path[LONG_PATH_BYTES];
+    char path[FILE_PATH_BYTES];
     for (size_t i = 0; i < het_model_output_count(r->model); i++) {
         het__tensor want = { 0 };
         snprintf(path, sizeof path, "%s/output_%zu.pb", folder, i);

@@ -224,8 +224,8 @@ static void compare(const shape *s, const char *level)
     }
     const het__image_attrs *a = &s->attrs;
     if (!(worst <= 1e-5 * largest))
-        TEST_FAIL("%s, operation %d, channels %d to %d in %d groups, blocks %d to %d, window %dx%d, "
-                  "activation %d: off by %g where values reach %g",
+        TEST_FAIL("%s, operation %d, channels %d to %d in %d groups, blocks %d to %d, window "
+                  "%dx%d, activation %d: off by %g where values reach %g",
                   level, (int)s->op, a->channels_in, a->channels_out, a->groups, a->block_in,
                   a->block_out, a->kernel[0], a->kernel[1], (int)a->act.kind, worst, largest);
     if (one && three && memcmp(one, three, n * sizeof *one) != 0)

@@ -335,7 +335,8 @@ static void external_data(void)
         }
         close_model(&o);
     }
-    refuse_in(external_model("w.bin", "5", NULL), f, HET_E_FORMAT, "w ends behind the end of w.bin");
+    refuse_in(external_model("w.bin", "5", NULL), f, HET_E_FORMAT,
+              "w ends behind the end of w.bin");
     refuse_in(external_model("w.bin", "18446744073709551615", NULL), f, HET_E_FORMAT,
               "malformed place in another file: offset");
     refuse_in(external_model("w.bin", "1844674407370955160", NULL), f, HET_E_FORMAT, "behind");
@@ -364,7 +365,8 @@ static void paths_outside(void)
     write_file(test_folder_file(&folder, "w.bin"));
     CHECK_INT(mkdir(test_folder_file(&folder, "sub"), 0700), 0);
     for (size_t i = 0; i < sizeof outside / sizeof outside[0]; i++)
-        refuse_in(external_model(outside[i], "4", NULL), f, HET_E_FORMAT, "no path of a file below");
+        refuse_in(external_model(outside[i], "4", NULL), f, HET_E_FORMAT,
+                  "no path of a file below");
     snprintf(target, sizeof target, "%s", test_folder_file(&folder, "w.bin"));
     CHECK_INT(symlink(target, test_folder_file(&folder, "link.bin")), 0);
     CHECK_INT(symlink("sub", test_folder_file(&folder, "link")), 0);

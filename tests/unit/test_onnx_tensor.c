@@ -208,7 +208,7 @@ static void impossible_extents(void)
                   "impossible size");
     check_refused(ow_tensor("x", OW_UINT2, "9223372036854775807", "", 0), HET_E_FORMAT,
                   "bytes of contents");
-    check_refused(ow_tensor("x", OW_FLOAT, "1,1,1,1,1,1,1,1,1", "", 4), HET_E_UNSUPPORTED,
+    check_refused(ow_tensor("x", OW_FLOAT, "1,1,1,1,1,1,1,1,1", "abcd", 4), HET_E_UNSUPPORTED,
                   "more than 8 extents");
 }
 

@@ -422,8 +422,8 @@ static size_t run_model(const het_model *m, uint32_t mask, het__pass_report *rep
     const het__lm_source source = het__gguf_source(&m->language->gguf);
     rig_open(&r, "ref");
     het__graph_finish(&r.graph);
-    CHECK_INT(het__lm_graph(m->language->family, &m->language->config, &source, HET_DTYPE_F32, &r.mem, &r.graph, &err),
-              HET_OK);
+    CHECK_INT(het__lm_graph(m->language->family, &m->language->config, &source, HET_DTYPE_F32,
+                            &r.mem, &r.graph, &err), HET_OK);
     const size_t n = run_with(&r, mask, report, out);
     rig_close(&r);
     return n;

@@ -119,6 +119,26 @@ static void nothing_to_do(void)
     case_check(0, F32, 3, E(1, 2, 1), V(0, 0), 0);
 }
 
+/* Of ones: every output counts the taps inside. */
+static void four_axes(void)
+{
+    static double ones[81];
+    double want[256];
+    for (int i = 0; i < 81; i++)
+        ones[i] = 1;
+    for (int i = 0; i < 256; i++) {
+        want[i] = 1;
+        for (int axis = 0; axis < 4; axis++)
+            want[i] *= (i >> (2 * axis) & 3) % 3 == 0 ? 1 : 2;
+    }
+    case_begin("Conv", 11);
+    case_input(F32, 6, E(1, 1, 3, 3, 3, 3), ones);
+    case_input(F32, 6, E(1, 1, 2, 2, 2, 2), ones);
+    case_ints("pads", 8, E(1, 1, 1, 1, 1, 1, 1, 1));
+    CHECK_INT(case_run(), HET_OK);
+    case_check(0, F32, 6, E(1, 1, 4, 4, 4, 4), want, 0);
+}
+
 /* Pads of this size are never walked. */
 static void huge_pads(void)
 {
@@ -455,6 +475,7 @@ int main(void)
     test_case(last_window_of_ceil_mode);
     test_case(not_a_number);
     test_case(nothing_to_do);
+    test_case(four_axes);
     test_case(huge_pads);
     test_case(pools_undone);
     test_case(regions_on_a_ramp);

@@ -133,7 +133,7 @@ def run(cell, length, backwards=False):
         for t in (reversed(range(length[n])) if backwards else range(length[n])):
             states = cell(X[t, n], states, n)
             y[t, 0, n] = states[0]
-        last.append(states)
+        last.append(states if length[n] else [0 * s for s in states])
     return [y] + [np.stack([s[k] for s in last])[None] for k in range(len(last[0]))]
 
 
@@ -169,7 +169,7 @@ def lstm_cell(f, g, last, clip, coupled):
         i = f(clipped(i + pi * states[1]))
         k = 1 - i if coupled else f(clipped(k + pk * states[1]))
         new = k * states[1] + i * g(clipped(u))
-        return [f(clipped(o + po * new)) * last(clipped(new)), new]
+        return [f(clipped(o + po * new)) * last(new), new]
     return cell
 
 
@@ -241,6 +241,9 @@ reach = np.where((j <= i + n - 3) & (j < n) & (j >= i + n - 3 - 1), 0, -INF)[:, 
 case("attention, lengths and window", "Attention", 25,
      [q, k, v, None, None, None, ("I64", lengths)], [attention(q, k, v, reach)[0]], is_causal=1,
      left_window_size=1)
+valid = np.where(j < n, 0, -INF)[:, None] + zero
+case("attention, lengths", "Attention", 24, [q, k, v, None, None, None, ("I64", lengths)],
+     [attention(q, k, v, valid)[0]])
 case("attention of doubles", "Attention", 23, [("F64", q), ("F64", k), ("F64", v)],
      [("F64", attention(q, k, v, zero)[0])], 1e-8)
 case("flexible attention", "ai.onnx.preview:FlexAttention", 1, [q, k, v],
