@@ -87,7 +87,7 @@ def compare(what, got, want):
 
 
 def compare_steps(what, got, want):
-    """Scores of 8 bits lie on a grid; one in a thousand may be the next one on it. Share of those."""
+    """Scores of 8 bits lie on a grid; one in a thousand may be its neighbour. Share of those."""
     off, _ = differences(what, got, want)
     levels = sorted(set(want))
     step = min(b - a for a, b in zip(levels, levels[1:]))
