@@ -30,9 +30,10 @@ def build(name, source, size=None, classes=1000, quantised=False, **options):
 
 
 def file_name(name, args):
-    parts = [name, f'{args.size}px' if args.size else '', 'decomposed' if args.decomposed else '',
-             'int8' if args.int8 else '', 'external' if args.external else '']
-    return '-'.join(filter(None, parts)) + '.onnx'
+    flags = {'decomposed': args.decomposed, 'dropout': args.keep_dropout, 'int8': args.int8,
+             'external': args.external}
+    parts = [name] + [f'{args.size}px'] * bool(args.size) + [k for k, v in flags.items() if v]
+    return '-'.join(parts) + '.onnx'
 
 
 def check():

@@ -200,6 +200,11 @@ def vit_b_16_split(g, size, classes):
     vit(g, 3, size, 16, 768, 12, 12, 3072, classes, split=True)
 
 
+def vit_tiny(g, size, classes):
+    """The smallest of the data-efficient ones: for tests."""
+    vit(g, 3, size, 16, 192, 12, 3, 768, classes)
+
+
 # ---- small ones ----
 
 def mlp(g, size, classes):
@@ -232,5 +237,6 @@ NETWORKS = {
     'efficientnet_b0': (efficientnet_b0, 224, 5288548, 0.3858),
     'vit_b_16': (vit_b_16, 224, 86567656, 17.5638),
     'vit_b_16_split': (vit_b_16_split, 224, 86567656, 17.5638),
+    'vit_tiny': (vit_tiny, 224, 5717416, 1.2537),
     'mlp': (mlp, 32, 1961704, 0.0020),
 }
