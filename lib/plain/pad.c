@@ -62,12 +62,14 @@ static void pad_units(const padding *p, char *to, const char *from, int64_t firs
 static void pad_last(const padding *p, char *to, const char *from)
 {
     const int64_t before = p->pad.before[p->last], kept = p->pad.kept[p->last];
-    const int64_t left = before > 0 ? before : 0;
+    const int64_t extent = p->pad.extent[p->last];
+    /* What is cut at the end may be part of what is put at the beginning. */
+    const int64_t left = before < 0 ? 0 : before < extent ? before : extent;
     pad_units(p, to, from, 0, left);
     if (kept)
         memcpy(to + left * p->unit, from + (before < 0 ? -before : 0) * p->unit,
                (size_t)(kept * p->unit));
-    pad_units(p, to, from, left + kept, p->pad.extent[p->last]);
+    pad_units(p, to, from, left + kept, extent);
 }
 
 /* At most HET_RANK_MAX deep. */

@@ -6,6 +6,7 @@
 #include "lib/ir/move.h"
 #include "lib/plain/order.h"
 #include "lib/plain/plain.h"
+#include "lib/plain/strided.h"
 
 het_status het__plain_non_zero(het__eval *e)
 {
@@ -149,7 +150,7 @@ het_status het__plain_top_k(het__eval *e)
 /* Slices of the input along an axis: [outer, count, inner]. */
 typedef struct slices {
     const het__tensor *x;
-    int64_t outer, count, inner; /* outer and inner 0: no elements, all slices are the same */
+    int64_t outer, count, inner;
     uint64_t *key;  /* [count][outer * inner] */
     int64_t *order; /* slices in rising order */
     int64_t *spare;
@@ -236,6 +237,27 @@ static het_status write_groups(het__eval *e, const slices *s, uint32_t rank,
     return HET_OK;
 }
 
+/* Slices without elements are all the same, however many there are: no list of them is needed. */
+static het_status unique_empty(het__eval *e, const het__tensor *x, uint32_t rank, uint32_t axis)
+{
+    const int64_t count = rank && rank == x->rank ? x->extent[axis] : 0;
+    const int64_t groups = count > 0, zero = 0;
+    het__tensor out = *x;
+    out.extent[axis] = groups;
+    het_status s = het__eval_output(e, 0, x->dtype, rank, out.extent);
+    for (uint32_t i = 1; s == HET_OK && i < 4; i++)
+        s = het__eval_output(e, i, HET_DTYPE_I64, 1, i == 2 ? &count : &groups);
+    if (s != HET_OK || groups == 0)
+        return s;
+    if (e->output_count > 1)
+        het__put_i64(HET_DTYPE_I64, e->outputs[1].data, 0, 0);
+    if (e->output_count > 2)
+        het__fill(e->outputs[2].data, &zero, sizeof zero, count);
+    if (e->output_count > 3)
+        het__put_i64(HET_DTYPE_I64, e->outputs[3].data, 0, count);
+    return HET_OK;
+}
+
 het_status het__plain_unique(het__eval *e)
 {
     const het__tensor *x = &e->inputs[0];
@@ -244,12 +266,12 @@ het_status het__plain_unique(het__eval *e)
     const het_status status = has_axis ? het__axis_of(e, "axis", 0, x->rank, &axis) : HET_OK;
     if (status != HET_OK)
         return status;
-    slices s = { .x = x, .count = has_axis ? x->extent[axis] : 0 };
-    if (het__tensor_bytes(x) > 0) {
-        s.outer = has_axis ? het__tensor_span(x, 0, axis) : 1;
-        s.count = has_axis ? x->extent[axis] : het__tensor_elements(x);
-        s.inner = has_axis ? het__tensor_span(x, axis + 1, x->rank) : 1;
-    }
+    if (het__tensor_bytes(x) == 0)
+        return unique_empty(e, x, has_axis ? x->rank : 1, axis);
+    slices s = { .x = x,
+                 .outer = has_axis ? het__tensor_span(x, 0, axis) : 1,
+                 .count = has_axis ? x->extent[axis] : het__tensor_elements(x),
+                 .inner = has_axis ? het__tensor_span(x, axis + 1, x->rank) : 1 };
     const size_t count = (size_t)s.count;
     s.key = het__eval_scratch(e, count * (size_t)(s.outer * s.inner), sizeof *s.key);
     s.order = het__eval_scratch(e, count, sizeof *s.order);

@@ -285,6 +285,7 @@ static void pads(void)
     check_pad("reflect", -1, 2, 4, V(2, 3, 2, 3));
     check_pad("constant", 1, -2, 2, V(9, 1));
     check_pad("constant", -4, 3, 2, V(9, 9));
+    check_pad("constant", 4, -5, 2, V(9, 9));
     check_pad("constant", -3, 0, 0, NULL);
 
     case_begin("Pad", 10);
