@@ -185,7 +185,8 @@ het_status het__cpu_build_rows(het__cpu_build *build, const het__node *node);
 het_status het__cpu_build_attention(het__cpu_build *build, const het__node *node);
 /* Any tensor operation, by its plain kernel. */
 het_status het__cpu_build_plain(het__cpu_build *build, const het__node *node);
-/* LINEAR, GATED, and MATMUL with a constant [N,K]. norm: the node whose output is read here and nowhere else, or NULL. */
+/* LINEAR, GATED, and MATMUL with a constant [N,K]. norm: the node whose output is read here and
+ * nowhere else, or NULL. */
 het_status het__cpu_build_product(het__cpu_build *build, const het__node *node,
                                   const het__node *norm);
 

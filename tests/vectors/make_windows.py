@@ -265,7 +265,8 @@ def products():
     case("bytes", "MatMulInteger", 10, [("U8", a), ("I8", b), ("U8", rows), ("I8", columns)],
          ("I32", (a - rows[:, None]) @ (b - columns)), 0)
     case("bytes as they are", "MatMulInteger", 10, [("U8", a), ("I8", b)], ("I32", a @ b), 0)
-    c, first, second = integers(-128, 128, 2, 5, 4), integers(0, 9, 2, 3, 1), integers(0, 9, 2, 1, 4)
+    c = integers(-128, 128, 2, 5, 4)
+    first, second = integers(0, 9, 2, 3, 1), integers(0, 9, 2, 1, 4)
     case("bytes with zeros of each matrix", "MatMulInteger", 10,
          [("U8", a), ("I8", c), ("U8", first), ("I8", second)],
          ("I32", (a - first) @ (c - second)), 0)
