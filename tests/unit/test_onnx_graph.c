@@ -3,6 +3,7 @@
 #include "test.h"
 
 #include "lib/import/onnx.h"
+#include "lib/plain/plain.h"
 #include "onnx_writer.h"
 
 #define OPSET 17
@@ -477,7 +478,9 @@ static void two_bodies(void)
 static ow nested_graph(void)
 {
     ow g = start(), loop = ow_graph("loop"), outer = ow_graph("outer");
+    const int64_t two = 2;
     add_weight(&g, "w");
+    ow_add(&g, OW_WEIGHT, ow_tensor("m", OW_INT64, "", &two, sizeof two));
     ow_add_node(&g, "Relu", "x", "a");
     ow_value(&loop, OW_INPUT, "i", OW_INT64, "");
     ow_value(&loop, OW_INPUT, "go", OW_BOOL, "");
@@ -488,7 +491,7 @@ static ow nested_graph(void)
     ow_add_node(&loop, "Sum", "v,a,b,w,k", "v2");
     ow_value(&outer, OW_OUTPUT, "last", 0, NULL);
     ow_add_node(&outer, "Neg", "x", "b");
-    ow k = ow_node("Constant", "", "k"), n = ow_node("Loop", ",c,b", "last,all");
+    ow k = ow_node("Constant", "", "k"), n = ow_node("Loop", "m,c,b", "last,all");
     ow_attr_float(&k, "value_float", 1);
     ow_add(&outer, OW_NODE, k);
     ow_attr_graph(&n, "body", loop);
@@ -507,7 +510,7 @@ static void nested_bodies(void)
     const het__graph *r = &o.onnx.graph;
     CHECK_STR(shown(r), "Relu(x)->a If(c,x,c,a)->y | y");
     const het__graph *t = body_of(r, 1, "then_branch");
-    CHECK_STR(shown(t), "Neg(x)->b Loop(-,c,b,a,b)->last,all | last");
+    CHECK_STR(shown(t), "Neg(x)->b Loop(m*,c,b,a,b)->last,all | last");
     CHECK_STR(inputs_of(t), "x,c,a");
     const het__graph *l = body_of(t, 1, "body");
     CHECK_STR(shown(l),
@@ -521,6 +524,34 @@ static void nested_bodies(void)
     CHECK_INT(l->values[l->outputs[1]].extent[0].count, 2);
     CHECK_STR(l->symbol_names[l->values[l->outputs[1]].extent[1].symbol], "n");
     close_model(&o);
+}
+
+/* The model with x = 1, -2, 3. */
+static void check_run(ow model, bool c, float y0, float y1, float y2)
+{
+    float x[3] = { 1, -2, 3 };
+    uint8_t flag = c;
+    const het__tensor inputs[2] = { { HET_DTYPE_F32, 2, { 1, 3 }, x },
+                                    { HET_DTYPE_BOOL, 0, { 0 }, &flag } };
+    const het__interpreter how = { &mem, NULL, 0 };
+    const float want[3] = { y0, y1, y2 };
+    het__tensor y = { HET_DTYPE_NONE, 0, { 0 }, NULL };
+    opened o;
+    open_model(&o, model);
+    CHECK_INT(o.status, HET_OK);
+    CHECK_INT(het__interpret(&how, &o.onnx.graph, inputs, 2, &y, 1, &o.err), HET_OK);
+    CHECK_STR(o.err.message, "");
+    CHECK_INT(y.data ? het__tensor_bytes(&y) : -1, sizeof want);
+    for (int i = 0; i < 3 && y.data && het__tensor_bytes(&y) == sizeof want; i++)
+        CHECK_NEAR(((const float *)y.data)[i], want[i], 0);
+    het__tensor_finish(&mem, &y);
+    close_model(&o);
+}
+
+static void nested_bodies_run(void)
+{
+    check_run(ow_model(9, OPSET, nested_graph()), true, 3, 12, 5);
+    check_run(ow_model(9, OPSET, nested_graph()), false, 1, -2, 3);
 }
 
 static void names_inside(void)
@@ -636,18 +667,17 @@ static void functions(void)
 }
 
 /* A body in a function: it sees the names of the function, and its attributes. */
-static void bodies_in_functions(void)
+static ow choosing_model(void)
 {
-    opened o;
     ow g = start();
     ow n = ow_node("f:Choose", "c,x", "y");
-    ow_attr_int(&n, "k", 7);
+    ow_attr_float(&n, "k", 7);
     ow_add(&g, OW_NODE, n);
     ow m = ow_model(9, OPSET, g), f = ow_function("f", "Choose", "which,p", "q");
     n = ow_node("If", "which", "q");
     ow b = ow_graph("b"), v = ow_node("Constant", "", "seven");
     ow_value(&b, OW_OUTPUT, "t", 0, NULL);
-    ow_attr_reference(&v, "value_int", 2, "k");
+    ow_attr_reference(&v, "value_float", 1, "k");
     ow_add(&b, OW_NODE, v);
     ow_add_node(&b, "f:Plus", "p,seven", "t");
     ow_attr_graph(&n, "then_branch", b);
@@ -658,7 +688,13 @@ static void bodies_in_functions(void)
     f = ow_function("f", "Plus", "a,b", "sum");
     ow_add(&f, OW_FN_NODE, ow_node("Add", "a,b", "sum"));
     ow_add(&m, OW_FUNCTION, f);
-    open_model(&o, m);
+    return m;
+}
+
+static void bodies_in_functions(void)
+{
+    opened o;
+    open_model(&o, choosing_model());
     CHECK_INT(o.status, HET_OK);
     CHECK_STR(o.err.message, "");
     const het__graph *r = &o.onnx.graph;
@@ -668,8 +704,10 @@ static void bodies_in_functions(void)
     CHECK_INT(t->nodes[0].op, HET__OP_T_ADD);
     const het__value *seven = &t->values[t->nodes[0].inputs[1]];
     CHECK_INT(seven->kind, HET__VALUE_CONST);
-    CHECK_INT(seven->data ? *(const int64_t *)seven->data : 0, 7);
+    CHECK_INT(seven->dtype, HET_DTYPE_F32);
     close_model(&o);
+    check_run(choosing_model(), true, 8, 5, 10);
+    check_run(choosing_model(), false, 1, -2, 3);
 }
 
 static ow model_calling(const char *type, const char *inputs, const char *outputs)
@@ -759,6 +797,7 @@ int main(void)
     test_case(operations_by_domain);
     test_case(two_bodies);
     test_case(nested_bodies);
+    test_case(nested_bodies_run);
     test_case(names_inside);
     test_case(depth);
     test_case(functions);
