@@ -20,6 +20,8 @@
 /* Bodies in bodies and calls in calls, together; as deep as the interpreter goes. Every level takes
  * some hundred bytes of stack. */
 #define HET__ONNX_DEPTH_MAX 32
+/* Attributes of one node: they are looked up one by one. */
+#define HET__ONNX_ATTRS_MAX 1024
 /* Bodies of one node: each gets what any of them takes from around it. */
 #define HET__ONNX_BODIES_MAX 4
 

@@ -617,6 +617,12 @@ static void depth(void)
         ow_attr_graph(&n, "body", branch("Neg", "x", "z"));
     ow_add(&g, OW_NODE, n);
     refuse(g, HET_E_UNSUPPORTED, "more than 4 bodies");
+    g = start();
+    n = ow_node("a:B", "c", "y");
+    for (int i = 0; i < 1025; i++)
+        ow_attr_int(&n, "i", i);
+    ow_add(&g, OW_NODE, n);
+    refuse(g, HET_E_UNSUPPORTED, "more than 1024 attributes");
 }
 
 /* ---- functions ---- */
@@ -724,6 +730,39 @@ static ow simple_function(const char *name, const char *calls)
     return f;
 }
 
+/* A function is found by all of its names, and before what the library knows. */
+static void functions_by_name(void)
+{
+    opened o;
+    ow g = start(), n = ow_node("f:A", "x", "a"), f = simple_function("A", "Neg");
+    ow_text(&n, OW_NODE_OVERLOAD, "second");
+    ow_add(&g, OW_NODE, n);
+    ow_add_node(&g, "f:A", "a", "b");
+    ow_add_node(&g, "g:A", "b", "d");
+    ow_add_node(&g, "Relu", "d", "y");
+    ow m = ow_model(9, OPSET, g);
+    ow_text(&f, 13, "second");
+    ow_add(&m, OW_FUNCTION, f);
+    ow_add(&m, OW_FUNCTION, simple_function("A", "Abs"));
+    f = ow_function("ai.onnx", "Relu", "p", "q");
+    ow_add(&f, OW_FN_NODE, ow_node("Sign", "p", "q"));
+    ow_add(&m, OW_FUNCTION, f);
+    open_model(&o, m);
+    CHECK_INT(o.status, HET_OK);
+    CHECK_STR(shown(&o.onnx.graph), "Neg(x)->a Abs(a)->b g:A(b)->d Sign(d)->y | y");
+    close_model(&o);
+    /* What the call leaves out is left out inside, and where it is handed on. */
+    g = start();
+    ow_add_node(&g, "f:Pass", ",x", "a,b");
+    ow_add_node(&g, "Clip", "b,a,c", "y");
+    m = ow_model(9, OPSET, g);
+    ow_add(&m, OW_FUNCTION, ow_function("f", "Pass", "p,q", "p,q"));
+    open_model(&o, m);
+    CHECK_INT(o.status, HET_OK);
+    CHECK_STR(shown(&o.onnx.graph), "Clip(x,-,c)->y | y");
+    close_model(&o);
+}
+
 static void broken_functions(void)
 {
     ow m = model_calling("f:A", "x", "y");
@@ -802,6 +841,7 @@ int main(void)
     test_case(depth);
     test_case(functions);
     test_case(bodies_in_functions);
+    test_case(functions_by_name);
     test_case(broken_functions);
     test_case(explosion);
     return test_finish();
