@@ -129,6 +129,8 @@ het_dtype het__onnx_dtype(int64_t type, const char **what);
 /* Contents in place or in r->keep. HET_E_UNSUPPORTED for types without a form here: whoever can do
  * without the tensor goes on. */
 het_status het__onnx_read_tensor(het__onnx_reader *r, het__pb message, het__onnx_weight *weight);
+/* Bytes of the contents in a file, where elements of 4 and 2 bits are packed. */
+int64_t het__onnx_stored_bytes(const het__tensor *t);
 /* count elements of 4 or 2 bits, one per byte. */
 void het__onnx_unpack(het_dtype dtype, const uint8_t *packed, uint8_t *out, int64_t count);
 
@@ -165,6 +167,8 @@ het_status het__onnx_call_key(het__onnx_reader *r, const char *domain, const cha
                               const char *overload, const char **key);
 /* Counts a weight of the model. */
 het_status het__onnx_add_weight(het__onnx_reader *r, const het__onnx_weight *weight);
+/* Whether the elements are what training makes: floats, and integers that stand for them. */
+bool het__onnx_is_parameter(const het__tensor *t);
 
 /* ---- onnx_sort.c ---- */
 

@@ -403,7 +403,9 @@ static void constants(void)
     check_const(&o.onnx.graph, 2, HET_DTYPE_F32, 1, &f, 4);
     check_const(&o.onnx.graph, 3, HET_DTYPE_I64, 1, is, 16);
     check_const(&o.onnx.graph, 4, HET_DTYPE_U8, 2, "ab", 2);
-    CHECK_INT(o.onnx.weight_count, 0);
+    CHECK_INT(o.onnx.weight_count, 1); /* k4: numbers that stand for floats */
+    CHECK_INT(o.onnx.parameter_count, 2);
+    CHECK_STR(o.onnx.weight_count ? o.onnx.weights[0].name : "", "k4");
     close_model(&o);
     g = start();
     a = ow_attr("value_string", 3);
