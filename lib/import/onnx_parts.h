@@ -110,7 +110,7 @@ het_status het__onnx_bad(const het__onnx_reader *r, const uint8_t *at, const cha
     __attribute__((format(printf, 3, 4)));
 het_status het__onnx_nomem(const het__onnx_reader *r);
 
-/* The one copy of a name; "" for no bytes. HET_E_FORMAT if it is no text. */
+/* The one copy of a name; "" for no bytes. HET_E_FORMAT if it is no text; *name is left alone. */
 het_status het__onnx_name(het__onnx_reader *r, const het__pb *bytes, const char **name);
 /* The one copy of three texts in a row; NULL: out of memory. */
 const char *het__onnx_join(het__onnx_reader *r, const char *a, const char *b, const char *c);

@@ -360,6 +360,32 @@ static void odd_attributes(void)
     close_model(&o);
 }
 
+static void broken_attributes(void)
+{
+    static const struct { uint32_t field; const char *bytes; size_t size; int type; } rows[] = {
+        { 8, "\x80", 1, 7 },     /* half a number */
+        { 7, "abc", 3, 6 },      /* three of four bytes */
+        { 6, "\x0b", 1, 5 },     /* a graph with a group in it */
+        { 5, "\x08", 1, 4 },     /* a tensor that ends early */
+        { 5, "\x08\x03", 2, 5 }, /* no graph */
+        { 6, "", 0, 4 },         /* no tensor */
+        { 1, "\xff", 1, 2 },     /* a name that is no text */
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        ow g = start(), n = ow_node("Relu", "x", "y"), a = ow_attr("a", rows[i].type);
+        ow_bytes(&a, rows[i].field, rows[i].bytes, rows[i].size);
+        ow_add(&n, OW_NODE_ATTR, a);
+        ow_add(&g, OW_NODE, n);
+        refuse(g, HET_E_FORMAT, "byte ");
+    }
+    ow g = start(), f = ow_function("f", "A", "p", "q"), m;
+    ow_add_node(&g, "Relu", "x", "y");
+    ow_add(&f, OW_FN_DEFAULT, ow_attr("odd", 14));
+    m = ow_model(9, OPSET, g);
+    ow_add(&m, OW_FUNCTION, f);
+    refuse_model(m, HET_E_UNSUPPORTED, "function A has a default");
+}
+
 static void add_constant(ow *g, const char *name, ow attr)
 {
     ow n = ow_node("Constant", "", name);
@@ -765,6 +791,39 @@ static void functions_by_name(void)
     close_model(&o);
 }
 
+/* An input that the call leaves out is left out in bodies of the function too. */
+static void left_out_inside(void)
+{
+    opened o;
+    ow g = start(), f = ow_function("f", "Choose", "which,p,low", "q");
+    ow n = ow_node("If", "which", "q");
+    ow_attr_graph(&n, "then_branch", branch("Clip", "p,low", "t"));
+    ow_add(&f, OW_FN_NODE, n);
+    ow_add_node(&g, "f:Choose", "c,x", "y");
+    ow m = ow_model(9, OPSET, g);
+    ow_add(&m, OW_FUNCTION, f);
+    open_model(&o, m);
+    CHECK_INT(o.status, HET_OK);
+    CHECK_STR(shown(&o.onnx.graph), "If(c,x)->y | y");
+    CHECK_STR(shown(body_of(&o.onnx.graph, 0, "then_branch")), "Clip(p,-)->t | t");
+    close_model(&o);
+}
+
+/* Functions that take a graph from the call, as an attribute. */
+static void graphs_in_calls(void)
+{
+    ow g = start(), f = ow_function("f", "Choose", "which", "q");
+    ow n = ow_node("If", "which", "q");
+    ow_attr_reference(&n, "then_branch", 5, "then");
+    ow_add(&f, OW_FN_NODE, n);
+    n = ow_node("f:Choose", "c", "y");
+    ow_attr_graph(&n, "then", branch("Neg", "x", "t"));
+    ow_add(&g, OW_NODE, n);
+    ow m = ow_model(9, OPSET, g);
+    ow_add(&m, OW_FUNCTION, f);
+    refuse_model(m, HET_E_UNSUPPORTED, "node q takes graph then from a call");
+}
+
 static void broken_functions(void)
 {
     ow m = model_calling("f:A", "x", "y");
@@ -820,6 +879,18 @@ static void explosion(void)
         ow_add(&m, OW_FUNCTION, simple_function(name, next));
     }
     refuse_model(m, HET_E_UNSUPPORTED, "nested deeper");
+    /* Calls in bodies in calls. */
+    m = model_calling("f:F0", "c", "y");
+    for (int i = 0; i < 20; i++) {
+        char name[8], next[8];
+        snprintf(name, sizeof name, "F%d", i);
+        snprintf(next, sizeof next, i == 19 ? "Not" : "f:F%d", i + 1);
+        ow f = ow_function("f", name, "p", "q"), n = ow_node("If", "p", "q");
+        ow_attr_graph(&n, "then_branch", branch(next, "p", "t"));
+        ow_add(&f, OW_FN_NODE, n);
+        ow_add(&m, OW_FUNCTION, f);
+    }
+    refuse_model(m, HET_E_UNSUPPORTED, "calls and bodies are nested deeper");
 }
 
 int main(void)
@@ -834,6 +905,7 @@ int main(void)
     test_case(wrong_counts);
     test_case(attributes);
     test_case(odd_attributes);
+    test_case(broken_attributes);
     test_case(constants);
     test_case(operations_by_domain);
     test_case(two_bodies);
@@ -844,6 +916,8 @@ int main(void)
     test_case(functions);
     test_case(bodies_in_functions);
     test_case(functions_by_name);
+    test_case(left_out_inside);
+    test_case(graphs_in_calls);
     test_case(broken_functions);
     test_case(explosion);
     return test_finish();
