@@ -12,4 +12,8 @@ het_status het__cpu_build_tensor(het__cpu_build *build, const het__node *node);
 bool het__cpu_attention_fits(const het__graph *graph, const het__node *node);
 het_status het__cpu_build_attention_of_graph(het__cpu_build *build, const het__node *node);
 
+/* tensor_transposed.c; x and the weights are F32 */
+bool het__cpu_transposed_fits(const het__graph *graph, const het__node *node);
+het_status het__cpu_build_transposed(het__cpu_build *build, const het__node *node, const float *x);
+
 #endif /* HET_CPU_TENSOR_H */
