@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "backends/cpu_onednn/cpu.h"
-#include "backends/cpu_onednn/plain_cut.h"
 #include "lib/base/error.h"
 
 typedef struct plain_step {
@@ -85,7 +84,7 @@ het_status het__cpu_build_plain(het__cpu_build *build, const het__node *node)
         het__tensor_bytes(s->calls[0].inputs) > s->bytes)
         s->bytes = het__tensor_bytes(s->calls[0].inputs);
     uint32_t axis = 0;
-    const uint32_t count = status == HET_OK ? het__cpu_plain_cuts(s->calls, s->bytes, &axis) : 1;
+    const uint32_t count = status == HET_OK ? het__plain_call_cuts(s->calls, s->bytes, &axis) : 1;
     while (status == HET_OK && s->count < count)
         status = init(build, node, &s->calls[s->count++]);
     if (status != HET_OK || count == 1)
@@ -93,7 +92,7 @@ het_status het__cpu_build_plain(het__cpu_build *build, const het__node *node)
     const int64_t extent = s->calls[0].outputs[0].extent[axis];
     for (uint32_t i = 0; i < count; i++) {
         const int64_t first = extent * i / count;
-        het__cpu_plain_narrow(&s->calls[i], axis, first, extent * (i + 1) / count - first);
+        het__plain_call_narrow(&s->calls[i], axis, first, extent * (i + 1) / count - first);
     }
     return HET_OK;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Calls of plain kernels on a stretch of the outermost axis: an operand's places along it lie side
  * by side, so that a part of a tensor is a tensor, with data of its own. */
-#include "backends/cpu_onednn/plain_cut.h"
+#include "lib/plain/call.h"
 
 #include "lib/base/dtype.h"
 #include "lib/base/error.h"
@@ -113,7 +113,7 @@ static bool is_data(const het__plain_call *call, uint32_t input)
     return input == 0 || call->node.op == HET__OP_T_CONCAT || is_by_element(call);
 }
 
-void het__cpu_plain_narrow(het__plain_call *call, uint32_t axis, int64_t first, int64_t count)
+void het__plain_call_narrow(het__plain_call *call, uint32_t axis, int64_t first, int64_t count)
 {
     const int64_t extent = call->outputs[0].extent[axis];
     const bool by_element = is_by_element(call);
@@ -129,7 +129,7 @@ void het__cpu_plain_narrow(het__plain_call *call, uint32_t axis, int64_t first, 
     }
 }
 
-uint32_t het__cpu_plain_cuts(const het__plain_call *call, int64_t bytes, uint32_t *axis)
+uint32_t het__plain_call_cuts(const het__plain_call *call, int64_t bytes, uint32_t *axis)
 {
     const het__tensor *out = &call->outputs[0];
     for (uint32_t i = 0; i < call->node.input_count; i++)
@@ -138,7 +138,8 @@ uint32_t het__cpu_plain_cuts(const het__plain_call *call, int64_t bytes, uint32_
              het__tensor_elements(&call->inputs[i]) == 0))
             return 1;
     for (*axis = 0; *axis < out->rank && out->extent[*axis] == 1; ++*axis) {}
-    if (bytes < 2 * TASK_BYTES || call->node.input_count == 0 || *axis == out->rank || !is_cut_by(call, *axis))
+    if (bytes < 2 * TASK_BYTES || call->node.input_count == 0 || *axis == out->rank ||
+        !is_cut_by(call, *axis))
         return 1;
     int64_t count = bytes / TASK_BYTES;
     count = count < HET__PLAIN_CALLS_MAX ? count : HET__PLAIN_CALLS_MAX;
