@@ -15,6 +15,9 @@
 
 #include <hetinfer.h>
 
+/* Most host threads of a session. */
+#define HET__THREADS_MAX 1024
+
 struct het_device {
     const het_context *context;
     uint32_t index;
@@ -64,8 +67,9 @@ struct het_model {
 
 struct het_plan {
     het_model *model;       /* a reference; NULL: borrowed from a session */
-    het__plan *plan;        /* points to own, or into the session */
+    het__plan *plan;        /* points to own, or into the session or run */
     het__plan own;
+    het__graph_run *run;    /* of a graph, made for its plan; or NULL */
     const het_context *context;
 };
 

@@ -14,7 +14,8 @@
 #include "lib/base/os.h"
 #include "lib/ir/graph.h"
 
-/* One weight: an initializer of the graph, of a body or of a function's body. */
+/* One weight: an initializer of the graph, of a body or of a function's body, or the tensor of a
+ * Constant node if its elements count as parameters. */
 typedef struct het__onnx_weight {
     const char *name;
     het__tensor tensor; /* data as of the graph's constant */
