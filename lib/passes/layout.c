@@ -25,9 +25,14 @@ static uint32_t blocked_form(const layout *l, uint32_t value)
     return value < l->count ? l->blocked[value] : HET__NO_VALUE;
 }
 
+static bool is_code(const het__value *v)
+{
+    return v->dtype == HET_DTYPE_U8 || v->dtype == HET_DTYPE_I8;
+}
+
 static bool is_image(const het__value *v)
 {
-    return v->dtype == HET_DTYPE_F32 && v->rank == 4 && v->kind != HET__VALUE_CONST &&
+    return (v->dtype == HET_DTYPE_F32 || is_code(v)) && v->rank == 4 && v->kind != HET__VALUE_CONST &&
            v->extent[1].count > 0;
 }
 
@@ -89,6 +94,28 @@ static void block_conv(layout *l, uint32_t index)
     attrs.image.block_in = in ? l->block : 0;
     attrs.image.block_out = l->block;
     give_blocked(l, node.outputs[0], het__rw_node(l->r, HET__OP_CONV, node.name, inputs,
+                                                  node.input_count, 1, &attrs));
+}
+
+/* A plain image of codes is re-laid by the convolution that reads it, with its padding. */
+static void block_qconv(layout *l, uint32_t index)
+{
+    const het__node node = l->r->graph->nodes[index];
+    het__attrs attrs = node.attrs;
+    bool in, out;
+    if (attrs.image.block_in || attrs.image.block_out)
+        return;
+    const bool fits = conv_blocks(&attrs.image, l->block, &in, &out);
+    if (!fits && attrs.image.groups > 1)
+        return;
+    uint32_t inputs[4];
+    memcpy(inputs, node.inputs, node.input_count * sizeof *inputs);
+    in = attrs.image.groups > 1 || blocked_form(l, inputs[0]) != HET__NO_VALUE;
+    if (in)
+        inputs[0] = take_blocked(l, inputs[0], node.name);
+    attrs.image.block_in = in ? l->block : 0;
+    attrs.image.block_out = l->block;
+    give_blocked(l, node.outputs[0], het__rw_node(l->r, HET__OP_QCONV, node.name, inputs,
                                                   node.input_count, 1, &attrs));
 }
 
@@ -231,6 +258,8 @@ static void block_node(layout *l, uint32_t index)
     const het__op op = l->r->graph->nodes[index].op;
     if (op == HET__OP_CONV)
         block_conv(l, index);
+    else if (op == HET__OP_QCONV)
+        block_qconv(l, index);
     else if (op == HET__OP_POOL)
         block_pool(l, index);
     else if (op == HET__OP_T_CONCAT)

@@ -243,11 +243,12 @@ static quant quant_of(const het__eval *e, uint32_t i)
 }
 
 /* What each code stands for, times factor. */
-static void fill_table(het_dtype dtype, int64_t zero, double factor, float table[256])
+static void fill_table(het_dtype dtype, int64_t zero, double ratio, float table[256])
 {
+    const float factor = (float)ratio;
     for (int code = 0; code < 256; code++) {
         const int64_t value = dtype == HET_DTYPE_I8 && code > 127 ? code - 256 : code;
-        table[code] = (float)((double)(value - zero) * factor);
+        table[code] = (float)(value - zero) * factor;
     }
 }
 
