@@ -430,19 +430,27 @@ static void dequantise(const het__quant *q, const uint8_t *x, float *out, int64_
     }
 }
 
-static void add(const het__quant *qa, const uint8_t *a, const het__quant *qb, const uint8_t *b,
-                const het__quant *to, uint8_t *out, int64_t count)
+VEC_INLINE vf sum_of(const het__quant *qa, const uint8_t *a, const het__quant *qb,
+                     const uint8_t *b, float shift)
 {
-    const range r = range_to(to);
+    const vf x = vf_mul(vf_from_vi(load_codes(a, qa->is_signed)), vf_set(qa->scale));
+    const vf y = vf_mul(vf_from_vi(load_codes(b, qb->is_signed)), vf_set(qb->scale));
+    return vf_add(x, vf_add(y, vf_set(shift)));
+}
+
+static void add(const het__quant *qa, const uint8_t *a, const het__quant *qb, const uint8_t *b,
+                float shift, uint8_t *out, int64_t count)
+{
+    const range r = qa->is_signed ? range_of(-128, 127, 0) : range_of(0, 255, 0);
     int64_t i = 0;
     for (; i + VL <= count; i += VL)
-        put_codes(&r, vf_add(value_of(qa, a + i), value_of(qb, b + i)), out + i);
+        put_codes(&r, sum_of(qa, a + i, qb, b + i, shift), out + i);
     if (i < count) {
         rest last = { { 0 }, { 0 }, { 0 } };
         uint8_t codes[VL];
         memcpy(last.a, a + i, (size_t)(count - i));
         memcpy(last.b, b + i, (size_t)(count - i));
-        put_codes(&r, vf_add(value_of(qa, last.a), value_of(qb, last.b)), codes);
+        put_codes(&r, sum_of(qa, last.a, qb, last.b, shift), codes);
         memcpy(out + i, codes, (size_t)(count - i));
     }
 }

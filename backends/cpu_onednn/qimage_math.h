@@ -61,10 +61,10 @@ typedef struct het__qimage_math {
                        uint8_t *out, int64_t count);
     void (*quantise)(const het__quant *q, const float *x, uint8_t *out, int64_t count);
     void (*dequantise)(const het__quant *q, const uint8_t *x, float *out, int64_t count);
-    /* out = round((a - zero) * scale + (b - zero) * scale) + to->zero: the scales are ratios to
-     * that of the sum. */
+    /* out = round(a * scale + (b * scale + shift)): scales are ratios to that of the sum, and
+     * the shift is what zero points come to. */
     void (*add)(const het__quant *qa, const uint8_t *a, const het__quant *qb, const uint8_t *b,
-                const het__quant *to, uint8_t *out, int64_t count);
+                float shift, uint8_t *out, int64_t count);
 } het__qimage_math;
 
 /* Of the level of that name. */

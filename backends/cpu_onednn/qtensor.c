@@ -16,6 +16,7 @@ typedef struct codes_step {
     const void *a, *b; /* b: second operand or table */
     void *out;
     het__quant qa, qb, to;
+    float shift;
     int64_t count;
 } codes_step;
 
@@ -48,7 +49,7 @@ static void run(const het__cpu_step *step, int64_t task, unsigned char *scratch)
     else if (s->op == HET__OP_T_DEQUANTIZE_LINEAR)
         s->math->dequantise(&s->qa, a, (float *)s->out + first, count);
     else
-        s->math->add(&s->qa, a, &s->qb, b, &s->to, out, count);
+        s->math->add(&s->qa, a, &s->qb, b, s->shift, out, count);
 }
 
 /* ---- choosing ---- */
@@ -101,6 +102,8 @@ static bool describe_add(const het__graph *g, const het__node *node, codes_step 
         return false;
     s->qa.scale = (float)((double)s->qa.scale / (double)s->to.scale);
     s->qb.scale = (float)((double)s->qb.scale / (double)s->to.scale);
+    s->shift = (float)s->to.zero -
+               (s->qa.scale * (float)s->qa.zero + s->qb.scale * (float)s->qb.zero);
     return true;
 }
 

@@ -98,6 +98,13 @@ static void convert_conv(het__rewriter *r, uint32_t index)
     replace_by(r, node.outputs[0], made, node.name);
 }
 
+/* Maxima are taken of codes too. */
+static bool is_maxima(const het__node *node, const het__value *x)
+{
+    return node->op == HET__OP_T_MAX_POOL &&
+           (x->dtype == HET_DTYPE_U8 || x->dtype == HET_DTYPE_I8) && x->kind != HET__VALUE_CONST;
+}
+
 static void convert_pool(het__rewriter *r, uint32_t index)
 {
     const het__node node = r->graph->nodes[index];
@@ -107,7 +114,7 @@ static void convert_pool(het__rewriter *r, uint32_t index)
     het__eval e;
     het__attrs attrs;
     memset(&attrs, 0, sizeof attrs);
-    if (!x || (x->rank != 3 && x->rank != 4) || !is_f32(x, x->rank) ||
+    if (!x || (x->rank != 3 && x->rank != 4) || !(is_f32(x, x->rank) || is_maxima(&node, x)) ||
         !het__rw_eval(r, &node, inputs, outputs, &e) ||
         (node.output_count > 1 && r->uses[node.outputs[1]] > 0) ||
         het__window_pool(&e, &window) != HET_OK || !het__window_attrs(&window, &attrs.image))

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Convolutions and products of codes of eight bits with constant weights become QCONV. */
-#include <math.h>
+/* Convolutions and products of codes of eight bits with constant weights become QCONV: those that
+ * are spelled as such (QLinearConv, QLinearMatMul), and those of floats that come from codes and
+ * become codes again (integer_codes.c finds them). */
+#include "lib/passes/integer.h"
+
 #include <string.h>
 
-#include "lib/ir/window.h"
-#include "lib/passes/tensor.h"
 #include "lib/plain/plain.h"
 
 static bool is_code(het_dtype dtype)
@@ -12,55 +13,35 @@ static bool is_code(het_dtype dtype)
     return dtype == HET_DTYPE_U8 || dtype == HET_DTYPE_I8;
 }
 
-static const het__value *constant_of(const het__rewriter *r, const het__node *node, uint32_t i)
+const het__value *het__codes_constant(const het__rewriter *r, const het__node *node, uint32_t i)
 {
     const het__value *v = het__rw_input(r, node, i);
     return v && v->kind == HET__VALUE_CONST && v->data ? v : NULL;
 }
 
-static int64_t elements_of(const het__value *v)
+int64_t het__codes_count(const het__value *v)
 {
     const int64_t ones[HET__SYM_MAX] = { 1 };
     return het__value_elements(v, ones);
 }
 
-/* ---- what codes stand for ---- */
-
-/* Scale in input i, zero point behind it, both one constant number. */
-typedef struct quant {
-    float scale;
-    int32_t zero;
-} quant;
-
-static bool quant_of(const het__rewriter *r, const het__node *node, uint32_t i, quant *q)
+bool het__codes_quant(const het__rewriter *r, const het__node *node, uint32_t i, het__codes *q)
 {
-    const het__value *scale = constant_of(r, node, i), *zero = constant_of(r, node, i + 1);
-    if (!scale || scale->dtype != HET_DTYPE_F32 || elements_of(scale) != 1 || scale->rank > 1 ||
-        (het__rw_input(r, node, i + 1) && (!zero || elements_of(zero) != 1)))
+    const het__value *scale = het__codes_constant(r, node, i);
+    const het__value *zero = het__codes_constant(r, node, i + 1);
+    if (!scale || scale->dtype != HET_DTYPE_F32 || het__codes_count(scale) != 1 ||
+        scale->rank > 1 || (het__rw_input(r, node, i + 1) &&
+                            (!zero || het__codes_count(zero) != 1 || !is_code(zero->dtype))))
         return false;
     memcpy(&q->scale, scale->data, sizeof q->scale);
     q->zero = zero ? (int32_t)het__get_i64(zero->dtype, zero->data, 0) : 0;
-    return true;
+    return q->scale > 0;
 }
 
 /* ---- the node ---- */
 
-/* What a convolution of codes is made of. */
-typedef struct product {
-    const char *name;
-    uint32_t x;                     /* rank 4, codes */
-    const void *weights;            /* [M,C/g,kh,kw], codes */
-    het_dtype weights_type;
-    const het__value *zeros;        /* of the weights, one or one per channel; NULL: 0 */
-    const void *scales;             /* of the weights, F32 */
-    int64_t scale_count;            /* 1 or M */
-    const void *bias;               /* I32 [M] or NULL */
-    quant in, out;
-    het__image_attrs attrs;
-} product;
-
 /* Weights as I8 with zero points of 0; NULL if they do not fit that (or memory ran out). */
-static const int8_t *signed_weights(het__rewriter *r, const product *p, int64_t per_channel)
+static const int8_t *signed_weights(het__rewriter *r, const het__codes_product *p, int64_t per_channel)
 {
     const int64_t channels = p->attrs.channels_out, count = channels * per_channel;
     if (p->weights_type == HET_DTYPE_I8 && !p->zeros)
@@ -70,7 +51,7 @@ static const int8_t *signed_weights(het__rewriter *r, const product *p, int64_t 
         r->failed = true;
         return NULL;
     }
-    const int64_t step = p->zeros && elements_of(p->zeros) > 1;
+    const int64_t step = p->zeros && het__codes_count(p->zeros) > 1;
     for (int64_t i = 0; i < count; i++) {
         const int64_t zero =
             p->zeros ? het__get_i64(p->zeros->dtype, p->zeros->data, i / per_channel * step) : 0;
@@ -82,8 +63,7 @@ static const int8_t *signed_weights(het__rewriter *r, const product *p, int64_t 
     return codes;
 }
 
-/* The convolution; HET__NO_VALUE if it cannot be made. */
-static uint32_t make_product(het__rewriter *r, product *p)
+uint32_t het__codes_make(het__rewriter *r, het__codes_product *p)
 {
     het__image_attrs *a = &p->attrs;
     const int64_t m = a->channels_out;
@@ -117,14 +97,8 @@ static uint32_t make_product(het__rewriter *r, product *p)
     return het__rw_node(r, HET__OP_QCONV, p->name, in, 4, 1, &attrs);
 }
 
-static void no_range(het__image_attrs *a)
-{
-    a->least = INT32_MIN;
-    a->most = INT32_MAX;
-}
-
 /* `made` under the old value's extents. */
-static void replace_by(het__rewriter *r, uint32_t old, uint32_t made, const char *name)
+void het__codes_replace(het__rewriter *r, uint32_t old, uint32_t made, const char *name)
 {
     const het__value *v = &r->graph->values[old];
     int64_t extent[HET_RANK_MAX];
@@ -152,38 +126,107 @@ static uint32_t as_image(het__rewriter *r, const char *name, uint32_t value)
 static void convert_conv(het__rewriter *r, uint32_t index)
 {
     const het__node node = r->graph->nodes[index];
-    const het__value *x = het__rw_input(r, &node, 0), *w = constant_of(r, &node, 3);
-    const het__value *scales = constant_of(r, &node, 4), *bias = constant_of(r, &node, 8);
+    const het__value *x = het__rw_input(r, &node, 0), *w = het__codes_constant(r, &node, 3);
+    const het__value *scales = het__codes_constant(r, &node, 4), *bias = het__codes_constant(r, &node, 8);
     const het__value *out = &r->graph->values[node.outputs[0]];
     het__tensor inputs[9], outputs[1];
     het__window window;
     het__eval e;
-    product p = { .name = node.name, .zeros = constant_of(r, &node, 5) };
+    het__codes_product p = { .name = node.name, .zeros = het__codes_constant(r, &node, 5) };
     if (!x || (x->rank != 3 && x->rank != 4) || !is_code(x->dtype) || !w || !is_code(w->dtype) ||
         !scales || scales->dtype != HET_DTYPE_F32 || (het__rw_input(r, &node, 8) && !bias) ||
         (bias && bias->dtype != HET_DTYPE_I32) || (het__rw_input(r, &node, 5) && !p.zeros) ||
         !is_code(out->dtype) || x->kind == HET__VALUE_CONST ||
-        !quant_of(r, &node, 1, &p.in) || !quant_of(r, &node, 6, &p.out) ||
+        !het__codes_quant(r, &node, 1, &p.in) || !het__codes_quant(r, &node, 6, &p.out) ||
         !het__rw_eval(r, &node, inputs, outputs, &e) ||
         het__window_conv(&e, &window) != HET_OK || !het__window_attrs(&window, &p.attrs))
         return;
     p.weights = w->data;
     p.weights_type = w->dtype;
     p.scales = scales->data;
-    p.scale_count = elements_of(scales);
+    p.scale_count = het__codes_count(scales);
     p.bias = bias ? bias->data : NULL;
     p.attrs.type = out->dtype;
-    no_range(&p.attrs);
+    p.attrs.least = INT32_MIN;
+    p.attrs.most = INT32_MAX;
     p.x = as_image(r, node.name, node.inputs[0]);
-    const uint32_t made = r->failed ? HET__NO_VALUE : make_product(r, &p);
+    const uint32_t made = r->failed ? HET__NO_VALUE : het__codes_make(r, &p);
     if (made != HET__NO_VALUE)
-        replace_by(r, node.outputs[0], made, node.name);
+        het__codes_replace(r, node.outputs[0], made, node.name);
+}
+
+/* ---- QLinearMatMul ---- */
+
+bool het__codes_matrix(het__rewriter *r, het__codes_product *p, uint32_t x, const het__value *w,
+                       bool transposed)
+{
+    const het__value *v = &r->graph->values[x];
+    const uint32_t last = v->rank - 1;
+    const int64_t k = w->extent[transposed ? 1 : 0].count, n = w->extent[transposed ? 0 : 1].count;
+    if (v->rank < 1 || w->rank != 2 || k != v->extent[last].count || k <= 0 || n <= 0 ||
+        k > INT32_MAX || n > INT32_MAX)
+        return false;
+    const int64_t rows = het__codes_count(v) / k;
+    const uint8_t *from = w->data;
+    uint8_t *to = het__arena_alloc(&r->graph->arena, (size_t)(k * n));
+    if (!to) {
+        r->failed = true;
+        return false;
+    }
+    for (int64_t i = 0; i < n; i++)
+        for (int64_t j = 0; j < k; j++)
+            to[i * k + j] = transposed ? from[i * k + j] : from[j * n + i];
+    p->weights = to;
+    p->weights_type = w->dtype;
+    p->attrs = (het__image_attrs){ .channels_in = (int32_t)k, .channels_out = (int32_t)n,
+                                   .groups = 1, .kernel = { 1, 1 }, .stride = { 1, 1 },
+                                   .dilation = { 1, 1 } };
+    const int64_t extent[4] = { rows, k, 1, 1 };
+    p->x = het__rw_reshape(r, p->name, x, 4, extent);
+    return !r->failed;
+}
+
+/* One scale (or zero point), or one per column. */
+static bool per_column(const het__value *v, int64_t columns)
+{
+    return het__codes_count(v) == 1 || (v->rank == 1 && v->extent[0].count == columns);
+}
+
+static void convert_mat_mul(het__rewriter *r, uint32_t index)
+{
+    const het__node node = r->graph->nodes[index];
+    const het__value *x = het__rw_input(r, &node, 0), *w = het__codes_constant(r, &node, 3);
+    const het__value *scales = het__codes_constant(r, &node, 4);
+    const het_dtype type = r->graph->values[node.outputs[0]].dtype;
+    het__codes_product p = { .name = node.name, .zeros = het__codes_constant(r, &node, 5) };
+    if (!x || x->rank < 1 || !is_code(x->dtype) || x->kind == HET__VALUE_CONST || !w ||
+        !is_code(w->dtype) || w->rank != 2 || !scales || scales->dtype != HET_DTYPE_F32 ||
+        !per_column(scales, w->extent[1].count) || !p.zeros ||
+        !per_column(p.zeros, w->extent[1].count) || !is_code(type) ||
+        !het__codes_quant(r, &node, 1, &p.in) || !het__codes_quant(r, &node, 6, &p.out))
+        return;
+    p.scales = scales->data;
+    p.scale_count = het__codes_count(scales);
+    if (!het__codes_matrix(r, &p, node.inputs[0], w, false))
+        return;
+    p.attrs.type = type;
+    p.attrs.least = INT32_MIN;
+    p.attrs.most = INT32_MAX;
+    const uint32_t made = het__codes_make(r, &p);
+    if (made != HET__NO_VALUE)
+        het__codes_replace(r, node.outputs[0], made, node.name);
 }
 
 void het__pass_integers(het__rewriter *r)
 {
     const uint32_t count = r->graph->node_count;
-    for (uint32_t n = 0; n < count && !r->failed; n++)
+    for (uint32_t n = 0; n < count && !r->failed; n++) {
         if (r->graph->nodes[n].op == HET__OP_T_QLINEAR_CONV)
             convert_conv(r, n);
+        else if (r->graph->nodes[n].op == HET__OP_T_QLINEAR_MAT_MUL)
+            convert_mat_mul(r, n);
+        else if (r->graph->nodes[n].op == HET__OP_T_QUANTIZE_LINEAR)
+            het__codes_keep(r, n);
+    }
+    het__codes_fold(r);
 }

@@ -230,6 +230,57 @@ static void block_elementwise(layout *l, uint32_t index)
                                                   node.input_count, 1, &node.attrs));
 }
 
+/* Which inputs of an operation on codes element by element are images: bits; 0: it is none, or
+ * there is more than one scale. */
+static uint32_t code_images(const layout *l, const het__node *node)
+{
+    const het__value *scale;
+    switch (node->op) {
+    case HET__OP_QMAP:
+        return 1u;
+    case HET__OP_T_MS_QLINEAR_ADD:
+        return 1u | 8u;
+    case HET__OP_T_QUANTIZE_LINEAR:
+    case HET__OP_T_DEQUANTIZE_LINEAR:
+        scale = het__rw_input(l->r, node, 1);
+        for (uint32_t i = 0; i < scale->rank; i++)
+            if (scale->extent[i].count != 1)
+                return 0;
+        return scale->rank <= 1 ? 1u : 0;
+    default:
+        return 0;
+    }
+}
+
+static void block_codes(layout *l, uint32_t index)
+{
+    const het__node node = l->r->graph->nodes[index];
+    const uint32_t images = code_images(l, &node);
+    const het__value *out = &l->r->graph->values[node.outputs[0]];
+    uint32_t inputs[INPUTS_MAX];
+    bool any = false;
+    if (!images || node.input_count > INPUTS_MAX || !is_image(out))
+        return;
+    memcpy(inputs, node.inputs, node.input_count * sizeof *inputs);
+    for (uint32_t i = 0; i < node.input_count; i++) {
+        if (!(images >> i & 1))
+            continue;
+        const het__value *v = het__rw_input(l->r, &node, i);
+        if (!is_image(v))
+            return;
+        for (uint32_t k = 0; k < 4; k++)
+            if (v->extent[k].count != out->extent[k].count)
+                return;
+        any = any || blocked_form(l, node.inputs[i]) != HET__NO_VALUE;
+    }
+    for (uint32_t i = 0; any && i < node.input_count; i++)
+        if (images >> i & 1)
+            inputs[i] = take_blocked(l, node.inputs[i], node.name);
+    if (any)
+        give_blocked(l, node.outputs[0], het__rw_node(l->r, node.op, node.name, inputs,
+                                                      node.input_count, 1, &node.attrs));
+}
+
 /* Channels one behind the other: whole blocks, so that only the last may be padded. */
 static void block_concat(layout *l, uint32_t index)
 {
@@ -266,6 +317,8 @@ static void block_node(layout *l, uint32_t index)
         block_concat(l, index);
     else if (is_elementwise(op))
         block_elementwise(l, index);
+    else
+        block_codes(l, index);
 }
 
 /* Who still reads the plain form of a value that is made blocked gets it unpacked. */
