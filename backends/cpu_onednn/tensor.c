@@ -447,6 +447,10 @@ het_status het__cpu_build_tensor(het__cpu_build *build, const het__node *node)
     const het__graph *g = build->slice->graph;
     het__binary binary;
     het__act act = { HET__ACT_NONE, 0, 0 };
+    bool done;
+    const het_status status = het__cpu_build_codes(build, node, &done);
+    if (status != HET_OK || done)
+        return status;
     for (uint32_t i = 0; i < node->input_count; i++)
         if (i < 2 && (!is_f32(g, node->inputs[i]) || !is_aligned(g, node->inputs[i])))
             return het__cpu_build_plain(build, node);

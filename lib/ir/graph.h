@@ -187,6 +187,8 @@ het_status het__op_shape_image(const het__graph *graph, const het__node *node,
                                het__value *outputs, uint32_t *count, het_error *err);
 het_status het__op_shape_matmul(const het__graph *graph, const het__node *node,
                                 het__value *outputs, uint32_t *count, het_error *err);
+het_status het__op_shape_map(const het__graph *graph, const het__node *node, het__value *outputs,
+                             uint32_t *count, het_error *err);
 void het__op_count_image(const het__graph *graph, const het__node *node, const int64_t *symbols,
                          het__work *work);
 void het__op_count_matmul(const het__graph *graph, const het__node *node, const int64_t *symbols,

@@ -413,6 +413,9 @@ static const het__op_info ops[HET__OP_T_FIRST] = {
                           "batch, channels" },
     [HET__OP_MATMUL] = { "matmul", 2, 4, het__op_shape_matmul, het__op_count_matmul,
                          "batch, rows, columns" },
+    [HET__OP_QCONV] = { "qconv", 3, 4, het__op_shape_image, het__op_count_image,
+                        "batch, channels, rows" },
+    [HET__OP_QMAP] = { "qmap", 2, 2, het__op_shape_map, count_none, "elements" },
 };
 
 const het__op_info *het__op_info_of(het__op op)
