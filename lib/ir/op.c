@@ -415,6 +415,13 @@ static const het__op_info ops[HET__OP_T_FIRST] = {
                          "batch, rows, columns" },
 };
 
+const char *het__node_operation(const het__node *node)
+{
+    const het__op_info *info = het__op_info_of(node->op);
+    const char *type = het__op_is_tensor(node->op) ? node->attrs.tensor.type : NULL;
+    return type ? type : info ? info->name : "node";
+}
+
 const het__op_info *het__op_info_of(het__op op)
 {
     if (het__op_is_tensor(op))
