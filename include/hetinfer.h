@@ -40,6 +40,7 @@
 #include <hetinfer/device.h>
 #include <hetinfer/generate.h>
 #include <hetinfer/model.h>
+#include <hetinfer/op.h>
 #include <hetinfer/plan.h>
 #include <hetinfer/sampler.h>
 #include <hetinfer/sequence.h>
