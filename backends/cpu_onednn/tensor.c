@@ -459,6 +459,8 @@ het_status het__cpu_build_tensor(het__cpu_build *build, const het__node *node)
         return build_rows(build, node);
     if (is_row_norm(g, node))
         return build_rows(build, node);
+    if (het__cpu_attention_fits(g, node))
+        return het__cpu_build_attention_of_graph(build, node);
     if (node->input_count == 2 && is_product(g, node))
         return build_product(build, node);
     return het__cpu_build_plain(build, node);

@@ -8,4 +8,8 @@
 /* Any tensor operation: by a kernel of this backend, or by the plain one. */
 het_status het__cpu_build_tensor(het__cpu_build *build, const het__node *node);
 
+/* tensor_attention.c */
+bool het__cpu_attention_fits(const het__graph *graph, const het__node *node);
+het_status het__cpu_build_attention_of_graph(het__cpu_build *build, const het__node *node);
+
 #endif /* HET_CPU_TENSOR_H */

@@ -15,6 +15,9 @@
 
 #include <hetinfer.h>
 
+/* Most host threads of a session. */
+#define HET__THREADS_MAX 1024
+
 struct het_device {
     const het_context *context;
     uint32_t index;
@@ -64,8 +67,9 @@ struct het_model {
 
 struct het_plan {
     het_model *model;       /* a reference; NULL: borrowed from a session */
-    het__plan *plan;        /* points to own, or into the session */
+    het__plan *plan;        /* points to own, or into the session or run */
     het__plan own;
+    het__graph_run *run;    /* of a graph, made for its plan; or NULL */
     const het_context *context;
 };
 
@@ -130,7 +134,8 @@ het_status het__network_open(het_model *model, const void *data, size_t bytes, c
                              const het_model_options *o, het_error *err);
 void het__network_close(het_model *model);
 void het__network_weight(const het__network *network, size_t index, het_weight *weight);
-void het__network_port(const het__network *network, uint32_t value, het_port *port);
+void het__network_input(const het__network *network, uint32_t index, het_port *port);
+void het__network_output(const het__network *network, uint32_t index, het_port *port);
 
 /* The fused graph of a language model for one session or plan. unfused receives the number of
  * nodes before. */

@@ -13,7 +13,7 @@ het_status het__onnx_bind(het__onnx_reader *r, het__onnx_frame *frame, const cha
 {
     const size_t bytes = strlen(name);
     if (het__names_find(&frame->bound, name, bytes))
-        return het__fail(r->err, HET_E_FORMAT, "%s is made after it was taken from around", name);
+        return het__fail(r->err, HET_E_FORMAT, "%s is made twice", name);
     return het__names_add(&frame->bound, name, bytes, value) ? HET_OK : het__onnx_nomem(r);
 }
 

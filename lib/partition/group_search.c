@@ -15,7 +15,8 @@
 #define OPS_MAX 16              /* of a group */
 #define STATES_MAX 512          /* of one size */
 #define STEPS_MAX 4096          /* groups tried from one set */
-#define STEPS_TOTAL 400000      /* in all, about a second; after that single steps of the cheapest sets */
+/* In all, about a second; after that single steps of the cheapest sets. */
+#define STEPS_TOTAL 400000
 #define NONE UINT32_MAX
 
 typedef struct state {

@@ -306,6 +306,8 @@ static void every_allocation_of_a_graph(void)
     fail_each("graph", do_network, undo_model, &s, 5);
     fail_each("its groups", do_groups, undo_groups, &s, 20);
     undo_groups(&s);
+    fail_each("its plan", do_plan, undo_plan, &s, 5);
+    undo_plan(&s);
     fail_each("its session", do_session, undo_session, &s, 3);
     undo_session(&s);
     fail_each("its runs", do_new_runs, undo_nothing, &s, 10);

@@ -133,6 +133,10 @@ static void describes_ports(void)
     CHECK_INT(het_model_input_at(model, 1, &p), HET_E_INVALID);
     CHECK_INT(het_model_output_at(model, 1, &p), HET_OK);
     CHECK_STR(p.name, "z");
+    CHECK_INT(p.desc.dtype, HET_DTYPE_F32);
+    CHECK_INT(p.desc.extent[0], -1);
+    CHECK_INT(p.desc.extent[1], 3);
+    CHECK_STR(p.symbol[0], "N");
     CHECK_INT(het_model_output_at(model, 2, &p), HET_E_INVALID);
     p.struct_size = 3;
     CHECK_INT(het_model_input_at(model, 0, &p), HET_E_INVALID);
@@ -330,17 +334,51 @@ static void graphs_are_no_language(void)
     het_error err = HET_ERROR_INIT;
     het_session *s = open_session(model);
     het_sequence *q = NULL;
-    het_plan *plan = NULL;
     CHECK_INT(het_session_step(s, NULL, &err), HET_E_INVALID);
     CHECK(strstr(err.message, "het_session_step() is for language models") != NULL);
     CHECK_INT(het_sequence_create(s, &q, &err), HET_E_INVALID);
     CHECK(strstr(err.message, "het_sequence_create()") != NULL);
     CHECK_INT(het_generate(s, "a", 1, NULL, NULL, &err), HET_E_INVALID);
     CHECK(strstr(err.message, "het_generate()") != NULL);
-    CHECK_INT(het_plan_make(model, NULL, &plan, &err), HET_E_UNSUPPORTED);
     CHECK(het_session_plan(s, HET_PHASE_DECODE) == NULL);
     CHECK(het_session_plan(s, (het_phase)7) == NULL);
     het_session_destroy(s);
+}
+
+/* The same for a plan by itself and for a session that was compiled for the same extents. */
+static void graphs_have_plans(void)
+{
+    float x[15];
+    het_error err = HET_ERROR_INIT;
+    het_plan_options o = HET_PLAN_OPTIONS_INIT;
+    het_plan *plan = NULL;
+    o.devices = device;
+    o.threads = 2;
+    o.token_count = 5;
+    if (het_plan_make(model, &o, &plan, &err) != HET_OK) {
+        TEST_FAIL("%s", err.message);
+        return;
+    }
+    het_session *s = open_session(model);
+    fill(x, 15, 8);
+    bind(s, x, 5);
+    CHECK_INT(het_session_warmup(s, NULL), HET_OK);
+    const het_plan *own = het_session_plan(s, HET_PHASE_DECODE);
+    CHECK(own != NULL && het_session_plan(s, HET_PHASE_PREFILL) != NULL);
+    if (own)
+        CHECK_STR(het_plan_text(own), het_plan_text(plan));
+    het_plan_info info = { .struct_size = sizeof info };
+    CHECK_INT(het_plan_get_info(plan, &info), HET_OK);
+    CHECK(info.node_count >= 1 && info.node_count <= info.unfused_count);
+    CHECK_INT(info.unfused_count, 3);
+    het_session_destroy(s);
+    het_plan_destroy(plan);
+    o.measure = 1;
+    CHECK_INT(het_plan_make(model, &o, &plan, &err), HET_E_UNSUPPORTED);
+    o.measure = 0;
+    o.threads = 5000;
+    CHECK_INT(het_plan_make(model, &o, &plan, &err), HET_E_INVALID);
+    CHECK(plan == NULL);
 }
 
 static void language_is_no_graph(void)
@@ -487,6 +525,7 @@ static void on_each_device(void)
     test_case(cancels_one_run);
     test_case(runs_without_allocating);
     test_case(graphs_are_no_language);
+    test_case(graphs_have_plans);
     test_case(unknown_operations_do_not_run);
     test_case(options_of_language_are_ignored);
     test_case(children_keep_parents);
