@@ -39,6 +39,7 @@
 #include <hetinfer/context.h>
 #include <hetinfer/device.h>
 #include <hetinfer/generate.h>
+#include <hetinfer/groups.h>
 #include <hetinfer/model.h>
 #include <hetinfer/op.h>
 #include <hetinfer/plan.h>
