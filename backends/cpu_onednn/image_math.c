@@ -49,7 +49,8 @@
 
 VEC_INLINE vf vf_exp(vf x)
 {
-    x = vf_min(vf_max(x, vf_set(-87.0f)), vf_set(88.0f));
+    /* The second operand, where one is NaN. */
+    x = vf_min(vf_set(88.0f), vf_max(vf_set(-87.0f), x));
     const vi n = vi_from_vf(vf_mul(x, vf_set(1.44269504f)));
     const vf p = vf_exp_rest(x, vf_from_vi(n));
     return vf_mul(p, vf_bits(vi_shl(vi_add(n, vi_set(127)), 23)));
