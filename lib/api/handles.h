@@ -134,7 +134,8 @@ het_status het__network_open(het_model *model, const void *data, size_t bytes, c
                              const het_model_options *o, het_error *err);
 void het__network_close(het_model *model);
 void het__network_weight(const het__network *network, size_t index, het_weight *weight);
-void het__network_port(const het__network *network, uint32_t value, het_port *port);
+void het__network_input(const het__network *network, uint32_t index, het_port *port);
+void het__network_output(const het__network *network, uint32_t index, het_port *port);
 
 /* The fused graph of a language model for one session or plan. unfused receives the number of
  * nodes before. */

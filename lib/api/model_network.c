@@ -6,6 +6,7 @@
  * bodies included: how often each operation occurs, which stands behind the file's own metadata,
  * and which operation reads each weight. */
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -274,21 +275,46 @@ void het__network_weight(const het__network *n, size_t index, het_weight *weight
     memcpy(weight->desc.extent, w->tensor.extent, sizeof weight->desc.extent);
 }
 
-void het__network_port(const het__network *n, uint32_t value, het_port *port)
+/* NULL where the file leaves an extent open without a name: the reader makes one then, of the
+ * input's name and the number of the extent. */
+static const char *symbol_name(const het__graph *graph, const char *input, uint32_t axis,
+                               uint32_t symbol)
 {
-    const het__graph *graph = &n->onnx.graph;
-    const het__value *v = &graph->values[value];
-    port->name = v->name;
-    port->desc.dtype = v->dtype;
-    if (!het__value_is_known(v)) {
+    const char *name = symbol < HET__SYM_COUNT ? NULL : graph->symbol_names[symbol];
+    char made[240];
+    if (name)
+        snprintf(made, sizeof made, "%.200s[%u]", input, axis);
+    return name && strcmp(name, made) == 0 ? NULL : name;
+}
+
+static void fill_port(const het__graph *graph, het_dtype dtype, uint32_t rank,
+                      const het__extent *extent, het_port *port)
+{
+    port->desc.dtype = dtype;
+    if (rank == HET__RANK_UNKNOWN) {
         port->desc.flags = HET_TENSOR_RANK_UNKNOWN;
         return;
     }
-    assert(v->rank <= HET_RANK_MAX);
-    port->desc.rank = v->rank;
-    for (uint32_t i = 0; i < v->rank; i++) {
-        const uint32_t symbol = v->extent[i].symbol;
-        port->desc.extent[i] = symbol == HET__SYM_ONE ? v->extent[i].count : -1;
-        port->symbol[i] = symbol < HET__SYM_COUNT ? NULL : graph->symbol_names[symbol];
+    assert(rank <= HET_RANK_MAX);
+    port->desc.rank = rank;
+    for (uint32_t i = 0; i < rank; i++) {
+        port->desc.extent[i] = extent[i].symbol == HET__SYM_ONE ? extent[i].count : -1;
+        port->symbol[i] = symbol_name(graph, port->name, i, extent[i].symbol);
     }
+}
+
+void het__network_input(const het__network *n, uint32_t index, het_port *port)
+{
+    const het__graph *graph = &n->onnx.graph;
+    const het__value *v = &graph->values[n->inputs[index]];
+    port->name = v->name;
+    fill_port(graph, v->dtype, v->rank, v->extent, port);
+}
+
+void het__network_output(const het__network *n, uint32_t index, het_port *port)
+{
+    const het__graph *graph = &n->onnx.graph;
+    const het__onnx_declared *d = &n->onnx.outputs[index];
+    port->name = graph->values[graph->outputs[index]].name;
+    fill_port(graph, d->dtype, d->rank, d->extent, port);
 }

@@ -133,6 +133,10 @@ static void describes_ports(void)
     CHECK_INT(het_model_input_at(model, 1, &p), HET_E_INVALID);
     CHECK_INT(het_model_output_at(model, 1, &p), HET_OK);
     CHECK_STR(p.name, "z");
+    CHECK_INT(p.desc.dtype, HET_DTYPE_F32);
+    CHECK_INT(p.desc.extent[0], -1);
+    CHECK_INT(p.desc.extent[1], 3);
+    CHECK_STR(p.symbol[0], "N");
     CHECK_INT(het_model_output_at(model, 2, &p), HET_E_INVALID);
     p.struct_size = 3;
     CHECK_INT(het_model_input_at(model, 0, &p), HET_E_INVALID);
