@@ -189,7 +189,7 @@ static inline const het__attr_list *bench_attrs(const bench *b, const char *op)
 
 static inline bool bench_interpret(bench *b, het__tensor *outputs)
 {
-    const het__interpreter how = { &b->mem, NULL, 0 };
+    const het__interpreter how = { .mem = &b->mem };
     memset(outputs, 0, 8 * sizeof *outputs);
     const het_status s = het__interpret(&how, &b->graph, b->inputs, b->input_count, outputs,
                                         b->graph.output_count, &b->err);

@@ -240,8 +240,8 @@ static het_status build_form(het__graph_run *r, form *f, const het__tensor *inpu
 {
     const uint32_t in = r->input_count ? r->input_count : 1;
     het__specialise_report report;
-    het_status s = het__specialise(r->request.graph, inputs, r->input_count, r->mem, &f->graph,
-                                   &report, err);
+    het_status s = het__specialise_within(r->request.graph, inputs, r->input_count,
+                                          r->request.work_max, r->mem, &f->graph, &report, err);
     if (s == HET_OK)
         s = check_known(&f->graph, err);
     const het__pass_options passes = pass_options(&r->request);
@@ -332,7 +332,9 @@ static het_status run_interpreted(het__graph_run *r, form *f, const het__tensor 
                                   het__tensor *outputs, const size_t *capacity,
                                   _Atomic uint32_t *cancel, het_error *err)
 {
-    const het__interpreter how = { r->mem, cancel, 0 };
+    double work_left = r->request.work_max;
+    const het__interpreter how = { .mem = r->mem, .cancel = cancel,
+                                   .work_left = r->request.work_max > 0 ? &work_left : NULL };
     free_owned(r);
     het_status s = het__interpret(&how, &f->graph, inputs, r->input_count, r->owned,
                                   r->output_count, err);

@@ -148,7 +148,7 @@ static void wrap(het__op op, uint32_t outputs)
 
 static het_status interpret(void)
 {
-    const het__interpreter how = { &rig.run, NULL, 0 };
+    const het__interpreter how = { .mem = &rig.run };
     het__tensor given[8];
     uint32_t count = 0;
     for (uint32_t i = 0; i < rig.inputs; i++)
