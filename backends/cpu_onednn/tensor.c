@@ -459,6 +459,10 @@ het_status het__cpu_build_tensor(het__cpu_build *build, const het__node *node)
     const het__graph *g = build->slice->graph;
     het__binary binary;
     het__act act = { HET__ACT_NONE, 0, 0 };
+    bool done;
+    const het_status status = het__cpu_build_codes(build, node, &done);
+    if (status != HET_OK || done)
+        return status;
     if (het__cpu_move_fits(g, node))
         return het__cpu_build_move(build, node);
     for (uint32_t i = 0; i < node->input_count; i++)
