@@ -5,6 +5,8 @@
  * allocations, since each of them costs a run. */
 #include <hetinfer.h>
 
+#include <stdbool.h>
+
 #include "counting_allocator.h"
 #include "test.h"
 
