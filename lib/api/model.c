@@ -64,10 +64,10 @@ static het_status read_model(het_model *m, const void *data, size_t bytes, const
     m->info.struct_size = sizeof m->info;
     if (het__onnx_sniff(data, bytes < SNIFF_BYTES ? bytes : SNIFF_BYTES))
         return het__network_open(m, data, bytes, path, o, err);
-    if (bytes < 4 || memcmp(data, "GGUF", 4) != 0)
-        return het__fail(err, HET_E_FORMAT, "neither a GGUF nor an ONNX file");
     if ((uintptr_t)data % 32 != 0)
         return het__fail(err, HET_E_INVALID, "a GGUF file in memory must be aligned to 32 bytes");
+    if (bytes < 4 || memcmp(data, "GGUF", 4) != 0)
+        return het__fail(err, HET_E_FORMAT, "neither a GGUF nor an ONNX file");
     return het__language_open(m, data, bytes, o, err);
 }
 
