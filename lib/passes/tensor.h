@@ -3,12 +3,20 @@
 #ifndef HET_PASSES_TENSOR_H
 #define HET_PASSES_TENSOR_H
 
+#include "lib/ir/window.h"
 #include "lib/passes/rewrite.h"
 
 /* image.c */
 void het__pass_windows(het__rewriter *r);  /* Conv and pools into their own forms */
 void het__pass_products(het__rewriter *r); /* MatMul and Gemm */
 void het__pass_epilogue(het__rewriter *r); /* sums, scales and activations behind these */
+
+/* Extents and pads of a window over one or two axes (one: a row of height 1); false if a form
+ * cannot say it. */
+bool het__window_attrs(const het__window *w, het__image_attrs *a);
+
+/* integer.c: convolutions and products of codes, and what else can stay in codes */
+void het__pass_integers(het__rewriter *r);
 
 /* layout.c: blocks of r->block channels; 0: nothing changes */
 void het__pass_layout(het__rewriter *r);
