@@ -547,6 +547,8 @@ het_status het__cpu_build_image(het__cpu_build *build, const het__node *node)
         return het__fail(build->err, HET_E_UNSUPPORTED,
                          "node %s: blocks of another width than this processor's vectors",
                          node->name);
+    if (het__cpu_value(build, node, 0)->dtype != HET_DTYPE_F32)
+        return het__cpu_build_qimage(build, node);
     const bool is_conv = node->op == HET__OP_CONV && s->attrs.block_out &&
                          !(is_depthwise(&s->attrs) && s->attrs.block_in);
     het_status status = HET_OK;
@@ -584,10 +586,20 @@ const char *het__cpu_image_problem(const het__graph *graph, const het__node *nod
     const het__image_attrs *a = &node->attrs.image;
     if (graph->values[node->inputs[0]].kind == HET__VALUE_CONST)
         return "an image is a constant";
-    if (node->op != HET__OP_CONV)
+    const het_dtype type = graph->values[node->inputs[0]].dtype;
+    if (type != HET_DTYPE_F32 && type != HET_DTYPE_U8 && type != HET_DTYPE_I8)
+        return "an image holds neither floats nor codes of eight bits";
+    if (node->op == HET__OP_QCONV)
+        for (uint32_t i = 1; i < node->input_count; i++)
+            if (node->inputs[i] != HET__NO_VALUE &&
+                (graph->values[node->inputs[i]].kind != HET__VALUE_CONST ||
+                 !graph->values[node->inputs[i]].data))
+                return "weights are not constants";
+    if (node->op != HET__OP_CONV && node->op != HET__OP_QCONV)
         return NULL;
     const het__value *w = &graph->values[node->inputs[1]];
-    if (w->kind != HET__VALUE_CONST || !w->data || !het__decoder(w->dtype))
+    if (w->kind != HET__VALUE_CONST || !w->data ||
+        (node->op == HET__OP_CONV && !het__decoder(w->dtype)))
         return "weights are not constants";
     const int32_t block = a->block_in > a->block_out ? a->block_in : a->block_out;
     if (a->groups > 1 && block > 0 && !is_depthwise(a) &&

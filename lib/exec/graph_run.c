@@ -213,10 +213,14 @@ static het_status compile(het__graph_run *r, form *f, uint32_t unfused, het_erro
 /* A node that cannot run is named before its outputs' extents are missed. */
 static het_status check_known(const het__graph *g, het_error *err)
 {
-    for (uint32_t n = 0; n < g->node_count; n++)
+    for (uint32_t n = 0; n < g->node_count; n++) {
+        const het__attr_list *attrs = &g->nodes[n].attrs.tensor;
         if (g->nodes[n].op == HET__OP_T_UNKNOWN)
-            return het__fail(err, HET_E_UNSUPPORTED, "node %s: operation %s is not known",
-                             g->nodes[n].name, g->nodes[n].attrs.tensor.type);
+            return het__fail(err, HET_E_UNSUPPORTED, "node %s: operation %s %s", g->nodes[n].name,
+                             attrs->type, attrs->partial
+                                              ? "has attributes of a kind that is not read"
+                                              : "is not known");
+    }
     return HET_OK;
 }
 

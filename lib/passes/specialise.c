@@ -5,6 +5,7 @@
 #include <assert.h>
 
 #include "lib/base/error.h"
+#include "lib/ir/custom.h"
 #include "lib/plain/plain.h"
 
 /* Constants larger than this stay computed at run time: folding an Expand of a scalar, say, would
@@ -85,15 +86,17 @@ static bool is_random(het__op op)
     }
 }
 
-/* Integer weights that are only widened: the pass that builds integer kernels wants to see them. */
-static bool is_kept(het__op op)
+/* Integer weights that are only widened: the pass that builds integer kernels wants to see them.
+ * What an application computes may change from run to run. */
+static bool is_kept(const het__node *node)
 {
-    return op == HET__OP_T_DEQUANTIZE_LINEAR || is_random(op);
+    return node->op == HET__OP_T_DEQUANTIZE_LINEAR || is_random(node->op) ||
+           (node->op == HET__OP_T_CUSTOM && !het__custom_is_pure(node->attrs.tensor.custom));
 }
 
 static bool can_fold(const special *s, const het__eval *e)
 {
-    if (!het__plain_kernel(e->node->op) || is_kept(e->node->op))
+    if (!het__plain_kernel(e->node->op) || is_kept(e->node))
         return false;
     if (e->node->op == HET__OP_T_SHAPE || e->node->op == HET__OP_T_SIZE)
         return !e->unknown;

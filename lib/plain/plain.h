@@ -17,6 +17,7 @@ het__plain_fn het__plain_kernel(het__op op);
     het_status het__plain_##plain(het__eval *e);
 HET__TENSOR_OPS(HET__DECLARE)
 #undef HET__DECLARE
+het_status het__plain_custom(het__eval *e); /* of HET__OP_T_CUSTOM */
 
 /* ---- elements of any scalar type ---- */
 
