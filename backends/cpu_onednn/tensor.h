@@ -8,7 +8,7 @@
 /* Any tensor operation: by a kernel of this backend, or by the plain one. */
 het_status het__cpu_build_tensor(het__cpu_build *build, const het__node *node);
 
-/* QMAP and operations on codes with one scale (qtensor.c); *done: there is a kernel for the node. */
+/* QMAP and operations on codes with one scale (qtensor.c); *done: there is a kernel for it. */
 het_status het__cpu_build_codes(het__cpu_build *build, const het__node *node, bool *done);
 
 #endif /* HET_CPU_TENSOR_H */
