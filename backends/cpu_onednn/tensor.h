@@ -8,6 +8,10 @@
 /* Any tensor operation: by a kernel of this backend, or by the plain one. */
 het_status het__cpu_build_tensor(het__cpu_build *build, const het__node *node);
 
+/* tensor_attention.c */
+bool het__cpu_attention_fits(const het__graph *graph, const het__node *node);
+het_status het__cpu_build_attention_of_graph(het__cpu_build *build, const het__node *node);
+
 /* QMAP and operations on codes with one scale (qtensor.c); *done: there is a kernel for it. */
 het_status het__cpu_build_codes(het__cpu_build *build, const het__node *node, bool *done);
 

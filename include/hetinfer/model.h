@@ -94,7 +94,8 @@ typedef struct het_weight {
     uint64_t size_bytes;  /**< Bytes as stored. */
 } het_weight;
 
-/** One input or output of a graph model. */
+/** One input or output of a graph model, as the file declares it: of an output that may be wrong,
+ *  and het_session_get_output() tells. */
 typedef struct het_port {
     uint32_t struct_size;             /**< Set by the caller. */
     uint32_t reserved;                /**< Zero. */

@@ -11,21 +11,26 @@
 #include "lib/generate/engine.h"
 #include "lib/import/gguf_model.h"
 #include "lib/import/onnx.h"
+#include "lib/ir/custom.h"
 #include "lib/passes/passes.h"
 
 #include <hetinfer.h>
+
+/* Most host threads of a session. */
+#define HET__THREADS_MAX 1024
 
 struct het_device {
     const het_context *context;
     uint32_t index;
 };
 
-/* Immutable after create, but for the atomic and what mem and log lock themselves. */
+/* Immutable after create, but for the atomic and what mem, log and customs lock themselves. */
 struct het_context {
     _Atomic uint32_t refs;
     het__mem mem;
     het__log log;
     het__registry registry;
+    het__custom_list customs;
     het_device devices[HET__DEVICES_MAX];
 };
 
@@ -42,6 +47,7 @@ typedef struct het__language {
 typedef struct het__network {
     het__arena arena;
     het__onnx onnx;
+    het__custom_set customs; /* what its nodes may point to */
     uint32_t *inputs; /* values of the graph, in the order of its ids */
     uint32_t input_count;
     const char **modules;  /* per weight: the operation that reads it */
@@ -64,8 +70,9 @@ struct het_model {
 
 struct het_plan {
     het_model *model;       /* a reference; NULL: borrowed from a session */
-    het__plan *plan;        /* points to own, or into the session */
+    het__plan *plan;        /* points to own, or into the session or run */
     het__plan own;
+    het__graph_run *run;    /* of a graph, made for its plan; or NULL */
     const het_context *context;
 };
 
@@ -130,7 +137,8 @@ het_status het__network_open(het_model *model, const void *data, size_t bytes, c
                              const het_model_options *o, het_error *err);
 void het__network_close(het_model *model);
 void het__network_weight(const het__network *network, size_t index, het_weight *weight);
-void het__network_port(const het__network *network, uint32_t value, het_port *port);
+void het__network_input(const het__network *network, uint32_t index, het_port *port);
+void het__network_output(const het__network *network, uint32_t index, het_port *port);
 
 /* The fused graph of a language model for one session or plan. unfused receives the number of
  * nodes before. */

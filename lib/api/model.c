@@ -180,7 +180,7 @@ het_status het_model_input_at(const het_model *model, size_t index, het_port *po
     if (index >= het_model_input_count(model))
         return HET_E_INVALID;
     het_port out = { .struct_size = sizeof out, .desc = HET_TENSOR_DESC_INIT };
-    het__network_port(model->network, model->network->inputs[index], &out);
+    het__network_input(model->network, (uint32_t)index, &out);
     return het__result_write(port, &out, sizeof out);
 }
 
@@ -194,7 +194,7 @@ het_status het_model_output_at(const het_model *model, size_t index, het_port *p
     if (index >= het_model_output_count(model))
         return HET_E_INVALID;
     het_port out = { .struct_size = sizeof out, .desc = HET_TENSOR_DESC_INIT };
-    het__network_port(model->network, model->network->onnx.graph.outputs[index], &out);
+    het__network_output(model->network, (uint32_t)index, &out);
     return het__result_write(port, &out, sizeof out);
 }
 

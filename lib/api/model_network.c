@@ -6,6 +6,7 @@
  * bodies included: how often each operation occurs, which stands behind the file's own metadata,
  * and which operation reads each weight. */
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,11 +33,11 @@ static mention mention_of(const het__node *node, const void *data, size_t order)
 {
     const bool unknown = node->op == HET__OP_T_UNKNOWN;
     const char *type = node->attrs.tensor.type;
-    if (!unknown)
-        type = het__tensor_op_of(node->op)->info.name;
-    else if (type && strncmp(type, OWN_DOMAIN, strlen(OWN_DOMAIN)) == 0)
+    if (!type)
+        type = het__node_operation(node);
+    else if (strncmp(type, OWN_DOMAIN, strlen(OWN_DOMAIN)) == 0)
         type += strlen(OWN_DOMAIN);
-    return (mention){ type ? type : "unknown", data, order, unknown };
+    return (mention){ type, data, order, unknown };
 }
 
 static void add_mention(mentions *m, const het__node *node, const void *data)
@@ -208,6 +209,22 @@ static void warn_of_unknown(const het_model *m)
                           n->entries[i].key, n->entries[i].value);
 }
 
+/* Operations that the application registered. */
+static het_status bind_customs(het_model *m, het_error *err)
+{
+    het__onnx *onnx = &m->network->onnx;
+    het__custom_set *set = &m->network->customs;
+    het__arena *arena = &m->network->arena;
+    uint32_t bound = 0;
+    het_status s = het__custom_snapshot(&m->context->customs, set, err);
+    if (s == HET_OK)
+        s = het__custom_bind(set, &onnx->graph, arena, &bound, err);
+    for (uint32_t i = 0; s == HET_OK && i < onnx->body_count; i++)
+        s = het__custom_bind(set, onnx->bodies[i], arena, &bound, err);
+    onnx->unknown_count -= s == HET_OK ? bound : 0;
+    return s;
+}
+
 static het_status list_all(het_model *m, const het_model_options *o, het_error *err)
 {
     het__network *n = m->network;
@@ -240,7 +257,9 @@ het_status het__network_open(het_model *m, const void *data, size_t bytes, const
     }
     het__arena_init(&n->arena, mem);
     m->network = n;
-    s = list_all(m, o, err);
+    s = bind_customs(m, err);
+    if (s == HET_OK)
+        s = list_all(m, o, err);
     if (s != HET_OK)
         return s;
     fill_info(n, &m->info);
@@ -256,6 +275,7 @@ het_status het__network_open(het_model *m, const void *data, size_t bytes, const
 void het__network_close(het_model *m)
 {
     het__onnx_close(&m->network->onnx);
+    het__custom_set_finish(&m->network->customs);
     het__arena_finish(&m->network->arena);
     het__free(&m->context->mem, m->network);
 }
@@ -274,21 +294,46 @@ void het__network_weight(const het__network *n, size_t index, het_weight *weight
     memcpy(weight->desc.extent, w->tensor.extent, sizeof weight->desc.extent);
 }
 
-void het__network_port(const het__network *n, uint32_t value, het_port *port)
+/* NULL where the file leaves an extent open without a name: the reader makes one then, of the
+ * input's name and the number of the extent. */
+static const char *symbol_name(const het__graph *graph, const char *input, uint32_t axis,
+                               uint32_t symbol)
 {
-    const het__graph *graph = &n->onnx.graph;
-    const het__value *v = &graph->values[value];
-    port->name = v->name;
-    port->desc.dtype = v->dtype;
-    if (!het__value_is_known(v)) {
+    const char *name = symbol < HET__SYM_COUNT ? NULL : graph->symbol_names[symbol];
+    char made[240];
+    if (name)
+        snprintf(made, sizeof made, "%.200s[%u]", input, axis);
+    return name && strcmp(name, made) == 0 ? NULL : name;
+}
+
+static void fill_port(const het__graph *graph, het_dtype dtype, uint32_t rank,
+                      const het__extent *extent, het_port *port)
+{
+    port->desc.dtype = dtype;
+    if (rank == HET__RANK_UNKNOWN) {
         port->desc.flags = HET_TENSOR_RANK_UNKNOWN;
         return;
     }
-    assert(v->rank <= HET_RANK_MAX);
-    port->desc.rank = v->rank;
-    for (uint32_t i = 0; i < v->rank; i++) {
-        const uint32_t symbol = v->extent[i].symbol;
-        port->desc.extent[i] = symbol == HET__SYM_ONE ? v->extent[i].count : -1;
-        port->symbol[i] = symbol < HET__SYM_COUNT ? NULL : graph->symbol_names[symbol];
+    assert(rank <= HET_RANK_MAX);
+    port->desc.rank = rank;
+    for (uint32_t i = 0; i < rank; i++) {
+        port->desc.extent[i] = extent[i].symbol == HET__SYM_ONE ? extent[i].count : -1;
+        port->symbol[i] = symbol_name(graph, port->name, i, extent[i].symbol);
     }
+}
+
+void het__network_input(const het__network *n, uint32_t index, het_port *port)
+{
+    const het__graph *graph = &n->onnx.graph;
+    const het__value *v = &graph->values[n->inputs[index]];
+    port->name = v->name;
+    fill_port(graph, v->dtype, v->rank, v->extent, port);
+}
+
+void het__network_output(const het__network *n, uint32_t index, het_port *port)
+{
+    const het__graph *graph = &n->onnx.graph;
+    const het__onnx_declared *d = &n->onnx.outputs[index];
+    port->name = graph->values[graph->outputs[index]].name;
+    fill_port(graph, d->dtype, d->rank, d->extent, port);
 }

@@ -16,7 +16,6 @@
 #define CONTEXT_LIMIT (INT64_C(1) << 24)
 #define BATCH_LIMIT 65536
 #define SEQUENCE_LIMIT 4096
-#define THREAD_LIMIT 1024
 
 void het__session_retain(het_session *session)
 {
@@ -110,8 +109,8 @@ static het_status check_options(const het_model *model, const het_session_option
         return het__fail(err, HET_E_INVALID, "het_session_options.weight_cache is empty");
     if (o->threads == 0)
         o->threads = het__cpus_default();
-    if (o->threads > THREAD_LIMIT)
-        return out_of_range("threads", o->threads, THREAD_LIMIT, err);
+    if (o->threads > HET__THREADS_MAX)
+        return out_of_range("threads", o->threads, HET__THREADS_MAX, err);
     if (model->network)
         return HET_OK; /* what remains sizes the state of a language model */
     set_defaults(&model->language->config, o);

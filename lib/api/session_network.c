@@ -163,7 +163,7 @@ static void append(char *text, size_t bytes, const char *format, ...)
 static void describe_port(const het_session *session, uint32_t input, char *text, size_t bytes)
 {
     het_port port = { .struct_size = sizeof port, .desc = HET_TENSOR_DESC_INIT };
-    het__network_port(network_of(session), network_of(session)->inputs[input], &port);
+    het__network_input(network_of(session), input, &port);
     text[0] = '\0';
     append(text, bytes, "%s",
            port.desc.dtype ? het_dtype_name((het_dtype)port.desc.dtype) : "any type");

@@ -80,8 +80,9 @@ het_status het__onnx_name(het__onnx_reader *r, const het__pb *bytes, const char 
             return het__onnx_bad(r, p, "a name that is no text");
         p += c;
     }
-    *name = n ? intern(r, (const char *)bytes->at, n) : "";
-    return *name ? HET_OK : het__onnx_nomem(r);
+    const char *copy = n ? intern(r, (const char *)bytes->at, n) : "";
+    *name = copy ? copy : "";
+    return copy ? HET_OK : het__onnx_nomem(r);
 }
 
 const char *het__onnx_join(het__onnx_reader *r, const char *a, const char *b, const char *c)

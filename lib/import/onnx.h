@@ -14,7 +14,8 @@
 #include "lib/base/os.h"
 #include "lib/ir/graph.h"
 
-/* One weight: an initializer of the graph, of a body or of a function's body. */
+/* One weight: an initializer of the graph, of a body or of a function's body, or the tensor of a
+ * Constant node if its elements count as parameters. */
 typedef struct het__onnx_weight {
     const char *name;
     het__tensor tensor; /* data as of the graph's constant */
@@ -57,8 +58,10 @@ typedef struct het__onnx {
 bool het__onnx_sniff(const void *data, size_t size);
 
 /* data is borrowed until het__onnx_close(). folder: where external data files are looked for, which
- * must lie in it or below; NULL: there are none, and a model that wants them is refused.
- * HET_E_FORMAT with place and reason for malformed bytes; HET_E_UNSUPPORTED for strings, sequences,
+ * must lie in it or below, and not behind symbolic links; NULL: there are none, and a model that
+ * wants them is refused (HET_E_UNSUPPORTED). An input of the graph that has an initializer is that
+ * constant, and no input.
+ * HET_E_IO for data files that are not there; HET_E_FORMAT with place and reason for malformed bytes; HET_E_UNSUPPORTED for strings, sequences,
  * optionals, sparse tensors and complex numbers as graph inputs, outputs or weights, and for
  * operation sets newer than this release (HET_E_VERSION). Unknown operations are no error: they
  * become HET__OP_T_UNKNOWN. */
@@ -67,7 +70,7 @@ het_status het__onnx_open(const void *data, size_t size, const char *folder, het
 void het__onnx_close(het__onnx *model);
 
 /* One tensor alone, as the conformance suite keeps its inputs: a serialised TensorProto. data of
- * the tensor is allocated and the caller's. */
+ * the tensor is allocated and the caller's; the name, if it is asked for, lies in the same block. */
 het_status het__onnx_tensor(const void *data, size_t size, het__mem *mem, het__tensor *tensor,
                             const char **name, het_error *err);
 

@@ -185,6 +185,9 @@ het_status het__onnx_parse_attrs(het__onnx_reader *r, const het__pb *messages, u
                                  het__onnx_node *node)
 {
     uint32_t bodies = 0;
+    if (count > HET__ONNX_ATTRS_MAX)
+        return het__fail(r->err, HET_E_UNSUPPORTED, "node %s has more than %d attributes",
+                         node->name, HET__ONNX_ATTRS_MAX);
     node->attrs = het__arena_zero(r->keep, count, sizeof *node->attrs);
     if (!node->attrs)
         return het__onnx_nomem(r);

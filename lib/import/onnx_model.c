@@ -132,15 +132,15 @@ static het_status parse_function(het__onnx_reader *r, het__pb m, het__onnx_funct
 
 /* ---- weights and properties ---- */
 
-static bool is_parameter(het_dtype dtype)
+bool het__onnx_is_parameter(const het__tensor *t)
 {
-    switch ((int)dtype) {
+    switch ((int)t->dtype) {
     case HET_DTYPE_I32:
     case HET_DTYPE_U32:
     case HET_DTYPE_I64:
     case HET_DTYPE_U64:
     case HET_DTYPE_BOOL: return false;
-    default: return true;
+    default: return t->rank > 0;
     }
 }
 
@@ -153,7 +153,7 @@ het_status het__onnx_add_weight(het__onnx_reader *r, const het__onnx_weight *wei
     m->weights = list;
     m->weights[m->weight_count++] = *weight;
     m->weight_bytes += weight->file_bytes;
-    if (weight->tensor.rank > 0 && is_parameter(weight->tensor.dtype))
+    if (het__onnx_is_parameter(&weight->tensor))
         m->parameter_count += (uint64_t)het__tensor_elements(&weight->tensor);
     return HET_OK;
 }

@@ -168,6 +168,20 @@ static het_status parse_node_names(het__onnx_reader *r, het__pb m, het__onnx_nod
     return s == HET_OK && m.bad ? het__onnx_bad(r, m.at, "malformed node") : s;
 }
 
+/* Some exporters keep all weights in Constant nodes. */
+static het_status count_constant(het__onnx_reader *r, const het__onnx_node *node)
+{
+    for (uint32_t i = 0; node->output_count && i < node->attr_count; i++) {
+        const het__attr *a = &node->attrs[i];
+        if (a->kind != HET__ATTR_TENSOR || !het__onnx_is_parameter(a->u.tensor))
+            continue;
+        const het__onnx_weight w = { node->outputs[0], *a->u.tensor,
+                                     (uint64_t)het__onnx_stored_bytes(a->u.tensor) };
+        return het__onnx_add_weight(r, &w);
+    }
+    return HET_OK;
+}
+
 static het_status parse_node(het__onnx_reader *r, het__pb m, het__onnx_node *node)
 {
     uint32_t attr_count;
@@ -188,7 +202,8 @@ static het_status parse_node(het__onnx_reader *r, het__pb m, het__onnx_node *nod
     if (s != HET_OK)
         return s;
     const het__pb *attrs = het__onnx_messages(r, m, N_ATTR, &attr_count);
-    return attrs ? het__onnx_parse_attrs(r, attrs, attr_count, node) : het__onnx_nomem(r);
+    s = attrs ? het__onnx_parse_attrs(r, attrs, attr_count, node) : het__onnx_nomem(r);
+    return s == HET_OK && node->op == HET__OP_T_CONSTANT ? count_constant(r, node) : s;
 }
 
 het_status het__onnx_parse_nodes(het__onnx_reader *r, het__pb m, uint32_t number,

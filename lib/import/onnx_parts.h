@@ -20,6 +20,8 @@
 /* Bodies in bodies and calls in calls, together; as deep as the interpreter goes. Every level takes
  * some hundred bytes of stack. */
 #define HET__ONNX_DEPTH_MAX 32
+/* Attributes of one node: they are looked up one by one. */
+#define HET__ONNX_ATTRS_MAX 1024
 /* Bodies of one node: each gets what any of them takes from around it. */
 #define HET__ONNX_BODIES_MAX 4
 
@@ -108,7 +110,7 @@ het_status het__onnx_bad(const het__onnx_reader *r, const uint8_t *at, const cha
     __attribute__((format(printf, 3, 4)));
 het_status het__onnx_nomem(const het__onnx_reader *r);
 
-/* The one copy of a name; "" for no bytes. HET_E_FORMAT if it is no text. */
+/* The one copy of a name; "" for no bytes. HET_E_FORMAT if it is no text; *name is left alone. */
 het_status het__onnx_name(het__onnx_reader *r, const het__pb *bytes, const char **name);
 /* The one copy of three texts in a row; NULL: out of memory. */
 const char *het__onnx_join(het__onnx_reader *r, const char *a, const char *b, const char *c);
@@ -127,6 +129,8 @@ het_dtype het__onnx_dtype(int64_t type, const char **what);
 /* Contents in place or in r->keep. HET_E_UNSUPPORTED for types without a form here: whoever can do
  * without the tensor goes on. */
 het_status het__onnx_read_tensor(het__onnx_reader *r, het__pb message, het__onnx_weight *weight);
+/* Bytes of the contents in a file, where elements of 4 and 2 bits are packed. */
+int64_t het__onnx_stored_bytes(const het__tensor *t);
 /* count elements of 4 or 2 bits, one per byte. */
 void het__onnx_unpack(het_dtype dtype, const uint8_t *packed, uint8_t *out, int64_t count);
 
@@ -163,6 +167,8 @@ het_status het__onnx_call_key(het__onnx_reader *r, const char *domain, const cha
                               const char *overload, const char **key);
 /* Counts a weight of the model. */
 het_status het__onnx_add_weight(het__onnx_reader *r, const het__onnx_weight *weight);
+/* Whether the elements are what training makes: floats, and integers that stand for them. */
+bool het__onnx_is_parameter(const het__tensor *t);
 
 /* ---- onnx_sort.c ---- */
 

@@ -115,7 +115,7 @@ static het_status read_extents(const het__onnx_reader *r, const fields *t,
 
 /* ---- contents as raw bytes ---- */
 
-static int64_t raw_bytes(const het__tensor *t)
+int64_t het__onnx_stored_bytes(const het__tensor *t)
 {
     const int64_t n = het__tensor_elements(t), per = elements_per_byte(t->dtype);
     return per ? n / per + (n % per != 0) : het__tensor_bytes(t);
@@ -208,7 +208,7 @@ static het_status take_numbers(het__onnx_reader *r, het__pb_list list, uint64_t 
 static het_status read_contents(het__onnx_reader *r, const fields *t, het__onnx_weight *weight)
 {
     het__tensor *out = &weight->tensor;
-    const int64_t bytes = raw_bytes(out);
+    const int64_t bytes = het__onnx_stored_bytes(out);
     const uint8_t *p = NULL;
     weight->file_bytes = (uint64_t)bytes;
     if (t->is_external) {

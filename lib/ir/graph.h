@@ -163,6 +163,8 @@ typedef struct het__op_info {
 } het__op_info;
 
 const het__op_info *het__op_info_of(het__op op);
+/* Name of a node's operation for people: "Conv", "com.example:Mirror". */
+const char *het__node_operation(const het__node *node);
 
 /* ---- tensor operations (tensor_op.c) ---- */
 

@@ -54,6 +54,7 @@ typedef enum het__op {
     HET__TENSOR_OPS(HET__OP_ID)
 #undef HET__OP_ID
     HET__OP_T_UNKNOWN, /* an operation that this release does not know: attrs.tensor.type */
+    HET__OP_T_CUSTOM,  /* one that the application registered: attrs.tensor.custom, custom.h */
     HET__OP_COUNT
 } het__op;
 

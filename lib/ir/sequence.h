@@ -14,6 +14,9 @@ het_dtype het__real_or_integer(int64_t number);
 /* Input i has this type, this rank and these extents; refuses with its name otherwise. */
 het_status het__eval_expect(const het__eval *e, uint32_t i, const char *name, het_dtype dtype,
                             uint32_t rank, const int64_t *extent);
+/* The same for an input that may be left out. */
+het_status het__eval_expect_optional(const het__eval *e, uint32_t i, const char *name,
+                                     het_dtype dtype, uint32_t rank, const int64_t *extent);
 
 /* ---- RNN, GRU, LSTM ---- */
 

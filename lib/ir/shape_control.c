@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Bodies of If, Loop and Scan: how inputs and outputs of node and body pair up. Extents of the
  * outputs follow from running the body, so the rule gives types only. */
-#include <assert.h>
 #include <string.h>
 
 #include "lib/ir/sequence.h"

@@ -30,6 +30,8 @@ void het__pass_activations(het__rewriter *r); /* tensor_activation.c: spelled ou
 void het__pass_norms(het__rewriter *r);       /* tensor_norm.c: likewise */
 void het__pass_attention(het__rewriter *r);   /* tensor_attention.c: likewise */
 void het__pass_fold(het__rewriter *r);        /* tensor_fold.c: into weights of convolutions */
+/* tensor_columns.c: the part of it for products; index is that of the node behind one */
+void het__fold_columns(het__rewriter *r, uint32_t index);
 void het__pass_siblings(het__rewriter *r);    /* tensor_siblings.c: products of one input */
 
 #endif /* HET_PASSES_TENSOR_H */

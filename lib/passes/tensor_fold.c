@@ -33,9 +33,7 @@ static bool affine_init(het__rewriter *r, affine *a, int64_t channels)
 /* Number i of an F32 constant, of which there is one per channel or one for all. */
 static double number(const het__tensor *t, int64_t i)
 {
-    float x;
-    memcpy(&x, (const char *)t->data + (het__tensor_elements(t) == 1 ? 0 : i) * 4, 4);
-    return (double)x;
+    return het__match_number(t, het__tensor_elements(t) == 1 ? 0 : i);
 }
 
 static bool from_batch_norm(const het__rewriter *r, const het__node *node, affine *a)
@@ -102,15 +100,24 @@ static bool from_binary(const het__rewriter *r, const het__node *node, uint32_t 
 
 /* ---- new weights ---- */
 
-/* The output channel that element i of the weights belongs to. */
-static int64_t channel_of(const het__node *conv, const het__tensor *w, int64_t channels, int64_t i)
+/* Weights that belong to one output channel lie side by side: all of it, or (transposed, where they
+ * are [in, out / groups, taps]) the taps of one input channel. */
+static void scale_weights(const het__node *conv, const het__tensor *w, const affine *a, float *out)
 {
     const int64_t taps = het__tensor_span(w, 2, w->rank);
-    if (conv->op == HET__OP_T_CONV)
-        return i / (w->extent[1] * taps);
-    /* Transposed: [in, out / groups, taps]. */
-    const int64_t groups = channels / w->extent[1], in = i / taps / w->extent[1];
-    return in / (w->extent[0] / groups) * w->extent[1] + i / taps % w->extent[1];
+    const int64_t run = conv->op == HET__OP_T_CONV ? w->extent[1] * taps : taps;
+    const int64_t runs = het__tensor_elements(w) / run;
+    for (int64_t k = 0; k < runs; k++) {
+        int64_t channel = k;
+        if (conv->op == HET__OP_T_CONV_TRANSPOSE) {
+            const int64_t per_group = w->extent[1], groups = a->channels / per_group;
+            const int64_t group = k / per_group / (w->extent[0] / groups);
+            channel = group * per_group + k % per_group;
+        }
+        const double scale = a->scale[channel];
+        for (int64_t i = k * run; i < (k + 1) * run; i++)
+            out[i] = (float)(het__match_number(w, i) * scale);
+    }
 }
 
 static void fold(het__rewriter *r, uint32_t index, const het__node *next, const affine *a,
@@ -124,12 +131,7 @@ static void fold(het__rewriter *r, uint32_t index, const het__node *next, const 
     in[2] = het__rw_floats(r, conv.name, 1, &a->channels, &bias);
     if (r->failed)
         return;
-    const int64_t n = het__tensor_elements(w);
-    for (int64_t i = 0; i < n; i++) {
-        float x;
-        memcpy(&x, (const char *)w->data + i * 4, 4);
-        weights[i] = (float)((double)x * a->scale[channel_of(&conv, w, a->channels, i)]);
-    }
+    scale_weights(&conv, w, a, weights);
     for (int64_t c = 0; c < a->channels; c++)
         bias[c] = (float)((old_bias->data ? number(old_bias, c) : 0) * a->scale[c] + a->shift[c]);
     const uint32_t made = het__rw_node(r, conv.op, conv.name, in, 3, 1, &conv.attrs);
@@ -284,5 +286,7 @@ void het__pass_fold(het__rewriter *r)
             continue;
         if (op == HET__OP_T_CONV || op == HET__OP_T_AVERAGE_POOL)
             fold_pad(r, n);
+        else if (op != HET__OP_NONE)
+            het__fold_columns(r, n);
     }
 }

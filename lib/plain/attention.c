@@ -2,7 +2,6 @@
 /* Attention and FlexAttention, query by query. Keys and values are read where they lie, in the
  * inputs and in the cache before them, for packed and for separate heads alike; keys that a mask
  * closes are neither multiplied nor added, so that what lies there does not matter. */
-#include <assert.h>
 #include <math.h>
 #include <string.h>
 

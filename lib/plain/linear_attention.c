@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* LinearAttention and CausalConvWithState: a state carried from token to token, in double. */
-#include <assert.h>
 #include <math.h>
 #include <string.h>
 

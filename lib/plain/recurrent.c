@@ -2,7 +2,6 @@
 /* RNN, GRU and LSTM: each direction of each sequence is worked off step by step; a step is one
  * product of weights and input, one of recurrence and state, and the cell. States stay in double
  * between steps, outputs are rounded once. */
-#include <assert.h>
 #include <math.h>
 #include <string.h>
 

@@ -2,7 +2,6 @@
 /* Scan: a body that is run for each slice of its inputs. In operation set 8 every tensor has a
  * batch in front, sequences may be of different lengths, and axis 1 is scanned; from 9 on there is
  * one sequence, and each input and output has an axis and a direction. */
-#include <assert.h>
 #include <string.h>
 
 #include "lib/base/dtype.h"

@@ -3,7 +3,6 @@
  * there. */
 #include "lib/plain/stack.h"
 
-#include <assert.h>
 #include <string.h>
 
 /* Room for so many bytes more, which are not yet counted. */

@@ -152,7 +152,8 @@ def damaged_arrays_are_refused(c):
             ('negative', '<f4', 'False', '(-2, 3)'), ('rank', '<f4', 'False', '(1,) * 9'),
             ('nine', '<f4', 'False', '(1, 1, 1, 1, 1, 1, 1, 2, 3)'),
             ('huge', '<f4', 'False', '(999999999999999999, 999999999999999999)'),
-            ('digits', '<f4', 'False', '(99999999999999999999, 3)'), ('open', '<f4', 'False', '(2')):
+            ('digits', '<f4', 'False', '(99999999999999999999, 3)'),
+            ('open', '<f4', 'False', '(2')):
         broken[name] = of.npy('float32', (), X, header='{' f"'descr': '{descr}', 'fortran_order': "
                               f"{order}, 'shape': {shape}, " '}')
     for name, header in (('twice', "{'shape': (2, 3), 'shape': (2, 3)}"), ('none', '{}'),
@@ -193,7 +194,10 @@ def inspect_shows_the_graph(c):
     root = c.json('inspect', c.small(), '--all', '--weights')
     check(root['model']['format'] == 'onnx' and root['model']['name'] == 'small', 'facts')
     check(root['inputs'] == [{'name': 'x', 'dtype': 'F32', 'shape': ['N', 3]}], root['inputs'])
-    check([o['name'] for o in root['outputs']] == ['y', 'z'], 'outputs')
+    check(root['outputs'] == [{'name': n, 'dtype': 'F32', 'shape': ['N', 3]} for n in 'yz'],
+          f'{root["outputs"]}')
+    unnamed = c.json('inspect', c.identity('int64', ('', 2)))
+    check(unnamed['inputs'] == [{'name': 'x', 'dtype': 'I64', 'shape': [None, 2]}], f'{unnamed}')
     check({o['name']: o['nodes'] for o in root['operations']} == {'Add': 1, 'Mul': 1, 'Relu': 1} and
           all(o['known'] for o in root['operations']), f'{root["operations"]}')
     check(root['opsets'] == {'ai.onnx': 21, 'example': 1}, f'{root["opsets"]}')

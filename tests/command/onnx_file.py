@@ -79,4 +79,5 @@ def read_npy(path):
     for extent in header['shape']:
         count *= extent
     assert len(data) == 10 + length + count * struct.calcsize(code), 'size does not fit the shape'
-    return header['descr'], header['shape'], struct.unpack_from(f'<{count}{code}', data, 10 + length)
+    values = struct.unpack_from(f'<{count}{code}', data, 10 + length)
+    return header['descr'], header['shape'], values

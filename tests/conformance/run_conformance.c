@@ -4,8 +4,9 @@
  *     run_conformance [--quick] [DEVICES [SUBSTRING]]
  *
  * DEVICES: backends as in het_context_options ("": the default); SUBSTRING: only cases whose path
- * has it; --quick leaves out `light`, whole networks that take the reference minutes. Cases are folders with model.onnx and sets of inputs and outputs as serialised tensors;
- * those of `light` are one model with one output, fed by numbers that rise from 0 to 1.
+ * has it; --quick leaves out `light`, whole networks that take the reference minutes. Cases are
+ * folders with model.onnx and sets of inputs and outputs as serialised tensors; those of `light`
+ * are one model with one output, fed by numbers that rise from 0 to 1.
  *
  * Prints a line for each case that fails and a table by operation. Out of scope are cases with
  * machine-learning or training operations, strings, sequences, optionals, maps, sparse tensors and

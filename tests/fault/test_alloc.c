@@ -50,6 +50,7 @@ typedef struct stage {
     het_session *session;
     het_sequence *sequence;
     het_plan *plan;
+    het_groups *groups;
 } stage;
 
 static int take(void *user, const char *piece, size_t bytes)
@@ -146,6 +147,20 @@ static het_status do_inspect(stage *s, het_error *err)
 }
 
 /* ---- graphs: s->model and s->session are those of the network ---- */
+
+static het_status do_groups(stage *s, het_error *err)
+{
+    het_groups_options o = HET_GROUPS_OPTIONS_INIT;
+    o.rule = HET_GROUP_SEARCH;
+    o.flags = HET_GROUPS_RECOGNISE;
+    return het_groups_make(s->model, &o, &s->groups, err);
+}
+
+static void undo_groups(stage *s)
+{
+    het_groups_destroy(s->groups);
+    s->groups = NULL;
+}
 
 static het_status do_network(stage *s, het_error *err)
 {
@@ -289,6 +304,10 @@ static void every_allocation_of_a_graph(void)
     stage s = { 0 };
     CHECK_INT(make_context(&s.context, NULL), HET_OK);
     fail_each("graph", do_network, undo_model, &s, 5);
+    fail_each("its groups", do_groups, undo_groups, &s, 20);
+    undo_groups(&s);
+    fail_each("its plan", do_plan, undo_plan, &s, 5);
+    undo_plan(&s);
     fail_each("its session", do_session, undo_session, &s, 3);
     undo_session(&s);
     fail_each("its runs", do_new_runs, undo_nothing, &s, 10);

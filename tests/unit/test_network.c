@@ -116,6 +116,35 @@ static void describes_itself(void)
     CHECK_INT(het_model_weight_at(model, 1, &w), HET_E_INVALID);
 }
 
+/* In whatever order they lie in memory, and one that nothing reads. */
+static void names_readers_of_weights(void)
+{
+    static const float values[4] = { 1, 2, 3, 4 };
+    static const char *const names[5] = { "d", "a", "c", "b", "e" };
+    static const char *const readers[5] = { "Sub", "Add", "other", "Mul", "Div" };
+    tiny_onnx file = { { NULL, 0 }, NULL, 0 };
+    for (int i = 0; i < 5; i++)
+        tiny_onnx_floats(&file, names[i], "4", values, 4);
+    tiny_onnx_node(&file, "Add", "", "n1", "x,a", "p");
+    tiny_onnx_node(&file, "Mul", "", "n2", "p,b", "q");
+    tiny_onnx_node(&file, "Sub", "", "n3", "q,d", "r");
+    tiny_onnx_node(&file, "Div", "", "n4", "r,e", "s");
+    tiny_onnx_node(&file, "Mul", "", "n5", "s,a", "y");
+    tiny_onnx_input(&file, "x", TINY_F32, "4");
+    tiny_onnx_output(&file, "y", TINY_F32, "4");
+    tiny_onnx_finish(&file, 13);
+    het_model *m = NULL;
+    CHECK_INT(het_model_load_memory(context, file.file, file.bytes, NULL, &m, NULL), HET_OK);
+    for (size_t i = 0; m && i < 5; i++) {
+        het_weight w = { .struct_size = sizeof w };
+        CHECK_INT(het_model_weight_at(m, i, &w), HET_OK);
+        CHECK_STR(w.name, names[i]);
+        CHECK_STR(w.module, readers[i]);
+    }
+    het_model_destroy(m);
+    tiny_onnx_free(&file);
+}
+
 static void describes_ports(void)
 {
     het_port p = { .struct_size = sizeof p };
@@ -133,6 +162,10 @@ static void describes_ports(void)
     CHECK_INT(het_model_input_at(model, 1, &p), HET_E_INVALID);
     CHECK_INT(het_model_output_at(model, 1, &p), HET_OK);
     CHECK_STR(p.name, "z");
+    CHECK_INT(p.desc.dtype, HET_DTYPE_F32);
+    CHECK_INT(p.desc.extent[0], -1);
+    CHECK_INT(p.desc.extent[1], 3);
+    CHECK_STR(p.symbol[0], "N");
     CHECK_INT(het_model_output_at(model, 2, &p), HET_E_INVALID);
     p.struct_size = 3;
     CHECK_INT(het_model_input_at(model, 0, &p), HET_E_INVALID);
@@ -195,6 +228,10 @@ static void reads_bound_memory(void)
         run(s);
         check_outputs(s, x, 1);
     }
+    t = matrix(NULL, 0, 3); /* no elements, no memory */
+    CHECK_INT(het_session_bind_input(s, "x", &t, NULL), HET_OK);
+    run(s);
+    check_outputs(s, x, 0);
     CHECK_INT(het_session_bind_input(s, "x", NULL, NULL), HET_OK);
     CHECK_INT(het_session_run(s, NULL), HET_E_INVALID);
     het_session_destroy(s);
@@ -293,10 +330,13 @@ static void cancels_one_run(void)
 {
     float x[3] = { 1, 2, 3 };
     het_error err = HET_ERROR_INIT;
+    het_tensor t = HET_TENSOR_INIT;
     het_session *s = open_session(model);
     bind(s, x, 1);
+    run(s);
     het_session_cancel(s);
     CHECK_INT(het_session_run(s, &err), HET_E_CANCELLED);
+    CHECK_INT(het_session_get_output(s, "y", &t, &err), HET_E_INVALID);
     run(s);
     check_outputs(s, x, 1);
     het_session_destroy(s);
@@ -330,17 +370,51 @@ static void graphs_are_no_language(void)
     het_error err = HET_ERROR_INIT;
     het_session *s = open_session(model);
     het_sequence *q = NULL;
-    het_plan *plan = NULL;
     CHECK_INT(het_session_step(s, NULL, &err), HET_E_INVALID);
     CHECK(strstr(err.message, "het_session_step() is for language models") != NULL);
     CHECK_INT(het_sequence_create(s, &q, &err), HET_E_INVALID);
     CHECK(strstr(err.message, "het_sequence_create()") != NULL);
     CHECK_INT(het_generate(s, "a", 1, NULL, NULL, &err), HET_E_INVALID);
     CHECK(strstr(err.message, "het_generate()") != NULL);
-    CHECK_INT(het_plan_make(model, NULL, &plan, &err), HET_E_UNSUPPORTED);
     CHECK(het_session_plan(s, HET_PHASE_DECODE) == NULL);
     CHECK(het_session_plan(s, (het_phase)7) == NULL);
     het_session_destroy(s);
+}
+
+/* The same for a plan by itself and for a session that was compiled for the same extents. */
+static void graphs_have_plans(void)
+{
+    float x[15];
+    het_error err = HET_ERROR_INIT;
+    het_plan_options o = HET_PLAN_OPTIONS_INIT;
+    het_plan *plan = NULL;
+    o.devices = device;
+    o.threads = 2;
+    o.token_count = 5;
+    if (het_plan_make(model, &o, &plan, &err) != HET_OK) {
+        TEST_FAIL("%s", err.message);
+        return;
+    }
+    het_session *s = open_session(model);
+    fill(x, 15, 8);
+    bind(s, x, 5);
+    CHECK_INT(het_session_warmup(s, NULL), HET_OK);
+    const het_plan *own = het_session_plan(s, HET_PHASE_DECODE);
+    CHECK(own != NULL && het_session_plan(s, HET_PHASE_PREFILL) != NULL);
+    if (own)
+        CHECK_STR(het_plan_text(own), het_plan_text(plan));
+    het_plan_info info = { .struct_size = sizeof info };
+    CHECK_INT(het_plan_get_info(plan, &info), HET_OK);
+    CHECK(info.node_count >= 1 && info.node_count <= info.unfused_count);
+    CHECK_INT(info.unfused_count, 3);
+    het_session_destroy(s);
+    het_plan_destroy(plan);
+    o.measure = 1;
+    CHECK_INT(het_plan_make(model, &o, &plan, &err), HET_E_UNSUPPORTED);
+    o.measure = 0;
+    o.threads = 5000;
+    CHECK_INT(het_plan_make(model, &o, &plan, &err), HET_E_INVALID);
+    CHECK(plan == NULL);
 }
 
 static void language_is_no_graph(void)
@@ -487,6 +561,7 @@ static void on_each_device(void)
     test_case(cancels_one_run);
     test_case(runs_without_allocating);
     test_case(graphs_are_no_language);
+    test_case(graphs_have_plans);
     test_case(unknown_operations_do_not_run);
     test_case(options_of_language_are_ignored);
     test_case(children_keep_parents);
@@ -506,6 +581,7 @@ int main(void)
         return test_finish();
     }
     test_case(describes_itself);
+    test_case(names_readers_of_weights);
     test_case(describes_ports);
     test_case(lists_metadata);
     test_case(language_is_no_graph);

@@ -3,6 +3,7 @@
 #include "test.h"
 
 #include "lib/import/onnx.h"
+#include "lib/plain/plain.h"
 #include "onnx_writer.h"
 
 #define OPSET 17
@@ -359,6 +360,32 @@ static void odd_attributes(void)
     close_model(&o);
 }
 
+static void broken_attributes(void)
+{
+    static const struct { uint32_t field; const char *bytes; size_t size; int type; } rows[] = {
+        { 8, "\x80", 1, 7 },     /* half a number */
+        { 7, "abc", 3, 6 },      /* three of four bytes */
+        { 6, "\x0b", 1, 5 },     /* a graph with a group in it */
+        { 5, "\x08", 1, 4 },     /* a tensor that ends early */
+        { 5, "\x08\x03", 2, 5 }, /* no graph */
+        { 6, "", 0, 4 },         /* no tensor */
+        { 1, "\xff", 1, 2 },     /* a name that is no text */
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        ow g = start(), n = ow_node("Relu", "x", "y"), a = ow_attr("a", rows[i].type);
+        ow_bytes(&a, rows[i].field, rows[i].bytes, rows[i].size);
+        ow_add(&n, OW_NODE_ATTR, a);
+        ow_add(&g, OW_NODE, n);
+        refuse(g, HET_E_FORMAT, "byte ");
+    }
+    ow g = start(), f = ow_function("f", "A", "p", "q"), m;
+    ow_add_node(&g, "Relu", "x", "y");
+    ow_add(&f, OW_FN_DEFAULT, ow_attr("odd", 14));
+    m = ow_model(9, OPSET, g);
+    ow_add(&m, OW_FUNCTION, f);
+    refuse_model(m, HET_E_UNSUPPORTED, "function A has a default");
+}
+
 static void add_constant(ow *g, const char *name, ow attr)
 {
     ow n = ow_node("Constant", "", name);
@@ -402,7 +429,9 @@ static void constants(void)
     check_const(&o.onnx.graph, 2, HET_DTYPE_F32, 1, &f, 4);
     check_const(&o.onnx.graph, 3, HET_DTYPE_I64, 1, is, 16);
     check_const(&o.onnx.graph, 4, HET_DTYPE_U8, 2, "ab", 2);
-    CHECK_INT(o.onnx.weight_count, 0);
+    CHECK_INT(o.onnx.weight_count, 1); /* k4: numbers that stand for floats */
+    CHECK_INT(o.onnx.parameter_count, 2);
+    CHECK_STR(o.onnx.weight_count ? o.onnx.weights[0].name : "", "k4");
     close_model(&o);
     g = start();
     a = ow_attr("value_string", 3);
@@ -477,7 +506,9 @@ static void two_bodies(void)
 static ow nested_graph(void)
 {
     ow g = start(), loop = ow_graph("loop"), outer = ow_graph("outer");
+    const int64_t two = 2;
     add_weight(&g, "w");
+    ow_add(&g, OW_WEIGHT, ow_tensor("m", OW_INT64, "", &two, sizeof two));
     ow_add_node(&g, "Relu", "x", "a");
     ow_value(&loop, OW_INPUT, "i", OW_INT64, "");
     ow_value(&loop, OW_INPUT, "go", OW_BOOL, "");
@@ -488,7 +519,7 @@ static ow nested_graph(void)
     ow_add_node(&loop, "Sum", "v,a,b,w,k", "v2");
     ow_value(&outer, OW_OUTPUT, "last", 0, NULL);
     ow_add_node(&outer, "Neg", "x", "b");
-    ow k = ow_node("Constant", "", "k"), n = ow_node("Loop", ",c,b", "last,all");
+    ow k = ow_node("Constant", "", "k"), n = ow_node("Loop", "m,c,b", "last,all");
     ow_attr_float(&k, "value_float", 1);
     ow_add(&outer, OW_NODE, k);
     ow_attr_graph(&n, "body", loop);
@@ -507,7 +538,7 @@ static void nested_bodies(void)
     const het__graph *r = &o.onnx.graph;
     CHECK_STR(shown(r), "Relu(x)->a If(c,x,c,a)->y | y");
     const het__graph *t = body_of(r, 1, "then_branch");
-    CHECK_STR(shown(t), "Neg(x)->b Loop(-,c,b,a,b)->last,all | last");
+    CHECK_STR(shown(t), "Neg(x)->b Loop(m*,c,b,a,b)->last,all | last");
     CHECK_STR(inputs_of(t), "x,c,a");
     const het__graph *l = body_of(t, 1, "body");
     CHECK_STR(shown(l),
@@ -521,6 +552,34 @@ static void nested_bodies(void)
     CHECK_INT(l->values[l->outputs[1]].extent[0].count, 2);
     CHECK_STR(l->symbol_names[l->values[l->outputs[1]].extent[1].symbol], "n");
     close_model(&o);
+}
+
+/* The model with x = 1, -2, 3. */
+static void check_run(ow model, bool c, float y0, float y1, float y2)
+{
+    float x[3] = { 1, -2, 3 };
+    uint8_t flag = c;
+    const het__tensor inputs[2] = { { HET_DTYPE_F32, 2, { 1, 3 }, x },
+                                    { HET_DTYPE_BOOL, 0, { 0 }, &flag } };
+    const het__interpreter how = { .mem = &mem };
+    const float want[3] = { y0, y1, y2 };
+    het__tensor y = { HET_DTYPE_NONE, 0, { 0 }, NULL };
+    opened o;
+    open_model(&o, model);
+    CHECK_INT(o.status, HET_OK);
+    CHECK_INT(het__interpret(&how, &o.onnx.graph, inputs, 2, &y, 1, &o.err), HET_OK);
+    CHECK_STR(o.err.message, "");
+    CHECK_INT(y.data ? het__tensor_bytes(&y) : -1, sizeof want);
+    for (int i = 0; i < 3 && y.data && het__tensor_bytes(&y) == sizeof want; i++)
+        CHECK_NEAR(((const float *)y.data)[i], want[i], 0);
+    het__tensor_finish(&mem, &y);
+    close_model(&o);
+}
+
+static void nested_bodies_run(void)
+{
+    check_run(ow_model(9, OPSET, nested_graph()), true, 3, 12, 5);
+    check_run(ow_model(9, OPSET, nested_graph()), false, 1, -2, 3);
 }
 
 static void names_inside(void)
@@ -586,6 +645,12 @@ static void depth(void)
         ow_attr_graph(&n, "body", branch("Neg", "x", "z"));
     ow_add(&g, OW_NODE, n);
     refuse(g, HET_E_UNSUPPORTED, "more than 4 bodies");
+    g = start();
+    n = ow_node("a:B", "c", "y");
+    for (int i = 0; i < 1025; i++)
+        ow_attr_int(&n, "i", i);
+    ow_add(&g, OW_NODE, n);
+    refuse(g, HET_E_UNSUPPORTED, "more than 1024 attributes");
 }
 
 /* ---- functions ---- */
@@ -636,18 +701,17 @@ static void functions(void)
 }
 
 /* A body in a function: it sees the names of the function, and its attributes. */
-static void bodies_in_functions(void)
+static ow choosing_model(void)
 {
-    opened o;
     ow g = start();
     ow n = ow_node("f:Choose", "c,x", "y");
-    ow_attr_int(&n, "k", 7);
+    ow_attr_float(&n, "k", 7);
     ow_add(&g, OW_NODE, n);
     ow m = ow_model(9, OPSET, g), f = ow_function("f", "Choose", "which,p", "q");
     n = ow_node("If", "which", "q");
     ow b = ow_graph("b"), v = ow_node("Constant", "", "seven");
     ow_value(&b, OW_OUTPUT, "t", 0, NULL);
-    ow_attr_reference(&v, "value_int", 2, "k");
+    ow_attr_reference(&v, "value_float", 1, "k");
     ow_add(&b, OW_NODE, v);
     ow_add_node(&b, "f:Plus", "p,seven", "t");
     ow_attr_graph(&n, "then_branch", b);
@@ -658,7 +722,13 @@ static void bodies_in_functions(void)
     f = ow_function("f", "Plus", "a,b", "sum");
     ow_add(&f, OW_FN_NODE, ow_node("Add", "a,b", "sum"));
     ow_add(&m, OW_FUNCTION, f);
-    open_model(&o, m);
+    return m;
+}
+
+static void bodies_in_functions(void)
+{
+    opened o;
+    open_model(&o, choosing_model());
     CHECK_INT(o.status, HET_OK);
     CHECK_STR(o.err.message, "");
     const het__graph *r = &o.onnx.graph;
@@ -668,8 +738,10 @@ static void bodies_in_functions(void)
     CHECK_INT(t->nodes[0].op, HET__OP_T_ADD);
     const het__value *seven = &t->values[t->nodes[0].inputs[1]];
     CHECK_INT(seven->kind, HET__VALUE_CONST);
-    CHECK_INT(seven->data ? *(const int64_t *)seven->data : 0, 7);
+    CHECK_INT(seven->dtype, HET_DTYPE_F32);
     close_model(&o);
+    check_run(choosing_model(), true, 8, 5, 10);
+    check_run(choosing_model(), false, 1, -2, 3);
 }
 
 static ow model_calling(const char *type, const char *inputs, const char *outputs)
@@ -684,6 +756,72 @@ static ow simple_function(const char *name, const char *calls)
     ow f = ow_function("f", name, "p", "q");
     ow_add(&f, OW_FN_NODE, ow_node(calls, "p", "q"));
     return f;
+}
+
+/* A function is found by all of its names, and before what the library knows. */
+static void functions_by_name(void)
+{
+    opened o;
+    ow g = start(), n = ow_node("f:A", "x", "a"), f = simple_function("A", "Neg");
+    ow_text(&n, OW_NODE_OVERLOAD, "second");
+    ow_add(&g, OW_NODE, n);
+    ow_add_node(&g, "f:A", "a", "b");
+    ow_add_node(&g, "g:A", "b", "d");
+    ow_add_node(&g, "Relu", "d", "y");
+    ow m = ow_model(9, OPSET, g);
+    ow_text(&f, 13, "second");
+    ow_add(&m, OW_FUNCTION, f);
+    ow_add(&m, OW_FUNCTION, simple_function("A", "Abs"));
+    f = ow_function("ai.onnx", "Relu", "p", "q");
+    ow_add(&f, OW_FN_NODE, ow_node("Sign", "p", "q"));
+    ow_add(&m, OW_FUNCTION, f);
+    open_model(&o, m);
+    CHECK_INT(o.status, HET_OK);
+    CHECK_STR(shown(&o.onnx.graph), "Neg(x)->a Abs(a)->b g:A(b)->d Sign(d)->y | y");
+    close_model(&o);
+    /* What the call leaves out is left out inside, and where it is handed on. */
+    g = start();
+    ow_add_node(&g, "f:Pass", ",x", "a,b");
+    ow_add_node(&g, "Clip", "b,a,c", "y");
+    m = ow_model(9, OPSET, g);
+    ow_add(&m, OW_FUNCTION, ow_function("f", "Pass", "p,q", "p,q"));
+    open_model(&o, m);
+    CHECK_INT(o.status, HET_OK);
+    CHECK_STR(shown(&o.onnx.graph), "Clip(x,-,c)->y | y");
+    close_model(&o);
+}
+
+/* An input that the call leaves out is left out in bodies of the function too. */
+static void left_out_inside(void)
+{
+    opened o;
+    ow g = start(), f = ow_function("f", "Choose", "which,p,low", "q");
+    ow n = ow_node("If", "which", "q");
+    ow_attr_graph(&n, "then_branch", branch("Clip", "p,low", "t"));
+    ow_add(&f, OW_FN_NODE, n);
+    ow_add_node(&g, "f:Choose", "c,x", "y");
+    ow m = ow_model(9, OPSET, g);
+    ow_add(&m, OW_FUNCTION, f);
+    open_model(&o, m);
+    CHECK_INT(o.status, HET_OK);
+    CHECK_STR(shown(&o.onnx.graph), "If(c,x)->y | y");
+    CHECK_STR(shown(body_of(&o.onnx.graph, 0, "then_branch")), "Clip(p,-)->t | t");
+    close_model(&o);
+}
+
+/* Functions that take a graph from the call, as an attribute. */
+static void graphs_in_calls(void)
+{
+    ow g = start(), f = ow_function("f", "Choose", "which", "q");
+    ow n = ow_node("If", "which", "q");
+    ow_attr_reference(&n, "then_branch", 5, "then");
+    ow_add(&f, OW_FN_NODE, n);
+    n = ow_node("f:Choose", "c", "y");
+    ow_attr_graph(&n, "then", branch("Neg", "x", "t"));
+    ow_add(&g, OW_NODE, n);
+    ow m = ow_model(9, OPSET, g);
+    ow_add(&m, OW_FUNCTION, f);
+    refuse_model(m, HET_E_UNSUPPORTED, "node q takes graph then from a call");
 }
 
 static void broken_functions(void)
@@ -741,6 +879,18 @@ static void explosion(void)
         ow_add(&m, OW_FUNCTION, simple_function(name, next));
     }
     refuse_model(m, HET_E_UNSUPPORTED, "nested deeper");
+    /* Calls in bodies in calls. */
+    m = model_calling("f:F0", "c", "y");
+    for (int i = 0; i < 20; i++) {
+        char name[8], next[8];
+        snprintf(name, sizeof name, "F%d", i);
+        snprintf(next, sizeof next, i == 19 ? "Not" : "f:F%d", i + 1);
+        ow f = ow_function("f", name, "p", "q"), n = ow_node("If", "p", "q");
+        ow_attr_graph(&n, "then_branch", branch(next, "p", "t"));
+        ow_add(&f, OW_FN_NODE, n);
+        ow_add(&m, OW_FUNCTION, f);
+    }
+    refuse_model(m, HET_E_UNSUPPORTED, "calls and bodies are nested deeper");
 }
 
 int main(void)
@@ -755,14 +905,19 @@ int main(void)
     test_case(wrong_counts);
     test_case(attributes);
     test_case(odd_attributes);
+    test_case(broken_attributes);
     test_case(constants);
     test_case(operations_by_domain);
     test_case(two_bodies);
     test_case(nested_bodies);
+    test_case(nested_bodies_run);
     test_case(names_inside);
     test_case(depth);
     test_case(functions);
     test_case(bodies_in_functions);
+    test_case(functions_by_name);
+    test_case(left_out_inside);
+    test_case(graphs_in_calls);
     test_case(broken_functions);
     test_case(explosion);
     return test_finish();

@@ -398,9 +398,44 @@ static void mel_refusals(void)
     refused("-1 bins");
 }
 
+/* ---- arithmetic ---- */
+
+static het__work work_of_case(void)
+{
+    het__work work = { 0 };
+    het__eval e = case_eval();
+    CHECK_INT(het__tensor_op_of(eval_case.node.op)->shape(&e), HET_OK);
+    het__tensor_op_of(eval_case.node.op)->count(&e, &work);
+    return work;
+}
+
+static void arithmetic(void)
+{
+    recurrent_case("LSTM", 4); /* two steps of 4 gates of 2, from 2 inputs and 2 states */
+    het__work work = work_of_case();
+    CHECK_NEAR(work.macs, 2 * 4 * 2 * (2 + 2), 0);
+    CHECK_NEAR(work.units, 1, 0);
+    attention_case(4, 2); /* 4 heads of 2 queries on 2 keys of 2, and back */
+    work = work_of_case();
+    CHECK_NEAR(work.macs, 4 * 2 * 2 * (2 + 2), 0);
+    CHECK_NEAR(work.units, 8, 0);
+    case_begin("CausalConvWithState", 27);
+    case_input(F32, 3, E(2, 3, 5), NULL);
+    case_input(F32, 3, E(3, 1, 4), NULL);
+    work = work_of_case();
+    CHECK_NEAR(work.macs, 2 * 3 * 5 * 4, 0);
+    CHECK_NEAR(work.units, 6, 0);
+    case_begin("DFT", 20);
+    case_input(F32, 3, E(3, 16, 1), NULL);
+    work = work_of_case();
+    CHECK_NEAR(work.units, 3, 0);
+    CHECK_NEAR(work.flops, 3 * 5 * 16 * 4, 0);
+}
+
 int main(void)
 {
     test_case(vectors);
+    test_case(arithmetic);
     test_case(recurrent_refusals);
     test_case(recurrent_without_anything);
     test_case(attention_closed_keys);

@@ -27,8 +27,8 @@ except ImportError:
     onnxruntime = None
 
 FLOAT_TOLERANCE = 1e-4    # of the output's range
-# What counts as equal anyway: ONNX Runtime's sigmoid gives multiples of about 2^-24 near zero, which
-# is much beside an output that never leaves it.
+# What counts as equal anyway: ONNX Runtime's sigmoid gives multiples of about 2^-24 near zero,
+# which is much beside an output that never leaves it.
 FLOAT_FLOOR = 2.0 ** -22
 EQUAL_SHARE = 0.999       # of integers
 TYPES = {'F32': 'float32', 'F16': 'float16', 'F64': 'float64', 'I8': 'int8', 'I16': 'int16',
