@@ -404,7 +404,7 @@ def graph_images():
             image, ("Resize", ["", "s"], onnx_attr("mode", 3, 4, "cubic"), onnx_int(
                 "antialias", 1)), weights=[floats("s", [4], [1, 1, 1.5, 0.5])], opset=18),
         "grid_sample": onnx_chain(
-            ["n", 4, 6, 6], ("GridSample", ["g"], onnx_attr("mode", 3, 4, "bicubic")),
+            [1, 4, 6, 6], ("GridSample", ["g"], onnx_attr("mode", 3, 4, "bicubic")),
             weights=[ramp("g", 1, 2, 2, 2)]),
         "roi_align": onnx_chain(image, ("RoiAlign", ["r", "i"], onnx_int("output_height", 2)),
                                 weights=[floats("r", [1, 4], [0, 0, 5, 5]), longs("i", 0)]),
@@ -465,7 +465,7 @@ def graph_tokens():
              onnx_node("Concat", ["a", "m"], ["c"], onnx_int("axis", 0)),
              onnx_node("Reshape", ["x", "c"], ["r"]), onnx_node("Expand", ["r", "e"], ["f"]),
              onnx_node("Tile", ["f", "e"], ["y"])],
-            [longs("i", 0), longs("m", -1), longs("e", 1, 2)], [onnx_value("x", 1, ["n", 4])],
+            [longs("i", 0), longs("m", -1), longs("e", 1, 4)], [onnx_value("x", 1, ["n", 4])],
             [onnx_value("y", 0)])),
     }
 

@@ -18,6 +18,8 @@
 typedef struct attention_step {
     const het__tensor_math *math;
     const float *q, *k, *v;
+    const float *mask; /* added to the scores, or NULL */
+    int64_t mask_batch, mask_head, mask_query; /* steps, 0 where it is repeated */
     float *out;
     int64_t batch, heads, kv_heads, queries, keys, size, value_size;
     int64_t rows;   /* queries at once */
@@ -65,12 +67,18 @@ static void multiply(const attention_step *s, const float *a, int64_t depth, int
                          false, out + n, columns);
 }
 
-static void soften(const het__cpu_level *level, const attention_step *s, float *row)
+/* Scores to weights that add up to one, or to zeros if no key is open. */
+static void soften(const het__cpu_level *level, const attention_step *s, const float *mask,
+                   float *row)
 {
     float most = -INFINITY, sum = 0;
     for (int64_t j = 0; j < s->keys; j++) {
-        row[j] *= s->scale;
+        row[j] = row[j] * s->scale + (mask ? mask[j] : 0);
         most = row[j] > most ? row[j] : most;
+    }
+    if (most == -INFINITY) {
+        memset(row, 0, (size_t)s->keys * sizeof *row);
+        return;
     }
     level->exp_rows(row, s->keys, most, &sum);
     const float inverse = 1.0f / sum;
@@ -96,8 +104,10 @@ static void run(const het__cpu_step *step, int64_t task, unsigned char *scratch)
         const int64_t rows = end - q < s->rows ? end - q : s->rows;
         multiply(s, s->q + (head * s->queries + q) * s->size, s->size, rows, keys, s->keys,
                  scores);
+        const float *mask = s->mask ? s->mask + head / s->heads * s->mask_batch +
+                                          head % s->heads * s->mask_head : NULL;
         for (int64_t r = 0; r < rows; r++)
-            soften(level, s, scores + r * s->keys);
+            soften(level, s, mask ? mask + (q + r) * s->mask_query : NULL, scores + r * s->keys);
         multiply(s, scores, s->keys, rows, values, s->value_size,
                  s->out + (head * s->queries + q) * s->value_size);
     }
@@ -108,6 +118,38 @@ static int64_t extent(const het__graph *g, const het__node *node, uint32_t input
     return g->values[node->inputs[input]].extent[axis].count;
 }
 
+/* F32 of [batch or 1, heads or 1, queries or 1, keys], leading ones left out or not. */
+static bool mask_fits(const het__graph *g, const het__node *node, const het__value *mask)
+{
+    if (mask->dtype != HET_DTYPE_F32 || mask->rank > 4 || mask->rank == 0 ||
+        mask->extent[mask->rank - 1].count != extent(g, node, 1, 2) ||
+        (mask->kind == HET__VALUE_CONST && (uintptr_t)mask->data % sizeof(float) != 0))
+        return false;
+    for (uint32_t i = 0; i + 1 < mask->rank; i++) {
+        const int64_t n = mask->extent[i].count;
+        if (n != 1 && n != extent(g, node, 0, i + 4 - mask->rank))
+            return false;
+    }
+    return true;
+}
+
+static void take_mask(het__cpu_build *build, const het__node *node, attention_step *s)
+{
+    const uint32_t value = node->input_count > 3 ? node->inputs[3] : HET__NO_VALUE;
+    if (value == HET__NO_VALUE)
+        return;
+    const het__value *mask = &build->slice->graph->values[value];
+    int64_t *const steps[] = { &s->mask_batch, &s->mask_head, &s->mask_query };
+    int64_t step = s->keys;
+    s->mask = mask->kind == HET__VALUE_CONST ? mask->data : het__cpu_address(build, value);
+    for (uint32_t axis = 3; axis-- > 0;) {
+        const bool there = axis + mask->rank >= 4;
+        const int64_t n = there ? mask->extent[axis + mask->rank - 4].count : 1;
+        *steps[axis] = n == 1 ? 0 : step;
+        step *= n;
+    }
+}
+
 bool het__cpu_attention_fits(const het__graph *g, const het__node *node)
 {
     const het__attr_list *list = &node->attrs.tensor;
@@ -115,7 +157,10 @@ bool het__cpu_attention_fits(const het__graph *g, const het__node *node)
         het__attr_int(list, "is_causal", 0) || het__attr_float(list, "softcap", 0) != 0)
         return false;
     for (uint32_t i = 0; i < node->input_count; i++) {
-        if (i >= 3 && node->inputs[i] != HET__NO_VALUE)
+        if (i == 3 && node->inputs[i] != HET__NO_VALUE &&
+            !mask_fits(g, node, &g->values[node->inputs[i]]))
+            return false;
+        if (i > 3 && node->inputs[i] != HET__NO_VALUE)
             return false;
         const het__value *v = i < 3 ? &g->values[node->inputs[i]] : NULL;
         if (v && (v->dtype != HET_DTYPE_F32 || v->rank != 4 || v->kind == HET__VALUE_CONST))
@@ -147,6 +192,7 @@ het_status het__cpu_build_attention_of_graph(het__cpu_build *build, const het__n
     s->keys = extent(g, node, 1, 2);
     s->value_size = extent(g, node, 2, 3);
     s->scale = het__attr_float(&node->attrs.tensor, "scale", 1.0f / sqrtf((float)s->size));
+    take_mask(build, node, s);
     s->rows = SCORES_MAX / s->keys;
     s->rows = s->rows < 1 ? 1 : s->rows > ROWS_MAX ? ROWS_MAX : s->rows;
     size_t own = 0;

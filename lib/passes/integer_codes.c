@@ -255,11 +255,16 @@ static bool bias_of(const het__rewriter *r, uint32_t value, const het__codes_pro
     return true;
 }
 
-/* The operands that convolutions and products have in common; bias: input, or NO_VALUE. */
+/* The operands that convolutions and products have in common. Codes under another shape than that
+ * of the floats are codes too: *x then has that other shape. */
 static bool take_operands(const het__rewriter *r, const het__node *node, uint32_t axis,
                           weights *w, uint32_t *x, het__codes_product *p)
 {
-    if (!is_dequantised(r, node->inputs[0], &p->in, x) ||
+    uint32_t value = node->inputs[0];
+    for (const het__node *n = het__rw_producer(r, value); n && het__op_is_view(n->op);
+         n = het__rw_producer(r, value))
+        value = n->inputs[0];
+    if (!is_dequantised(r, value, &p->in, x) ||
         !weights_of(r, node->inputs[1], axis, w) || !is_code(w->codes->dtype))
         return false;
     p->zeros = w->zeros;
@@ -268,6 +273,19 @@ static bool take_operands(const het__rewriter *r, const het__node *node, uint32_
     if (!het__rw_input(r, node, 2))
         return true;
     return bias_of(r, node->inputs[2], p, w->scales, w->codes->extent[axis].count, &p->bias);
+}
+
+/* Codes x with the extents of a value. */
+static uint32_t shaped_like(het__rewriter *r, const char *name, uint32_t x, uint32_t value)
+{
+    const het__value *want = &r->graph->values[value], *have = &r->graph->values[x];
+    int64_t extent[HET_RANK_MAX];
+    bool same = want->rank == have->rank;
+    for (uint32_t i = 0; i < want->rank; i++) {
+        extent[i] = want->extent[i].count;
+        same = same && extent[i] == have->extent[i].count;
+    }
+    return same ? x : het__rw_reshape(r, name, x, want->rank, extent);
 }
 
 static bool conv_parts(het__rewriter *r, const het__node *node, het__codes_product *p)
@@ -280,9 +298,10 @@ static bool conv_parts(het__rewriter *r, const het__node *node, het__codes_produ
         w.codes->rank != 4 || !het__rw_eval(r, node, inputs, outputs, &e) ||
         het__window_conv(&e, &window) != HET_OK || !het__window_attrs(&window, &p->attrs))
         return false;
+    p->x = shaped_like(r, node->name, p->x, node->inputs[0]);
     p->weights = w.codes->data;
     p->weights_type = w.codes->dtype;
-    return true;
+    return !r->failed;
 }
 
 static bool matrix_parts(het__rewriter *r, const het__node *node, het__codes_product *p)
@@ -297,7 +316,8 @@ static bool matrix_parts(het__rewriter *r, const het__node *node, het__codes_pro
         return false;
     if (!take_operands(r, node, transposed ? 0 : 1, &w, &x, p) || w.codes->rank != 2)
         return false;
-    return het__codes_matrix(r, p, x, w.codes, transposed);
+    x = shaped_like(r, node->name, x, node->inputs[0]);
+    return !r->failed && het__codes_matrix(r, p, x, w.codes, transposed);
 }
 
 static uint32_t make_product(const target *t, uint32_t index, int32_t least, int32_t most)
@@ -312,13 +332,7 @@ static uint32_t make_product(const target *t, uint32_t index, int32_t least, int
     p.attrs.least = least;
     p.attrs.most = most;
     const uint32_t made = het__codes_make(t->r, &p);
-    const het__value *out = &t->r->graph->values[node.outputs[0]];
-    if (made == HET__NO_VALUE || t->r->graph->values[made].rank == out->rank)
-        return made;
-    int64_t extent[HET_RANK_MAX];
-    for (uint32_t i = 0; i < out->rank; i++)
-        extent[i] = out->extent[i].count;
-    return het__rw_reshape(t->r, node.name, made, out->rank, extent);
+    return made == HET__NO_VALUE ? made : shaped_like(t->r, node.name, made, node.outputs[0]);
 }
 
 /* ---- sums and means ---- */

@@ -164,7 +164,7 @@ static het_status fold(special *s, env *scope, het__eval *e, bool *done)
     s->report.folded -= !*done;
     if (status == HET_OK || !*done)
         return HET_OK;
-    return het__fail(s->err, status, "%s", why.message);
+    return why.message[0] ? het__fail(s->err, status, "%s", why.message) : status;
 }
 
 /* ---- nodes ---- */

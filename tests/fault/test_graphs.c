@@ -3,7 +3,11 @@
  * that meets it says so and everything is given back. Graphs of the fuzzer's corpus, each of which
  * takes another way through the library, on every device; of whole networks only a sample of the
  * allocations, since each of them costs a run. */
+#include <stdbool.h>
+
 #include <hetinfer.h>
+
+#include <stdbool.h>
 
 #include "counting_allocator.h"
 #include "test.h"

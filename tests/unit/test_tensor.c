@@ -256,6 +256,13 @@ static void attention(rig *r, form *f)
     add_input(f, input(r, HET_DTYPE_F32, 4, q));
     add_input(f, input(r, HET_DTYPE_F32, 4, k));
     add_input(f, input(r, HET_DTYPE_F32, 4, v));
+    if (pick(0, 1)) { /* a mask that is added */
+        const uint32_t rank = (uint32_t)pick(2, 4);
+        int64_t mask[4] = { batch, heads, queries, keys };
+        for (uint32_t i = 4 - rank; i < 3; i++)
+            mask[i] = pick(0, 2) ? mask[i] : 1;
+        add_input(f, either(r, rank, mask + 4 - rank));
+    }
 }
 
 /* ---- cases: elements that move ---- */

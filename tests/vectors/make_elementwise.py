@@ -301,6 +301,8 @@ def quantised():
                 if low == 0:
                     value = ((a - 3) * 0.5 + b * 0.25 if op == "Add" else
                              (a - 3) * 0.5 * (b * 0.25))
+                if op == "Add":    # rounded behind the zero point
+                    value = np.rint(value + 5) - 5
                 case("com.microsoft:QLinear" + op,
                      [(kind, a), ("F32", 0.5), (kind, 3), (kind, b), ("F32", 0.25), (kind, zero_b),
                       ("F32", 1), (kind, 5)],
