@@ -76,7 +76,10 @@ static void soften(const het__cpu_level *level, const attention_step *s, const f
         row[j] = row[j] * s->scale + (mask ? mask[j] : 0);
         most = row[j] > most ? row[j] : most;
     }
-    if (most == -INFINITY) {
+    bool is_closed = most == -INFINITY; /* unless a score is NaN, which stays */
+    for (int64_t j = 0; is_closed && j < s->keys; j++)
+        is_closed = row[j] == -INFINITY;
+    if (is_closed) {
         memset(row, 0, (size_t)s->keys * sizeof *row);
         return;
     }
