@@ -7,6 +7,7 @@ Usage: seeds.py [folder]     (default: corpora, next to this script)
 Files that a fuzzer found are added by hand under names that say what they broke; this script leaves
 them alone.
 """
+import math
 import pathlib
 import struct
 import sys
@@ -340,12 +341,221 @@ def onnx_seeds():
         "tensor": onnx_tensor("w", 1, [3], f32),
     }
 
+# ---- graphs that run ----
+
+def floats(name, extents, values):
+    return onnx_tensor(name, 1, extents, struct.pack("<%df" % len(values), *values))
+
+
+def ramp(name, *extents):
+    return floats(name, extents, [(i * 7 % 11 - 4) / 8 for i in range(math.prod(extents))])
+
+
+def longs(name, *values, rank=1):
+    return onnx_tensor(name, 7, [len(values)] if rank else [],
+                       struct.pack("<%dq" % len(values), *values))
+
+
+def onnx_ints(name, *values):
+    return onnx_attr(name, 7, 8, *values)
+
+
+def onnx_int(name, value):
+    return onnx_attr(name, 2, 3, value)
+
+
+def onnx_chain(x, *steps, weights=(), opset=17, outputs=("y",), more=()):
+    """Each step: (operation, further inputs, attributes); the last one's output is y."""
+    nodes, at = [], "x"
+    for i, (op, inputs, *attrs) in enumerate(steps):
+        made = "y" if i + 1 == len(steps) else "t%d" % i
+        made_too = ["indices"] if op == "TopK" else []
+        nodes.append(onnx_node(op, [at, *inputs], [made, *made_too], *attrs))
+        at = made
+    return onnx_model(onnx_graph([*nodes, *more], weights, [onnx_value("x", 1, x)],
+                                 [onnx_value(o, 0) for o in outputs]), opset=opset)
+
+
+def graph_images():
+    image = ["n", 4, 6, 6]
+    same = onnx_ints("pads", 1, 1, 1, 1)
+    norm = [ramp("s", 4), ramp("o", 4), ramp("m", 4), floats("v", [4], [1, 2, 3, 4])]
+    shape = onnx_ints("kernel_shape", 3, 3)
+    return {
+        "conv_norm_relu": onnx_chain(
+            image, ("Conv", ["w", "b"], same), ("BatchNormalization", ["s", "o", "m", "v"]),
+            ("Relu", []), ("Add", ["x"]), weights=[ramp("w", 4, 4, 3, 3), ramp("b", 4), *norm]),
+        "conv_depth": onnx_chain(
+            image, ("Pad", ["p"]), ("Conv", ["w"], onnx_int("group", 4),
+                                    onnx_ints("strides", 2, 2)), ("HardSwish", []),
+            weights=[longs("p", 0, 0, 1, 1, 0, 0, 1, 1), ramp("w", 4, 1, 3, 3)]),
+        "conv_transpose": onnx_chain(
+            image, ("ConvTranspose", ["w"], onnx_ints("strides", 2, 2),
+                    onnx_ints("output_padding", 1, 1)), ("Sigmoid", []),
+            weights=[ramp("w", 4, 2, 3, 3)]),
+        "pools": onnx_chain(
+            image, ("MaxPool", [], shape, onnx_ints("strides", 2, 2), same),
+            ("AveragePool", [], onnx_ints("kernel_shape", 2, 2), onnx_int("ceil_mode", 1)),
+            ("GlobalAveragePool", []), ("Flatten", [])),
+        "squeeze_excite": onnx_chain(
+            image, ("GlobalAveragePool", []), ("Conv", ["w"]), ("Relu", []), ("Conv", ["w"]),
+            ("Sigmoid", []), ("Mul", ["x"]), weights=[ramp("w", 4, 4, 1, 1)]),
+        "resize": onnx_chain(
+            image, ("Resize", ["", "s"], onnx_attr("mode", 3, 4, "cubic"), onnx_int(
+                "antialias", 1)), weights=[floats("s", [4], [1, 1, 1.5, 0.5])], opset=18),
+        "grid_sample": onnx_chain(
+            [1, 4, 6, 6], ("GridSample", ["g"], onnx_attr("mode", 3, 4, "bicubic")),
+            weights=[ramp("g", 1, 2, 2, 2)]),
+        "roi_align": onnx_chain(image, ("RoiAlign", ["r", "i"], onnx_int("output_height", 2)),
+                                weights=[floats("r", [1, 4], [0, 0, 5, 5]), longs("i", 0)]),
+        "depth_to_space": onnx_chain(image, ("DepthToSpace", [], onnx_int("blocksize", 2)),
+                                     ("LRN", [], onnx_int("size", 1))),
+        "norms": onnx_chain(image, ("InstanceNormalization", ["s", "o"]),
+                            ("GroupNormalization", ["s", "o"], onnx_int("num_groups", 2)),
+                            ("LpNormalization", []), weights=norm, opset=21),
+        "quantised": onnx_chain(
+            image, ("QuantizeLinear", ["q", "z"]), ("DequantizeLinear", ["q", "z"]),
+            ("Conv", ["w"]), ("QuantizeLinear", ["q", "z"]), ("DequantizeLinear", ["q", "z"]),
+            weights=[floats("q", [], [0.125]), onnx_tensor("z", 2, [], b"\x80"),
+                     ramp("w", 2, 4, 1, 1)]),
+    }
+
+
+def graph_tokens():
+    tokens, norm = ["n", 5, 8], [ramp("s", 8), ramp("o", 8)]
+    heads = [longs("h", 0, 0, 2, 4), longs("f", 0, 0, 8)]
+    turn = onnx_ints("perm", 0, 2, 1, 3)
+    qkv = [onnx_node(op, [a, b], [c], *rest) for n in "qkv" for op, a, b, c, *rest in [
+        ("MatMul", "x", n, n + "0"), ("Reshape", n + "0", "h", n + "1")]]
+    qkv += [onnx_node("Transpose", [n + "1"], [n + "2"], turn) for n in "qv"]
+    attention = onnx_model(onnx_graph(
+        [*qkv, onnx_node("Transpose", ["k1"], ["k2"], onnx_ints("perm", 0, 2, 3, 1)),
+         onnx_node("MatMul", ["q2", "k2"], ["a"]), onnx_node("Mul", ["a", "c"], ["b"]),
+         onnx_node("Softmax", ["b"], ["p"]), onnx_node("MatMul", ["p", "v2"], ["d"]),
+         onnx_node("Transpose", ["d"], ["e"], turn), onnx_node("Reshape", ["e", "f"], ["y"])],
+        [ramp(n, 8, 8) for n in "qkv"] + [*heads, floats("c", [], [0.5])],
+        [onnx_value("x", 1, tokens)], [onnx_value("y", 0)]))
+    return {
+        "attention": attention,
+        "layer_norm": onnx_chain(
+            tokens, ("LayerNormalization", ["s", "o"]), ("MatMul", ["w"]), ("Gelu", []),
+            weights=[*norm, ramp("w", 8, 3)], opset=20),
+        "attention_operation": onnx_chain(
+            [1, 2, 3, 4], ("Attention", ["x", "x"], onnx_int("is_causal", 1)), opset=23),
+        "gemm": onnx_chain([3, 4], ("Gemm", ["w", "b"], onnx_int("transB", 1)),
+                           ("LogSoftmax", []), weights=[ramp("w", 2, 4), ramp("b", 2)]),
+        "einsum": onnx_chain(["n", 4], ("Einsum", ["w"], onnx_attr("equation", 3, 4, "ij,jk->ki")),
+                             weights=[ramp("w", 4, 3)]),
+        "lstm": onnx_chain([3, "n", 4], ("LSTM", ["w", "r"], onnx_int("hidden_size", 2)),
+                           weights=[ramp("w", 1, 8, 4), ramp("r", 1, 8, 2)]),
+        "gru": onnx_chain([3, "n", 4], ("GRU", ["w", "r"], onnx_int("hidden_size", 2)),
+                          weights=[ramp("w", 1, 6, 4), ramp("r", 1, 6, 2)]),
+        "gather": onnx_chain(["n", 3], ("Gather", ["i"], onnx_int("axis", 1)),
+                             ("Concat", ["x"], onnx_int("axis", 1)), ("Slice", ["b", "e"]),
+                             weights=[longs("i", 2, -1), longs("b", -9), longs("e", 2**40)]),
+        "scatter": onnx_chain(["n", 3], ("ScatterND", ["i", "u"]), weights=[
+            onnx_tensor("i", 7, [1, 1], struct.pack("<q", 0)), ramp("u", 1, 3)]),
+        "top": onnx_chain(["n", 3], ("TopK", ["k"]), ("CumSum", ["a"]),
+                          weights=[longs("k", 2), longs("a", 0, rank=0)]),
+        "stft": onnx_chain(
+            [1, 16, 1], ("STFT", ["s", "w"]), weights=[longs("s", 4, rank=0), ramp("w", 8)]),
+        "dft": onnx_chain(["n", 6, 1], ("DFT", []), opset=17),
+        "shapes": onnx_model(onnx_graph(
+            [onnx_node("Shape", ["x"], ["s"]), onnx_node("Gather", ["s", "i"], ["a"]),
+             onnx_node("Concat", ["a", "m"], ["c"], onnx_int("axis", 0)),
+             onnx_node("Reshape", ["x", "c"], ["r"]), onnx_node("Expand", ["r", "e"], ["f"]),
+             onnx_node("Tile", ["f", "e"], ["y"])],
+            [longs("i", 0), longs("m", -1), longs("e", 1, 4)], [onnx_value("x", 1, ["n", 4])],
+            [onnx_value("y", 0)])),
+    }
+
+
+def graph_control():
+    def body(nodes, outputs):
+        return onnx_graph(nodes, [longs("one", 1, rank=0)],
+                          (onnx_value("i", 7, []), onnx_value("go", 9, []), onnx_value("v")),
+                          [onnx_value(o, 0) for o in outputs])
+
+    def loop(trips, inner, inputs, opset=17):
+        return onnx_model(onnx_graph(
+            [onnx_node("Loop", ["m", "", "x"], ["y", "z"], onnx_attr("body", 5, 6, inner))],
+            [longs("m", trips, rank=0)], inputs, [onnx_value("y", 0), onnx_value("z", 0)]),
+            opset=opset)
+
+    step = [onnx_node("Add", ["v", "v"], ["v2"]), onnx_node("Identity", ["go"], ["g2"])]
+    grow = [onnx_node("Concat", ["v", "v"], ["v2"], onnx_int("axis", 0)),
+            onnx_node("Identity", ["go"], ["g2"])]
+    x = [onnx_value("x", 1, ["n", 3])]
+    fixed = onnx_node("Loop", ["m", "", "k"], ["y", "z"],
+                      onnx_attr("body", 5, 6, body(step, ["g2", "v2", "v2"])))
+    scan = onnx_graph([onnx_node("Add", ["s", "e"], ["t"])], (),
+                      (onnx_value("s"), onnx_value("e")), (onnx_value("t", 0), onnx_value("t", 0)))
+    pick = onnx_graph([onnx_node("Neg", ["x"], ["p"])], (), (), [onnx_value("p", 0)])
+    other = onnx_graph([onnx_node("Abs", ["x"], ["q"])], (), (), [onnx_value("q", 0)])
+    return {
+        "loop": loop(3, body(step, ["g2", "v2", "v2"]), x),
+        "loop_for_ever": loop(2**62, body(step, ["g2", "v2", "v2"]), x),
+        "loop_of_nothing": onnx_model(onnx_graph(
+            [onnx_node("Loop", ["m", ""], [""], onnx_attr("body", 5, 6, onnx_graph(
+                [], (), (onnx_value("i", 7, []), onnx_value("go", 9, [])),
+                [onnx_value("go", 0)]))), onnx_node("Relu", ["x"], ["y"])],
+            [longs("m", 2**62, rank=0)], x, [onnx_value("y", 0)])),
+        "loop_that_grows": loop(2**62, body(grow, ["g2", "v2", "v"]), x),
+        "loop_of_constants": onnx_model(onnx_graph(
+            [fixed], [longs("m", 2**62, rank=0), ramp("k", 4)], x, [onnx_value("y", 0)])),
+        "scan": onnx_model(onnx_graph(
+            [onnx_node("Scan", ["b", "x"], ["y", "z"], onnx_attr("body", 5, 6, scan),
+                       onnx_int("num_scan_inputs", 1))], [ramp("b", 3)], x,
+            [onnx_value("y", 0), onnx_value("z", 0)])),
+        "if_by_size": onnx_model(onnx_graph(
+            [onnx_node("Size", ["x"], ["n"]), onnx_node("Greater", ["n", "m"], ["c"]),
+             onnx_node("If", ["c"], ["y"], onnx_attr("then_branch", 5, 6, pick),
+                       onnx_attr("else_branch", 5, 6, other))],
+            [longs("m", 6, rank=0)], x, [onnx_value("y", 0)])),
+        "non_zero": onnx_chain(["n", 3], ("NonZero", []), ("Transpose", [])),
+        "non_max": onnx_chain([1, 4, 4], ("NonMaxSuppression", ["s", "k"]), weights=[
+            ramp("s", 1, 1, 4), longs("k", 2)]),
+        "unique": onnx_chain(["n", 3], ("Unique", []), opset=11),
+    }
+
+
+def graph_hostile():
+    """What a rule has to refuse, or a device to survive."""
+    image, kernel = ["n", 4, 6, 6], onnx_ints("kernel_shape", 3, 3)
+    return {
+        "conv_no_stride": onnx_chain(image, ("Conv", ["w"], onnx_ints("strides", 0, 0)),
+                                     weights=[ramp("w", 4, 4, 3, 3)]),
+        "conv_groups": onnx_chain(image, ("Conv", ["w"], onnx_int("group", 2**33)),
+                                  weights=[ramp("w", 4, 4, 1, 1)]),
+        "pool_pads": onnx_chain(image, ("MaxPool", [], kernel, onnx_ints(
+            "pads", 2**62, 2**62, 2**62, 2**62))),
+        "pad_huge": onnx_chain(["n", 3], ("Pad", ["p"]), weights=[
+            longs("p", 2**61, 2**61, 2**61, 2**61)]),
+        "reshape_zero": onnx_chain([0, 3], ("Reshape", ["s"]), weights=[longs("s", 0, -1)]),
+        "expand_huge": onnx_chain([1], ("Expand", ["s"]), weights=[longs("s", 2**31, 2**31)]),
+        "gather_outside": onnx_chain(["n", 3], ("Gather", ["i"]), weights=[longs("i", 2**40)]),
+        "slice_step": onnx_chain(["n", 3], ("Slice", ["b", "b", "b", "b"]),
+                                 weights=[longs("b", 0)]),
+        "einsum_huge": onnx_chain(["n", 3], ("Einsum", ["w"] * 6, onnx_attr(
+            "equation", 3, 4, "ab,cd,ef,gh,ij,kl,mn->")), weights=[ramp("w", 16, 16)]),
+        "dft_length": onnx_chain(["n", 6, 1], ("DFT", ["l"]), weights=[longs("l", 2**50, rank=0)]),
+        "roi_samples": onnx_chain(image, ("RoiAlign", ["r", "i"], onnx_int(
+            "sampling_ratio", 2**30)), weights=[floats("r", [1, 4], [0, 0, 5, 5]), longs("i", 0)]),
+        "lrn_size": onnx_chain(image, ("LRN", [], onnx_int("size", 2**40))),
+        "top_negative": onnx_chain(["n", 3], ("TopK", ["k"]), weights=[longs("k", -5)]),
+        "split_none": onnx_chain(["n", 3], ("Split", [], onnx_int("num_outputs", 0)), opset=18),
+    }
+
+
+def graph_seeds():
+    return {**graph_images(), **graph_tokens(), **graph_control(), **graph_hostile()}
+
 
 def main():
     root = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else
                         pathlib.Path(__file__).parent / "corpora")
-    for target, seeds in {"cache": cache_seeds(), "gguf": gguf_seeds(), "onnx": onnx_seeds(),
-                          "tokenizer": tokenizer_seeds()}.items():
+    for target, seeds in {"cache": cache_seeds(), "gguf": gguf_seeds(), "graph": graph_seeds(),
+                          "onnx": onnx_seeds(), "tokenizer": tokenizer_seeds()}.items():
         folder = root / target
         folder.mkdir(parents=True, exist_ok=True)
         for name, content in seeds.items():

@@ -41,6 +41,7 @@
 #include <hetinfer/generate.h>
 #include <hetinfer/groups.h>
 #include <hetinfer/model.h>
+#include <hetinfer/op.h>
 #include <hetinfer/plan.h>
 #include <hetinfer/sampler.h>
 #include <hetinfer/sequence.h>

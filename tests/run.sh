@@ -85,7 +85,7 @@ if [ $quick = no ]; then
     run_build san gcc "except:$unsanitised" --buildtype=debugoptimized \
         -Db_sanitize=address,undefined -Db_lundef=false
     run_build tsan gcc \
-        'only:pool|share|threads|session|generate|null|exec|cpu_ops|cache|file' \
+        'only:pool|share|threads|session|network|generate|null|exec|cpu_ops|cache|file' \
         --buildtype=debugoptimized -Db_sanitize=thread -Db_lundef=false
 fi
 

@@ -156,7 +156,7 @@ static inline uint32_t bench_node(bench *b, const char *op, const uint32_t *in, 
     het__attr *items = calloc(b->attr_count + 1, sizeof *items);
     b->owned[b->owned_count++] = items;
     memcpy(items, b->attrs, b->attr_count * sizeof *items);
-    const het__attr_list list = { items, b->attr_count, b->opset, NULL };
+    const het__attr_list list = { .items = items, .count = b->attr_count, .opset = b->opset };
     b->attr_count = 0;
     const het__op id = het__tensor_op_find(op);
     CHECK(id != HET__OP_T_UNKNOWN);
@@ -189,7 +189,7 @@ static inline const het__attr_list *bench_attrs(const bench *b, const char *op)
 
 static inline bool bench_interpret(bench *b, het__tensor *outputs)
 {
-    const het__interpreter how = { &b->mem, NULL, 0 };
+    const het__interpreter how = { .mem = &b->mem };
     memset(outputs, 0, 8 * sizeof *outputs);
     const het_status s = het__interpret(&how, &b->graph, b->inputs, b->input_count, outputs,
                                         b->graph.output_count, &b->err);

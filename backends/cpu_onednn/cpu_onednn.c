@@ -181,12 +181,20 @@ static bool cpu_supports(const het__graph *graph, const het__node *node, char *r
         snprintf(reason, bytes, "the second operand is not a matrix of rows of weights");
         return false;
     }
-    const bool is_image = node->op >= HET__OP_CONV && node->op <= HET__OP_UNBLOCK;
+    const bool is_image = (node->op >= HET__OP_CONV && node->op <= HET__OP_UNBLOCK) ||
+                          node->op == HET__OP_QCONV;
     const char *problem = is_image ? het__cpu_image_problem(graph, node) : NULL;
     if (problem) {
         snprintf(reason, bytes, "%s", problem);
         return false;
     }
+    if (node->op == HET__OP_QMAP) {
+        const het__value *x = input(graph, node, 0), *table = input(graph, node, 1);
+        return (x->kind != HET__VALUE_CONST && table->kind == HET__VALUE_CONST && table->data) ||
+               refuse(reason, bytes, "codes are constant or their table is not", table);
+    }
+    if (is_image && input(graph, node, 0)->dtype != HET_DTYPE_F32)
+        return true;
     for (uint32_t i = 0; i < node->input_count; i++) {
         const het__value *v = input(graph, node, i);
         if (!v || v->kind == HET__VALUE_STATE)

@@ -49,7 +49,8 @@
 
 VEC_INLINE vf vf_exp(vf x)
 {
-    x = vf_min(vf_max(x, vf_set(-87.0f)), vf_set(88.0f));
+    /* The second operand, where one is NaN. */
+    x = vf_min(vf_set(88.0f), vf_max(vf_set(-87.0f), x));
     const vi n = vi_from_vf(vf_mul(x, vf_set(1.44269504f)));
     const vf p = vf_exp_rest(x, vf_from_vi(n));
     return vf_mul(p, vf_bits(vi_shl(vi_add(n, vi_set(127)), 23)));
@@ -265,19 +266,6 @@ static int32_t tile(int32_t blocks)
 
 #define ROW_PLACES 8
 
-/* Taps along an axis that lie in the image for an output position. */
-static void taps_of(int64_t at, int64_t size, int32_t kernel, int32_t stride, int32_t dilation,
-                    int32_t pad, int64_t *first, int64_t *end)
-{
-    const int64_t begin = at * stride - pad;
-    *first = begin < 0 ? (-begin + dilation - 1) / dilation : 0;
-    *end = begin >= size ? 0 : (size - begin + dilation - 1) / dilation;
-    if (*end > kernel)
-        *end = kernel;
-    if (*first > *end)
-        *first = *end;
-}
-
 VEC_INLINE void depthwise_tile(const het__window_job *job, const int P, int64_t oy, int64_t ox,
                                int64_t kx_first, int64_t kx_end)
 {
@@ -287,8 +275,8 @@ VEC_INLINE void depthwise_tile(const het__window_job *job, const int P, int64_t 
     const int64_t across = (int64_t)a->stride[1] * VL;
     int64_t ky_first, ky_end;
     vf sum[ROW_PLACES];
-    taps_of(oy, job->height, a->kernel[0], a->stride[0], a->dilation[0], a->pad_begin[0],
-            &ky_first, &ky_end);
+    het__image_taps(oy, job->height, a->kernel[0], a->stride[0], a->dilation[0], a->pad_begin[0],
+                    &ky_first, &ky_end);
     const vf bias = job->bias ? vf_load(job->bias) : vf_zero();
     VEC_UNROLL
     for (int p = 0; p < P; p++)
@@ -333,8 +321,8 @@ static void depthwise_edge(const het__window_job *job, int64_t oy, int64_t from,
     const het__image_attrs *a = job->attrs;
     for (int64_t ox = from; ox < to; ox++) {
         int64_t first, end;
-        taps_of(ox, job->width, a->kernel[1], a->stride[1], a->dilation[1], a->pad_begin[1], &first,
-                &end);
+        het__image_taps(ox, job->width, a->kernel[1], a->stride[1], a->dilation[1],
+                        a->pad_begin[1], &first, &end);
         depthwise_tile(job, 1, oy, ox, first, end);
     }
 }
@@ -359,10 +347,10 @@ static void pool_place(const het__window_job *job, int64_t oy, int64_t ox)
 {
     const het__image_attrs *a = job->attrs;
     int64_t ky_first, ky_end, kx_first, kx_end;
-    taps_of(oy, job->height, a->kernel[0], a->stride[0], a->dilation[0], a->pad_begin[0],
-            &ky_first, &ky_end);
-    taps_of(ox, job->width, a->kernel[1], a->stride[1], a->dilation[1], a->pad_begin[1],
-            &kx_first, &kx_end);
+    het__image_taps(oy, job->height, a->kernel[0], a->stride[0], a->dilation[0], a->pad_begin[0],
+                    &ky_first, &ky_end);
+    het__image_taps(ox, job->width, a->kernel[1], a->stride[1], a->dilation[1], a->pad_begin[1],
+                    &kx_first, &kx_end);
     const int64_t y0 = oy * a->stride[0] - a->pad_begin[0];
     const int64_t x0 = ox * a->stride[1] - a->pad_begin[1];
     vf v = a->mean ? vf_zero() : vf_set(-INFINITY);

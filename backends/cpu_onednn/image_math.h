@@ -58,6 +58,19 @@ typedef struct het__image_math {
     void (*act)(const het__act *act, float *x, int64_t count);
 } het__image_math;
 
+/* Taps along an axis that lie in the image for an output position. */
+static inline void het__image_taps(int64_t at, int64_t size, int32_t kernel, int32_t stride,
+                                   int32_t dilation, int32_t pad, int64_t *first, int64_t *end)
+{
+    const int64_t begin = at * stride - pad;
+    *first = begin < 0 ? (-begin + dilation - 1) / dilation : 0;
+    *end = begin >= size ? 0 : (size - begin + dilation - 1) / dilation;
+    if (*end > kernel)
+        *end = kernel;
+    if (*first > *end)
+        *first = *end;
+}
+
 /* Of the level of that name. */
 const het__image_math *het__image_math_for(const char *level);
 

@@ -112,7 +112,12 @@ static het_status build_node(het__cpu_build *build, const het__node *node, const
     case HET__OP_POOL:
     case HET__OP_BLOCK:
     case HET__OP_UNBLOCK:
+    case HET__OP_QCONV:
         return het__cpu_build_image(build, node);
+    case HET__OP_QMAP: {
+        bool done;
+        return het__cpu_build_codes(build, node, &done);
+    }
     default:
         if (het__op_is_tensor(node->op))
             return het__cpu_build_tensor(build, node);

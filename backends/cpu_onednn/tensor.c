@@ -68,9 +68,12 @@ typedef struct binary_step {
     int64_t rows, rows_per_task, pieces; /* pieces of a run, where it is long */
 } binary_step;
 
-static bool binary_of(het__op op, het__binary *kind)
+/* Before opset 7 an attribute says where the second operand's extents stand. */
+static bool binary_of(const het__node *node, het__binary *kind)
 {
-    switch (op) {
+    if (node->input_count != 2 || node->attrs.tensor.opset < 7)
+        return false;
+    switch (node->op) {
     case HET__OP_T_ADD: *kind = HET__BINARY_ADD; return true;
     case HET__OP_T_SUB: *kind = HET__BINARY_SUB; return true;
     case HET__OP_T_MUL: *kind = HET__BINARY_MUL; return true;
@@ -238,7 +241,7 @@ static void unary_task(const het__cpu_step *step, int64_t task, unsigned char *s
     const int64_t first = task * TASK_ELEMENTS, left = s->count - first;
     const int64_t count = left < TASK_ELEMENTS ? left : TASK_ELEMENTS;
     (void)scratch;
-    memcpy(s->out + first, s->x + first, (size_t)count * sizeof *s->out);
+    memmove(s->out + first, s->x + first, (size_t)count * sizeof *s->out);
     s->math->act(&s->act, s->out + first, count);
 }
 
@@ -281,7 +284,7 @@ static void softmax_row(const het__cpu_level *level, const float *x, float *out,
     float most = x[0], sum = 0;
     for (int64_t i = 1; i < n; i++)
         most = x[i] > most ? x[i] : most;
-    memcpy(out, x, (size_t)n * sizeof *out);
+    memmove(out, x, (size_t)n * sizeof *out);
     level->exp_rows(out, n, most, &sum);
     const float inverse = 1.0f / sum;
     for (int64_t i = 0; i < n; i++)
@@ -310,12 +313,21 @@ static bool is_last(const het__node *node, const het__value *v, int64_t absent)
     return axis == -1 || axis == (int64_t)v->rank - 1;
 }
 
+/* Before opset 13 all axes from the one given on are a row. */
+static bool is_row_softmax(const het__graph *g, const het__node *node)
+{
+    if (node->op != HET__OP_T_SOFTMAX)
+        return false;
+    const het__value *x = &g->values[node->inputs[0]];
+    return x->rank > 0 && is_last(node, x, node->attrs.tensor.opset >= 13 ? -1 : 1);
+}
+
 static bool is_row_norm(const het__graph *g, const het__node *node)
 {
-    const het__value *x = &g->values[node->inputs[0]];
     if (node->op != HET__OP_T_LAYER_NORMALIZATION && node->op != HET__OP_T_RMS_NORMALIZATION)
         return false;
-    if (node->output_count != 1 || !is_last(node, x, -1))
+    const het__value *x = &g->values[node->inputs[0]];
+    if (node->output_count != 1 || x->rank == 0 || !is_last(node, x, -1))
         return false;
     for (uint32_t i = 1; i < node->input_count; i++) {
         if (node->inputs[i] == HET__NO_VALUE)
@@ -447,20 +459,27 @@ het_status het__cpu_build_tensor(het__cpu_build *build, const het__node *node)
     const het__graph *g = build->slice->graph;
     het__binary binary;
     het__act act = { HET__ACT_NONE, 0, 0 };
+    bool done;
+    const het_status status = het__cpu_build_codes(build, node, &done);
+    if (status != HET_OK || done)
+        return status;
+    if (het__cpu_move_fits(g, node))
+        return het__cpu_build_move(build, node);
     for (uint32_t i = 0; i < node->input_count; i++)
         if (i < 2 && (!is_f32(g, node->inputs[i]) || !is_aligned(g, node->inputs[i])))
             return het__cpu_build_plain(build, node);
-    if (node->input_count == 2 && binary_of(node->op, &binary))
+    if (binary_of(node, &binary))
         return build_binary(build, node, binary);
     if (node->input_count == 1 && act_of(node, &act))
         return build_unary(build, node, act);
-    if (node->op == HET__OP_T_SOFTMAX && node->attrs.tensor.opset >= 13 &&
-        g->values[node->inputs[0]].rank > 0 && is_last(node, &g->values[node->inputs[0]], -1))
+    if (is_row_softmax(g, node))
         return build_rows(build, node);
     if (is_row_norm(g, node))
         return build_rows(build, node);
     if (het__cpu_attention_fits(g, node))
         return het__cpu_build_attention_of_graph(build, node);
+    if (het__cpu_transposed_fits(g, node))
+        return het__cpu_build_transposed(build, node, operand(build, node->inputs[0]));
     if (node->input_count == 2 && is_product(g, node))
         return build_product(build, node);
     return het__cpu_build_plain(build, node);

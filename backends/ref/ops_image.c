@@ -145,6 +145,10 @@ static double image_at(const het__ref_call *call, const image *in, const image *
 static void image_run(const het__ref_call *call)
 {
     const het__image_attrs *a = &call->attrs.image;
+    if (call->outputs[0].value.dtype != HET_DTYPE_F32) {
+        het__ref_codes_run(call);
+        return;
+    }
     const image in = image_of(&call->inputs[0], a->channels_in, a->block_in);
     const image out = image_of(&call->outputs[0], a->channels_out, a->block_out);
     image residual = { NULL, 0, 0, 0, 0 };
@@ -161,7 +165,7 @@ static void image_run(const het__ref_call *call)
                         c < out.channels ? image_at(call, &in, &residual, n, c, y, x) : 0);
 }
 
-const het__ref_kernel het__ref_image = { .run = image_run, .floats = 1u | 8u };
+const het__ref_kernel het__ref_image = { .run = image_run, .codes = 1u, .floats = 8u };
 
 /* ---- matmul ---- */
 

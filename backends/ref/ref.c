@@ -22,6 +22,7 @@ static const het__ref_kernel *const kernels[HET__OP_T_FIRST] = {
     [HET__OP_ROWS] = &het__ref_rows,       [HET__OP_CONV] = &het__ref_image,
     [HET__OP_POOL] = &het__ref_image,      [HET__OP_BLOCK] = &het__ref_image,
     [HET__OP_UNBLOCK] = &het__ref_image,   [HET__OP_MATMUL] = &het__ref_matmul,
+    [HET__OP_QCONV] = &het__ref_qconv,     [HET__OP_QMAP] = &het__ref_qmap,
 };
 
 struct het__device {
@@ -137,6 +138,8 @@ static bool input_supported(const het__ref_kernel *kernel, uint32_t input, het_d
     const uint32_t bit = input < 32 ? 1u << input : 0;
     if (kernel->integers & bit)
         return dtype == HET_DTYPE_I32;
+    if (kernel->codes & bit)
+        return true;
     if (kernel->floats & bit)
         return dtype == HET_DTYPE_F32;
     if (kernel->states & bit)
@@ -167,7 +170,7 @@ static bool ref_supports(const het__graph *graph, const het__node *node, char *r
     }
     for (uint32_t i = 0; i < node->output_count; i++) {
         const het_dtype dtype = graph->values[node->outputs[i]].dtype;
-        if (dtype != HET_DTYPE_F32) {
+        if (dtype != HET_DTYPE_F32 && !kernel->codes) {
             snprintf(reason, bytes, "%s gives F32, not %s", het__op_info_of(node->op)->name,
                      het_dtype_name(dtype));
             return false;

@@ -11,6 +11,7 @@
 #include "lib/generate/engine.h"
 #include "lib/import/gguf_model.h"
 #include "lib/import/onnx.h"
+#include "lib/ir/custom.h"
 #include "lib/passes/passes.h"
 
 #include <hetinfer.h>
@@ -23,12 +24,13 @@ struct het_device {
     uint32_t index;
 };
 
-/* Immutable after create, but for the atomic and what mem and log lock themselves. */
+/* Immutable after create, but for the atomic and what mem, log and customs lock themselves. */
 struct het_context {
     _Atomic uint32_t refs;
     het__mem mem;
     het__log log;
     het__registry registry;
+    het__custom_list customs;
     het_device devices[HET__DEVICES_MAX];
 };
 
@@ -45,6 +47,7 @@ typedef struct het__language {
 typedef struct het__network {
     het__arena arena;
     het__onnx onnx;
+    het__custom_set customs; /* what its nodes may point to */
     uint32_t *inputs; /* values of the graph, in the order of its ids */
     uint32_t input_count;
     const char **modules;  /* per weight: the operation that reads it */

@@ -33,11 +33,11 @@ static mention mention_of(const het__node *node, const void *data, size_t order)
 {
     const bool unknown = node->op == HET__OP_T_UNKNOWN;
     const char *type = node->attrs.tensor.type;
-    if (!unknown)
-        type = het__tensor_op_of(node->op)->info.name;
-    else if (type && strncmp(type, OWN_DOMAIN, strlen(OWN_DOMAIN)) == 0)
+    if (!type)
+        type = het__node_operation(node);
+    else if (strncmp(type, OWN_DOMAIN, strlen(OWN_DOMAIN)) == 0)
         type += strlen(OWN_DOMAIN);
-    return (mention){ type ? type : "unknown", data, order, unknown };
+    return (mention){ type, data, order, unknown };
 }
 
 static void add_mention(mentions *m, const het__node *node, const void *data)
@@ -209,6 +209,22 @@ static void warn_of_unknown(const het_model *m)
                           n->entries[i].key, n->entries[i].value);
 }
 
+/* Operations that the application registered. */
+static het_status bind_customs(het_model *m, het_error *err)
+{
+    het__onnx *onnx = &m->network->onnx;
+    het__custom_set *set = &m->network->customs;
+    het__arena *arena = &m->network->arena;
+    uint32_t bound = 0;
+    het_status s = het__custom_snapshot(&m->context->customs, set, err);
+    if (s == HET_OK)
+        s = het__custom_bind(set, &onnx->graph, arena, &bound, err);
+    for (uint32_t i = 0; s == HET_OK && i < onnx->body_count; i++)
+        s = het__custom_bind(set, onnx->bodies[i], arena, &bound, err);
+    onnx->unknown_count -= s == HET_OK ? bound : 0;
+    return s;
+}
+
 static het_status list_all(het_model *m, const het_model_options *o, het_error *err)
 {
     het__network *n = m->network;
@@ -241,7 +257,9 @@ het_status het__network_open(het_model *m, const void *data, size_t bytes, const
     }
     het__arena_init(&n->arena, mem);
     m->network = n;
-    s = list_all(m, o, err);
+    s = bind_customs(m, err);
+    if (s == HET_OK)
+        s = list_all(m, o, err);
     if (s != HET_OK)
         return s;
     fill_info(n, &m->info);
@@ -257,6 +275,7 @@ het_status het__network_open(het_model *m, const void *data, size_t bytes, const
 void het__network_close(het_model *m)
 {
     het__onnx_close(&m->network->onnx);
+    het__custom_set_finish(&m->network->customs);
     het__arena_finish(&m->network->arena);
     het__free(&m->context->mem, m->network);
 }

@@ -265,7 +265,7 @@ het_status het_session_bind_input(het_session *session, const char *name,
                                   const het_tensor *tensor, het_error *err)
 {
     HET_REQUIRE(session != NULL && name != NULL, err);
-    uint32_t index;
+    uint32_t index = 0;
     het_tensor t;
     het__tensor bound = { .dtype = HET_DTYPE_NONE };
     het_status s = need_network(session, "het_session_bind_input", err);
@@ -284,7 +284,7 @@ het_status het_session_bind_output(het_session *session, const char *name,
                                    const het_tensor *tensor, het_error *err)
 {
     HET_REQUIRE(session != NULL && name != NULL, err);
-    uint32_t index;
+    uint32_t index = 0;
     het_tensor t = HET_TENSOR_INIT;
     het_status s = need_network(session, "het_session_bind_output", err);
     if (s == HET_OK)
@@ -351,7 +351,7 @@ het_status het_session_get_output(const het_session *session, const char *name,
                                   het_tensor *tensor, het_error *err)
 {
     HET_REQUIRE(session != NULL && name != NULL && tensor != NULL, err);
-    uint32_t index;
+    uint32_t index = 0;
     het_status s = need_network(session, "het_session_get_output", err);
     if (s == HET_OK)
         s = find_output(session, name, &index, err);

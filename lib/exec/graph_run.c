@@ -213,10 +213,14 @@ static het_status compile(het__graph_run *r, form *f, uint32_t unfused, het_erro
 /* A node that cannot run is named before its outputs' extents are missed. */
 static het_status check_known(const het__graph *g, het_error *err)
 {
-    for (uint32_t n = 0; n < g->node_count; n++)
+    for (uint32_t n = 0; n < g->node_count; n++) {
+        const het__attr_list *attrs = &g->nodes[n].attrs.tensor;
         if (g->nodes[n].op == HET__OP_T_UNKNOWN)
-            return het__fail(err, HET_E_UNSUPPORTED, "node %s: operation %s is not known",
-                             g->nodes[n].name, g->nodes[n].attrs.tensor.type);
+            return het__fail(err, HET_E_UNSUPPORTED, "node %s: operation %s %s", g->nodes[n].name,
+                             attrs->type, attrs->partial
+                                              ? "has attributes of a kind that is not read"
+                                              : "is not known");
+    }
     return HET_OK;
 }
 
@@ -236,8 +240,8 @@ static het_status build_form(het__graph_run *r, form *f, const het__tensor *inpu
 {
     const uint32_t in = r->input_count ? r->input_count : 1;
     het__specialise_report report;
-    het_status s = het__specialise(r->request.graph, inputs, r->input_count, r->mem, &f->graph,
-                                   &report, err);
+    het_status s = het__specialise_within(r->request.graph, inputs, r->input_count,
+                                          r->request.work_max, r->mem, &f->graph, &report, err);
     if (s == HET_OK)
         s = check_known(&f->graph, err);
     const het__pass_options passes = pass_options(&r->request);
@@ -328,7 +332,9 @@ static het_status run_interpreted(het__graph_run *r, form *f, const het__tensor 
                                   het__tensor *outputs, const size_t *capacity,
                                   _Atomic uint32_t *cancel, het_error *err)
 {
-    const het__interpreter how = { r->mem, cancel, 0 };
+    double work_left = r->request.work_max;
+    const het__interpreter how = { .mem = r->mem, .cancel = cancel,
+                                   .work_left = r->request.work_max > 0 ? &work_left : NULL };
     free_owned(r);
     het_status s = het__interpret(&how, &f->graph, inputs, r->input_count, r->owned,
                                   r->output_count, err);

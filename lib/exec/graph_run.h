@@ -25,6 +25,8 @@ typedef struct het__graph_run_request {
     void *parallel_user;
     het__pass_options passes;
     uint32_t forms_max; /* compiled forms kept, each with weights of its own; 0 = 4 */
+    double work_max; /* operations and bytes of folding, and of an interpreted run; 0: folding has
+                        a bound of its own, a run ends when it is over or cancelled */
 } het__graph_run_request;
 
 het_status het__graph_run_create(const het__graph_run_request *request, het__graph_run **run,

@@ -229,6 +229,7 @@ static het_status build_operation(het__onnx_reader *r, het__onnx_frame *frame,
     if (s != HET_OK)
         return s;
     attrs->type = op == HET__OP_T_UNKNOWN ? node->full : NULL;
+    attrs->partial = node->odd != NULL;
     r->model->unknown_count += op == HET__OP_T_UNKNOWN;
     if (captures->count > HET__MANY - count)
         return het__fail(r->err, HET_E_UNSUPPORTED, "bodies of node %s take %u values from around",
@@ -247,7 +248,7 @@ static het_status build_with(het__onnx_reader *r, het__onnx_frame *frame,
                              const het__onnx_node *node, const uint32_t *inputs,
                              het__onnx_captures *captures)
 {
-    het__attr_list attrs = { NULL, 0, 0, NULL };
+    het__attr_list attrs = { .items = NULL };
     het__tensor t;
     const char *key;
     het_status s = find_opset(r, frame, node, &attrs.opset);

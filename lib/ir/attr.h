@@ -5,6 +5,7 @@
 
 #include "lib/ir/tensor.h"
 
+struct het__custom_op;
 struct het__graph;
 
 typedef enum het__attr_kind {
@@ -46,6 +47,8 @@ typedef struct het__attr_list {
     uint32_t count;
     int32_t opset;    /* version of the operation set that the node means */
     const char *type; /* "domain:Name" of an operation that this release does not know, or NULL */
+    bool partial;     /* the file has attributes that have no form here */
+    const struct het__custom_op *custom; /* of HET__OP_T_CUSTOM: kept alive by the model */
 } het__attr_list;
 
 /* NULL if there is none of that name and kind. */

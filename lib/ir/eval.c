@@ -13,8 +13,8 @@ static het_status fail(const het__eval *e, het_status status, const char *format
 {
     char text[160];
     vsnprintf(text, sizeof text, format, args);
-    const het__op_info *info = het__op_info_of(e->node->op);
-    return het__fail(e->err, status, "%s %s: %s", info ? info->name : "node", e->node->name, text);
+    return het__fail(e->err, status, "%s %s: %s", het__node_operation(e->node), e->node->name,
+                     text);
 }
 
 het_status het__eval_refuse(const het__eval *e, const char *format, ...)

@@ -163,6 +163,8 @@ typedef struct het__op_info {
 } het__op_info;
 
 const het__op_info *het__op_info_of(het__op op);
+/* Name of a node's operation for people: "Conv", "com.example:Mirror". */
+const char *het__node_operation(const het__node *node);
 
 /* ---- tensor operations (tensor_op.c) ---- */
 
@@ -187,6 +189,8 @@ het_status het__op_shape_image(const het__graph *graph, const het__node *node,
                                het__value *outputs, uint32_t *count, het_error *err);
 het_status het__op_shape_matmul(const het__graph *graph, const het__node *node,
                                 het__value *outputs, uint32_t *count, het_error *err);
+het_status het__op_shape_map(const het__graph *graph, const het__node *node, het__value *outputs,
+                             uint32_t *count, het_error *err);
 void het__op_count_image(const het__graph *graph, const het__node *node, const int64_t *symbols,
                          het__work *work);
 void het__op_count_matmul(const het__graph *graph, const het__node *node, const int64_t *symbols,

@@ -413,7 +413,17 @@ static const het__op_info ops[HET__OP_T_FIRST] = {
                           "batch, channels" },
     [HET__OP_MATMUL] = { "matmul", 2, 4, het__op_shape_matmul, het__op_count_matmul,
                          "batch, rows, columns" },
+    [HET__OP_QCONV] = { "qconv", 3, 4, het__op_shape_image, het__op_count_image,
+                        "batch, channels, rows" },
+    [HET__OP_QMAP] = { "qmap", 2, 2, het__op_shape_map, count_none, "elements" },
 };
+
+const char *het__node_operation(const het__node *node)
+{
+    const het__op_info *info = het__op_info_of(node->op);
+    const char *type = het__op_is_tensor(node->op) ? node->attrs.tensor.type : NULL;
+    return type ? type : info ? info->name : "node";
+}
 
 const het__op_info *het__op_info_of(het__op op)
 {

@@ -40,6 +40,13 @@ typedef enum het__op {
                         -> [..,M,N]: act(scale * a·b + bias + residual); leading extents of a and
                         b are equal or those of b are missing or 1 */
 
+    /* Codes of eight bits. Images are plain or blocked like those of F32; POOL (of maxima), BLOCK
+     * and UNBLOCK take them too. */
+    HET__OP_QCONV, /* (x, w [M,C/g,kh,kw] I8, factor [M] F32, bias? [M] I32) -> image of codes:
+                      round(factor * (conv(x - zero_in, w) + bias)) + zero_out within least to
+                      most; the sum is kept modulo 2^32, rounding is to nearest even */
+    HET__OP_QMAP,  /* (x, table [256] of bytes) -> same shape: the entry at each byte of x */
+
     /* Tensor operations: the rows of tensor_ops.h. */
     HET__OP_T_FIRST,
     HET__OP_T_BEFORE = HET__OP_T_FIRST - 1,
@@ -47,6 +54,7 @@ typedef enum het__op {
     HET__TENSOR_OPS(HET__OP_ID)
 #undef HET__OP_ID
     HET__OP_T_UNKNOWN, /* an operation that this release does not know: attrs.tensor.type */
+    HET__OP_T_CUSTOM,  /* one that the application registered: attrs.tensor.custom, custom.h */
     HET__OP_COUNT
 } het__op;
 
@@ -135,6 +143,9 @@ typedef struct het__image_attrs {
     bool mean, count_padding;          /* of pools; otherwise maxima */
     bool residual;                     /* of convolutions: input 3 is there */
     het__act act;
+    /* Of QCONV: type and range of the output's codes, zero points. */
+    het_dtype type;
+    int32_t zero_in, zero_out, least, most;
 } het__image_attrs;
 
 typedef struct het__matmul_attrs {
@@ -152,7 +163,8 @@ typedef union het__attrs {
     het__rope_attrs rope;
     het__attention_attrs attention;
     struct { het__unary kind; } unary;
-    het__image_attrs image;   /* CONV, POOL, BLOCK, UNBLOCK */
+    het__image_attrs image;   /* CONV, POOL, BLOCK, UNBLOCK, QCONV */
+    struct { het_dtype type; } map; /* QMAP: of the output */
     het__matmul_attrs matmul;
     het__attr_list tensor; /* of all tensor operations */
 } het__attrs;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Rules of the operations on images, plain or blocked, and of the general matrix product. */
+/* Rules of the operations on images, plain or blocked, of floats or of codes, and of the general
+ * matrix product. */
 #include <string.h>
 
 #include "lib/base/error.h"
@@ -57,10 +58,15 @@ static int64_t blocks(int64_t channels, int64_t block)
     return (channels + block - 1) / block;
 }
 
+static bool is_code(het_dtype dtype)
+{
+    return dtype == HET_DTYPE_U8 || dtype == HET_DTYPE_I8;
+}
+
 /* An image of so many channels, in blocks of so many (0: plain). */
 static bool is_image(const het__value *v, int64_t channels, int64_t block)
 {
-    if (v->dtype != HET_DTYPE_F32 || !is_concrete(v) || channels <= 0)
+    if ((v->dtype != HET_DTYPE_F32 && !is_code(v->dtype)) || !is_concrete(v) || channels <= 0)
         return false;
     if (block == 0)
         return v->rank == 4 && v->extent[1].count == channels;
@@ -94,12 +100,39 @@ static bool window_of(const het__image_attrs *a, const het__value *x, int64_t si
     return true;
 }
 
+static bool is_vector(const het__value *v, het_dtype dtype, int64_t count)
+{
+    return v->dtype == dtype && v->rank == 1 && is_concrete(v) && v->extent[0].count == count;
+}
+
+/* What a convolution of codes has instead of an activation and a residual. */
+static const char *codes_problem(const het__graph *graph, const het__node *node)
+{
+    const het__image_attrs *a = &node->attrs.image;
+    const het__value *factor = input(graph, node, 2), *bias = input(graph, node, 3);
+    const bool is_signed = input(graph, node, 0)->dtype == HET_DTYPE_I8;
+    const int32_t low = a->type == HET_DTYPE_I8 ? -128 : 0, in_low = is_signed ? -128 : 0;
+    if (!is_code(input(graph, node, 0)->dtype) || !is_code(a->type) ||
+        input(graph, node, 1)->dtype != HET_DTYPE_I8)
+        return "an image or the weight does not hold codes of eight bits";
+    if (!factor || !is_vector(factor, HET_DTYPE_F32, a->channels_out))
+        return "there is not one factor per channel";
+    if (bias && !is_vector(bias, HET_DTYPE_I32, a->channels_out))
+        return "there is not one bias of 32 bits per channel";
+    if (a->zero_in < in_low || a->zero_in > in_low + 255 || a->zero_out < low ||
+        a->zero_out > low + 255 || a->least < low || a->most > low + 255 || a->least > a->most)
+        return "a zero point or the range of codes lies outside the type";
+    return a->residual || a->act.kind != HET__ACT_NONE ? "codes are not activated" : NULL;
+}
+
 static const char *conv_problem(const het__graph *graph, const het__node *node,
                                 const het__value *out)
 {
     const het__image_attrs *a = &node->attrs.image;
-    const het__value *w = input(graph, node, 1), *bias = input(graph, node, 2);
-    const het__value *residual = input(graph, node, 3);
+    const bool is_float = node->op == HET__OP_CONV;
+    const het__value *w = input(graph, node, 1);
+    const het__value *bias = is_float ? input(graph, node, 2) : NULL;
+    const het__value *residual = is_float ? input(graph, node, 3) : NULL;
     if (a->groups <= 0 || a->channels_in % a->groups != 0 || a->channels_out % a->groups != 0)
         return "the groups do not divide the channels";
     if (!w || w->rank != 4 || !is_concrete(w) || w->extent[0].count != a->channels_out ||
@@ -111,6 +144,17 @@ static const char *conv_problem(const het__graph *graph, const het__node *node,
         return "there is not one bias per channel";
     if ((residual != NULL) != a->residual || (residual && !same_extents(residual, out)))
         return "the residual does not have the shape of the output";
+    return is_float ? NULL : codes_problem(graph, node);
+}
+
+/* Codes go through where nothing is computed with them. */
+static const char *type_problem(const het__node *node, const het__value *x)
+{
+    const het__image_attrs *a = &node->attrs.image;
+    if (node->op == HET__OP_CONV)
+        return x->dtype == HET_DTYPE_F32 ? NULL : "the input does not hold floats";
+    if (node->op == HET__OP_POOL && x->dtype != HET_DTYPE_F32)
+        return a->mean || a->act.kind != HET__ACT_NONE ? "only maxima are taken of codes" : NULL;
     return NULL;
 }
 
@@ -137,10 +181,11 @@ het_status het__op_shape_image(const het__graph *graph, const het__node *node,
         return refuse(node, "the window does not fit the image", err);
     }
     image_of(outputs, x->extent[0].count, a->channels_out, a->block_out, size);
-    const char *problem = NULL;
-    if (node->op == HET__OP_CONV)
+    outputs->dtype = node->op == HET__OP_QCONV ? a->type : x->dtype;
+    const char *problem = type_problem(node, x);
+    if (!problem && (node->op == HET__OP_CONV || node->op == HET__OP_QCONV))
         problem = conv_problem(graph, node, outputs);
-    else if (node->op == HET__OP_POOL &&
+    else if (!problem && node->op == HET__OP_POOL &&
              (a->channels_in != a->channels_out || a->block_in != a->block_out))
         problem = "a pool changes the channels";
     return problem ? refuse(node, problem, err) : HET_OK;
@@ -159,15 +204,32 @@ void het__op_count_image(const het__graph *graph, const het__node *node, const i
     if (node->op == HET__OP_BLOCK || node->op == HET__OP_UNBLOCK)
         return;
     const double window = (double)a->kernel[0] * a->kernel[1];
-    if (node->op == HET__OP_CONV) {
+    if (node->op == HET__OP_CONV || node->op == HET__OP_QCONV) {
         work->macs = n * window * a->channels_in / a->groups;
         work->flops = 2 * work->macs;
         work->flops += input(graph, node, 2) ? n : 0;
+        work->flops += input(graph, node, 3) && !a->residual ? n : 0;
         work->flops += a->residual ? n : 0;
     } else {
         work->flops = n * window;
     }
     work->flops += a->act.kind != HET__ACT_NONE ? n : 0;
+}
+
+het_status het__op_shape_map(const het__graph *graph, const het__node *node, het__value *outputs,
+                             uint32_t *count, het_error *err)
+{
+    const het__value *x = input(graph, node, 0), *table = input(graph, node, 1);
+    const het_dtype type = node->attrs.map.type;
+    if (!x || !is_code(x->dtype) || !is_concrete(x) || !is_code(type))
+        return refuse(node, "codes of eight bits are not mapped to such", err);
+    if (!table || !is_vector(table, type, 256))
+        return refuse(node, "the table does not have 256 entries of the output's type", err);
+    outputs->dtype = type;
+    outputs->rank = x->rank;
+    memcpy(outputs->extent, x->extent, sizeof outputs->extent);
+    *count = 1;
+    return HET_OK;
 }
 
 /* ---- matmul ---- */

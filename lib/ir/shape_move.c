@@ -221,7 +221,7 @@ het_status het__shape_depth_to_space(het__eval *e)
 {
     static const char *const modes[] = { "DCR", "CRD", NULL };
     const het__tensor *x;
-    int64_t side, block;
+    int64_t side = 1, block = 1;
     int mode;
     het_status s = block_operand(e, &x, &side, &block);
     if (s == HET_OK)
@@ -239,7 +239,7 @@ het_status het__shape_depth_to_space(het__eval *e)
 het_status het__shape_space_to_depth(het__eval *e)
 {
     const het__tensor *x;
-    int64_t side, block;
+    int64_t side = 1, block = 1;
     const het_status s = block_operand(e, &x, &side, &block);
     if (s != HET_OK)
         return s;

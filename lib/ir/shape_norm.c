@@ -134,7 +134,7 @@ static het_status stash_type(const het__eval *e, het_dtype *dtype)
 
 het_status het__shape_layer_norm(het__eval *e)
 {
-    het_dtype stash;
+    het_dtype stash = HET_DTYPE_F32;
     het_status s = reals(e, 2);
     if (s != HET_OK)
         return s;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "lib/base/error.h"
+#include "lib/ir/custom.h"
 #include "lib/ir/eval.h"
 #include "lib/ir/shapes.h"
 
@@ -104,6 +105,8 @@ static void count(const het__graph *graph, const het__node *node, const int64_t 
 static const het__tensor_op rows[] = {
     HET__TENSOR_OPS(ROW)
     { { "unknown", 0, HET__MANY, shape, count, "" }, HET__EVAL_OUTPUTS_MAX, NULL, NULL },
+    { { "custom", 0, HET_OP_OPERANDS_MAX, shape, count, "" }, HET_OP_OPERANDS_MAX,
+      het__shape_custom, het__count_custom },
 };
 
 const het__tensor_op *het__tensor_op_of(het__op op)

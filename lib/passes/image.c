@@ -25,9 +25,7 @@ static bool is_constant(const het__value *v)
 
 /* ---- windows ---- */
 
-/* Extents and pads of a window over one or two axes (one: a row of height 1); false if a form
- * cannot say it. */
-static bool window_attrs(const het__window *w, het__image_attrs *a)
+bool het__window_attrs(const het__window *w, het__image_attrs *a)
 {
     if (w->axes > 2 || !fits(w->channels) || !fits(w->out_channels))
         return false;
@@ -91,13 +89,20 @@ static void convert_conv(het__rewriter *r, uint32_t index)
     if (!x || (x->rank != 3 && x->rank != 4) || !is_f32(x, x->rank) || !is_f32(w, x->rank) ||
         !is_constant(w) || (bias && (!is_f32(bias, 1) || !is_constant(bias))) ||
         !het__rw_eval(r, &node, inputs, outputs, &e) ||
-        het__window_conv(&e, &window) != HET_OK || !window_attrs(&window, &attrs.image))
+        het__window_conv(&e, &window) != HET_OK || !het__window_attrs(&window, &attrs.image))
         return;
     const uint32_t in[3] = { as_image(r, node.name, node.inputs[0]),
                              as_image(r, node.name, node.inputs[1]),
                              bias ? node.inputs[2] : HET__NO_VALUE };
     const uint32_t made = het__rw_node(r, HET__OP_CONV, node.name, in, 3, 1, &attrs);
     replace_by(r, node.outputs[0], made, node.name);
+}
+
+/* Maxima are taken of codes too. */
+static bool is_maxima(const het__node *node, const het__value *x)
+{
+    return node->op == HET__OP_T_MAX_POOL &&
+           (x->dtype == HET_DTYPE_U8 || x->dtype == HET_DTYPE_I8) && x->kind != HET__VALUE_CONST;
 }
 
 static void convert_pool(het__rewriter *r, uint32_t index)
@@ -109,10 +114,10 @@ static void convert_pool(het__rewriter *r, uint32_t index)
     het__eval e;
     het__attrs attrs;
     memset(&attrs, 0, sizeof attrs);
-    if (!x || (x->rank != 3 && x->rank != 4) || !is_f32(x, x->rank) ||
+    if (!x || (x->rank != 3 && x->rank != 4) || !(is_f32(x, x->rank) || is_maxima(&node, x)) ||
         !het__rw_eval(r, &node, inputs, outputs, &e) ||
         (node.output_count > 1 && r->uses[node.outputs[1]] > 0) ||
-        het__window_pool(&e, &window) != HET_OK || !window_attrs(&window, &attrs.image))
+        het__window_pool(&e, &window) != HET_OK || !het__window_attrs(&window, &attrs.image))
         return;
     het__image_attrs *a = &attrs.image;
     a->mean = node.op == HET__OP_T_AVERAGE_POOL;

@@ -25,10 +25,15 @@ static uint32_t blocked_form(const layout *l, uint32_t value)
     return value < l->count ? l->blocked[value] : HET__NO_VALUE;
 }
 
+static bool is_code(const het__value *v)
+{
+    return v->dtype == HET_DTYPE_U8 || v->dtype == HET_DTYPE_I8;
+}
+
 static bool is_image(const het__value *v)
 {
-    return v->dtype == HET_DTYPE_F32 && v->rank == 4 && v->kind != HET__VALUE_CONST &&
-           v->extent[1].count > 0;
+    return (v->dtype == HET_DTYPE_F32 || is_code(v)) && v->rank == 4 &&
+           v->kind != HET__VALUE_CONST && v->extent[1].count > 0;
 }
 
 /* The blocked form of an image, packed here if nothing before gives it. */
@@ -89,6 +94,28 @@ static void block_conv(layout *l, uint32_t index)
     attrs.image.block_in = in ? l->block : 0;
     attrs.image.block_out = l->block;
     give_blocked(l, node.outputs[0], het__rw_node(l->r, HET__OP_CONV, node.name, inputs,
+                                                  node.input_count, 1, &attrs));
+}
+
+/* A plain image of codes is re-laid by the convolution that reads it, with its padding. */
+static void block_qconv(layout *l, uint32_t index)
+{
+    const het__node node = l->r->graph->nodes[index];
+    het__attrs attrs = node.attrs;
+    bool in, out;
+    if (attrs.image.block_in || attrs.image.block_out)
+        return;
+    const bool fits = conv_blocks(&attrs.image, l->block, &in, &out);
+    if (!fits && attrs.image.groups > 1)
+        return;
+    uint32_t inputs[4];
+    memcpy(inputs, node.inputs, node.input_count * sizeof *inputs);
+    in = attrs.image.groups > 1 || blocked_form(l, inputs[0]) != HET__NO_VALUE;
+    if (in)
+        inputs[0] = take_blocked(l, inputs[0], node.name);
+    attrs.image.block_in = in ? l->block : 0;
+    attrs.image.block_out = l->block;
+    give_blocked(l, node.outputs[0], het__rw_node(l->r, HET__OP_QCONV, node.name, inputs,
                                                   node.input_count, 1, &attrs));
 }
 
@@ -203,6 +230,57 @@ static void block_elementwise(layout *l, uint32_t index)
                                                   node.input_count, 1, &node.attrs));
 }
 
+/* Which inputs of an operation on codes element by element are images: bits; 0: it is none, or
+ * there is more than one scale. */
+static uint32_t code_images(const layout *l, const het__node *node)
+{
+    const het__value *scale;
+    switch (node->op) {
+    case HET__OP_QMAP:
+        return 1u;
+    case HET__OP_T_MS_QLINEAR_ADD:
+        return 1u | 8u;
+    case HET__OP_T_QUANTIZE_LINEAR:
+    case HET__OP_T_DEQUANTIZE_LINEAR:
+        scale = het__rw_input(l->r, node, 1);
+        for (uint32_t i = 0; i < scale->rank; i++)
+            if (scale->extent[i].count != 1)
+                return 0;
+        return scale->rank <= 1 ? 1u : 0;
+    default:
+        return 0;
+    }
+}
+
+static void block_codes(layout *l, uint32_t index)
+{
+    const het__node node = l->r->graph->nodes[index];
+    const uint32_t images = code_images(l, &node);
+    const het__value *out = &l->r->graph->values[node.outputs[0]];
+    uint32_t inputs[INPUTS_MAX];
+    bool any = false;
+    if (!images || node.input_count > INPUTS_MAX || !is_image(out))
+        return;
+    memcpy(inputs, node.inputs, node.input_count * sizeof *inputs);
+    for (uint32_t i = 0; i < node.input_count; i++) {
+        if (!(images >> i & 1))
+            continue;
+        const het__value *v = het__rw_input(l->r, &node, i);
+        if (!is_image(v))
+            return;
+        for (uint32_t k = 0; k < 4; k++)
+            if (v->extent[k].count != out->extent[k].count)
+                return;
+        any = any || blocked_form(l, node.inputs[i]) != HET__NO_VALUE;
+    }
+    for (uint32_t i = 0; any && i < node.input_count; i++)
+        if (images >> i & 1)
+            inputs[i] = take_blocked(l, node.inputs[i], node.name);
+    if (any)
+        give_blocked(l, node.outputs[0], het__rw_node(l->r, node.op, node.name, inputs,
+                                                      node.input_count, 1, &node.attrs));
+}
+
 /* Channels one behind the other: whole blocks, so that only the last may be padded. */
 static void block_concat(layout *l, uint32_t index)
 {
@@ -231,12 +309,16 @@ static void block_node(layout *l, uint32_t index)
     const het__op op = l->r->graph->nodes[index].op;
     if (op == HET__OP_CONV)
         block_conv(l, index);
+    else if (op == HET__OP_QCONV)
+        block_qconv(l, index);
     else if (op == HET__OP_POOL)
         block_pool(l, index);
     else if (op == HET__OP_T_CONCAT)
         block_concat(l, index);
     else if (is_elementwise(op))
         block_elementwise(l, index);
+    else
+        block_codes(l, index);
 }
 
 /* Who still reads the plain form of a value that is made blocked gets it unpacked. */

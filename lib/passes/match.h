@@ -4,6 +4,8 @@
 #ifndef HET_PASSES_MATCH_H
 #define HET_PASSES_MATCH_H
 
+#include <string.h>
+
 #include "lib/passes/rewrite.h"
 
 /* Concrete tensor of a value, with data where it is a constant; false if the shape is not known. */
@@ -12,6 +14,13 @@ bool het__match_same_shape(const het__rewriter *r, uint32_t a, uint32_t b); /* a
 bool het__match_is_f32(const het__rewriter *r, uint32_t value);
 /* A constant whose contents are there. */
 bool het__match_constant(const het__rewriter *r, uint32_t value, het__tensor *t);
+/* Element i of an F32 constant, at any alignment. */
+static inline double het__match_number(const het__tensor *t, int64_t i)
+{
+    float x;
+    memcpy(&x, (const char *)t->data + i * (int64_t)sizeof x, sizeof x);
+    return (double)x;
+}
 /* The constant integers of an input, or of the attribute where older operation sets have them.
  * False if they are not constant, refused, or neither is there. */
 bool het__match_ints(const het__rewriter *r, const het__node *node, uint32_t input,

@@ -278,6 +278,7 @@ static const struct {
     [HET__PASS_TRANSPOSES] = { "transposes", het__pass_transposes },
     [HET__PASS_FOLD] = { "fold", het__pass_fold },
     [HET__PASS_SIBLINGS] = { "siblings", het__pass_siblings },
+    [HET__PASS_INTEGERS] = { "integers", het__pass_integers },
     [HET__PASS_WINDOWS] = { "windows", het__pass_windows },
     [HET__PASS_PRODUCTS] = { "products", het__pass_products },
     [HET__PASS_EPILOGUE] = { "epilogue", het__pass_epilogue },

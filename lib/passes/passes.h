@@ -21,6 +21,7 @@ typedef enum het__pass {
     HET__PASS_TRANSPOSES,   /* merged, moved on, cancelled */
     HET__PASS_FOLD,         /* norms, scales and pads into weights of convolutions */
     HET__PASS_SIBLINGS,     /* products of one input with several weights become one */
+    HET__PASS_INTEGERS,     /* convolutions of codes; codes stay codes between them */
     HET__PASS_WINDOWS,      /* Conv and pools take the forms that devices fuse */
     HET__PASS_PRODUCTS,     /* MatMul and Gemm likewise */
     HET__PASS_EPILOGUE,     /* sums, scales and activations behind these move into them */

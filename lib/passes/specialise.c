@@ -5,11 +5,16 @@
 #include <assert.h>
 
 #include "lib/base/error.h"
+#include "lib/ir/custom.h"
 #include "lib/plain/plain.h"
 
 /* Constants larger than this stay computed at run time: folding an Expand of a scalar, say, would
  * trade a few instructions for memory. */
 #define FOLD_BYTES_MAX (INT64_C(64) << 20)
+/* Work of all folding together, in operations and bytes, besides a share per byte of the model's
+ * constants: a few seconds, however hostile a constant trip count is. */
+#define FOLD_WORK_MAX 4e9
+#define FOLD_WORK_PER_BYTE 64.0
 /* Branches in branches. */
 #define DEPTH_MAX 32
 
@@ -19,6 +24,7 @@ typedef struct special {
     het__scratch scratch;
     het__interpreter interpreter;
     het__specialise_report report;
+    double work_left;
     uint32_t depth;
     het_error *err;
 } special;
@@ -80,15 +86,17 @@ static bool is_random(het__op op)
     }
 }
 
-/* Integer weights that are only widened: the pass that builds integer kernels wants to see them. */
-static bool is_kept(het__op op)
+/* Integer weights that are only widened: the pass that builds integer kernels wants to see them.
+ * What an application computes may change from run to run. */
+static bool is_kept(const het__node *node)
 {
-    return op == HET__OP_T_DEQUANTIZE_LINEAR || is_random(op);
+    return node->op == HET__OP_T_DEQUANTIZE_LINEAR || is_random(node->op) ||
+           (node->op == HET__OP_T_CUSTOM && !het__custom_is_pure(node->attrs.tensor.custom));
 }
 
-static bool can_fold(const het__eval *e)
+static bool can_fold(const special *s, const het__eval *e)
 {
-    if (!het__plain_kernel(e->node->op) || is_kept(e->node->op))
+    if (!het__plain_kernel(e->node->op) || is_kept(e->node))
         return false;
     if (e->node->op == HET__OP_T_SHAPE || e->node->op == HET__OP_T_SIZE)
         return !e->unknown;
@@ -98,7 +106,7 @@ static bool can_fold(const het__eval *e)
             return false;
     for (uint32_t o = 0; !e->unknown && o < e->output_count; o++)
         total += het__tensor_bytes(&e->outputs[o]);
-    return total <= FOLD_BYTES_MAX;
+    return total <= FOLD_BYTES_MAX && het__plain_cost(e) <= s->work_left;
 }
 
 static het_status compute(special *s, het__eval *e)
@@ -108,6 +116,7 @@ static het_status compute(special *s, het__eval *e)
         if (!e->outputs[o].data)
             return nomem(s);
     }
+    s->work_left -= het__plain_cost(e);
     e->mem = s->mem;
     e->scratch = &s->scratch;
     e->interpreter = &s->interpreter;
@@ -133,8 +142,10 @@ static het_status keep(special *s, env *scope, const het__eval *e)
     return HET_OK;
 }
 
-static het_status fold(special *s, env *scope, het__eval *e)
+/* *done is false if bodies took more work than there was: nothing has changed then. */
+static het_status fold(special *s, env *scope, het__eval *e, bool *done)
 {
+    *done = true;
     s->report.folded++;
     if (het__op_is_view(e->node->op) && e->output_count == 1) {
         const uint32_t v = e->node->outputs[0];
@@ -142,12 +153,18 @@ static het_status fold(special *s, env *scope, het__eval *e)
                                   &e->outputs[0], e->inputs[0].data);
         return scope->map[v] == HET__NO_VALUE ? nomem(s) : HET_OK;
     }
+    het_error why = HET_ERROR_INIT;
+    e->err = &why;
     het_status status = compute(s, e);
     if (status == HET_OK)
         status = keep(s, scope, e);
     for (uint32_t o = 0; o < e->output_count; o++)
         het__free(s->mem, e->outputs[o].data);
-    return status;
+    *done = status != HET_E_UNSUPPORTED || s->work_left >= 0;
+    s->report.folded -= !*done;
+    if (status == HET_OK || !*done)
+        return HET_OK;
+    return why.message[0] ? het__fail(s->err, status, "%s", why.message) : status;
 }
 
 /* ---- nodes ---- */
@@ -246,7 +263,13 @@ static het_status do_node(special *s, env *scope, const het__node *node, uint32_
     const het_status status = op->shape(&e);
     if (status != HET_OK)
         return status;
-    return can_fold(&e) ? fold(s, scope, &e) : copy_node(s, scope, node, ids, &e);
+    bool done = false;
+    if (can_fold(s, &e)) {
+        const het_status folded = fold(s, scope, &e, &done);
+        if (folded != HET_OK)
+            return folded;
+    }
+    return done ? HET_OK : copy_node(s, scope, node, ids, &e);
 }
 
 static het_status walk_nodes(special *s, env *scope, uint32_t *ids, het__tensor *inputs)
@@ -354,11 +377,34 @@ static het_status drop_dead(special *s)
     return HET_OK;
 }
 
+static double constant_bytes(const het__graph *g)
+{
+    double bytes = 0;
+    for (uint32_t v = 0; v < g->value_count; v++) {
+        het__tensor t;
+        if (g->values[v].kind != HET__VALUE_CONST)
+            continue;
+        tensor_of(&g->values[v], &t);
+        bytes += (double)het__tensor_bytes(&t);
+    }
+    return bytes;
+}
+
 het_status het__specialise(const het__graph *raw, const het__tensor *inputs, uint32_t input_count,
                            het__mem *mem, het__graph *out, het__specialise_report *report,
                            het_error *err)
 {
-    special s = { .out = out, .mem = mem, .interpreter = { mem, NULL, 0 }, .err = err };
+    return het__specialise_within(raw, inputs, input_count, 0, mem, out, report, err);
+}
+
+het_status het__specialise_within(const het__graph *raw, const het__tensor *inputs,
+                                  uint32_t input_count, double work_max, het__mem *mem,
+                                  het__graph *out, het__specialise_report *report, het_error *err)
+{
+    special s = { .out = out, .mem = mem, .err = err };
+    s.work_left = work_max > 0 ? work_max
+                               : FOLD_WORK_MAX + FOLD_WORK_PER_BYTE * constant_bytes(raw);
+    s.interpreter = (het__interpreter){ .mem = mem, .work_left = &s.work_left };
     s.report.nodes_before = raw->node_count;
     het__graph_init(out, mem);
     het__scratch_init(&s.scratch, mem);

@@ -21,5 +21,10 @@ typedef struct het__specialise_report {
 het_status het__specialise(const het__graph *raw, const het__tensor *inputs, uint32_t input_count,
                            het__mem *mem, het__graph *out, het__specialise_report *report,
                            het_error *err);
+/* The same with a bound on the work of folding, in operations and bytes: what costs more stays in
+ * the graph. 0: a bound that grows with the constants. */
+het_status het__specialise_within(const het__graph *raw, const het__tensor *inputs,
+                                  uint32_t input_count, double work_max, het__mem *mem,
+                                  het__graph *out, het__specialise_report *report, het_error *err);
 
 #endif /* HET_PASSES_SPECIALISE_H */

@@ -33,9 +33,7 @@ static bool affine_init(het__rewriter *r, affine *a, int64_t channels)
 /* Number i of an F32 constant, of which there is one per channel or one for all. */
 static double number(const het__tensor *t, int64_t i)
 {
-    float x;
-    memcpy(&x, (const char *)t->data + (het__tensor_elements(t) == 1 ? 0 : i) * 4, 4);
-    return (double)x;
+    return het__match_number(t, het__tensor_elements(t) == 1 ? 0 : i);
 }
 
 static bool from_batch_norm(const het__rewriter *r, const het__node *node, affine *a)
@@ -117,12 +115,8 @@ static void scale_weights(const het__node *conv, const het__tensor *w, const aff
             channel = group * per_group + k % per_group;
         }
         const double scale = a->scale[channel];
-        const char *from = (const char *)w->data + k * run * (int64_t)sizeof(float);
-        for (int64_t i = 0; i < run; i++) {
-            float x;
-            memcpy(&x, from + i * (int64_t)sizeof x, sizeof x);
-            out[k * run + i] = (float)((double)x * scale);
-        }
+        for (int64_t i = k * run; i < (k + 1) * run; i++)
+            out[i] = (float)(het__match_number(w, i) * scale);
     }
 }
 
@@ -292,5 +286,7 @@ void het__pass_fold(het__rewriter *r)
             continue;
         if (op == HET__OP_T_CONV || op == HET__OP_T_AVERAGE_POOL)
             fold_pad(r, n);
+        else if (op != HET__OP_NONE)
+            het__fold_columns(r, n);
     }
 }

@@ -152,6 +152,7 @@ static bool is_pure(const het__node *node)
     case HET__OP_T_DROPOUT: case HET__OP_T_BERNOULLI: case HET__OP_T_RANDOM_NORMAL:
     case HET__OP_T_RANDOM_NORMAL_LIKE: case HET__OP_T_RANDOM_UNIFORM:
     case HET__OP_T_RANDOM_UNIFORM_LIKE: case HET__OP_T_MULTINOMIAL: case HET__OP_T_UNKNOWN:
+    case HET__OP_T_CUSTOM:
         return false;
     default: break;
     }

@@ -47,7 +47,7 @@ static het_status read_condition(const het__eval *e, const het__tensor *t, bool 
 
 het_status het__plain_if(het__eval *e)
 {
-    bool condition;
+    bool condition = false;
     het__body body;
     het_status s = read_condition(e, het__eval_input(e, 0), &condition);
     if (s != HET_OK)

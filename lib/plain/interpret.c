@@ -9,6 +9,8 @@
 
 /* Bodies in bodies: deeper nesting is a defect of the file, or an attack on the stack. */
 #define DEPTH_MAX 32
+/* Work of a node besides its elements: what a loop of empty bodies spends. */
+#define NODE_COST 1000.0
 
 typedef struct run {
     const het__interpreter *how;
@@ -77,6 +79,30 @@ static het_status make_outputs(const run *r, het__eval *e)
     return HET_OK;
 }
 
+/* Where the rule knows no extents, the inputs at least are read. */
+double het__plain_cost(const het__eval *e)
+{
+    const het__tensor_op *op = het__tensor_op_of(e->node->op);
+    het__work work = { 0 };
+    double cost = NODE_COST;
+    if (!e->unknown && op && op->count)
+        op->count(e, &work);
+    for (uint32_t i = 0; i < e->input_count; i++)
+        if (e->inputs[i].dtype != HET_DTYPE_NONE)
+            cost += (double)het__tensor_bytes(&e->inputs[i]);
+    for (uint32_t o = 0; !e->unknown && o < e->output_count; o++)
+        cost += (double)het__tensor_bytes(&e->outputs[o]);
+    return cost + work.flops;
+}
+
+static het_status spend(const run *r, const het__eval *e)
+{
+    if (!r->how->work_left)
+        return HET_OK;
+    *r->how->work_left -= het__plain_cost(e);
+    return *r->how->work_left >= 0 ? HET_OK : het__eval_unsupported(e, "too much work");
+}
+
 static het_status compute(const run *r, het__eval *e)
 {
     const het__tensor_op *op = het__tensor_op_of(e->node->op);
@@ -85,6 +111,8 @@ static het_status compute(const run *r, het__eval *e)
         return het__fail(e->err, HET_E_UNSUPPORTED, "node %s: operation %s is not known here",
                          e->node->name, e->attrs->type ? e->attrs->type : "?");
     het_status s = op->shape(e);
+    if (s == HET_OK)
+        s = spend(r, e);
     if (s == HET_OK && !e->unknown)
         s = make_outputs(r, e);
     het__scratch_reset(e->scratch);
@@ -102,7 +130,7 @@ static het_status run_node(run *r, const het__node *node, het_error *err)
     het__tensor out[HET__EVAL_OUTPUTS_MAX];
     memset(out, 0, sizeof out);
     for (uint32_t i = 0; i < node->input_count; i++)
-        r->inputs[i] = node->inputs[i] == HET__NO_VALUE ? (het__tensor){ HET_DTYPE_NONE }
+        r->inputs[i] = node->inputs[i] == HET__NO_VALUE ? (het__tensor){ .rank = 0 }
                                                         : r->values[node->inputs[i]];
     het__eval e = { .node = node, .attrs = &node->attrs.tensor, .inputs = r->inputs,
                     .input_count = node->input_count, .outputs = out,
@@ -187,6 +215,6 @@ het_status het__plain_body(het__eval *e, const char *name, const het__tensor *in
         return het__eval_refuse(e, "body %s has %u outputs where %u are wanted", name,
                                 body->u.graph->output_count, output_count);
     const het__interpreter how = { e->interpreter->mem, e->interpreter->cancel,
-                                   e->interpreter->depth + 1 };
+                                   e->interpreter->depth + 1, e->interpreter->work_left };
     return het__interpret(&how, body->u.graph, inputs, input_count, outputs, output_count, e->err);
 }

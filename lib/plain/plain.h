@@ -17,6 +17,7 @@ het__plain_fn het__plain_kernel(het__op op);
     het_status het__plain_##plain(het__eval *e);
 HET__TENSOR_OPS(HET__DECLARE)
 #undef HET__DECLARE
+het_status het__plain_custom(het__eval *e); /* of HET__OP_T_CUSTOM */
 
 /* ---- elements of any scalar type ---- */
 
@@ -71,12 +72,18 @@ static inline void het__walk_next(het__walk *walk)
  * entry of graph->outputs; their data is the caller's to give back with het__tensor_finish(), also
  * those that alias nothing else. Values are freed behind their last reader. A node's kernel that is
  * missing is HET_E_UNSUPPORTED with its name.
- * cancel may be NULL: looked at between nodes. */
+ * cancel may be NULL: looked at between nodes.
+ * work_left may be NULL: operations and bytes that may still be spent, in bodies too; what would go
+ * below zero is HET_E_UNSUPPORTED, and *work_left is negative then. */
 typedef struct het__interpreter {
     het__mem *mem;
     const _Atomic uint32_t *cancel;
     uint32_t depth; /* of bodies in bodies; 0 at the top */
+    double *work_left;
 } het__interpreter;
+
+/* About what a kernel spends once its shape rule has been asked: operations and bytes. */
+double het__plain_cost(const het__eval *e);
 
 het_status het__interpret(const het__interpreter *how, const het__graph *graph,
                           const het__tensor *inputs, uint32_t input_count, het__tensor *outputs,

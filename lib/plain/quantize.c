@@ -242,13 +242,23 @@ static quant quant_of(const het__eval *e, uint32_t i)
                     zero ? het__get_i64(zero->dtype, zero->data, 0) : 0 };
 }
 
-/* What each code stands for, times factor. */
-static void fill_table(het_dtype dtype, int64_t zero, double factor, float table[256])
+/* What each code stands for, times factor, and a number. */
+static void fill_table(het_dtype dtype, int64_t zero, float factor, float shift, float table[256])
 {
     for (int code = 0; code < 256; code++) {
         const int64_t value = dtype == HET_DTYPE_I8 && code > 127 ? code - 256 : code;
-        table[code] = (float)((double)(value - zero) * factor);
+        table[code] = (float)(value - zero) * factor + shift;
     }
+}
+
+/* The terms of a sum of codes. The zero point is added before the sum is rounded, which matters for
+ * halves, as common runtimes do it. */
+static void fill_sum(het_dtype dtype, const quant *a, const quant *b, const quant *y,
+                     float ta[256], float tb[256])
+{
+    const float ra = (float)(a->scale / y->scale), rb = (float)(b->scale / y->scale);
+    fill_table(dtype, 0, ra, 0, ta);
+    fill_table(dtype, 0, rb, (float)y->zero - (ra * (float)a->zero + rb * (float)b->zero), tb);
 }
 
 het_status het__plain_qlinear_binary(het__eval *e)
@@ -261,8 +271,13 @@ het_status het__plain_qlinear_binary(het__eval *e)
     int64_t step[3];
     het__walk walk;
     range_of(y->dtype, &least, &most);
-    fill_table(a->dtype, qa.zero, adds ? qa.scale / qy.scale : qa.scale * qb.scale / qy.scale, ta);
-    fill_table(b->dtype, qb.zero, adds ? qb.scale / qy.scale : 1, tb);
+    if (adds) {
+        fill_sum(a->dtype, &qa, &qb, &qy, ta, tb);
+    } else {
+        fill_table(a->dtype, qa.zero, (float)(qa.scale * qb.scale / qy.scale), 0, ta);
+        fill_table(b->dtype, qb.zero, 1, 0, tb);
+    }
+    const float zero = adds ? 0 : (float)qy.zero;
     het__walk_init(&walk, y, a, b, NULL);
     const int64_t run = het__walk_runs(&walk, step);
     for (int64_t done = 0; done < total; done += run, het__walk_next(&walk)) {
@@ -271,7 +286,7 @@ het_status het__plain_qlinear_binary(het__eval *e)
         uint8_t *to = (uint8_t *)y->data + done;
         for (int64_t i = 0; i < run; i++) {
             const float u = ta[p[i * step[0]]], v = tb[q[i * step[1]]];
-            to[i] = (uint8_t)(int32_t)code_of(adds ? u + v : u * v, (float)qy.zero, least, most);
+            to[i] = (uint8_t)(int32_t)code_of(adds ? u + v : u * v, zero, least, most);
         }
     }
     return HET_OK;

@@ -190,5 +190,7 @@ void het__walk_init(het__walk *walk, const het__tensor *out, const het__tensor *
 het__plain_fn het__plain_kernel(het__op op)
 {
     static const het__plain_fn kernels[] = { HET__TENSOR_OPS(ROW) };
+    if (op == HET__OP_T_CUSTOM)
+        return het__plain_custom;
     return op >= HET__OP_T_FIRST && op < HET__OP_T_UNKNOWN ? kernels[op - HET__OP_T_FIRST] : NULL;
 }

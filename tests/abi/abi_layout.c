@@ -363,6 +363,33 @@ VALUE(HET_TOKEN_UNKNOWN, 8);
 VALUE(HET_RANK_MAX, 8);
 VALUE(HET_TENSOR_RANK_UNKNOWN, 1);
 
+SIZE(het_op_cost, 24);
+FIELD(het_op_cost, struct_size, 0, 4);
+FIELD(het_op_cost, reserved, 4, 4);
+FIELD(het_op_cost, flop_count, 8, 8);
+FIELD(het_op_cost, extra_bytes, 16, 8);
+
+SIZE(het_op_info, 96);
+FIELD(het_op_info, struct_size, 0, 4);
+FIELD(het_op_info, reserved, 4, 4);
+FIELD(het_op_info, flags, 8, 8);
+FIELD(het_op_info, domain, 16, 8);
+FIELD(het_op_info, name, 24, 8);
+FIELD(het_op_info, version_min, 32, 4);
+FIELD(het_op_info, version_max, 36, 4);
+FIELD(het_op_info, inputs_min, 40, 4);
+FIELD(het_op_info, inputs_max, 44, 4);
+FIELD(het_op_info, outputs_min, 48, 4);
+FIELD(het_op_info, outputs_max, 52, 4);
+FIELD(het_op_info, user, 56, 8);
+FIELD(het_op_info, shape, 64, 8);
+FIELD(het_op_info, cost, 72, 8);
+FIELD(het_op_info, compute, 80, 8);
+FIELD(het_op_info, release, 88, 8);
+
+VALUE(HET_OP_OPERANDS_MAX, 64);
+VALUE(HET_OP_PURE, 1);
+
 _Static_assert(sizeof(het_group_rule) == 4, "size of het_group_rule");
 VALUE(HET_GROUP_GREEDY, 0);
 VALUE(HET_GROUP_PATTERNS, 1);

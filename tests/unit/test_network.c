@@ -116,6 +116,35 @@ static void describes_itself(void)
     CHECK_INT(het_model_weight_at(model, 1, &w), HET_E_INVALID);
 }
 
+/* In whatever order they lie in memory, and one that nothing reads. */
+static void names_readers_of_weights(void)
+{
+    static const float values[4] = { 1, 2, 3, 4 };
+    static const char *const names[5] = { "d", "a", "c", "b", "e" };
+    static const char *const readers[5] = { "Sub", "Add", "other", "Mul", "Div" };
+    tiny_onnx file = { { NULL, 0 }, NULL, 0 };
+    for (int i = 0; i < 5; i++)
+        tiny_onnx_floats(&file, names[i], "4", values, 4);
+    tiny_onnx_node(&file, "Add", "", "n1", "x,a", "p");
+    tiny_onnx_node(&file, "Mul", "", "n2", "p,b", "q");
+    tiny_onnx_node(&file, "Sub", "", "n3", "q,d", "r");
+    tiny_onnx_node(&file, "Div", "", "n4", "r,e", "s");
+    tiny_onnx_node(&file, "Mul", "", "n5", "s,a", "y");
+    tiny_onnx_input(&file, "x", TINY_F32, "4");
+    tiny_onnx_output(&file, "y", TINY_F32, "4");
+    tiny_onnx_finish(&file, 13);
+    het_model *m = NULL;
+    CHECK_INT(het_model_load_memory(context, file.file, file.bytes, NULL, &m, NULL), HET_OK);
+    for (size_t i = 0; m && i < 5; i++) {
+        het_weight w = { .struct_size = sizeof w };
+        CHECK_INT(het_model_weight_at(m, i, &w), HET_OK);
+        CHECK_STR(w.name, names[i]);
+        CHECK_STR(w.module, readers[i]);
+    }
+    het_model_destroy(m);
+    tiny_onnx_free(&file);
+}
+
 static void describes_ports(void)
 {
     het_port p = { .struct_size = sizeof p };
@@ -199,6 +228,10 @@ static void reads_bound_memory(void)
         run(s);
         check_outputs(s, x, 1);
     }
+    t = matrix(NULL, 0, 3); /* no elements, no memory */
+    CHECK_INT(het_session_bind_input(s, "x", &t, NULL), HET_OK);
+    run(s);
+    check_outputs(s, x, 0);
     CHECK_INT(het_session_bind_input(s, "x", NULL, NULL), HET_OK);
     CHECK_INT(het_session_run(s, NULL), HET_E_INVALID);
     het_session_destroy(s);
@@ -297,10 +330,13 @@ static void cancels_one_run(void)
 {
     float x[3] = { 1, 2, 3 };
     het_error err = HET_ERROR_INIT;
+    het_tensor t = HET_TENSOR_INIT;
     het_session *s = open_session(model);
     bind(s, x, 1);
+    run(s);
     het_session_cancel(s);
     CHECK_INT(het_session_run(s, &err), HET_E_CANCELLED);
+    CHECK_INT(het_session_get_output(s, "y", &t, &err), HET_E_INVALID);
     run(s);
     check_outputs(s, x, 1);
     het_session_destroy(s);
@@ -545,6 +581,7 @@ int main(void)
         return test_finish();
     }
     test_case(describes_itself);
+    test_case(names_readers_of_weights);
     test_case(describes_ports);
     test_case(lists_metadata);
     test_case(language_is_no_graph);

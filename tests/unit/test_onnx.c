@@ -345,6 +345,7 @@ static void external_data(void)
     refuse_in(external_model("w.bin", "", NULL), f, HET_E_FORMAT, "offset");
     refuse_in(external_model("w.bin", "4", "0x18"), f, HET_E_FORMAT, "length");
     refuse_in(external_model("w.bin", "4", "23"), f, HET_E_FORMAT, "23 bytes of contents, not 24");
+    refuse_in(external_model("w.bin", "0", "25"), f, HET_E_FORMAT, "25 bytes of contents, not 24");
     refuse_in(external_model(NULL, NULL, NULL), f, HET_E_FORMAT, "without a name");
     refuse_in(external_model("none.bin", "4", NULL), f, HET_E_IO, "cannot open none.bin");
     refuse_in(external_model("sub", "4", NULL), f, HET_E_IO, "sub is not a regular file");

@@ -561,7 +561,7 @@ static void check_run(ow model, bool c, float y0, float y1, float y2)
     uint8_t flag = c;
     const het__tensor inputs[2] = { { HET_DTYPE_F32, 2, { 1, 3 }, x },
                                     { HET_DTYPE_BOOL, 0, { 0 }, &flag } };
-    const het__interpreter how = { &mem, NULL, 0 };
+    const het__interpreter how = { .mem = &mem };
     const float want[3] = { y0, y1, y2 };
     het__tensor y = { HET_DTYPE_NONE, 0, { 0 }, NULL };
     opened o;

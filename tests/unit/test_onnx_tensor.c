@@ -239,7 +239,7 @@ static void malformed_fields(void)
         { "\x08", 1 },                 /* no value */
         { "\x08\x80", 2 },             /* half a value */
         { "\x08\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01", 12 }, /* eleven bytes */
-        { "\x4a\x05" "ab", 4 },        /* longer than what is there */
+        { "\x4a\x03" "ab", 4 },        /* longer than what is there */
         { "\x4a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 11 },
         { "\x25\x01\x02\x03", 4 },     /* three of four bytes */
         { "\x51\1\2\3\4\5\6\7", 8 },   /* seven of eight */

@@ -47,9 +47,9 @@ static void rig_begin(int32_t opset)
     het__graph_init(&rig.outer, &rig.build);
     het__graph_init(&rig.body[0], &rig.build);
     het__graph_init(&rig.body[1], &rig.build);
-    rig.list = (het__attr_list){ rig.attrs, 0, opset, NULL };
-    rig.plain = (het__attr_list){ NULL, 0, opset, NULL };
-    rig.cast = (het__attr_list){ &rig.to, 1, opset, NULL };
+    rig.list = (het__attr_list){ .items = rig.attrs, .opset = opset };
+    rig.plain = (het__attr_list){ .opset = opset };
+    rig.cast = (het__attr_list){ .items = &rig.to, .count = 1, .opset = opset };
     rig.to = (het__attr){ "to", HET__ATTR_INT, 0, { .i = 1 } };
     rig.err = (het_error)HET_ERROR_INIT;
 }
@@ -148,7 +148,7 @@ static void wrap(het__op op, uint32_t outputs)
 
 static het_status interpret(void)
 {
-    const het__interpreter how = { &rig.run, NULL, 0 };
+    const het__interpreter how = { .mem = &rig.run };
     het__tensor given[8];
     uint32_t count = 0;
     for (uint32_t i = 0; i < rig.inputs; i++)

@@ -52,6 +52,48 @@ static void transposed_conv_takes_a_norm(void)
     bench_close(&b);
 }
 
+static void products_take_what_is_linear(void)
+{
+    for (int gemm = 0; gemm < 4; gemm++) { /* bit 1: weights turned */
+        bench b;
+        bench_open(&b);
+        const uint32_t x = bench_input(&b, 2, E(5, 6));
+        const uint32_t w = bench_weight(&b, 2, gemm & 2 ? E(4, 6) : E(6, 4));
+        uint32_t y;
+        if (gemm) {
+            bench_int(&b, "transB", gemm >> 1);
+            bench_float(&b, "alpha", 0.5f);
+            bench_float(&b, "beta", 3);
+            y = OP(&b, "Gemm", x, w, bench_weight(&b, 2, E(1, 4)));
+            y = batch_norm(&b, y, 4);
+        } else {
+            y = OP(&b, "Add", bench_weight(&b, 1, E(4)), OP(&b, "MatMul", x, w));
+            y = OP(&b, "Sub", y, bench_weight(&b, 1, E(4)));
+        }
+        y = OP(&b, "Mul", bench_weight(&b, 2, E(1, 4)), y);
+        y = OP(&b, "Div", y, bench_scalar(&b, 3));
+        bench_output(&b, y);
+        CHECK_INT(bench_run(&b, PASS(FOLD)), 3);
+        CHECK_INT(b.graph.node_count, gemm ? 1 : 2);
+        bench_close(&b);
+    }
+}
+
+static void products_leave_what_is_not(void)
+{
+    bench b;
+    bench_open(&b);
+    const uint32_t x = bench_input(&b, 2, E(5, 6)), w = bench_weight(&b, 2, E(6, 4));
+    bench_output(&b, OP(&b, "Mul", OP(&b, "MatMul", x, w), bench_weight(&b, 2, E(5, 1))));
+    bench_output(&b, OP(&b, "Add", OP(&b, "MatMul", x, w), bench_weight(&b, 1, E(4))));
+    bench_output(&b, OP(&b, "Sub", bench_weight(&b, 1, E(4)), OP(&b, "MatMul", x, w)));
+    bench_output(&b, OP(&b, "Mul", OP(&b, "MatMul", x, w), bench_weight(&b, 3, E(2, 1, 4))));
+    bench_output(&b, OP(&b, "Mul", OP(&b, "MatMul", x, bench_input(&b, 2, E(6, 4))),
+                        bench_scalar(&b, 2)));
+    CHECK_INT(bench_run(&b, PASS(FOLD)), 0);
+    bench_close(&b);
+}
+
 static void conv_leaves_what_is_not(void)
 {
     for (int i = 0; i < 5; i++) {
@@ -168,7 +210,7 @@ static uint32_t gelu_erf(bench *b, uint32_t x)
 static uint32_t gelu_erf_early(bench *b, uint32_t x)
 {
     const uint32_t e = OP(b, "Erf", OP(b, "Mul", x, bench_scalar(b, 0.70710678)));
-    const uint32_t g = OP(b, "Add", bench_scalar(b, 1), e);
+    const uint32_t g = OP(b, "Sum", bench_scalar(b, 1), e);
     return OP(b, "Mul", OP(b, "Mul", bench_scalar(b, 0.5), x), g);
 }
 
@@ -681,6 +723,8 @@ int main(void)
 {
     test_case(conv_takes_what_is_linear);
     test_case(transposed_conv_takes_a_norm);
+    test_case(products_take_what_is_linear);
+    test_case(products_leave_what_is_not);
     test_case(conv_leaves_what_is_not);
     test_case(windows_take_zero_padding);
     test_case(activations);
