@@ -127,7 +127,9 @@ static void binary_bind(het__cpu_step *step, const int64_t *symbols)
     note_elements(step, (double)s->rows * (double)s->run);
 }
 
-static void binary_row(const binary_step *s, int64_t row, int64_t first, int64_t count)
+/* Rows that follow one another along the axis before the run; of a part of the run. */
+static void binary_rows(const binary_step *s, int64_t row, int64_t rows, int64_t first,
+                        int64_t count)
 {
     int64_t rest = row, a = 0, b = 0;
     for (uint32_t i = 1; i < s->rank; i++) {
@@ -136,9 +138,12 @@ static void binary_row(const binary_step *s, int64_t row, int64_t first, int64_t
         a += at * s->a_step[i];
         b += at * s->b_step[i];
     }
-    s->math->binary(s->op, s->a + a + (s->a_one ? 0 : first), s->a_one,
-                    s->b + b + (s->b_one ? 0 : first), s->b_one, s->out + row * s->run + first,
-                    count);
+    const het__binary_job job = {
+        .a = s->a + a + (s->a_one ? 0 : first), .b = s->b + b + (s->b_one ? 0 : first),
+        .out = s->out + row * s->run + first, .a_one = s->a_one, .b_one = s->b_one,
+        .run = count, .rows = rows, .a_step = s->a_step[1], .b_step = s->b_step[1],
+    };
+    s->math->binary(s->op, &job);
 }
 
 static void binary_task(const het__cpu_step *step, int64_t task, unsigned char *scratch)
@@ -148,12 +153,16 @@ static void binary_task(const het__cpu_step *step, int64_t task, unsigned char *
     if (s->pieces > 1) {
         const int64_t first = task % s->pieces * TASK_ELEMENTS;
         const int64_t left = s->run - first;
-        binary_row(s, task / s->pieces, first, left < TASK_ELEMENTS ? left : TASK_ELEMENTS);
+        binary_rows(s, task / s->pieces, 1, first, left < TASK_ELEMENTS ? left : TASK_ELEMENTS);
         return;
     }
-    const int64_t end = (task + 1) * s->rows_per_task;
-    for (int64_t r = task * s->rows_per_task; r < end && r < s->rows; r++)
-        binary_row(s, r, 0, s->run);
+    const int64_t last = (task + 1) * s->rows_per_task, end = last < s->rows ? last : s->rows;
+    const int64_t line = s->rank > 1 ? s->extent[1] : 1;
+    for (int64_t r = task * s->rows_per_task; r < end;) {
+        const int64_t left = line - r % line, rows = left < end - r ? left : end - r;
+        binary_rows(s, r, rows, 0, s->run);
+        r += rows;
+    }
 }
 
 static het_status build_binary(het__cpu_build *build, const het__node *node, het__binary op)

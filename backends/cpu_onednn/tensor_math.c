@@ -3,6 +3,8 @@
  * like level.c. */
 #include "backends/cpu_onednn/vec.h"
 
+#include <assert.h>
+
 #include "backends/cpu_onednn/tensor_math.h"
 
 #if HET__LEVEL == HET__LEVEL_AVX512
@@ -59,27 +61,30 @@ VEC_INLINE void binary_run(const int op, const float *a, const bool a_one, const
                                          b_one ? b0 : vf_load_n(b + i, n)), n);
 }
 
+/* Rows of a run each; op, a_one and b_one are constants where it is inlined. */
+VEC_INLINE void binary_rows(const int op, const het__binary_job *j, const bool a_one,
+                            const bool b_one)
+{
+    for (int64_t r = 0; r < j->rows; r++)
+        binary_run(op, j->a + r * j->a_step, a_one, j->b + r * j->b_step, b_one,
+                   j->out + r * j->run, j->run);
+}
+
 #define BINARY(op) \
     case op: \
-        if (a_one) \
-            binary_run(op, a, true, b, false, out, count); \
-        else if (b_one) \
-            binary_run(op, a, false, b, true, out, count); \
+        if (j->a_one) \
+            binary_rows(op, j, true, false); \
+        else if (j->b_one) \
+            binary_rows(op, j, false, true); \
         else \
-            binary_run(op, a, false, b, false, out, count); \
+            binary_rows(op, j, false, false); \
         break
 
-static void binary(het__binary op, const float *a, bool a_one, const float *b, bool b_one,
-                   float *out, int64_t count)
+static void binary(het__binary op, const het__binary_job *j)
 {
-    if (count <= 0)
+    if (j->run <= 0)
         return;
-    if (a_one && b_one) { /* then there is one result for all */
-        binary(op, a, false, b, true, out, 1);
-        for (int64_t i = 1; i < count; i++)
-            out[i] = out[0];
-        return;
-    }
+    assert(!(j->a_one && j->b_one) || j->run == 1);
     switch (op) {
     BINARY(HET__BINARY_ADD);
     BINARY(HET__BINARY_SUB);

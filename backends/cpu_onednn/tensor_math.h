@@ -22,12 +22,20 @@ typedef enum het__binary {
     HET__BINARY_COUNT
 } het__binary;
 
+/* Rows of runs: out[r][i] = a[r][i or 0] op b[r][i or 0]. a_one, b_one say that a row has one
+ * element for all of the run; both only if the run is one element. */
+typedef struct het__binary_job {
+    const float *a, *b;
+    float *out; /* rows one behind the other */
+    bool a_one, b_one;
+    int64_t run, rows;
+    int64_t a_step, b_step; /* elements between rows; 0: the same one */
+} het__binary_job;
+
 typedef struct het__tensor_math {
     const char *level; /* name of the het__cpu_level that may use it */
     int32_t panel;     /* columns of a panel */
-    /* out[i] = a[i or 0] op b[i or 0]: a_one, b_one say that there is one element for all. */
-    void (*binary)(het__binary op, const float *a, bool a_one, const float *b, bool b_one,
-                   float *out, int64_t count);
+    void (*binary)(het__binary op, const het__binary_job *job);
     /* Columns [0, columns) of depth rows of b side by side, zeros behind them: element (k, n) lies
      * at b[k * k_step + n * n_step]. */
     void (*pack)(const float *b, int64_t k_step, int64_t n_step, int64_t depth, int64_t columns,
