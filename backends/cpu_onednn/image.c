@@ -12,12 +12,15 @@
 
 #include "backends/cpu_onednn/image.h"
 #include "lib/base/error.h"
+#include "lib/plain/strided.h"
 #include "lib/quant/quant.h"
 
 /* Output places of a task: their sums, for a full group, stay in half of a second-level cache. */
 #define TASK_PLACES 240
 /* Floats that a task of the lighter kinds moves, about. */
 #define TASK_FLOATS 16384
+/* Places of a task that changes the layout: whole cache lines. */
+#define LAYOUT_PLACES 1024
 
 typedef struct image_step {
     const het__image_math *math;
@@ -352,35 +355,57 @@ static void cut_rows(image_step *s)
 
 /* ---- layouts ---- */
 
+static int64_t layout_cuts(const image_step *s)
+{
+    return (s->height * s->width + LAYOUT_PLACES - 1) / LAYOUT_PLACES;
+}
+
 static void bind_layout(het__cpu_step *step, const int64_t *symbols)
 {
     const image_step *s = step->data;
     (void)symbols;
-    step->tasks = s->batch * blocks_of(s->attrs.channels_out, s->lanes);
+    step->tasks = s->batch * blocks_of(s->attrs.channels_out, s->lanes) * layout_cuts(s);
     step->program->step_macs += (double)(s->batch * s->attrs.channels_out) *
                                 (double)(s->height * s->width);
+}
+
+/* Squares of a cache line's width, turned. */
+static void turn(float *to, int64_t to_place, int64_t to_lane, const float *from,
+                 int64_t from_place, int64_t from_lane, int64_t places, int64_t lanes)
+{
+    const int64_t unit = sizeof(float);
+    het__strided s = { 0 };
+    if (to_lane == 1) {
+        het__strided_axis(&s, places, to_place * unit, from_place * unit);
+        het__strided_axis(&s, lanes, to_lane * unit, from_lane * unit);
+    } else {
+        het__strided_axis(&s, lanes, to_lane * unit, from_lane * unit);
+        het__strided_axis(&s, places, to_place * unit, from_place * unit);
+    }
+    het__strided_copy(&s, to, from, sizeof *to);
 }
 
 static void run_layout(const het__cpu_step *step, int64_t task, unsigned char *scratch)
 {
     const image_step *s = step->data;
+    const int64_t size = s->height * s->width, cuts = layout_cuts(s);
+    const int64_t plane = task / cuts, first = task % cuts * LAYOUT_PLACES;
+    const int64_t places = size - first < LAYOUT_PLACES ? size - first : LAYOUT_PLACES;
     const int64_t blocks = blocks_of(s->attrs.channels_out, s->lanes);
-    const int64_t image = task / blocks, block = task % blocks, size = s->height * s->width;
+    const int64_t image = plane / blocks, block = plane % blocks;
     const int64_t channels = s->attrs.channels_out - block * s->lanes;
     const int64_t real = channels < s->lanes ? channels : s->lanes;
-    const int64_t plain = (image * s->attrs.channels_out + block * s->lanes) * size;
+    const int64_t plain = (image * s->attrs.channels_out + block * s->lanes) * size + first;
+    const int64_t blocked = (plane * size + first) * s->lanes;
     (void)scratch;
-    if (s->attrs.block_out) {
-        float *to = s->output + task * size * s->lanes;
-        for (int64_t i = 0; i < size; i++)
-            for (int64_t l = 0; l < s->lanes; l++)
-                to[i * s->lanes + l] = l < real ? s->input[plain + l * size + i] : 0;
+    if (!s->attrs.block_out) {
+        turn(s->output + plain, 1, size, s->input + blocked, s->lanes, 1, places, real);
         return;
     }
-    const float *from = s->input + task * size * s->lanes;
-    for (int64_t l = 0; l < real; l++)
-        for (int64_t i = 0; i < size; i++)
-            s->output[plain + l * size + i] = from[i * s->lanes + l];
+    float *to = s->output + blocked;
+    if (real < s->lanes)
+        memset(to, 0, (size_t)(places * s->lanes) * sizeof *to);
+    turn(to, s->lanes, 1, s->input + plain, 1, size, places, real);
 }
 
 /* ---- plain images ---- */

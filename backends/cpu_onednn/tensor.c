@@ -463,6 +463,8 @@ het_status het__cpu_build_tensor(het__cpu_build *build, const het__node *node)
     const het_status status = het__cpu_build_codes(build, node, &done);
     if (status != HET_OK || done)
         return status;
+    if (het__cpu_move_fits(g, node))
+        return het__cpu_build_move(build, node);
     for (uint32_t i = 0; i < node->input_count; i++)
         if (i < 2 && (!is_f32(g, node->inputs[i]) || !is_aligned(g, node->inputs[i])))
             return het__cpu_build_plain(build, node);
@@ -476,6 +478,8 @@ het_status het__cpu_build_tensor(het__cpu_build *build, const het__node *node)
         return build_rows(build, node);
     if (het__cpu_attention_fits(g, node))
         return het__cpu_build_attention_of_graph(build, node);
+    if (het__cpu_transposed_fits(g, node))
+        return het__cpu_build_transposed(build, node, operand(build, node->inputs[0]));
     if (node->input_count == 2 && is_product(g, node))
         return build_product(build, node);
     return het__cpu_build_plain(build, node);

@@ -12,7 +12,15 @@ het_status het__cpu_build_tensor(het__cpu_build *build, const het__node *node);
 bool het__cpu_attention_fits(const het__graph *graph, const het__node *node);
 het_status het__cpu_build_attention_of_graph(het__cpu_build *build, const het__node *node);
 
-/* QMAP and operations on codes with one scale (qtensor.c); *done: there is a kernel for the node. */
+/* tensor_move.c */
+bool het__cpu_move_fits(const het__graph *graph, const het__node *node);
+het_status het__cpu_build_move(het__cpu_build *build, const het__node *node);
+
+/* tensor_transposed.c; x and the weights are F32 */
+bool het__cpu_transposed_fits(const het__graph *graph, const het__node *node);
+het_status het__cpu_build_transposed(het__cpu_build *build, const het__node *node, const float *x);
+
+/* qtensor.c: QMAP and operations on codes with one scale; *done: there is a kernel for the node */
 het_status het__cpu_build_codes(het__cpu_build *build, const het__node *node, bool *done);
 
 #endif /* HET_CPU_TENSOR_H */

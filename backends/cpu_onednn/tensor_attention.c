@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Attention of graphs, where all keys are there: heads times stretches of queries. A task packs the
- * keys and values of its head once, computes the scores of a few queries at a time, softens them and
- * weighs the values. */
+ * keys and values of its head once, computes the scores of a few queries at a time, softens them
+ * and weighs the values. */
 #include "backends/cpu_onednn/tensor.h"
 
 #include <math.h>

@@ -71,8 +71,9 @@ typedef struct het_model_info {
  * One entry of the model file's metadata, rendered as text.
  *
  * Behind the entries of a graph model stands one per kind of operation: type "operation" or, if
- * this release does not know it, "unknown operation"; key its name, with its domain if that is not
- * ONNX's own; value how many nodes are of that kind, in bodies as well.
+ * neither this release knows it nor het_op_register() was told, "unknown operation"; key its name,
+ * with its domain if that is not ONNX's own; value how many nodes are of that kind, in bodies as
+ * well.
  */
 typedef struct het_metadata {
     uint32_t struct_size; /**< Set by the caller. */

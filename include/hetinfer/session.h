@@ -199,9 +199,11 @@ HET_API HET_NODISCARD het_status het_session_bind_output(het_session *session, c
  *                            other; the message names the operation that refuses them. Or the
  *                            session is one of a language model; the same goes for the functions
  *                            that bind and get tensors.
- * @retval HET_E_UNSUPPORTED  The model has an operation that this release does not know; the
- *                            message names it and its node.
+ * @retval HET_E_UNSUPPORTED  The model has an operation that this release does not know and nobody
+ *                            registered before it was loaded (see het_op_register()); the message
+ *                            names it and its node.
  * @retval HET_E_CANCELLED    het_session_cancel() was called.
+ * @retval other              What a callback of het_op_register() returned.
  * After any failure there are no outputs to get, and bound ones may be partly written.
  *
  * Cost: allocates nothing if inputs of these extents were run before and no extent follows from

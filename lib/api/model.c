@@ -66,6 +66,8 @@ static het_status read_model(het_model *m, const void *data, size_t bytes, const
         return het__network_open(m, data, bytes, path, o, err);
     if ((uintptr_t)data % 32 != 0)
         return het__fail(err, HET_E_INVALID, "a GGUF file in memory must be aligned to 32 bytes");
+    if (bytes < 4 || memcmp(data, "GGUF", 4) != 0)
+        return het__fail(err, HET_E_FORMAT, "neither a GGUF nor an ONNX file");
     return het__language_open(m, data, bytes, o, err);
 }
 

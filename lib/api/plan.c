@@ -7,8 +7,8 @@
 #include "lib/base/error.h"
 #include "lib/base/options.h"
 
-static het_status check_options(const het_plan_options *options, het_plan_options *o,
-                                het_error *err)
+static het_status check_options(const het_model *model, const het_plan_options *options,
+                                het_plan_options *o, het_error *err)
 {
     const het_status s = het__options_read(o, sizeof *o, options, "het_plan_options", err);
     if (s != HET_OK)
@@ -21,7 +21,7 @@ static het_status check_options(const het_plan_options *options, het_plan_option
         o->context_count > INT32_MAX)
         return het__fail(err, HET_E_INVALID, "a count of het_plan_options is out of range");
     if (o->token_count == 0)
-        o->token_count = o->phase == HET_PHASE_DECODE ? 1 : 512;
+        o->token_count = model->network || o->phase == HET_PHASE_DECODE ? 1 : 512;
     return HET_OK;
 }
 
@@ -149,7 +149,7 @@ het_status het_plan_make(const het_model *model, const het_plan_options *options
     HET_REQUIRE(plan != NULL, err);
     *plan = NULL;
     HET_REQUIRE(model != NULL, err);
-    het_status s = check_options(options, &o, err);
+    het_status s = check_options(model, options, &o, err);
     if (s != HET_OK)
         return s;
     if (!model->is_whole)

@@ -61,16 +61,17 @@ bool het__onnx_sniff(const void *data, size_t size);
  * must lie in it or below, and not behind symbolic links; NULL: there are none, and a model that
  * wants them is refused (HET_E_UNSUPPORTED). An input of the graph that has an initializer is that
  * constant, and no input.
- * HET_E_IO for data files that are not there; HET_E_FORMAT with place and reason for malformed bytes; HET_E_UNSUPPORTED for strings, sequences,
- * optionals, sparse tensors and complex numbers as graph inputs, outputs or weights, and for
- * operation sets newer than this release (HET_E_VERSION). Unknown operations are no error: they
- * become HET__OP_T_UNKNOWN. */
+ *
+ * HET_E_IO for data files that are not there; HET_E_FORMAT with place and reason for malformed
+ * bytes; HET_E_UNSUPPORTED for strings, sequences, optionals, sparse tensors and complex numbers as
+ * graph inputs, outputs or weights; HET_E_VERSION for operation sets newer than this release.
+ * Unknown operations are no error: they become HET__OP_T_UNKNOWN. */
 het_status het__onnx_open(const void *data, size_t size, const char *folder, het__mem *mem,
                           het__onnx *model, het_error *err);
 void het__onnx_close(het__onnx *model);
 
 /* One tensor alone, as the conformance suite keeps its inputs: a serialised TensorProto. data of
- * the tensor is allocated and the caller's; the name, if it is asked for, lies in the same block. */
+ * the tensor is allocated and the caller's; the name, if asked for, lies in the same block. */
 het_status het__onnx_tensor(const void *data, size_t size, het__mem *mem, het__tensor *tensor,
                             const char **name, het_error *err);
 

@@ -41,7 +41,8 @@ bool het__codes_quant(const het__rewriter *r, const het__node *node, uint32_t i,
 /* ---- the node ---- */
 
 /* Weights as I8 with zero points of 0; NULL if they do not fit that (or memory ran out). */
-static const int8_t *signed_weights(het__rewriter *r, const het__codes_product *p, int64_t per_channel)
+static const int8_t *signed_weights(het__rewriter *r, const het__codes_product *p,
+                                    int64_t per_channel)
 {
     const int64_t channels = p->attrs.channels_out, count = channels * per_channel;
     if (p->weights_type == HET_DTYPE_I8 && !p->zeros)
@@ -127,7 +128,8 @@ static void convert_conv(het__rewriter *r, uint32_t index)
 {
     const het__node node = r->graph->nodes[index];
     const het__value *x = het__rw_input(r, &node, 0), *w = het__codes_constant(r, &node, 3);
-    const het__value *scales = het__codes_constant(r, &node, 4), *bias = het__codes_constant(r, &node, 8);
+    const het__value *scales = het__codes_constant(r, &node, 4);
+    const het__value *bias = het__codes_constant(r, &node, 8);
     const het__value *out = &r->graph->values[node.outputs[0]];
     het__tensor inputs[9], outputs[1];
     het__window window;

@@ -32,8 +32,8 @@ static bool is_code(const het__value *v)
 
 static bool is_image(const het__value *v)
 {
-    return (v->dtype == HET_DTYPE_F32 || is_code(v)) && v->rank == 4 && v->kind != HET__VALUE_CONST &&
-           v->extent[1].count > 0;
+    return (v->dtype == HET_DTYPE_F32 || is_code(v)) && v->rank == 4 &&
+           v->kind != HET__VALUE_CONST && v->extent[1].count > 0;
 }
 
 /* The blocked form of an image, packed here if nothing before gives it. */

@@ -140,7 +140,8 @@ het__attrs het__match_attrs(het__rewriter *r, int32_t opset, const het__attr *it
 {
     het__attrs attrs;
     memset(&attrs, 0, sizeof attrs);
-    attrs.tensor = (het__attr_list){ het__rw_attrs(r, items, count), count, opset, NULL };
+    attrs.tensor = (het__attr_list){ .items = het__rw_attrs(r, items, count), .count = count,
+                                     .opset = opset };
     return attrs;
 }
 

@@ -94,7 +94,7 @@ static double one_operand(const group *g, const het__node *node, double x, bool 
 static double two_operands(const het__node *node, double a, double b, bool *ok)
 {
     switch (node->op) {
-    case HET__OP_T_ADD: return a + b;
+    case HET__OP_T_ADD: case HET__OP_T_SUM: return a + b;
     case HET__OP_T_SUB: return a - b;
     case HET__OP_T_MUL: return a * b;
     case HET__OP_T_DIV: return a / b;
@@ -115,7 +115,7 @@ static bool is_elementwise(het__op op, uint32_t *operands)
         *operands = 1;
         return true;
     case HET__OP_T_ADD: case HET__OP_T_SUB: case HET__OP_T_MUL: case HET__OP_T_DIV:
-    case HET__OP_T_POW: case HET__OP_T_MAX: case HET__OP_T_MIN:
+    case HET__OP_T_POW: case HET__OP_T_MAX: case HET__OP_T_MIN: case HET__OP_T_SUM:
         *operands = 2;
         return true;
     default:

@@ -29,4 +29,14 @@ bool het__plain_call_is_done(const het__plain_call *call);
 het_status het__plain_call_run(het__plain_call *call, het_error *err);
 void het__plain_call_finish(het__plain_call *call);
 
+/* ---- in parts (call_cut.c) ---- */
+
+#define HET__PLAIN_CALLS_MAX 16
+
+/* How many calls, each on a stretch of the axis of output 0, do together what the call does, to
+ * the bit; 1: no more than itself. bytes: what the call moves. */
+uint32_t het__plain_call_cuts(const het__plain_call *call, int64_t bytes, uint32_t *axis);
+/* The call, as it was initialised, does places [first, first + count) of the axis only. */
+void het__plain_call_narrow(het__plain_call *call, uint32_t axis, int64_t first, int64_t count);
+
 #endif /* HET_PLAIN_CALL_H */

@@ -136,8 +136,14 @@ def inputs_are_checked(c):
     c.run('exec', model, '--in', f'x={x}', '--out', os.path.join(c.folder, 'no/where'), status=1)
     c.run('exec', c.model, status=1)
     check('language model' in c.stderr, f'{c.stderr!r}')
-    c.run('run', model, '-p', 'x', status=1)
-    check(len(c.stderr.strip().splitlines()) == 1, f'run of a graph says {c.stderr!r}')
+    for arguments in (['run', '-p', 'x'], ['eval', '--ids', '1'], ['bench', '-p', '8', '-n', '1']):
+        c.run(arguments[0], model, *arguments[1:], status=1)
+        check("'hetinfer exec'" in c.stderr and len(c.stderr.splitlines()) == 1, f'{c.stderr!r}')
+    c.run('tokenize', model, '-p', 'x', status=1)
+    c.run('inspect', c.file('text', b'no model at all'), status=1)
+    check('neither' in c.stderr, f'{c.stderr!r}')
+    plan = c.json('plan', model, '--phase', 'prefill')
+    check(plan['totals']['unfused_count'] == 3 and plan['layers'], f'{plan["totals"]}')
 
 
 def damaged_arrays_are_refused(c):

@@ -7,6 +7,8 @@
 
 #include <hetinfer.h>
 
+#include <stdbool.h>
+
 #include "counting_allocator.h"
 #include "test.h"
 

@@ -493,9 +493,8 @@ static bool build(rig *r, case_fn make, form *f, uint32_t *first)
     *f = (form){ .opset = 18, .output_count = 1 };
     has_odd_numbers = pick(0, 9) == 0;
     make(r, f);
-    const het__attr_list list = {
-        keep(r, f->attrs, f->attr_count * sizeof *f->attrs), f->attr_count, f->opset, NULL
-    };
+    const het__attr_list list = { .items = keep(r, f->attrs, f->attr_count * sizeof *f->attrs),
+                                  .count = f->attr_count, .opset = f->opset };
     *first = het__graph_tensor_node(&r->graph, f->op, "node", f->inputs, f->input_count,
                                     f->output_count, &list);
     return *first != HET__NO_VALUE && infer(r, *first, f->output_count);

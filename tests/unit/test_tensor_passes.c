@@ -210,7 +210,7 @@ static uint32_t gelu_erf(bench *b, uint32_t x)
 static uint32_t gelu_erf_early(bench *b, uint32_t x)
 {
     const uint32_t e = OP(b, "Erf", OP(b, "Mul", x, bench_scalar(b, 0.70710678)));
-    const uint32_t g = OP(b, "Add", bench_scalar(b, 1), e);
+    const uint32_t g = OP(b, "Sum", bench_scalar(b, 1), e);
     return OP(b, "Mul", OP(b, "Mul", bench_scalar(b, 0.5), x), g);
 }
 
