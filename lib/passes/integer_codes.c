@@ -360,7 +360,7 @@ static void pair(const target *t, const char *name, het_dtype type, const het__c
 static uint32_t make_sum(const target *t, const het__node *node)
 {
     const het__graph *g = t->r->graph;
-    const het__attrs attrs = { .tensor = { NULL, 0, 1, NULL } };
+    const het__attrs attrs = { .tensor = { .opset = 1 } };
     het__codes a, b;
     uint32_t in[8], x, y;
     if (!is_dequantised(t->r, node->inputs[0], &a, &x) ||
@@ -416,7 +416,7 @@ static uint32_t make_means(const target *t, const het__node *node, int32_t least
 
 static uint32_t make_mean(const target *t, const het__node *node)
 {
-    const het__attrs attrs = { .tensor = { NULL, 0, 1, NULL } };
+    const het__attrs attrs = { .tensor = { .opset = 1 } };
     het__codes a;
     uint32_t in[5];
     if (!is_dequantised(t->r, node->inputs[0], &a, &in[0]) ||
