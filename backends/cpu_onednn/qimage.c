@@ -75,14 +75,15 @@ static void take_quad(const qimage_step *s, const int8_t *w, int64_t group, int6
     const het__image_attrs *a = &s->attrs;
     const int64_t taps = (int64_t)a->kernel[0] * a->kernel[1];
     const int64_t per_in = a->channels_in / a->groups, per_out = a->channels_out / a->groups;
-    for (int64_t l = 0; l < s->lanes; l++)
-        for (int64_t i = 0; i < 4; i++) {
-            const int64_t m = block * s->lanes + l;
-            const int64_t c = step / taps * s->quads * 4 + quad * 4 + i;
-            const bool real = m < per_out && c < per_in;
-            codes[4 * l + i] =
-                real ? w[((group * per_out + m) * per_in + c) * taps + step % taps] : 0;
-        }
+    const int64_t c = step / taps * s->quads * 4 + quad * 4, m = block * s->lanes;
+    const int64_t channels = per_in - c < 4 ? per_in - c : 4;
+    const int64_t lanes = per_out - m < s->lanes ? per_out - m : s->lanes;
+    memset(codes, 0, (size_t)(4 * s->lanes));
+    for (int64_t l = 0; l < lanes; l++) {
+        const int8_t *from = w + ((group * per_out + m + l) * per_in + c) * taps + step % taps;
+        for (int64_t i = 0; i < channels; i++)
+            codes[4 * l + i] = from[i * taps];
+    }
 }
 
 /* [groups][cut][steps][quads][blocks of the cut] */

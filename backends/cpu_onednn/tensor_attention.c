@@ -74,7 +74,7 @@ static void soften(const het__cpu_level *level, const attention_step *s, const f
     float most = -INFINITY, sum = 0;
     for (int64_t j = 0; j < s->keys; j++) {
         row[j] = row[j] * s->scale + (mask ? mask[j] : 0);
-        most = row[j] > most ? row[j] : most;
+        most = row[j] > most || isnan(row[j]) ? row[j] : most;
     }
     bool is_closed = most == -INFINITY; /* unless a score is NaN, which stays */
     for (int64_t j = 0; is_closed && j < s->keys; j++)

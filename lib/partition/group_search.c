@@ -14,9 +14,11 @@
 #define WINDOW 64
 #define OPS_MAX 16              /* of a group */
 #define STATES_MAX 512          /* of one size */
-#define STEPS_MAX 4096          /* groups tried from one set */
-/* In all, about a second; after that single steps of the cheapest sets. */
+/* Groups tried: in all, about a second, with an equal share for each size of sets, and from one set
+ * at least and at most. */
 #define STEPS_TOTAL 400000
+#define STEPS_LEAST 64
+#define STEPS_MOST 4096
 #define NONE UINT32_MAX
 
 typedef struct state {
@@ -38,7 +40,8 @@ typedef struct search {
     struct ranked *ranked;
     size_t ranked_capacity;
     uint32_t count, capacity, table_size, ops_max;
-    uint64_t steps; /* so far */
+    uint32_t steps; /* from sets of this size */
+    uint32_t share; /* of them, for each size */
     bool cut, failed;
 } search;
 
@@ -201,7 +204,7 @@ static void extend(search *s, attempt *a, uint32_t first)
 static void expand(search *s, uint32_t from)
 {
     attempt a = { .from = from, .base = s->states[from].base, .ran = s->states[from].mask,
-                  .limit = s->steps < STEPS_TOTAL ? STEPS_MAX : 1 };
+                  .limit = s->share < STEPS_MOST ? s->share : STEPS_MOST };
     extend(s, &a, 0);
     s->steps += a.steps;
 }
@@ -237,9 +240,8 @@ static size_t rank(search *s, uint32_t size)
     }
     if (count > 1)
         qsort(s->ranked, count, sizeof *s->ranked, by_ns);
-    const size_t most = s->steps < STEPS_TOTAL ? STATES_MAX : 1;
-    s->cut = s->cut || count > most;
-    return count < most ? count : most;
+    s->cut = s->cut || count > STATES_MAX;
+    return count < STATES_MAX ? count : STATES_MAX;
 }
 
 static void read_back(const search *s, het__grouping *g)
@@ -257,11 +259,14 @@ static void run(search *s)
 {
     const uint32_t n = s->x->p->node_count;
     const state start = { .parent = NONE };
+    s->share = n && STEPS_TOTAL / n > STEPS_LEAST ? STEPS_TOTAL / n : STEPS_LEAST;
     reach(s, &start);
     for (uint32_t size = 0; size < n && !s->failed; size++) {
         const size_t count = rank(s, size);
-        for (size_t i = 0; i < count && !s->failed; i++)
+        size_t i = 0;
+        for (s->steps = 0; i < count && s->steps < s->share && !s->failed; i++)
             expand(s, s->ranked[i].state);
+        s->cut = s->cut || i < count;
     }
 }
 

@@ -64,12 +64,31 @@ static const int8_t *signed_weights(het__rewriter *r, const het__codes_product *
     return codes;
 }
 
+/* The padded image can be counted in 32 bits, as devices do. */
+static bool fits_device(const het__rewriter *r, const het__codes_product *p)
+{
+    const het__image_attrs *a = &p->attrs;
+    const het__value *x = &r->graph->values[p->x];
+    int64_t size[2];
+    for (int i = 0; i < 2; i++) {
+        size[i] = x->extent[2 + i].count;
+        if (size[i] <= 0 || size[i] > INT32_MAX)
+            return false;
+        size[i] += (int64_t)a->pad_begin[i] + a->pad_end[i];
+        if (size[i] > INT32_MAX)
+            return false;
+    }
+    return a->channels_in > 0 && a->channels_out > 0 &&
+           size[0] * size[1] <= INT32_MAX / ((int64_t)a->channels_in + 64);
+}
+
 uint32_t het__codes_make(het__rewriter *r, het__codes_product *p)
 {
     het__image_attrs *a = &p->attrs;
     const int64_t m = a->channels_out;
     const int64_t extent[4] = { m, a->channels_in / a->groups, a->kernel[0], a->kernel[1] };
-    const int8_t *codes = signed_weights(r, p, extent[1] * extent[2] * extent[3]);
+    const int8_t *codes =
+        fits_device(r, p) ? signed_weights(r, p, extent[1] * extent[2] * extent[3]) : NULL;
     if (!codes)
         return HET__NO_VALUE;
     const bool is_signed = a->type == HET_DTYPE_I8;

@@ -360,7 +360,7 @@ static void pair(const target *t, const char *name, het_dtype type, const het__c
 static uint32_t make_sum(const target *t, const het__node *node)
 {
     const het__graph *g = t->r->graph;
-    const het__attrs attrs = { .tensor = { NULL, 0, 1, NULL } };
+    const het__attrs attrs = { .tensor = { .opset = 1 } };
     het__codes a, b;
     uint32_t in[8], x, y;
     if (!is_dequantised(t->r, node->inputs[0], &a, &x) ||
@@ -376,9 +376,47 @@ static uint32_t make_sum(const target *t, const het__node *node)
     return het__rw_node(t->r, HET__OP_T_MS_QLINEAR_ADD, name, in, 8, 1, &attrs);
 }
 
+/* Means over windows without padding, or with padding that counts: products with ones. */
+static uint32_t make_means(const target *t, const het__node *node, int32_t least, int32_t most)
+{
+    het__rewriter *r = t->r;
+    het__codes_product p = { .name = node->name, .out = t->q };
+    het__tensor inputs[1], outputs[1];
+    het__window window;
+    het__eval e;
+    if (!is_dequantised(r, node->inputs[0], &p.in, &p.x) || r->graph->values[p.x].rank != 4 ||
+        !het__rw_eval(r, node, inputs, outputs, &e) || het__window_pool(&e, &window) != HET_OK ||
+        !het__window_attrs(&window, &p.attrs))
+        return HET__NO_VALUE;
+    het__image_attrs *a = &p.attrs;
+    const bool counts = het__attr_int(&node->attrs.tensor, "count_include_pad", 0) != 0;
+    for (uint32_t i = 0; i < 2; i++)
+        if (a->pad_end[i] != window.end[i] || (!counts && (a->pad_begin[i] || a->pad_end[i])))
+            return HET__NO_VALUE;
+    const size_t area = (size_t)a->kernel[0] * (size_t)a->kernel[1];
+    const size_t count = (size_t)a->channels_in * area;
+    int8_t *ones = het__arena_alloc(&r->graph->arena, count + sizeof(float));
+    float *scale = het__arena_alloc(&r->graph->arena, sizeof *scale);
+    if (!ones || !scale) {
+        r->failed = true;
+        return HET__NO_VALUE;
+    }
+    memset(ones, 1, count);
+    *scale = 1.0f / (float)area;
+    a->groups = a->channels_in;
+    a->type = t->type;
+    a->least = least;
+    a->most = most;
+    p.weights = ones;
+    p.weights_type = HET_DTYPE_I8;
+    p.scales = scale;
+    p.scale_count = 1;
+    return het__codes_make(r, &p);
+}
+
 static uint32_t make_mean(const target *t, const het__node *node)
 {
-    const het__attrs attrs = { .tensor = { NULL, 0, 1, NULL } };
+    const het__attrs attrs = { .tensor = { .opset = 1 } };
     het__codes a;
     uint32_t in[5];
     if (!is_dequantised(t->r, node->inputs[0], &a, &in[0]) ||
@@ -464,6 +502,8 @@ static uint32_t computed(target *t, uint32_t value, const char *name)
         return make_product(t, (uint32_t)(node - t->r->graph->nodes), least, most);
     case HET__OP_T_ADD:
         return narrow(t, make_sum(t, node), least, most, name);
+    case HET__OP_T_AVERAGE_POOL:
+        return make_means(t, node, least, most);
     case HET__OP_T_GLOBAL_AVERAGE_POOL:
         return narrow(t, make_mean(t, node), least, most, name);
     default:

@@ -298,7 +298,7 @@ static void block_concat(layout *l, uint32_t index)
     }
     const het__attr one = { "axis", HET__ATTR_INT, 0, { .i = 1 } };
     const het__attr *items = het__rw_attrs(l->r, &one, 1);
-    const het__attrs attrs = { .tensor = { items, 1, 13, NULL } };
+    const het__attrs attrs = { .tensor = { .items = items, .count = 1, .opset = 13 } };
     if (items)
         give_blocked(l, node.outputs[0], het__rw_node(l->r, HET__OP_T_CONCAT, node.name, inputs,
                                                       node.input_count, 1, &attrs));

@@ -252,7 +252,7 @@ uint32_t het__rw_reshape(het__rewriter *r, const char *name, uint32_t value, uin
     const int64_t length = rank;
     const uint32_t shape = het__rw_constant(r, name, HET_DTYPE_I64, 1, &length, wanted);
     const uint32_t in[2] = { value, shape };
-    const het__attrs attrs = { .tensor = { &allow_zero, 1, 14, NULL } };
+    const het__attrs attrs = { .tensor = { .items = &allow_zero, .count = 1, .opset = 14 } };
     return het__rw_node(r, HET__OP_T_RESHAPE, name, in, 2, 1, &attrs);
 }
 

@@ -12,8 +12,8 @@
  * trade a few instructions for memory. */
 #define FOLD_BYTES_MAX (INT64_C(64) << 20)
 /* Work of all folding together, in operations and bytes, besides a share per byte of the model's
- * constants: a few seconds, however hostile a constant trip count is. */
-#define FOLD_WORK_MAX 4e9
+ * constants: about a second, however hostile a constant trip count is. */
+#define FOLD_WORK_MAX 1e9
 #define FOLD_WORK_PER_BYTE 64.0
 /* Branches in branches. */
 #define DEPTH_MAX 32

@@ -292,6 +292,16 @@ het_status het__plain_qlinear_binary(het__eval *e)
     return HET_OK;
 }
 
+static int64_t sum_bytes(const het__tensor *x, int64_t first, int64_t step, int64_t count)
+{
+    const uint8_t *codes = (const uint8_t *)x->data + first;
+    const int32_t turn = x->dtype == HET_DTYPE_I8 ? 0x80 : 0;
+    int64_t sum = 0;
+    for (int64_t k = 0; k < count; k++)
+        sum += (codes[k * step] ^ turn) - turn;
+    return sum;
+}
+
 het_status het__plain_qlinear_pool(het__eval *e)
 {
     const het__tensor *x = &e->inputs[0], *y = &e->outputs[0];
@@ -304,9 +314,7 @@ het_status het__plain_qlinear_pool(het__eval *e)
     for (int64_t i = 0; i < batch * channels; i++) {
         const int64_t n = i / channels, c = i % channels;
         const int64_t first = last ? n * places * channels + c : i * places;
-        int64_t sum = 0;
-        for (int64_t k = 0; k < places; k++)
-            sum += het__get_i64(x->dtype, x->data, first + k * (last ? channels : 1));
+        const int64_t sum = sum_bytes(x, first, last ? channels : 1, places);
         const double mean = (double)(sum - places * qx.zero) / (double)places;
         const float quotient = (float)(mean * qx.scale / qy.scale);
         het__put_i64(y->dtype, y->data, i,

@@ -150,7 +150,7 @@ int main(void)
     }
     het_context_destroy(context);
     for (uint32_t i = 0; i < count; i++) {
-        snprintf(backend, sizeof backend, "%s", names[i]);
+        snprintf(backend, sizeof backend, "%.31s", names[i]);
         printf("with %s\n", backend);
         test_case(every_allocation);
     }

@@ -5,6 +5,7 @@
 #include <hetinfer.h>
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 
@@ -100,8 +101,10 @@ typedef struct canceller {
 static void *cancel(void *user)
 {
     canceller *c = user;
-    while (!atomic_load(&c->stop))
+    while (!atomic_load(&c->stop)) {
         het_session_cancel(c->session);
+        sched_yield();
+    }
     return NULL;
 }
 
@@ -126,6 +129,36 @@ static void cancelled_from_outside(void)
     het_session_destroy(c.session);
 }
 
+/* A trip count of 2^62, over what is given and over constants: making the session ends by itself,
+ * a run when it is told to. */
+static void endless_loops_are_cancelled(void)
+{
+    static const char *const names[] = { "loop_for_ever", "loop_of_constants" };
+    for (size_t n = 0; n < sizeof names / sizeof names[0]; n++) {
+        char path[512], file[128];
+        pthread_t thread;
+        het_error err = HET_ERROR_INIT;
+        het_tensor in = HET_TENSOR_INIT;
+        snprintf(file, sizeof file, "fuzz/corpora/graph/%s", names[n]);
+        CHECK_INT(het_model_load(context, test_source_path(path, sizeof path, file), NULL, &model,
+                                 &err), HET_OK);
+        canceller c = { .session = open_session(2) };
+        in.desc.dtype = HET_DTYPE_F32;
+        in.desc.rank = 2;
+        in.desc.extent[0] = 1;
+        in.desc.extent[1] = 3;
+        in.data = images;
+        in.size_bytes = sizeof images;
+        CHECK_INT(het_session_bind_input(c.session, "x", &in, &err), HET_OK);
+        CHECK_INT(pthread_create(&thread, NULL, cancel, &c), 0);
+        CHECK_INT(het_session_run(c.session, &err), HET_E_CANCELLED);
+        atomic_store(&c.stop, true);
+        CHECK_INT(pthread_join(thread, NULL), 0);
+        het_session_destroy(c.session);
+        het_model_destroy(model);
+    }
+}
+
 int main(void)
 {
     static const char *const names[] = { "digits-conv", "digits-conv-int8", "digits-vit" };
@@ -144,6 +177,7 @@ int main(void)
         test_case(cancelled_from_outside);
         het_model_destroy(model);
     }
+    test_case(endless_loops_are_cancelled);
     het_context_destroy(context);
     return test_finish();
 }

@@ -441,8 +441,8 @@ static void search_equals_brute_force(void)
     static problem b;
     uint64_t seed = 0x9e3779b97f4a7c15;
     uint32_t better = 0, fused = 0;
-    for (uint32_t i = 0; i < 1500; i++) {
-        make_random(&b, &seed, 1 + below(&seed, i < 1200 ? 6 : 8));
+    for (uint32_t i = 0; i < 700; i++) {
+        make_random(&b, &seed, 1 + below(&seed, i < 500 ? 6 : 8));
         double ns[HET__GROUP_RULE_COUNT];
         het__grouping g = { .group = group };
         for (int rule = 0; rule < HET__GROUP_RULE_COUNT; rule++) {
@@ -454,8 +454,8 @@ static void search_equals_brute_force(void)
         better += ns[HET__GROUP_SEARCH] < ns[HET__GROUP_GREEDY];
         fused += g.group_count < b.p.node_count;
     }
-    printf("       %u of 1500 better than greedy, %u with groups of several\n", better, fused);
-    CHECK(better > 300 && fused > 500);
+    printf("       %u of 700 better than greedy, %u with groups of several\n", better, fused);
+    CHECK(better > 150 && fused > 250);
 }
 
 static void search_is_never_dearer(void)

@@ -248,11 +248,13 @@ static void networks(void)
     y = OP(&b, "Clip", y, bench_scalar(&b, -4), bench_scalar(&b, 5));
     y = OP(&b, "Add", rounded(&b, y, 0.04, 101), short_cut);
     y = rounded(&b, OP(&b, "Relu", y), 0.06, 17);
+    bench_ints(&b, "kernel_shape", 2, E(3, 2));
+    y = rounded(&b, OP(&b, "AveragePool", y), 0.05, 20);
     y = rounded(&b, OP(&b, "GlobalAveragePool", y), 0.02, 17);
     y = OP(&b, "Flatten", y);
     y = layer(&b, "Gemm", y, 0.02f, 2, E(11, 20));
     bench_output(&b, quantised(&b, y, 0.02, HET_DTYPE_U8, 128));
-    check(&b, (wanted){ 1, 3, 0 });
+    check(&b, (wanted){ 1, 4, 0 });
     bench_close(&b);
 }
 
