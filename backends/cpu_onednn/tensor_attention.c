@@ -76,10 +76,7 @@ static void soften(const het__cpu_level *level, const attention_step *s, const f
         row[j] = row[j] * s->scale + (mask ? mask[j] : 0);
         most = row[j] > most || isnan(row[j]) ? row[j] : most;
     }
-    bool is_closed = most == -INFINITY; /* unless a score is NaN, which stays */
-    for (int64_t j = 0; is_closed && j < s->keys; j++)
-        is_closed = row[j] == -INFINITY;
-    if (is_closed) {
+    if (most == -INFINITY) {
         memset(row, 0, (size_t)s->keys * sizeof *row);
         return;
     }
