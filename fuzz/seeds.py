@@ -7,6 +7,7 @@ Usage: seeds.py [folder]     (default: corpora, next to this script)
 Files that a fuzzer found are added by hand under names that say what they broke; this script leaves
 them alone.
 """
+import math
 import pathlib
 import struct
 import sys
@@ -202,11 +203,359 @@ def cache_seeds():
     }
 
 
+# ---- ONNX: messages of fields, each its number, wire type and value ----
+
+def number(x):
+    x &= 2**64 - 1
+    out = bytearray()
+    while x > 127:
+        out.append(x & 127 | 128)
+        x >>= 7
+    return bytes(out + bytes([x]))
+
+
+def field(n, *values):
+    """One field for each value: an integer, a float, or text, bytes and messages."""
+    out = b""
+    for v in values:
+        if isinstance(v, int):
+            out += number(n << 3) + number(v)
+        elif isinstance(v, float):
+            out += number(n << 3 | 5) + struct.pack("<f", v)
+        else:
+            b = v.encode() if isinstance(v, str) else v
+            out += number(n << 3 | 2) + number(len(b)) + b
+    return out
+
+
+def onnx_tensor(name, kind, extents, raw=None, rest=b""):
+    return (field(1, *extents) + field(2, kind) + field(8, name)
+            + (b"" if raw is None else field(9, raw)) + rest)
+
+
+def onnx_value(name, kind=1, extents=None):
+    shape = b"" if extents is None else field(2, b"".join(
+        field(1, field(1, e) if isinstance(e, int) else field(2, e)) for e in extents))
+    return field(1, name) + (field(2, field(1, field(1, kind) + shape)) if kind else b"")
+
+
+def onnx_node(op, inputs, outputs, *attrs, domain=""):
+    return (field(1, *inputs) + field(2, *outputs) + field(4, op) + field(5, *attrs)
+            + (field(7, domain) if domain else b""))
+
+
+def onnx_attr(name, kind, n, *values):
+    return field(1, name) + field(20, kind) + field(n, *values)
+
+
+def onnx_graph(nodes, weights=(), inputs=(), outputs=()):
+    return (field(1, *nodes) + field(2, "g") + field(5, *weights) + field(11, *inputs)
+            + field(12, *outputs))
+
+
+def onnx_model(graph, *rest, ir=9, opset=17):
+    return field(1, ir) + field(7, graph) + field(8, field(2, opset)) + b"".join(rest)
+
+
+def onnx_function(name, inputs, outputs, *nodes, rest=b""):
+    return field(25, field(1, name) + field(4, *inputs) + field(5, *outputs) + field(7, *nodes)
+                 + field(10, "f") + rest)
+
+
+def onnx_simple(*nodes, weights=(), inputs=(), outputs=("y",), model=b""):
+    return onnx_model(onnx_graph(nodes, weights,
+                                 (onnx_value("x", 1, ["n", 3]), onnx_value("c", 9, [])) + inputs,
+                                 [onnx_value(o, 0) for o in outputs]), model)
+
+
+def onnx_seeds():
+    relu = onnx_node("Relu", ["x"], ["y"])
+    f32 = struct.pack("<3f", 1, 2, 3)
+    branch = onnx_graph([onnx_node("Sum", ["x", "w", "k"], ["t"])], (), (), [onnx_value("t", 0)])
+    other = onnx_graph([], [onnx_tensor("v", 7, [2], struct.pack("<2q", 1, 2))], (),
+                       [onnx_value("v", 0)])
+    loop = onnx_graph([onnx_node("Add", ["v", "x"], ["v2"])], (),
+                      (onnx_value("i", 7, []), onnx_value("go", 9), onnx_value("v")),
+                      (onnx_value("go", 0), onnx_value("v2", 0), onnx_value("v2", 0)))
+    k = onnx_node("Constant", [], ["k"], onnx_attr("value_floats", 6, 7, 1.0, 2.0))
+    both = onnx_node("If", ["c"], ["y"], onnx_attr("then_branch", 5, 6, branch),
+                     onnx_attr("else_branch", 5, 6, other))
+    inner = onnx_graph([onnx_node("Loop", ["", "c", "x"], ["a", "b"],
+                                  onnx_attr("body", 5, 6, loop))], (), (), [onnx_value("b", 0)])
+    w = onnx_tensor("w", 1, [3], f32)
+    small = [onnx_tensor("t%d" % i, kind, [3], raw) for i, (kind, raw) in enumerate([
+        (2, b"abc"), (9, b"\0\1\2"), (10, b"abcdef"), (21, b"ab"), (22, b"ab"), (23, b"ab"),
+        (25, b"a"), (26, b"a"), (16, b"abcdef"), (17, b"abc")])]
+    typed = [onnx_tensor("n0", 1, [2], rest=field(4, struct.pack("<2f", 1, 2))),
+             onnx_tensor("n1", 1, [2], rest=field(4, 1.0, 2.0)),
+             onnx_tensor("n2", 7, [2], rest=field(7, b"\1\2")),
+             onnx_tensor("n3", 6, [2], rest=field(5, 1, -1)),
+             onnx_tensor("n4", 22, [3], rest=field(5, b"\x21\3")),
+             onnx_tensor("n5", 12, [1], rest=field(11, 5))]
+    outside = onnx_tensor("w", 1, [3], rest=field(14, 1) + field(13, field(1, "location")
+                                                                 + field(2, "w.bin")))
+    scale = onnx_function("Scale", ["p", "q"], ["r"], onnx_node(
+        "Elu", ["p"], ["e"], field(1, "alpha") + field(20, 1) + field(21, "by")),
+        onnx_node("Max", ["e", "q"], ["r"]), rest=field(11, onnx_attr("by", 1, 2, 3.0)))
+    twice = onnx_function("Twice", ["p"], ["q"], onnx_node("Scale", ["p"], ["i"], domain="f"),
+                          onnx_node("Scale", ["i", "p"], ["q"], domain="f"))
+    calls = [onnx_node("Twice", ["x"], ["a"], domain="f"),
+             onnx_node("Scale", ["a"], ["y"], onnx_attr("by", 1, 2, 2.0), domain="f")]
+    chain = b"".join(onnx_function("F%d" % i, ["p"], ["q"], *[
+        onnx_node("F%d" % (i + 1), [a], [b], domain="f") for a, b in ("pi", "iq")])
+        for i in range(20))
+    return {
+        "valid_relu": onnx_simple(relu),
+        "valid_about": onnx_simple(relu, model=field(2, "p") + field(3, "1") + field(5, 2)
+                                   + field(6, "d") + field(14, field(1, "k") + field(2, "v"))),
+        "valid_types": onnx_simple(relu, weights=small),
+        "valid_numbers": onnx_simple(relu, weights=typed),
+        "valid_identity": onnx_simple(relu, weights=[w], outputs=("y", "x", "w", "y")),
+        "valid_if": onnx_simple(k, both, weights=[w]),
+        "valid_nested": onnx_simple(onnx_node("If", ["c"], ["y"],
+                                              onnx_attr("then_branch", 5, 6, inner))),
+        "valid_functions": onnx_simple(*calls, model=scale + twice),
+        "valid_unsorted": onnx_simple(onnx_node("Neg", ["b"], ["y"]),
+                                      onnx_node("Abs", ["x"], ["b"])),
+        "valid_unknown": onnx_simple(onnx_node(
+            "Thing", ["x", "", "c"], ["", "y"], onnx_attr("s", 3, 4, "t"),
+            onnx_attr("ss", 8, 9, "a", "b"), onnx_attr("is", 7, 8, 1, -1),
+            onnx_attr("t", 4, 5, w), onnx_attr("i", 2, 3, 5), field(1, "g") + field(2, 1.0),
+            onnx_attr("odd", 13, 14, b""), domain="own")),
+        "broken_cycle": onnx_simple(onnx_node("Add", ["x", "z"], ["y"]),
+                                    onnx_node("Neg", ["y"], ["z"])),
+        "broken_undefined": onnx_simple(onnx_node("Neg", ["z"], ["y"])),
+        "broken_twice": onnx_simple(relu, relu),
+        "broken_arity": onnx_simple(onnx_node("Relu", ["x", "c"], ["y"])),
+        "broken_version": onnx_model(onnx_graph([relu]), opset=28),
+        "broken_ir": onnx_model(onnx_graph([relu]), ir=99),
+        "broken_outside": onnx_simple(relu, weights=[outside]),
+        "broken_contents": onnx_simple(relu, weights=[onnx_tensor("w", 1, [4], f32)]),
+        "broken_extents": onnx_simple(relu, weights=[onnx_tensor("w", 1, [-1, 2**62], f32)]),
+        "broken_sequence": onnx_simple(relu, inputs=(field(1, "s") + field(2, field(4, b"")),)),
+        "broken_recursion": onnx_simple(
+            onnx_node("R", ["x"], ["y"], domain="f"),
+            model=onnx_function("R", ["p"], ["q"], onnx_node("R", ["p"], ["q"], domain="f"))),
+        "broken_explosion": onnx_simple(onnx_node("F0", ["x"], ["y"], domain="f"), model=chain),
+        "broken_end": onnx_simple(relu)[:-1],
+        "tensor": onnx_tensor("w", 1, [3], f32),
+    }
+
+# ---- graphs that run ----
+
+def floats(name, extents, values):
+    return onnx_tensor(name, 1, extents, struct.pack("<%df" % len(values), *values))
+
+
+def ramp(name, *extents):
+    return floats(name, extents, [(i * 7 % 11 - 4) / 8 for i in range(math.prod(extents))])
+
+
+def longs(name, *values, rank=1):
+    return onnx_tensor(name, 7, [len(values)] if rank else [],
+                       struct.pack("<%dq" % len(values), *values))
+
+
+def onnx_ints(name, *values):
+    return onnx_attr(name, 7, 8, *values)
+
+
+def onnx_int(name, value):
+    return onnx_attr(name, 2, 3, value)
+
+
+def onnx_chain(x, *steps, weights=(), opset=17, outputs=("y",), more=()):
+    """Each step: (operation, further inputs, attributes); the last one's output is y."""
+    nodes, at = [], "x"
+    for i, (op, inputs, *attrs) in enumerate(steps):
+        made = "y" if i + 1 == len(steps) else "t%d" % i
+        made_too = ["indices"] if op == "TopK" else []
+        nodes.append(onnx_node(op, [at, *inputs], [made, *made_too], *attrs))
+        at = made
+    return onnx_model(onnx_graph([*nodes, *more], weights, [onnx_value("x", 1, x)],
+                                 [onnx_value(o, 0) for o in outputs]), opset=opset)
+
+
+def graph_images():
+    image = ["n", 4, 6, 6]
+    same = onnx_ints("pads", 1, 1, 1, 1)
+    norm = [ramp("s", 4), ramp("o", 4), ramp("m", 4), floats("v", [4], [1, 2, 3, 4])]
+    shape = onnx_ints("kernel_shape", 3, 3)
+    return {
+        "conv_norm_relu": onnx_chain(
+            image, ("Conv", ["w", "b"], same), ("BatchNormalization", ["s", "o", "m", "v"]),
+            ("Relu", []), ("Add", ["x"]), weights=[ramp("w", 4, 4, 3, 3), ramp("b", 4), *norm]),
+        "conv_depth": onnx_chain(
+            image, ("Pad", ["p"]), ("Conv", ["w"], onnx_int("group", 4),
+                                    onnx_ints("strides", 2, 2)), ("HardSwish", []),
+            weights=[longs("p", 0, 0, 1, 1, 0, 0, 1, 1), ramp("w", 4, 1, 3, 3)]),
+        "conv_transpose": onnx_chain(
+            image, ("ConvTranspose", ["w"], onnx_ints("strides", 2, 2),
+                    onnx_ints("output_padding", 1, 1)), ("Sigmoid", []),
+            weights=[ramp("w", 4, 2, 3, 3)]),
+        "pools": onnx_chain(
+            image, ("MaxPool", [], shape, onnx_ints("strides", 2, 2), same),
+            ("AveragePool", [], onnx_ints("kernel_shape", 2, 2), onnx_int("ceil_mode", 1)),
+            ("GlobalAveragePool", []), ("Flatten", [])),
+        "squeeze_excite": onnx_chain(
+            image, ("GlobalAveragePool", []), ("Conv", ["w"]), ("Relu", []), ("Conv", ["w"]),
+            ("Sigmoid", []), ("Mul", ["x"]), weights=[ramp("w", 4, 4, 1, 1)]),
+        "resize": onnx_chain(
+            image, ("Resize", ["", "s"], onnx_attr("mode", 3, 4, "cubic"), onnx_int(
+                "antialias", 1)), weights=[floats("s", [4], [1, 1, 1.5, 0.5])], opset=18),
+        "grid_sample": onnx_chain(
+            [1, 4, 6, 6], ("GridSample", ["g"], onnx_attr("mode", 3, 4, "bicubic")),
+            weights=[ramp("g", 1, 2, 2, 2)]),
+        "roi_align": onnx_chain(image, ("RoiAlign", ["r", "i"], onnx_int("output_height", 2)),
+                                weights=[floats("r", [1, 4], [0, 0, 5, 5]), longs("i", 0)]),
+        "depth_to_space": onnx_chain(image, ("DepthToSpace", [], onnx_int("blocksize", 2)),
+                                     ("LRN", [], onnx_int("size", 1))),
+        "norms": onnx_chain(image, ("InstanceNormalization", ["s", "o"]),
+                            ("GroupNormalization", ["s", "o"], onnx_int("num_groups", 2)),
+                            ("LpNormalization", []), weights=norm, opset=21),
+        "quantised": onnx_chain(
+            image, ("QuantizeLinear", ["q", "z"]), ("DequantizeLinear", ["q", "z"]),
+            ("Conv", ["w"]), ("QuantizeLinear", ["q", "z"]), ("DequantizeLinear", ["q", "z"]),
+            weights=[floats("q", [], [0.125]), onnx_tensor("z", 2, [], b"\x80"),
+                     ramp("w", 2, 4, 1, 1)]),
+    }
+
+
+def graph_tokens():
+    tokens, norm = ["n", 5, 8], [ramp("s", 8), ramp("o", 8)]
+    heads = [longs("h", 0, 0, 2, 4), longs("f", 0, 0, 8)]
+    turn = onnx_ints("perm", 0, 2, 1, 3)
+    qkv = [onnx_node(op, [a, b], [c], *rest) for n in "qkv" for op, a, b, c, *rest in [
+        ("MatMul", "x", n, n + "0"), ("Reshape", n + "0", "h", n + "1")]]
+    qkv += [onnx_node("Transpose", [n + "1"], [n + "2"], turn) for n in "qv"]
+    attention = onnx_model(onnx_graph(
+        [*qkv, onnx_node("Transpose", ["k1"], ["k2"], onnx_ints("perm", 0, 2, 3, 1)),
+         onnx_node("MatMul", ["q2", "k2"], ["a"]), onnx_node("Mul", ["a", "c"], ["b"]),
+         onnx_node("Softmax", ["b"], ["p"]), onnx_node("MatMul", ["p", "v2"], ["d"]),
+         onnx_node("Transpose", ["d"], ["e"], turn), onnx_node("Reshape", ["e", "f"], ["y"])],
+        [ramp(n, 8, 8) for n in "qkv"] + [*heads, floats("c", [], [0.5])],
+        [onnx_value("x", 1, tokens)], [onnx_value("y", 0)]))
+    return {
+        "attention": attention,
+        "layer_norm": onnx_chain(
+            tokens, ("LayerNormalization", ["s", "o"]), ("MatMul", ["w"]), ("Gelu", []),
+            weights=[*norm, ramp("w", 8, 3)], opset=20),
+        "attention_operation": onnx_chain(
+            [1, 2, 3, 4], ("Attention", ["x", "x"], onnx_int("is_causal", 1)), opset=23),
+        "gemm": onnx_chain([3, 4], ("Gemm", ["w", "b"], onnx_int("transB", 1)),
+                           ("LogSoftmax", []), weights=[ramp("w", 2, 4), ramp("b", 2)]),
+        "einsum": onnx_chain(["n", 4], ("Einsum", ["w"], onnx_attr("equation", 3, 4, "ij,jk->ki")),
+                             weights=[ramp("w", 4, 3)]),
+        "lstm": onnx_chain([3, "n", 4], ("LSTM", ["w", "r"], onnx_int("hidden_size", 2)),
+                           weights=[ramp("w", 1, 8, 4), ramp("r", 1, 8, 2)]),
+        "gru": onnx_chain([3, "n", 4], ("GRU", ["w", "r"], onnx_int("hidden_size", 2)),
+                          weights=[ramp("w", 1, 6, 4), ramp("r", 1, 6, 2)]),
+        "gather": onnx_chain(["n", 3], ("Gather", ["i"], onnx_int("axis", 1)),
+                             ("Concat", ["x"], onnx_int("axis", 1)), ("Slice", ["b", "e"]),
+                             weights=[longs("i", 2, -1), longs("b", -9), longs("e", 2**40)]),
+        "scatter": onnx_chain(["n", 3], ("ScatterND", ["i", "u"]), weights=[
+            onnx_tensor("i", 7, [1, 1], struct.pack("<q", 0)), ramp("u", 1, 3)]),
+        "top": onnx_chain(["n", 3], ("TopK", ["k"]), ("CumSum", ["a"]),
+                          weights=[longs("k", 2), longs("a", 0, rank=0)]),
+        "stft": onnx_chain(
+            [1, 16, 1], ("STFT", ["s", "w"]), weights=[longs("s", 4, rank=0), ramp("w", 8)]),
+        "dft": onnx_chain(["n", 6, 1], ("DFT", []), opset=17),
+        "shapes": onnx_model(onnx_graph(
+            [onnx_node("Shape", ["x"], ["s"]), onnx_node("Gather", ["s", "i"], ["a"]),
+             onnx_node("Concat", ["a", "m"], ["c"], onnx_int("axis", 0)),
+             onnx_node("Reshape", ["x", "c"], ["r"]), onnx_node("Expand", ["r", "e"], ["f"]),
+             onnx_node("Tile", ["f", "e"], ["y"])],
+            [longs("i", 0), longs("m", -1), longs("e", 1, 4)], [onnx_value("x", 1, ["n", 4])],
+            [onnx_value("y", 0)])),
+    }
+
+
+def graph_control():
+    def body(nodes, outputs):
+        return onnx_graph(nodes, [longs("one", 1, rank=0)],
+                          (onnx_value("i", 7, []), onnx_value("go", 9, []), onnx_value("v")),
+                          [onnx_value(o, 0) for o in outputs])
+
+    def loop(trips, inner, inputs, opset=17):
+        return onnx_model(onnx_graph(
+            [onnx_node("Loop", ["m", "", "x"], ["y", "z"], onnx_attr("body", 5, 6, inner))],
+            [longs("m", trips, rank=0)], inputs, [onnx_value("y", 0), onnx_value("z", 0)]),
+            opset=opset)
+
+    step = [onnx_node("Add", ["v", "v"], ["v2"]), onnx_node("Identity", ["go"], ["g2"])]
+    grow = [onnx_node("Concat", ["v", "v"], ["v2"], onnx_int("axis", 0)),
+            onnx_node("Identity", ["go"], ["g2"])]
+    x = [onnx_value("x", 1, ["n", 3])]
+    fixed = onnx_node("Loop", ["m", "", "k"], ["y", "z"],
+                      onnx_attr("body", 5, 6, body(step, ["g2", "v2", "v2"])))
+    scan = onnx_graph([onnx_node("Add", ["s", "e"], ["t"])], (),
+                      (onnx_value("s"), onnx_value("e")), (onnx_value("t", 0), onnx_value("t", 0)))
+    pick = onnx_graph([onnx_node("Neg", ["x"], ["p"])], (), (), [onnx_value("p", 0)])
+    other = onnx_graph([onnx_node("Abs", ["x"], ["q"])], (), (), [onnx_value("q", 0)])
+    return {
+        "loop": loop(3, body(step, ["g2", "v2", "v2"]), x),
+        "loop_for_ever": loop(2**62, body(step, ["g2", "v2", "v2"]), x),
+        "loop_of_nothing": onnx_model(onnx_graph(
+            [onnx_node("Loop", ["m", ""], [""], onnx_attr("body", 5, 6, onnx_graph(
+                [], (), (onnx_value("i", 7, []), onnx_value("go", 9, [])),
+                [onnx_value("go", 0)]))), onnx_node("Relu", ["x"], ["y"])],
+            [longs("m", 2**62, rank=0)], x, [onnx_value("y", 0)])),
+        "loop_that_grows": loop(2**62, body(grow, ["g2", "v2", "v"]), x),
+        "loop_of_constants": onnx_model(onnx_graph(
+            [fixed], [longs("m", 2**62, rank=0), ramp("k", 4)], x, [onnx_value("y", 0)])),
+        "scan": onnx_model(onnx_graph(
+            [onnx_node("Scan", ["b", "x"], ["y", "z"], onnx_attr("body", 5, 6, scan),
+                       onnx_int("num_scan_inputs", 1))], [ramp("b", 3)], x,
+            [onnx_value("y", 0), onnx_value("z", 0)])),
+        "if_by_size": onnx_model(onnx_graph(
+            [onnx_node("Size", ["x"], ["n"]), onnx_node("Greater", ["n", "m"], ["c"]),
+             onnx_node("If", ["c"], ["y"], onnx_attr("then_branch", 5, 6, pick),
+                       onnx_attr("else_branch", 5, 6, other))],
+            [longs("m", 6, rank=0)], x, [onnx_value("y", 0)])),
+        "non_zero": onnx_chain(["n", 3], ("NonZero", []), ("Transpose", [])),
+        "non_max": onnx_chain([1, 4, 4], ("NonMaxSuppression", ["s", "k"]), weights=[
+            ramp("s", 1, 1, 4), longs("k", 2)]),
+        "unique": onnx_chain(["n", 3], ("Unique", []), opset=11),
+    }
+
+
+def graph_hostile():
+    """What a rule has to refuse, or a device to survive."""
+    image, kernel = ["n", 4, 6, 6], onnx_ints("kernel_shape", 3, 3)
+    return {
+        "conv_no_stride": onnx_chain(image, ("Conv", ["w"], onnx_ints("strides", 0, 0)),
+                                     weights=[ramp("w", 4, 4, 3, 3)]),
+        "conv_groups": onnx_chain(image, ("Conv", ["w"], onnx_int("group", 2**33)),
+                                  weights=[ramp("w", 4, 4, 1, 1)]),
+        "pool_pads": onnx_chain(image, ("MaxPool", [], kernel, onnx_ints(
+            "pads", 2**62, 2**62, 2**62, 2**62))),
+        "pad_huge": onnx_chain(["n", 3], ("Pad", ["p"]), weights=[
+            longs("p", 2**61, 2**61, 2**61, 2**61)]),
+        "reshape_zero": onnx_chain([0, 3], ("Reshape", ["s"]), weights=[longs("s", 0, -1)]),
+        "expand_huge": onnx_chain([1], ("Expand", ["s"]), weights=[longs("s", 2**31, 2**31)]),
+        "gather_outside": onnx_chain(["n", 3], ("Gather", ["i"]), weights=[longs("i", 2**40)]),
+        "slice_step": onnx_chain(["n", 3], ("Slice", ["b", "b", "b", "b"]),
+                                 weights=[longs("b", 0)]),
+        "einsum_huge": onnx_chain(["n", 3], ("Einsum", ["w"] * 6, onnx_attr(
+            "equation", 3, 4, "ab,cd,ef,gh,ij,kl,mn->")), weights=[ramp("w", 16, 16)]),
+        "dft_length": onnx_chain(["n", 6, 1], ("DFT", ["l"]), weights=[longs("l", 2**50, rank=0)]),
+        "roi_samples": onnx_chain(image, ("RoiAlign", ["r", "i"], onnx_int(
+            "sampling_ratio", 2**30)), weights=[floats("r", [1, 4], [0, 0, 5, 5]), longs("i", 0)]),
+        "lrn_size": onnx_chain(image, ("LRN", [], onnx_int("size", 2**40))),
+        "top_negative": onnx_chain(["n", 3], ("TopK", ["k"]), weights=[longs("k", -5)]),
+        "split_none": onnx_chain(["n", 3], ("Split", [], onnx_int("num_outputs", 0)), opset=18),
+    }
+
+
+def graph_seeds():
+    return {**graph_images(), **graph_tokens(), **graph_control(), **graph_hostile()}
+
+
 def main():
     root = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else
                         pathlib.Path(__file__).parent / "corpora")
-    for target, seeds in {"cache": cache_seeds(), "gguf": gguf_seeds(),
-                          "tokenizer": tokenizer_seeds()}.items():
+    for target, seeds in {"cache": cache_seeds(), "gguf": gguf_seeds(), "graph": graph_seeds(),
+                          "onnx": onnx_seeds(), "tokenizer": tokenizer_seeds()}.items():
         folder = root / target
         folder.mkdir(parents=True, exist_ok=True)
         for name, content in seeds.items():

@@ -39,7 +39,9 @@
 #include <hetinfer/context.h>
 #include <hetinfer/device.h>
 #include <hetinfer/generate.h>
+#include <hetinfer/groups.h>
 #include <hetinfer/model.h>
+#include <hetinfer/op.h>
 #include <hetinfer/plan.h>
 #include <hetinfer/sampler.h>
 #include <hetinfer/sequence.h>

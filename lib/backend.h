@@ -8,7 +8,7 @@
  * The core checks every argument before it calls in, and never calls two functions of one opened
  * device at the same time, so an implementation neither validates nor locks. It owns what it
  * returns until the matching release, and keeps no pointer that a call lends it, except constants
- * of a graph, which outlive the opened device.
+ * and attributes of a graph, which outlive the opened device.
  *
  * A function marked optional may be NULL; the text says what the core does then.
  */
@@ -100,6 +100,10 @@ typedef struct het__backend {
     /* Whether the device can run a node; if not, reason (bytes long) says why in a few words. May
      * be asked without an opened device. Pure. */
     bool (*supports)(const het__graph *graph, const het__node *node, char *reason, size_t bytes);
+
+    /* Optional: channels of images that the device likes to have together (see HET__OP_CONV). NULL:
+     * none. */
+    int32_t (*image_block)(const het__host *host);
 
     /* Optional: speed figures of the device (blocks). NULL: HET_E_UNSUPPORTED for the user. */
     het_status (*measure)(het__device *device, het_device_figures *figures, het_error *err);

@@ -12,12 +12,13 @@ import re
 import sys
 
 # Each room may include the rooms before it.
-ROOMS = ['base', 'quant', 'ir', 'text', 'import', 'passes', 'machine', 'cost', 'partition', 'exec',
-         'generate', 'api']
+ROOMS = ['base', 'quant', 'ir', 'plain', 'text', 'import', 'passes', 'machine', 'cost', 'partition',
+         'exec', 'generate', 'api']
 # The only places where lib/backend.h may appear in lib/.
 SEES_BACKENDS = re.compile(r'lib/(exec/|api/context\.c$)')
 # What a backend may include besides its own folder.
-FOR_BACKENDS = re.compile(r'lib/(backend\.h$|base/|quant/|ir/(graph|op)\.h$)')
+FOR_BACKENDS = re.compile(r'lib/(backend\.h$|base/|quant/|plain/(plain|call|strided)\.h$|'
+                          r'ir/(graph|op|attr|tensor|tensor_ops|eval|window)\.h$)')
 # Headers of the operating system belong to one room, those of a vendor to the code that calls it.
 SYSTEM = [
     (re.compile(r'(pthread|unistd|fcntl|dlfcn|sched|signal|dirent|poll|semaphore)\.h|sys/.*'),

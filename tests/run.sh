@@ -25,7 +25,7 @@ case ${1:-} in
 esac
 
 packages='gcc g++ libc6-dev meson ninja-build pkg-config libdnnl-dev libpcre2-dev libutf8proc-dev
-    libxxhash-dev libjansson-dev python3 python3-numpy valgrind man-db git'
+    libxxhash-dev libjansson-dev libpng-dev libjpeg-dev python3 python3-numpy valgrind man-db git'
 [ $quick = yes ] || packages="$packages clang-14 libclang-rt-14-dev abigail-tools"
 # What cannot be installed shows up below as a build that fails or a test that is skipped.
 # shellcheck disable=SC2086
@@ -42,7 +42,8 @@ export ASAN_OPTIONS UBSAN_OPTIONS TSAN_OPTIONS
 
 # Sanitized golden tests are slow: the reference device and the fastest level stand for the others.
 # Gates look at the source, which is the same in every build.
-unsanitised='install|logits-(avx2.*|generic|rounded)|style|layers|docs|symbols|headers.*|manual'
+unsanitised='install|networks|exec_networks|logits-(avx2.*|generic|rounded)|style|layers|docs'
+unsanitised="$unsanitised|symbols|headers.*|manual"
 
 # list_tests BUILD PATTERN [-v]: names of tests that match (or do not).
 list_tests() {
@@ -84,7 +85,7 @@ if [ $quick = no ]; then
     run_build san gcc "except:$unsanitised" --buildtype=debugoptimized \
         -Db_sanitize=address,undefined -Db_lundef=false
     run_build tsan gcc \
-        'only:pool|share|threads|session|generate|null|exec|cpu_ops|cache|file' \
+        'only:pool|share|threads|session|network|generate|null|exec|cpu_ops|cache|file' \
         --buildtype=debugoptimized -Db_sanitize=thread -Db_lundef=false
 fi
 

@@ -18,6 +18,7 @@
 #include "backends/cpu_onednn/onednn.h"
 #include "backends/cpu_onednn/pool.h"
 #include "lib/backend.h"
+#include "lib/plain/call.h"
 
 typedef struct het__cpu_step het__cpu_step;
 
@@ -36,6 +37,8 @@ struct het__cpu_step {
     int64_t (*count)(const het__cpu_step *step);
     /* Optional: by every thread that got a task, before its first. */
     void (*begin)(const het__cpu_step *step, unsigned char *scratch);
+    /* Optional: when the program is released. */
+    void (*finish)(het__cpu_step *step);
     het__cpu_task_fn task;
     int64_t tasks;
     double weight;  /* of a task, in products; 0: tasks differ, and are taken one by one in order */
@@ -103,6 +106,8 @@ struct het__program {
     uint64_t launches;      /* steps that had tasks */
     double step_macs;       /* products of a step, set by bind */
     double context_macs;    /* products per position before the step */
+    het_status status; /* of a step that refused its contents; the steps behind it do not run */
+    het_error failure;
     int64_t symbols[HET__SYM_MAX];
     bool bound;
     bool uses_onednn;
@@ -178,7 +183,10 @@ het_status het__cpu_build_elementwise(het__cpu_build *build, const het__node *no
 het_status het__cpu_build_softmax(het__cpu_build *build, const het__node *node);
 het_status het__cpu_build_rows(het__cpu_build *build, const het__node *node);
 het_status het__cpu_build_attention(het__cpu_build *build, const het__node *node);
-/* LINEAR and GATED. norm: the node whose output is read here and nowhere else, or NULL. */
+/* Any tensor operation, by its plain kernel. */
+het_status het__cpu_build_plain(het__cpu_build *build, const het__node *node);
+/* LINEAR, GATED, and MATMUL with a constant [N,K]. norm: the node whose output is read here and
+ * nowhere else, or NULL. */
 het_status het__cpu_build_product(het__cpu_build *build, const het__node *node,
                                   const het__node *norm);
 

@@ -9,6 +9,7 @@
 #endif
 
 #include "backends/cpu_onednn/cache.h"
+#include "backends/cpu_onednn/image.h"
 #include "backends/cpu_onednn/measure.h"
 #include "backends/cpu_onednn/program.h"
 #include "lib/base/dtype.h"
@@ -136,6 +137,9 @@ static bool needs_weight(const het__node *node, uint32_t i)
         return i > 1;
     case HET__OP_ROPE:
         return i > 1;
+    case HET__OP_CONV:
+    case HET__OP_MATMUL:
+        return i == 1 || i == 2;
     case HET__OP_ATTENTION:
         return i >= HET__ATTN_Q_NORM;
     default:
@@ -170,6 +174,27 @@ static bool cpu_supports(const het__graph *graph, const het__node *node, char *r
         snprintf(reason, bytes, "unknown operation");
         return false;
     }
+    if (het__op_is_tensor(node->op))
+        return het__plain_supports(graph, node, reason, bytes);
+    if (node->op == HET__OP_MATMUL &&
+        !(node->attrs.matmul.transpose_b && input(graph, node, 1)->rank == 2)) {
+        snprintf(reason, bytes, "the second operand is not a matrix of rows of weights");
+        return false;
+    }
+    const bool is_image = (node->op >= HET__OP_CONV && node->op <= HET__OP_UNBLOCK) ||
+                          node->op == HET__OP_QCONV;
+    const char *problem = is_image ? het__cpu_image_problem(graph, node) : NULL;
+    if (problem) {
+        snprintf(reason, bytes, "%s", problem);
+        return false;
+    }
+    if (node->op == HET__OP_QMAP) {
+        const het__value *x = input(graph, node, 0), *table = input(graph, node, 1);
+        return (x->kind != HET__VALUE_CONST && table->kind == HET__VALUE_CONST && table->data) ||
+               refuse(reason, bytes, "codes are constant or their table is not", table);
+    }
+    if (is_image && input(graph, node, 0)->dtype != HET_DTYPE_F32)
+        return true;
     for (uint32_t i = 0; i < node->input_count; i++) {
         const het__value *v = input(graph, node, i);
         if (!v || v->kind == HET__VALUE_STATE)
@@ -185,6 +210,12 @@ static bool cpu_supports(const het__graph *graph, const het__node *node, char *r
         }
     }
     return true;
+}
+
+static int32_t cpu_image_block(const het__host *host)
+{
+    const het__cpu_level *level = het__cpu_level_choose(host->use_env);
+    return level ? het__image_math_for(level->name)->lanes : 0;
 }
 
 /* ---- memory ---- */
@@ -262,6 +293,7 @@ const het__backend het__backend_cpu_onednn = {
     .open = cpu_open,
     .close = cpu_close,
     .supports = cpu_supports,
+    .image_block = cpu_image_block,
     .measure = het__cpu_measure,
     .buffer_create = cpu_buffer_create,
     .buffer_destroy = cpu_buffer_destroy,

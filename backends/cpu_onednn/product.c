@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* LINEAR and GATED: products of rows of activations with weight matrices.
+/* LINEAR, GATED and MATMUL: products of rows of activations with weight matrices.
  *
  * Activations are prepared once per kind that the matrices ask for. Then all matrices of the node
  * form one list of tiles: rows of the weight times a chunk of tokens. The chunk keeps prepared
@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "backends/cpu_onednn/cpu.h"
+#include "backends/cpu_onednn/image_math.h"
 #include "lib/base/error.h"
 
 #define PRODUCTS_MAX 8 /* as many as LINEAR has */
@@ -67,7 +68,10 @@ typedef struct linear {
     bool normed;
     bool direct; /* x itself is what the matrices want */
     bool covered; /* an output lies on x, which must be read before any task writes */
-    het__unary act;
+    het__unary act; /* of a gated product */
+    float scale;    /* of the product of a MATMUL, and what is done behind it */
+    het__act after;
+    const het__image_math *math;
     het__cpu_norm norm;
     /* Prepared rows, of all tokens in the program's scratch, of a single one in the thread's. */
     bool wanted[ACTS];
@@ -264,6 +268,12 @@ static void add_row(float *restrict out, const float *restrict more, int64_t n)
         out[i] += more[i];
 }
 
+static void scale_row(float *out, float scale, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        out[i] *= scale;
+}
+
 static void linear_task(const het__cpu_step *step, int64_t task, unsigned char *scratch)
 {
     const linear *l = step->data;
@@ -276,10 +286,14 @@ static void linear_task(const het__cpu_step *step, int64_t task, unsigned char *
     float *out = p->out + t.token * n + t.row;
     run_tile(step, l, p, &t, out, n, scratch);
     for (int64_t j = 0; j < t.tokens; j++) {
+        if (l->scale != 1)
+            scale_row(out + j * n, l->scale, t.rows);
         if (p->bias)
             add_row(out + j * n, p->bias + t.row, t.rows);
         if (l->residual)
             add_row(out + j * n, l->residual + (t.token + j) * n + t.row, t.rows);
+        if (l->after.kind != HET__ACT_NONE)
+            l->math->act(&l->after, out + j * n, t.rows);
     }
 }
 
@@ -303,16 +317,44 @@ static void gated_task(const het__cpu_step *step, int64_t task, unsigned char *s
 
 /* ---- building ---- */
 
+/* Value of the i-th weight. */
+static uint32_t weight_of(const het__node *node, uint32_t i)
+{
+    return node->inputs[node->op == HET__OP_LINEAR ? 2 + 2 * i : 1 + i];
+}
+
+static uint32_t bias_of(const het__node *node, uint32_t i)
+{
+    const uint32_t at = node->op == HET__OP_LINEAR ? 3 + 2 * i : 2;
+    return node->op == HET__OP_GATED || at >= node->input_count ? HET__NO_VALUE
+                                                                : node->inputs[at];
+}
+
+static uint32_t residual_of(const het__node *node)
+{
+    if (node->op == HET__OP_MATMUL)
+        return node->input_count > 3 ? node->inputs[3] : HET__NO_VALUE;
+    return node->op == HET__OP_LINEAR && node->attrs.linear.projections == 1 ? node->inputs[1]
+                                                                             : HET__NO_VALUE;
+}
+
+static uint32_t products_of(const het__node *node)
+{
+    if (node->op == HET__OP_GATED)
+        return 2;
+    return node->op == HET__OP_MATMUL ? 1 : (uint32_t)node->attrs.linear.projections;
+}
+
 static het_status get_products(het__cpu_build *build, const het__node *node, linear *l)
 {
     l->gated = node->op == HET__OP_GATED;
-    l->count = l->gated ? 2 : (uint32_t)node->attrs.linear.projections;
+    l->count = products_of(node);
+    l->scale = 1;
     for (uint32_t i = 0; i < l->count; i++) {
         product *p = &l->products[i];
-        het_status s =
-            het__cpu_matrix_get(build, node->inputs[l->gated ? 1 + i : 2 + 2 * i], &p->matrix);
-        if (s == HET_OK && !l->gated)
-            s = het__cpu_vector_get(build, node->inputs[3 + 2 * i], &p->bias);
+        het_status s = het__cpu_matrix_get(build, weight_of(node, i), &p->matrix);
+        if (s == HET_OK)
+            s = het__cpu_vector_get(build, bias_of(node, i), &p->bias);
         if (s != HET_OK)
             return s;
         p->granule = build->device->level->granule(p->matrix);
@@ -321,8 +363,12 @@ static het_status get_products(het__cpu_build *build, const het__node *node, lin
     }
     if (l->gated)
         l->act = node->attrs.gated.act;
-    else if (l->count == 1)
-        l->residual = het__cpu_address(build, node->inputs[1]);
+    l->residual = het__cpu_address(build, residual_of(node));
+    if (node->op == HET__OP_MATMUL) {
+        l->scale = node->attrs.matmul.scale;
+        l->after = node->attrs.matmul.act;
+        l->math = het__image_math_for(build->device->level->name);
+    }
     return HET_OK;
 }
 
@@ -441,7 +487,7 @@ het_status het__cpu_build_product(het__cpu_build *build, const het__node *node,
     const uint32_t x = norm ? norm->inputs[0] : node->inputs[0];
     l->x_value = &build->slice->graph->values[x];
     l->x = het__cpu_address(build, x);
-    l->k = l->x_value->extent[1].count;
+    l->k = l->x_value->extent[l->x_value->rank - 1].count;
     het_status s = get_products(build, node, l);
     if (s == HET_OK && norm) {
         l->normed = true;

@@ -3,7 +3,9 @@
 #include <assert.h>
 #include <string.h>
 
+#include "backends/cpu_onednn/image.h"
 #include "backends/cpu_onednn/program.h"
+#include "backends/cpu_onednn/tensor.h"
 #include "lib/base/error.h"
 #include "lib/base/os.h"
 
@@ -92,6 +94,7 @@ static het_status build_node(het__cpu_build *build, const het__node *node, const
         return het__cpu_build_norm(build, node);
     case HET__OP_LINEAR:
     case HET__OP_GATED:
+    case HET__OP_MATMUL:
         return het__cpu_build_product(build, node, norm);
     case HET__OP_ROPE:
         return het__cpu_build_rope(build, node);
@@ -105,9 +108,19 @@ static het_status build_node(het__cpu_build *build, const het__node *node, const
         return het__cpu_build_softmax(build, node);
     case HET__OP_ROWS:
         return het__cpu_build_rows(build, node);
-    case HET__OP_NONE:
-    case HET__OP_COUNT:
+    case HET__OP_CONV:
+    case HET__OP_POOL:
+    case HET__OP_BLOCK:
+    case HET__OP_UNBLOCK:
+    case HET__OP_QCONV:
+        return het__cpu_build_image(build, node);
+    case HET__OP_QMAP: {
+        bool done;
+        return het__cpu_build_codes(build, node, &done);
+    }
     default:
+        if (het__op_is_tensor(node->op))
+            return het__cpu_build_tensor(build, node);
         return het__fail(build->err, HET_E_UNSUPPORTED, "node %s: unknown operation %d",
                          node->name, (int)node->op);
     }
@@ -185,6 +198,9 @@ fail:
 void het__cpu_release(het__device *device, het__program *program)
 {
     het__mem *mem = device->host->mem;
+    for (uint32_t i = 0; i < program->step_count; i++)
+        if (program->steps[i].finish)
+            program->steps[i].finish(&program->steps[i]);
     device->scratch_bytes -= program->bytes;
     het__free(mem, program->shared);
     het__free(mem, program->workers);
@@ -250,7 +266,7 @@ static void run_by_speed(const het__cpu_step *s, het__pool *pool, uint32_t worke
 static bool next_step(void *arg)
 {
     het__program *p = arg;
-    while (p->at < p->step_count) {
+    while (p->at < p->step_count && p->status == HET_OK) {
         p->tasks = task_count(&p->steps[p->at++]);
         if (p->tasks > 0) {
             p->launches++;
@@ -295,9 +311,10 @@ static void run_alone(het__program *p)
 het_status het__cpu_enqueue(het__device *device, het__program *program, const int64_t *symbols,
                             het_error *err)
 {
-    (void)err;
     const uint64_t begin = het__now_ns();
     program->launches = 0;
+    program->status = HET_OK;
+    program->failure = (het_error)HET_ERROR_INIT;
     if (!is_bound(program, symbols))
         bind(program, symbols);
     for (uint32_t i = 0; i < program->step_count; i++)
@@ -312,5 +329,7 @@ het_status het__cpu_enqueue(het__device *device, het__program *program, const in
         het__pool_steps(device->pool, next_step, run_step, program);
     device->launch_count += program->launches;
     device->busy_ns += het__now_ns() - begin;
-    return HET_OK;
+    if (program->status != HET_OK && err)
+        *err = program->failure;
+    return program->status;
 }

@@ -13,13 +13,16 @@
 
 extern const het__backend het__backend_ref;
 
-static const het__ref_kernel *const kernels[HET__OP_COUNT] = {
+static const het__ref_kernel *const kernels[HET__OP_T_FIRST] = {
     [HET__OP_EMBED] = &het__ref_embed,     [HET__OP_NORM] = &het__ref_norm,
     [HET__OP_LINEAR] = &het__ref_linear,   [HET__OP_GATED] = &het__ref_gated,
     [HET__OP_ROPE] = &het__ref_rope,       [HET__OP_ATTENTION] = &het__ref_attention,
     [HET__OP_ADD] = &het__ref_add,         [HET__OP_MUL] = &het__ref_mul,
     [HET__OP_UNARY] = &het__ref_unary,     [HET__OP_SOFTMAX] = &het__ref_softmax,
-    [HET__OP_ROWS] = &het__ref_rows,
+    [HET__OP_ROWS] = &het__ref_rows,       [HET__OP_CONV] = &het__ref_image,
+    [HET__OP_POOL] = &het__ref_image,      [HET__OP_BLOCK] = &het__ref_image,
+    [HET__OP_UNBLOCK] = &het__ref_image,   [HET__OP_MATMUL] = &het__ref_matmul,
+    [HET__OP_QCONV] = &het__ref_qconv,     [HET__OP_QMAP] = &het__ref_qmap,
 };
 
 struct het__device {
@@ -135,6 +138,8 @@ static bool input_supported(const het__ref_kernel *kernel, uint32_t input, het_d
     const uint32_t bit = input < 32 ? 1u << input : 0;
     if (kernel->integers & bit)
         return dtype == HET_DTYPE_I32;
+    if (kernel->codes & bit)
+        return true;
     if (kernel->floats & bit)
         return dtype == HET_DTYPE_F32;
     if (kernel->states & bit)
@@ -146,7 +151,9 @@ static bool ref_supports(const het__graph *graph, const het__node *node, char *r
                          size_t bytes)
 {
     const uint32_t op = (uint32_t)node->op;
-    const het__ref_kernel *kernel = op < HET__OP_COUNT ? kernels[op] : NULL;
+    if (het__op_is_tensor(node->op))
+        return het__plain_supports(graph, node, reason, bytes);
+    const het__ref_kernel *kernel = op < HET__OP_T_FIRST ? kernels[op] : NULL;
     if (!kernel) {
         snprintf(reason, bytes, "no kernel for operation %u", op);
         return false;
@@ -163,7 +170,7 @@ static bool ref_supports(const het__graph *graph, const het__node *node, char *r
     }
     for (uint32_t i = 0; i < node->output_count; i++) {
         const het_dtype dtype = graph->values[node->outputs[i]].dtype;
-        if (dtype != HET_DTYPE_F32) {
+        if (dtype != HET_DTYPE_F32 && !kernel->codes) {
             snprintf(reason, bytes, "%s gives F32, not %s", het__op_info_of(node->op)->name,
                      het_dtype_name(dtype));
             return false;
@@ -266,6 +273,35 @@ static het_status operand_init(het__device *device, const het__slice *slice, uin
     return HET_OK;
 }
 
+static void *place_of(void *user, uint32_t value)
+{
+    const het__slice *slice = user;
+    const het__place *place = &slice->places[value];
+    assert(place->buffer);
+    return place->buffer->data + place->offset;
+}
+
+static het_status plain_init(het__device *device, het__program *program, const het__slice *slice,
+                             const het__node *node, het__ref_call *call, het_error *err)
+{
+    het__slice copy = *slice;
+    for (uint32_t i = 0; i < node->input_count; i++) {
+        const het__value *v =
+            node->inputs[i] == HET__NO_VALUE ? NULL : &slice->graph->values[node->inputs[i]];
+        if (!v || v->kind != HET__VALUE_CONST)
+            continue;
+        const het_status s = count_constant(
+            device, v->data, het__value_bytes(v, slice->symbols_max), err);
+        if (s != HET_OK)
+            return s;
+    }
+    call->plain = het__arena_zero(&program->arena, 1, sizeof *call->plain);
+    if (!call->plain)
+        return het__fail_nomem(err, "a program");
+    return het__plain_call_init(call->plain, slice->graph, node, place_of, &copy, &program->arena,
+                                device->mem, err);
+}
+
 static het_status call_init(het__device *device, het__program *program, const het__slice *slice,
                             const het__node *node, het__ref_call *call, het_error *err)
 {
@@ -273,6 +309,8 @@ static het_status call_init(het__device *device, het__program *program, const he
     if (!ref_supports(slice->graph, node, reason, sizeof reason))
         return het__fail(err, HET_E_UNSUPPORTED, "node %s: %s", node->name, reason);
     call->op = node->op;
+    if (het__op_is_tensor(node->op))
+        return plain_init(device, program, slice, node, call, err);
     call->attrs = node->attrs;
     call->input_count = node->input_count;
     call->output_count = node->output_count;
@@ -297,6 +335,8 @@ static het_status scratch_init(het__device *device, het__program *program,
     int64_t most = 0;
     for (uint32_t i = 0; i < program->call_count; i++) {
         het__ref_call *call = &program->calls[i];
+        if (call->plain)
+            continue;
         const het__ref_kernel *kernel = kernels[call->op];
         call_bind(call, symbols_max);
         const int64_t doubles = kernel->scratch ? kernel->scratch(call) : 0;
@@ -318,6 +358,9 @@ static het_status scratch_init(het__device *device, het__program *program,
 static void ref_release(het__device *device, het__program *program)
 {
     device->counters.scratch_bytes -= program->scratch_bytes;
+    for (uint32_t i = 0; i < program->call_count; i++)
+        if (program->calls[i].plain)
+            het__plain_call_finish(program->calls[i].plain);
     het__free(device->mem, program->scratch);
     het__arena_finish(&program->arena);
     het__free(device->mem, program);
@@ -351,16 +394,20 @@ static het_status ref_compile(het__device *device, const het__slice *slice, het_
 static het_status ref_enqueue(het__device *device, het__program *program, const int64_t *symbols,
                               het_error *err)
 {
-    (void)err;
     const uint64_t start = het__now_ns();
-    for (uint32_t i = 0; i < program->call_count; i++) {
+    het_status status = HET_OK;
+    for (uint32_t i = 0; i < program->call_count && status == HET_OK; i++) {
         het__ref_call *call = &program->calls[i];
+        if (call->plain) {
+            status = het__plain_call_run(call->plain, err);
+            continue;
+        }
         call_bind(call, symbols);
         kernels[call->op]->run(call);
     }
     device->counters.launch_count += program->call_count;
     device->counters.busy_ns += het__now_ns() - start;
-    return HET_OK;
+    return status;
 }
 
 static het_status ref_wait(het__device *device, uint64_t timeout_ns, het_error *err)

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "lib/backend.h"
+#include "lib/plain/call.h"
 #include "lib/quant/quant.h"
 
 /* An input or output of a node. */
@@ -29,6 +30,7 @@ typedef struct het__ref_call {
     het__ref_operand *inputs;
     het__ref_operand *outputs;
     double *scratch; /* as many as the kernel's scratch function asked for */
+    het__plain_call *plain; /* a tensor operation: this and op count, nothing else */
 } het__ref_call;
 
 typedef struct het__ref_kernel {
@@ -38,12 +40,14 @@ typedef struct het__ref_kernel {
     int64_t (*scratch)(const het__ref_call *call);
     uint32_t integers; /* bit i: input i holds I32 */
     uint32_t floats;   /* bit i: input i must be F32; the other inputs may have any type */
+    uint32_t codes;    /* bit i: input i has a type that the operation's rule has checked */
     uint32_t states;   /* bit i: input i is a state, F16, F32 or Q8_0 */
 } het__ref_kernel;
 
 extern const het__ref_kernel het__ref_embed, het__ref_norm, het__ref_linear, het__ref_gated,
     het__ref_rope, het__ref_attention, het__ref_add, het__ref_mul, het__ref_unary,
-    het__ref_softmax, het__ref_rows;
+    het__ref_softmax, het__ref_rows, het__ref_image, het__ref_matmul, het__ref_qconv,
+    het__ref_qmap;
 
 /* NULL where an optional input is absent. */
 static inline const het__ref_operand *het__ref_input(const het__ref_call *call, uint32_t index)
@@ -73,6 +77,9 @@ int64_t het__ref_two_rows(const het__ref_call *call);
 
 /* Pieces that more than one operation uses. */
 double het__ref_unary_value(het__unary kind, double x);
+double het__ref_act_value(const het__act *act, double x);
+/* POOL, BLOCK and UNBLOCK of images of codes. */
+void het__ref_codes_run(const het__ref_call *call);
 /* In place where x == out. bias may be NULL. */
 void het__ref_norm_group(het__norm_kind kind, float eps, const float *x, const float *weight,
                          const float *bias, int64_t count, float *out);

@@ -168,6 +168,8 @@ static int run_bench(const bench_request *r, const char *path)
     het_session_options session = HET_SESSION_OPTIONS_INIT;
     int status = engine_model(&e, &r->settings, path, 0);
     if (status == STATUS_GO)
+        status = engine_need_language(&e, path);
+    if (status == STATUS_GO)
         status = choose_rows(&b, r, &session);
     if (status == STATUS_GO && r->compare)
         status = bench_compare_open(&b);

@@ -5,11 +5,13 @@
 
 int command_run(int argc, char **argv);
 int command_eval(int argc, char **argv);
+int command_exec(int argc, char **argv);
 int command_tokenize(int argc, char **argv);
 int command_detokenize(int argc, char **argv);
 int command_inspect(int argc, char **argv);
 int command_devices(int argc, char **argv);
 int command_plan(int argc, char **argv);
+int command_groups(int argc, char **argv);
 int command_bench(int argc, char **argv);
 
 #endif /* HETINFER_COMMANDS_H */

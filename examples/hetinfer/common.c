@@ -116,6 +116,13 @@ int engine_model(engine *e, const settings *s, const char *path, uint64_t flags)
     return known ? failure("%s", het_status_name(known)) : STATUS_GO;
 }
 
+int engine_need_language(const engine *e, const char *path)
+{
+    return strcmp(e->info.format, "onnx") == 0
+               ? failure("%s is a graph, not a language model: see 'hetinfer exec'", path)
+               : STATUS_GO;
+}
+
 int engine_session(engine *e, const settings *s, const het_session_options *more)
 {
     het_session_options o = HET_SESSION_OPTIONS_INIT;

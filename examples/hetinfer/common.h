@@ -39,6 +39,8 @@ void settings_session(options *o, settings *s);
 /* All of these return STATUS_GO, or STATUS_FAILED after a sentence on stderr. */
 int engine_context(engine *e, const settings *s);
 int engine_model(engine *e, const settings *s, const char *path, uint64_t flags);
+/* Say what to do with a graph where only a language model will do. */
+int engine_need_language(const engine *e, const char *path);
 /* more: options beyond the settings, or NULL. */
 int engine_session(engine *e, const settings *s, const het_session_options *more);
 void engine_close(engine *e);

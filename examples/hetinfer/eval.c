@@ -237,6 +237,8 @@ int command_eval(int argc, char **argv)
     interrupt_begin();
     engine e = { 0 };
     status = engine_model(&e, &r.settings, path, 0);
+    if (status == STATUS_GO)
+        status = engine_need_language(&e, path);
     if (status == STATUS_GO && !ids)
         status = read_ids(&e, &r, &ids, &count);
     if (status == STATUS_GO)

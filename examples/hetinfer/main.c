@@ -17,11 +17,13 @@ typedef struct command {
 static const command commands[] = {
     { "run", command_run, "continue a text" },
     { "eval", command_eval, "logits and perplexity of given tokens or a text" },
+    { "exec", command_exec, "run a graph (ONNX) on arrays" },
     { "tokenize", command_tokenize, "text to token ids" },
     { "detokenize", command_detokenize, "token ids to text" },
     { "inspect", command_inspect, "what is in a model file" },
     { "devices", command_devices, "what is in this machine" },
     { "plan", command_plan, "which layer runs where, and why" },
+    { "groups", command_groups, "which operations of a graph would be one kernel" },
     { "bench", command_bench, "speed next to the limits of the machine" },
 };
 #define COMMAND_COUNT (sizeof commands / sizeof commands[0])

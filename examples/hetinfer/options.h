@@ -18,7 +18,7 @@
 enum { STATUS_GO = -1, STATUS_DONE = 0, STATUS_FAILED = 1, STATUS_USAGE = 2 };
 
 #define OPTIONS_MAX 40
-#define TEXTS_MAX 16
+#define TEXTS_MAX 64
 #define NUMBERS_MAX 16
 
 typedef enum option_kind {

@@ -213,6 +213,8 @@ int command_run(int argc, char **argv)
     engine e = { 0 };
     status = engine_model(&e, &r.settings, path, 0);
     if (status == STATUS_GO)
+        status = engine_need_language(&e, path);
+    if (status == STATUS_GO)
         status = engine_session(&e, &r.settings, NULL);
     if (status == STATUS_GO)
         status = generate(&e, &r, text, bytes);

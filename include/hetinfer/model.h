@@ -26,9 +26,11 @@ typedef struct het_tokenizer het_tokenizer;
  */
 typedef int (*het_progress_fn)(void *user, double fraction, const char *what);
 
-/** Read the metadata and the tensor list only: no graph, no tokenizer. */
+/** Read the metadata and the tensor list only: no graph, no tokenizer. Of a graph model inputs and
+ *  outputs as well; no session can be made from it. */
 #define HET_MODEL_INSPECT_ONLY (UINT64_C(1) << 0)
-/** The same and the tokenizer: for files that hold a vocabulary and no weights, of any family. */
+/** The same and the tokenizer: for files that hold a vocabulary and no weights, of any family. A
+ *  graph model has none. */
 #define HET_MODEL_TOKENIZER_ONLY (UINT64_C(1) << 1)
 
 /** Options of het_model_load() and het_model_load_memory(). */
@@ -47,7 +49,8 @@ typedef struct het_model_options {
 typedef struct het_model_info {
     uint32_t struct_size;       /**< Set by the caller. */
     uint32_t layer_count;       /**< Repeated blocks. */
-    uint64_t parameter_count;   /**< Elements of all weights. */
+    uint64_t parameter_count;   /**< Elements of all weights; of a graph model without scalars and
+                                     what is neither floating nor quantised. */
     uint64_t active_count;      /**< Weights that one decoded token reads; see docs/MODELS.md. */
     uint64_t weight_bytes;      /**< Bytes of all weights as stored. */
     uint64_t kv_bytes_per_token; /**< Keys and values of one position in F16, all layers. */
@@ -58,12 +61,20 @@ typedef struct het_model_info {
     uint32_t kv_head_count;     /**< Key and value heads. */
     uint32_t expert_count;      /**< Experts per layer. */
     uint32_t expert_used_count; /**< Experts that one token uses. */
-    char format[16];            /**< "gguf". */
-    char architecture[32];      /**< For example "llama". */
+    char format[16];            /**< "gguf" or "onnx". */
+    char architecture[32];      /**< For example "llama"; of a graph model the graph's name, or
+                                     "graph". */
     char name[64];              /**< The model's own name, or "". */
 } het_model_info;
 
-/** One entry of the model file's metadata, rendered as text. */
+/**
+ * One entry of the model file's metadata, rendered as text.
+ *
+ * Behind the entries of a graph model stands one per kind of operation: type "operation" or, if
+ * neither this release knows it nor het_op_register() was told, "unknown operation"; key its name,
+ * with its domain if that is not ONNX's own; value how many nodes are of that kind, in bodies as
+ * well.
+ */
 typedef struct het_metadata {
     uint32_t struct_size; /**< Set by the caller. */
     uint32_t reserved;    /**< Zero. */
@@ -77,10 +88,26 @@ typedef struct het_weight {
     uint32_t struct_size; /**< Set by the caller. */
     int32_t layer;        /**< Block that it belongs to, or -1. */
     const char *name;     /**< As in the file. Borrowed from the model. */
-    const char *module;   /**< "embedding", "attention", "ffn", "moe", "norm", "head", "other". */
+    const char *module;   /**< "embedding", "attention", "ffn", "moe", "norm", "head", "other"; in
+                               a graph model the operation that reads it first, or "other".
+                               Borrowed. */
     het_tensor_desc desc; /**< Type and extents, outermost first. */
     uint64_t size_bytes;  /**< Bytes as stored. */
 } het_weight;
+
+/** One input or output of a graph model, as the file declares it: of an output that may be wrong,
+ *  and het_session_get_output() tells. */
+typedef struct het_port {
+    uint32_t struct_size;             /**< Set by the caller. */
+    uint32_t reserved;                /**< Zero. */
+    const char *name;                 /**< As in the file. Borrowed from the model. */
+    het_tensor_desc desc;             /**< Extents that are not fixed are -1. What is not known
+                                           before a run has the type HET_DTYPE_NONE and
+                                           HET_TENSOR_RANK_UNKNOWN. */
+    const char *symbol[HET_RANK_MAX]; /**< Names of extents that are not fixed; equal names stand
+                                           for equal extents. NULL: fixed, or without a name.
+                                           Borrowed. */
+} het_port;
 
 /**
  * Open a model file.
@@ -89,19 +116,23 @@ typedef struct het_weight {
  * and the file must not be changed while the model or a session of it lives.
  *
  * @param context  Kept alive by the model.
- * @param path     A GGUF file (version 2 or 3).
+ * @param path     A GGUF file (version 2 or 3) or an ONNX file, told apart by their contents.
+ *                 External data files of an ONNX file are looked for in its folder and below.
  * @param options  May be NULL: defaults.
  * @param model    Receives the handle.
  * @param err      May be NULL.
  *
  * @retval HET_E_IO           The file cannot be opened or mapped.
  * @retval HET_E_FORMAT       The bytes are malformed; the message says where.
- * @retval HET_E_UNSUPPORTED  A model family, tokenizer or block format that this
- *                            release does not know; the message names it.
+ * @retval HET_E_UNSUPPORTED  A model family, tokenizer, block format or type of
+ *                            input or weight that this release does not know; the
+ *                            message names it. An operation of an ONNX file that
+ *                            is not known fails runs, not this call.
+ * @retval HET_E_VERSION      An ONNX file of a newer operation set.
  * @retval HET_E_CANCELLED    The progress callback asked for it.
  * @retval HET_E_NOMEM        Out of memory.
  *
- * Cost: proportional to the vocabulary, not to the weights.
+ * Cost: proportional to the vocabulary or the nodes, not to the weights.
  * Thread-safety: other threads may use the context meanwhile.
  * @since 0.1
  */
@@ -113,8 +144,9 @@ HET_API HET_NODISCARD het_status het_model_load(het_context *context, const char
  * Open a model that is already in memory.
  *
  * @param context     Kept alive by the model.
- * @param data        The bytes of a GGUF file, aligned to 32 bytes. Kept until
- *                    the model and all its sessions are destroyed, and must not
+ * @param data        The bytes of a GGUF file, aligned to 32 bytes, or of an ONNX
+ *                    file without external data, at any address. Kept until the
+ *                    model and all its sessions are destroyed, and must not
  *                    change.
  * @param size_bytes  Readable bytes at @p data.
  * @param options     May be NULL: defaults.
@@ -182,6 +214,38 @@ HET_API HET_NODISCARD het_status het_model_weight_at(const het_model *model, siz
  * @since 0.1
  */
 HET_API const het_tokenizer *het_model_tokenizer(const het_model *model);
+
+/**
+ * Number of inputs of a graph model (ONNX); 0 for a language model, which is fed by
+ * het_session_step().
+ * @since 0.1
+ */
+HET_API size_t het_model_input_count(const het_model *model);
+
+/**
+ * One input, in file order.
+ *
+ * @param model  Model.
+ * @param index  In [0, het_model_input_count()).
+ * @param port   Filled up to port->struct_size bytes.
+ * @retval HET_E_INVALID  Index out of range.
+ * @since 0.1
+ */
+HET_API HET_NODISCARD het_status het_model_input_at(const het_model *model, size_t index,
+                                                    het_port *port);
+
+/**
+ * Number of outputs of a graph model; 0 for a language model.
+ * @since 0.1
+ */
+HET_API size_t het_model_output_count(const het_model *model);
+
+/**
+ * One output, in file order. See het_model_input_at().
+ * @since 0.1
+ */
+HET_API HET_NODISCARD het_status het_model_output_at(const het_model *model, size_t index,
+                                                     het_port *port);
 
 /**
  * Give a model up. Sessions made from it stay valid.

@@ -21,7 +21,12 @@ typedef enum het_phase {
     HET_PHASE_FORCE_32 = 0x7fffffff
 } het_phase;
 
-/** Options of het_plan_make(). */
+/**
+ * Options of het_plan_make().
+ *
+ * For a graph model token_count is the extent that is assumed where inputs leave one open (0 = 1),
+ * phase and context_count mean nothing, and measure is refused.
+ */
 typedef struct het_plan_options {
     uint32_t struct_size;  /**< sizeof(het_plan_options). */
     uint32_t phase;        /**< het_phase. */
@@ -74,7 +79,8 @@ typedef struct het_plan_layer {
  * @param options  May be NULL: decode with defaults.
  * @param plan     Receives the handle.
  * @param err      May be NULL.
- * @retval HET_E_UNSUPPORTED  No device can run some operation; the message names it.
+ * @retval HET_E_UNSUPPORTED  No device can run some operation; the message names it. Or a graph is
+ *                            run without a plan because extents follow from contents.
  * @retval HET_E_INVALID      devices names an unknown backend, or a count is negative.
  *
  * Deterministic: same model, options and figures give the same plan.

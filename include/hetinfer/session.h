@@ -42,11 +42,12 @@ typedef void (*het_task_fn)(void *arg, uint32_t index);
  * The more of them run at the same time, the faster the step; even one after the other all of them
  * return, the first having done most of the work. The calling thread may run some. Which thread
  * runs which index may change from call to call. Calls come from the thread that is inside a
- * function of this session (het_session_create(), het_session_step(), het_session_warmup(),
- * het_generate()), one at a time, about one per layer in each step: handing over within
- * microseconds keeps the full speed. @p task leaves signals and all else of a thread alone; while
- * it waits for others it spins, and then yields. It must not be called after het_parallel_fn has
- * returned. Of this session's functions only het_session_cancel() may be called meanwhile.
+ * function of this session (het_session_create(), het_session_step(), het_session_run(),
+ * het_session_warmup(), het_generate()), one at a time, about one per layer in each step: handing
+ * over within microseconds keeps the full speed. @p task leaves signals and all else of a thread
+ * alone; while it waits for others it spins, and then yields. It must not be called after
+ * het_parallel_fn has returned. Of this session's functions only het_session_cancel() may be called
+ * meanwhile.
  *
  * @param user   The session's parallel_user.
  * @param count  het_session_options.threads.
@@ -55,7 +56,12 @@ typedef void (*het_task_fn)(void *arg, uint32_t index);
  */
 typedef void (*het_parallel_fn)(void *user, uint32_t count, het_task_fn task, void *arg);
 
-/** Options of het_session_create(). */
+/**
+ * Options of het_session_create().
+ *
+ * For a graph model context_max, sequence_max, batch_max, logits_max, kv_dtype, weight_cache and
+ * HET_SESSION_WEIGHTS_MAPPED mean nothing and are not looked at.
+ */
 typedef struct het_session_options {
     uint32_t struct_size;      /**< sizeof(het_session_options). */
     uint32_t threads;          /**< Host threads, the caller's included; 0 = one per core. */
@@ -85,6 +91,9 @@ typedef struct het_session_options {
 
 /**
  * Compile a model and reserve all memory that running it takes.
+ *
+ * A graph model is compiled here if its inputs leave no extent open, else at the first run for each
+ * combination of extents.
  *
  * @param model    Kept alive by the session.
  * @param options  May be NULL: defaults.
@@ -133,6 +142,8 @@ HET_API HET_NODISCARD het_status het_session_create(const het_model *model,
  * @param err            May be NULL.
  *
  * @retval HET_OK             Done; also when nothing was pending.
+ * @retval HET_E_INVALID      The session is one of a graph model; the same goes for
+ *                            het_sequence_create() and het_generate().
  * @retval HET_E_CANCELLED    het_session_cancel() was called; the tokens of this step are
  *                            pending again.
  * @retval HET_E_DEVICE_LOST  A device failed; err->backend names it.
@@ -144,10 +155,83 @@ HET_API HET_NODISCARD het_status het_session_step(het_session *session, uint64_t
                                                   het_error *err);
 
 /**
- * Make the step that is running, or else the next one, return HET_E_CANCELLED.
+ * Say where an input of a graph model lies from now on.
  *
- * A step stops at the end of the layer it is in. One call stops one step (or one
- * het_generate()).
+ * Nothing is copied: the bytes are read in each het_session_run() until another tensor is bound.
+ * Extents may differ from one binding to the next where the model leaves them open; each new
+ * combination is compiled at its first run, and the last four are kept.
+ *
+ * @param session  Session of a graph model.
+ * @param name     Name of the input.
+ * @param tensor   Type and extents as the model wants them; the struct is copied, its bytes are
+ *                 borrowed. NULL: forget what was bound.
+ * @param err      May be NULL.
+ *
+ * @retval HET_E_INVALID  No such input, a wrong type or extent, or too few bytes; the message names
+ *                        what was expected.
+ * @since 0.1
+ */
+HET_API HET_NODISCARD het_status het_session_bind_input(het_session *session, const char *name,
+                                                        const het_tensor *tensor, het_error *err);
+
+/**
+ * Say where an output of a graph model shall be written, instead of into memory of the session.
+ *
+ * @param session  Session of a graph model.
+ * @param name     Name of the output.
+ * @param tensor   data and size_bytes count; a run whose output is larger fails with HET_E_INVALID.
+ *                 NULL: memory of the session again.
+ * @param err      May be NULL.
+ * @retval HET_E_INVALID  No such output.
+ * @since 0.1
+ */
+HET_API HET_NODISCARD het_status het_session_bind_output(het_session *session, const char *name,
+                                                         const het_tensor *tensor,
+                                                         het_error *err);
+
+/**
+ * Run a graph model once on the inputs that are bound.
+ *
+ * @param session  Session of a graph model.
+ * @param err      May be NULL.
+ *
+ * @retval HET_E_INVALID      An input is not bound, or the extents of the inputs do not fit each
+ *                            other; the message names the operation that refuses them. Or the
+ *                            session is one of a language model; the same goes for the functions
+ *                            that bind and get tensors.
+ * @retval HET_E_UNSUPPORTED  The model has an operation that this release does not know and nobody
+ *                            registered before it was loaded (see het_op_register()); the message
+ *                            names it and its node.
+ * @retval HET_E_CANCELLED    het_session_cancel() was called.
+ * @retval other              What a callback of het_op_register() returned.
+ * After any failure there are no outputs to get, and bound ones may be partly written.
+ *
+ * Cost: allocates nothing if inputs of these extents were run before and no extent follows from
+ * contents.
+ * @since 0.1
+ */
+HET_API HET_NODISCARD het_status het_session_run(het_session *session, het_error *err);
+
+/**
+ * An output of the last het_session_run().
+ *
+ * @param session  Session of a graph model.
+ * @param name     Name of the output.
+ * @param tensor   Filled up to tensor->struct_size bytes; data is borrowed from the session, or
+ *                 from the caller where an output was bound, until the next run.
+ * @param err      May be NULL.
+ * @retval HET_E_INVALID  No such output, or nothing was run yet.
+ * @since 0.1
+ */
+HET_API HET_NODISCARD het_status het_session_get_output(const het_session *session,
+                                                        const char *name, het_tensor *tensor,
+                                                        het_error *err);
+
+/**
+ * Make the step or run that is under way, or else the next one, return HET_E_CANCELLED.
+ *
+ * A step stops at the end of the layer it is in, a run of a graph at the end of an operation or a
+ * group of them. One call stops one step, run or het_generate().
  *
  * Thread-safety: any thread, at any time while the session lives.
  * @since 0.1
@@ -157,8 +241,10 @@ HET_API void het_session_cancel(het_session *session);
 /**
  * Run a step on made-up tokens, so that the first real one meets warm caches and threads.
  *
- * Leaves sequences and logits untouched.
- * @retval HET_E_BUSY  All sequence_max sequences are in use.
+ * Leaves sequences and logits untouched. A graph model is compiled for the inputs that are bound,
+ * and not run.
+ * @retval HET_E_BUSY     All sequence_max sequences are in use.
+ * @retval HET_E_INVALID  An input of a graph model is not bound.
  * @since 0.1
  */
 HET_API HET_NODISCARD het_status het_session_warmup(het_session *session, het_error *err);
@@ -167,8 +253,10 @@ HET_API HET_NODISCARD het_status het_session_warmup(het_session *session, het_er
  * The plan that the session runs.
  *
  * @param session  Session.
- * @param phase    Which of its plans.
- * @return Borrowed from the session; NULL for an unknown phase.
+ * @param phase    Which of its plans. A graph model has one, that of the extents compiled or run
+ *                 last, for any phase.
+ * @return Borrowed from the session, of a graph model until its next run or warm-up; NULL for an
+ *         unknown phase, and where a graph is run without a plan or was not compiled yet.
  * @since 0.1
  */
 HET_API const het_plan *het_session_plan(const het_session *session, het_phase phase);

@@ -12,11 +12,12 @@
 extern "C" {
 #endif
 
-/** Counters since a session was created. All are measured or counted, none modelled. */
+/** Counters since a session was created. All are measured or counted, none modelled. Of a graph
+ *  model's session only step_count and allocation_count are kept. */
 typedef struct het_telemetry {
     uint32_t struct_size;         /**< Set by the caller. */
     uint32_t sequence_count;      /**< Sequences alive. */
-    uint64_t step_count;          /**< Steps run. */
+    uint64_t step_count;          /**< Steps, or runs of a graph. */
     uint64_t prefill_token_count; /**< Tokens of steps with more than one per sequence. */
     uint64_t decode_token_count;  /**< Tokens of steps with one per sequence. */
     uint64_t prefill_ns;          /**< Time in such steps. */

@@ -16,6 +16,7 @@ void het__context_release(het_context *context)
 {
     if (!context || atomic_fetch_sub_explicit(&context->refs, 1, memory_order_acq_rel) != 1)
         return;
+    het__custom_list_finish(&context->customs);
     het__registry_finish(&context->registry);
     het__log_finish(&context->log);
     het__mem mem = { .allocator = context->mem.allocator };
@@ -111,6 +112,7 @@ het_status het_context_create(const het_context_options *options, het_context **
         return het__fail_nomem(err, "a context");
     atomic_init(&c->refs, 1);
     het__mem_init(&c->mem, o.allocator ? &allocator : NULL);
+    het__custom_list_init(&c->customs, &c->mem);
     s = fill_context(c, &o, err);
     if (s != HET_OK) {
         het__context_release(c);

@@ -191,7 +191,9 @@ het_status het_generate(het_session *session, const char *text, size_t text_byte
     HET_REQUIRE(session != NULL && (text != NULL || text_bytes == 0), err);
     HET_REQUIRE(!result || result->struct_size >= sizeof(uint32_t), err);
     loop l = { .session = session };
-    het_status s = read_options(&l, options, err);
+    het_status s = het__need_language(session, "het_generate", err);
+    if (s == HET_OK)
+        s = read_options(&l, options, err);
     if (s == HET_OK)
         s = begin(&l, text, text_bytes, err);
     if (s == HET_OK)

@@ -6,52 +6,93 @@
 
 #include <stdatomic.h>
 
+#include "lib/exec/graph_run.h"
 #include "lib/exec/registry.h"
 #include "lib/generate/engine.h"
 #include "lib/import/gguf_model.h"
+#include "lib/import/onnx.h"
+#include "lib/ir/custom.h"
 #include "lib/passes/passes.h"
 
 #include <hetinfer.h>
+
+/* Most host threads of a session. */
+#define HET__THREADS_MAX 1024
 
 struct het_device {
     const het_context *context;
     uint32_t index;
 };
 
-/* Immutable after create, but for the atomic and what mem and log lock themselves. */
+/* Immutable after create, but for the atomic and what mem, log and customs lock themselves. */
 struct het_context {
     _Atomic uint32_t refs;
     het__mem mem;
     het__log log;
     het__registry registry;
+    het__custom_list customs;
     het_device devices[HET__DEVICES_MAX];
 };
+
+/* A language model: what a GGUF file holds. */
+typedef struct het__language {
+    het__arena arena;
+    het__gguf gguf;
+    het__lm_config config;
+    const het__lm_family *family; /* NULL: inspect only */
+    const char **values; /* metadata rendered, per entry */
+} het__language;
+
+/* A graph with tensors for inputs and outputs: what an ONNX file holds. */
+typedef struct het__network {
+    het__arena arena;
+    het__onnx onnx;
+    het__custom_set customs; /* what its nodes may point to */
+    uint32_t *inputs; /* values of the graph, in the order of its ids */
+    uint32_t input_count;
+    const char **modules;  /* per weight: the operation that reads it */
+    het_metadata *entries; /* the file's properties, then operations by name */
+    size_t entry_count;
+} het__network;
 
 /* Immutable after load, but for the atomic. */
 struct het_model {
     _Atomic uint32_t refs;
     het_context *context;
-    het__arena arena;
     het__mapping mapping; /* data NULL: memory of the caller */
-    het__gguf gguf;
-    het__lm_config config;
-    const het__lm_family *family; /* NULL: inspect only */
-    het_tokenizer *tokenizer;
     het_model_info info;
-    const char **values; /* metadata rendered, per entry */
+    bool is_whole; /* false: loaded without its graph */
+    het_tokenizer *tokenizer; /* may be NULL */
+    /* One of them is not NULL, by the format of the file. */
+    het__language *language;
+    het__network *network;
 };
 
 struct het_plan {
     het_model *model;       /* a reference; NULL: borrowed from a session */
-    het__plan *plan;        /* points to own, or into the session */
+    het__plan *plan;        /* points to own, or into the session or run */
     het__plan own;
+    het__graph_run *run;    /* of a graph, made for its plan; or NULL */
     const het_context *context;
 };
 
-/* Run-thread only, but for the atomics (refs, engine.cancel). */
+/* What the session of a network binds and runs. Run-thread only, but for cancel. */
+typedef struct het__network_session {
+    het__graph_run *run;
+    het__tensor *inputs;  /* per input; dtype NONE: not bound */
+    het__tensor *outputs; /* per output, as of the last run */
+    void **targets;       /* per output: memory of the caller, or NULL */
+    size_t *capacities;   /* per output: bytes at its target */
+    bool has_run;         /* outputs are there */
+    uint64_t run_count;
+    _Atomic uint32_t cancel;
+} het__network_session;
+
+/* Run-thread only, but for the atomics (refs, engine.cancel, network->cancel). */
 struct het_session {
     _Atomic uint32_t refs; /* the handle and its sequences */
     het_model *model;
+    het__network_session *network; /* NULL: of a language model, which has all below */
     het__graph graph;
     het__exec *exec;
     het__engine engine;
@@ -67,10 +108,52 @@ void het__context_retain(het_context *context);
 void het__context_release(het_context *context);
 void het__model_retain(het_model *model);
 void het__model_release(het_model *model);
+void het__session_retain(het_session *session);
 void het__session_release(het_session *session);
 
-/* The fused graph of a model for one session or plan. unfused receives the nodes before. */
+/* ---- the two forms of a model: model_language.c, model_network.c ---- */
+
+/* Progress of a load; HET_E_CANCELLED if the callback asks for it. */
+het_status het__model_report(const het_model_options *o, double fraction, const char *what,
+                             het_error *err);
+/* Whether the graph is wanted. */
+static inline bool het__model_wants_graph(const het_model_options *o)
+{
+    return !(o->flags & (HET_MODEL_INSPECT_ONLY | HET_MODEL_TOKENIZER_ONLY));
+}
+/* Text into one of the fields of het_model_info, cut between characters. */
+void het__model_copy(char *target, size_t bytes, const char *text, size_t length);
+
+/* Fill model->language (or network), info, is_whole and tokenizer. On failure what is there is
+ * given back by close. */
+het_status het__language_open(het_model *model, const void *data, size_t bytes,
+                              const het_model_options *o, het_error *err);
+void het__language_close(het_model *model);
+void het__language_metadata(const het__language *language, size_t index, het_metadata *entry);
+void het__language_weight(const het__language *language, size_t index, het_weight *weight);
+
+/* path: of the file, beside which external data lies; NULL: there is none. */
+het_status het__network_open(het_model *model, const void *data, size_t bytes, const char *path,
+                             const het_model_options *o, het_error *err);
+void het__network_close(het_model *model);
+void het__network_weight(const het__network *network, size_t index, het_weight *weight);
+void het__network_input(const het__network *network, uint32_t index, het_port *port);
+void het__network_output(const het__network *network, uint32_t index, het_port *port);
+
+/* The fused graph of a language model for one session or plan. unfused receives the number of
+ * nodes before. */
 het_status het__model_graph(const het_model *model, het_dtype kv_dtype, het__graph *graph,
                             uint32_t *unfused, het_error *err);
+
+/* ---- sessions of networks: session_network.c ---- */
+
+/* Fill session->network; o is checked. */
+het_status het__network_session_open(het_session *session, const het_session_options *o,
+                                     uint32_t device_mask, het_error *err);
+void het__network_session_close(het_session *session);
+/* HET_E_INVALID if the session is one of a network: function is for language models. */
+het_status het__need_language(const het_session *session, const char *function, het_error *err);
+/* Compile for the inputs that are bound. */
+het_status het__network_warmup(het_session *session, het_error *err);
 
 #endif /* HET_API_HANDLES_H */

@@ -7,8 +7,8 @@
 #include "lib/base/error.h"
 #include "lib/base/options.h"
 
-static het_status check_options(const het_plan_options *options, het_plan_options *o,
-                                het_error *err)
+static het_status check_options(const het_model *model, const het_plan_options *options,
+                                het_plan_options *o, het_error *err)
 {
     const het_status s = het__options_read(o, sizeof *o, options, "het_plan_options", err);
     if (s != HET_OK)
@@ -21,7 +21,7 @@ static het_status check_options(const het_plan_options *options, het_plan_option
         o->context_count > INT32_MAX)
         return het__fail(err, HET_E_INVALID, "a count of het_plan_options is out of range");
     if (o->token_count == 0)
-        o->token_count = o->phase == HET_PHASE_DECODE ? 1 : 512;
+        o->token_count = model->network || o->phase == HET_PHASE_DECODE ? 1 : 512;
     return HET_OK;
 }
 
@@ -56,6 +56,68 @@ static het_status measure_devices(const het_plan_options *o, const het__registry
     return HET_OK;
 }
 
+/* Inputs of a graph, what the file leaves open taken as extent. HET_E_UNSUPPORTED where there is no
+ * saying. */
+static het_status describe_inputs(const het__network *n, int64_t extent, het__tensor *inputs,
+                                  het_error *err)
+{
+    for (uint32_t i = 0; i < n->input_count; i++) {
+        const het__value *v = &n->onnx.graph.values[n->inputs[i]];
+        if (v->dtype == HET_DTYPE_NONE || !het__value_is_known(v))
+            return het__fail(err, HET_E_UNSUPPORTED,
+                             "input %s may be of any type or rank: only a session has a plan",
+                             v->name);
+        inputs[i] = (het__tensor){ .dtype = v->dtype, .rank = v->rank };
+        for (uint32_t k = 0; k < v->rank; k++)
+            inputs[i].extent[k] = v->extent[k].symbol == HET__SYM_ONE ? v->extent[k].count : extent;
+    }
+    return HET_OK;
+}
+
+/* The plan is that of a session made for it. */
+static het_status compile_network(het_plan *p, const het_plan_options *o, uint32_t mask,
+                                  const het__tensor *inputs, het_error *err)
+{
+    const het__graph_run_request request = {
+        .registry = &p->context->registry, .graph = &p->model->network->onnx.graph,
+        .device_mask = mask, .threads = o->threads ? o->threads : het__cpus_default(),
+        .passes = { HET__PASSES_ALL, 0 }, .forms_max = 1,
+    };
+    het_status s = het__graph_run_create(&request, &p->run, err);
+    if (s == HET_OK)
+        s = het__graph_run_prepare(p->run, inputs, err);
+    if (s != HET_OK)
+        return s;
+    p->plan = (het__plan *)(uintptr_t)het__graph_run_plan(p->run);
+    if (!p->plan)
+        return het__fail(err, HET_E_UNSUPPORTED,
+                         "extents of the graph follow from contents: it is run without a plan");
+    return HET_OK;
+}
+
+static het_status fill_network_plan(het_plan *p, const het_plan_options *o, het_error *err)
+{
+    const het__network *n = p->model->network;
+    het__mem *mem = &p->model->context->mem;
+    uint32_t mask;
+    if (o->measure)
+        return het__fail(err, HET_E_UNSUPPORTED,
+                         "het_plan_options.measure: plans of graphs use assumed figures");
+    if (o->threads > HET__THREADS_MAX)
+        return het__fail(err, HET_E_INVALID, "het_plan_options.threads is %u, not in 1 to %d",
+                         o->threads, HET__THREADS_MAX);
+    het__tensor *inputs = het__alloc_zero(mem, n->input_count, sizeof *inputs);
+    if (!inputs)
+        return het__fail_nomem(err, "a plan");
+    het_status s = het__registry_select(&p->context->registry, o->devices, &mask, err);
+    if (s == HET_OK)
+        s = describe_inputs(n, o->token_count, inputs, err);
+    if (s == HET_OK)
+        s = compile_network(p, o, mask, inputs, err);
+    het__free(mem, inputs);
+    return s;
+}
+
 static het_status fill_plan(het_plan *p, const het_plan_options *o, het_error *err)
 {
     const het_context *context = p->model->context;
@@ -87,10 +149,10 @@ het_status het_plan_make(const het_model *model, const het_plan_options *options
     HET_REQUIRE(plan != NULL, err);
     *plan = NULL;
     HET_REQUIRE(model != NULL, err);
-    het_status s = check_options(options, &o, err);
+    het_status s = check_options(model, options, &o, err);
     if (s != HET_OK)
         return s;
-    if (!model->family)
+    if (!model->is_whole)
         return het__fail(err, HET_E_INVALID, "the model was loaded without its graph");
     het_context *context = model->context;
     het_plan *p = het__alloc_zero(&context->mem, 1, sizeof *p);
@@ -99,8 +161,9 @@ het_status het_plan_make(const het_model *model, const het_plan_options *options
     p->model = (het_model *)(uintptr_t)model;
     p->context = context;
     p->plan = &p->own;
-    s = fill_plan(p, &o, err);
+    s = model->network ? fill_network_plan(p, &o, err) : fill_plan(p, &o, err);
     if (s != HET_OK) {
+        het__graph_run_destroy(p->run);
         het__free(&context->mem, p);
         return s;
     }
@@ -153,7 +216,10 @@ void het_plan_destroy(het_plan *plan)
     if (!plan || !plan->model)
         return; /* NULL, or borrowed from a session */
     het_model *model = plan->model;
-    het__plan_finish(&plan->own);
+    if (plan->run)
+        het__graph_run_destroy(plan->run); /* which has the plan */
+    else
+        het__plan_finish(&plan->own);
     het__free(&model->context->mem, plan);
     het__model_release(model);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Public functions of session.h, sequence.h and telemetry.h. */
+/* Public functions of session.h and telemetry.h; what they do with a network is in
+ * session_network.c. */
 #include <string.h>
 
 #include "lib/api/handles.h"
@@ -15,9 +16,8 @@
 #define CONTEXT_LIMIT (INT64_C(1) << 24)
 #define BATCH_LIMIT 65536
 #define SEQUENCE_LIMIT 4096
-#define THREAD_LIMIT 1024
 
-static void het__session_retain(het_session *session)
+void het__session_retain(het_session *session)
 {
     atomic_fetch_add_explicit(&session->refs, 1, memory_order_relaxed);
 }
@@ -27,9 +27,13 @@ void het__session_release(het_session *session)
     if (!session || atomic_fetch_sub_explicit(&session->refs, 1, memory_order_acq_rel) != 1)
         return;
     het_model *model = session->model;
-    het__engine_finish(&session->engine);
-    het__exec_destroy(session->exec);
-    het__graph_finish(&session->graph);
+    if (session->network) {
+        het__network_session_close(session);
+    } else {
+        het__engine_finish(&session->engine);
+        het__exec_destroy(session->exec);
+        het__graph_finish(&session->graph);
+    }
     het__free(&model->context->mem, session);
     het__model_release(model);
 }
@@ -42,15 +46,13 @@ static het_status out_of_range(const char *name, int64_t value, int64_t most, he
                      (long long)value, (long long)most);
 }
 
-static void set_defaults(const het_model *model, het_session_options *o)
+static void set_defaults(const het__lm_config *config, het_session_options *o)
 {
     if (o->context_max == 0) {
-        o->context_max = model->config.context;
+        o->context_max = config->context;
         if (o->context_max > DEFAULT_CONTEXT)
             o->context_max = DEFAULT_CONTEXT;
     }
-    if (o->threads == 0)
-        o->threads = het__cpus_default();
     if (o->sequence_max == 0)
         o->sequence_max = 1;
     if (o->batch_max == 0)
@@ -61,15 +63,12 @@ static void set_defaults(const het_model *model, het_session_options *o)
         o->kv_dtype = HET_DTYPE_F16;
 }
 
-static het_status check_ranges(const het_model *model, const het_session_options *o,
+static het_status check_ranges(const het__lm_config *config, const het_session_options *o,
                                het_error *err)
 {
-    const int64_t context = model->config.context < CONTEXT_LIMIT ? model->config.context
-                                                                  : CONTEXT_LIMIT;
+    const int64_t context = config->context < CONTEXT_LIMIT ? config->context : CONTEXT_LIMIT;
     if (o->context_max < 1 || o->context_max > context)
         return out_of_range("context_max", o->context_max, context, err);
-    if (o->threads > THREAD_LIMIT)
-        return out_of_range("threads", o->threads, THREAD_LIMIT, err);
     if (o->sequence_max > SEQUENCE_LIMIT)
         return out_of_range("sequence_max", o->sequence_max, SEQUENCE_LIMIT, err);
     if (o->batch_max > BATCH_LIMIT)
@@ -82,10 +81,10 @@ static het_status check_ranges(const het_model *model, const het_session_options
         return het__fail(err, HET_E_INVALID,
                          "het_session_options.kv_dtype is %s, not F16, F32 or Q8_0",
                          het_dtype_name((het_dtype)o->kv_dtype));
-    if (o->kv_dtype == HET_DTYPE_Q8_0 && model->config.head_size % 32 != 0)
+    if (o->kv_dtype == HET_DTYPE_Q8_0 && config->head_size % 32 != 0)
         return het__fail(err, HET_E_INVALID,
                          "het_session_options.kv_dtype is Q8_0, whose blocks of 32 do not fit "
-                         "the model's heads of %d", (int)model->config.head_size);
+                         "the model's heads of %d", (int)config->head_size);
     /* Slots are numbered in 32 bits. */
     if ((o->context_max + HET__PAGE_SIZE) * o->sequence_max > INT32_MAX)
         return het__fail(err, HET_E_INVALID, "context_max times sequence_max exceeds 2^31");
@@ -108,8 +107,14 @@ static het_status check_options(const het_model *model, const het_session_option
         return het__fail(err, HET_E_INVALID, "het_session_options.precision is %u", o->precision);
     if (o->weight_cache && !*o->weight_cache)
         return het__fail(err, HET_E_INVALID, "het_session_options.weight_cache is empty");
-    set_defaults(model, o);
-    return check_ranges(model, o, err);
+    if (o->threads == 0)
+        o->threads = het__cpus_default();
+    if (o->threads > HET__THREADS_MAX)
+        return out_of_range("threads", o->threads, HET__THREADS_MAX, err);
+    if (model->network)
+        return HET_OK; /* what remains sizes the state of a language model */
+    set_defaults(&model->language->config, o);
+    return check_ranges(&model->language->config, o, err);
 }
 
 /* ---- create ---- */
@@ -136,21 +141,22 @@ static het_status identify(const het_model *model, const het_session_options *o,
 {
     het_context *context = model->context;
     const het__content_request request = {
-        .gguf = &model->gguf, .file = model->mapping.data ? &model->mapping.state : NULL,
+        .gguf = &model->language->gguf, .file = model->mapping.data ? &model->mapping.state : NULL,
         .folder = o->weight_cache, .mem = &context->mem, .log = &context->log,
         .progress = o->progress, .progress_user = o->progress_user,
     };
     return het__content_id(&request, content, err);
 }
 
-static het_status fill_session(het_session *s, const het_session_options *o, het_error *err)
+static het_status open_language(het_session *s, const het_session_options *o,
+                                uint32_t device_mask, het_error *err)
 {
     het_context *context = s->model->context;
     const het__limits limits = { o->context_max, o->sequence_max, o->batch_max, o->logits_max,
-                                 s->model->config.vocabulary, HET__PAGE_SIZE };
+                                 s->model->language->config.vocabulary, HET__PAGE_SIZE };
     het__exec_request request = {
         .registry = &context->registry, .graph = &s->graph, .threads = o->threads,
-        .precision = o->precision,
+        .device_mask = device_mask, .precision = o->precision,
         .weights_mapped = (o->flags & HET_SESSION_WEIGHTS_MAPPED) != 0,
         .pin_threads = (o->flags & HET_SESSION_PIN_THREADS) != 0,
         .parallel = o->parallel, .parallel_user = o->parallel_user,
@@ -159,11 +165,8 @@ static het_status fill_session(het_session *s, const het_session_options *o, het
         .progress = o->progress, .progress_user = o->progress_user,
     };
     het__engine_symbols(&limits, request.symbols_max);
-    het_status st =
-        het__registry_select(&context->registry, o->devices, &request.device_mask, err);
-    if (st == HET_OK)
-        st = het__model_graph(s->model, (het_dtype)o->kv_dtype, &s->graph,
-                              &request.unfused_count, err);
+    het_status st = het__model_graph(s->model, (het_dtype)o->kv_dtype, &s->graph,
+                                     &request.unfused_count, err);
     if (st == HET_OK && o->weight_cache)
         st = identify(s->model, o, &request.content, err);
     if (st == HET_OK)
@@ -175,6 +178,17 @@ static het_status fill_session(het_session *s, const het_session_options *o, het
     return st;
 }
 
+static het_status fill_session(het_session *s, const het_session_options *o, het_error *err)
+{
+    uint32_t mask;
+    const het_status st =
+        het__registry_select(&s->model->context->registry, o->devices, &mask, err);
+    if (st != HET_OK)
+        return st;
+    return s->model->network ? het__network_session_open(s, o, mask, err)
+                             : open_language(s, o, mask, err);
+}
+
 het_status het_session_create(const het_model *model, const het_session_options *options,
                               het_session **session, het_error *err)
 {
@@ -182,7 +196,7 @@ het_status het_session_create(const het_model *model, const het_session_options 
     HET_REQUIRE(session != NULL, err);
     *session = NULL;
     HET_REQUIRE(model != NULL, err);
-    if (!model->family)
+    if (!model->is_whole)
         return het__fail(err, HET_E_INVALID, "the model was loaded without its graph");
     het_status st = check_options(model, options, &o, err);
     if (st != HET_OK)
@@ -207,7 +221,9 @@ het_status het_session_create(const het_model *model, const het_session_options 
 het_status het_session_step(het_session *session, uint64_t *pending_count, het_error *err)
 {
     HET_REQUIRE(session != NULL, err);
-    const het_status s = het__engine_step(&session->engine, NULL, err);
+    het_status s = het__need_language(session, "het_session_step", err);
+    if (s == HET_OK)
+        s = het__engine_step(&session->engine, NULL, err);
     if (s == HET_OK && pending_count)
         *pending_count = (uint64_t)het__engine_pending(&session->engine);
     return s;
@@ -215,18 +231,20 @@ het_status het_session_step(het_session *session, uint64_t *pending_count, het_e
 
 void het_session_cancel(het_session *session)
 {
-    atomic_store(&session->engine.cancel, 1);
+    atomic_store(session->network ? &session->network->cancel : &session->engine.cancel, 1);
 }
 
 het_status het_session_warmup(het_session *session, het_error *err)
 {
     HET_REQUIRE(session != NULL, err);
-    return het__engine_warmup(&session->engine, err);
+    return session->network ? het__network_warmup(session, err)
+                            : het__engine_warmup(&session->engine, err);
 }
 
 const het_plan *het_session_plan(const het_session *session, het_phase phase)
 {
-    return (uint32_t)phase < HET__PHASE_COUNT ? &session->plans[phase] : NULL;
+    const bool is_known = (uint32_t)phase < HET__PHASE_COUNT && session->plans[phase].plan;
+    return is_known ? &session->plans[phase] : NULL;
 }
 
 void het_session_destroy(het_session *session)
@@ -234,90 +252,32 @@ void het_session_destroy(het_session *session)
     het__session_release(session);
 }
 
-het_status het_telemetry_snapshot(const het_session *session, het_telemetry *telemetry)
+static void count_language(const het_session *session, het_telemetry *t)
 {
     const het__engine *e = &session->engine;
     het__exec_counters c;
     het__exec_counters_get(session->exec, &c);
     const uint64_t page_bytes = e->pages.count ? c.state_bytes / e->pages.count : 0;
-    const het_telemetry out = {
-        .struct_size = sizeof out, .sequence_count = e->stream_count,
-        .step_count = e->step_count, .prefill_token_count = e->prefill_tokens,
-        .decode_token_count = e->decode_tokens, .prefill_ns = e->prefill_ns,
-        .decode_ns = e->decode_ns, .weight_bytes = c.weight_bytes,
-        .mapped_bytes = c.mapped_bytes, .kv_bytes = c.state_bytes,
-        .kv_used_bytes = page_bytes * (e->pages.count - e->pages.free_count),
-        .activation_bytes = c.activation_bytes,
-        .allocation_count = session->model->context->mem.count,
-    };
+    t->sequence_count = e->stream_count;
+    t->step_count = e->step_count;
+    t->prefill_token_count = e->prefill_tokens;
+    t->decode_token_count = e->decode_tokens;
+    t->prefill_ns = e->prefill_ns;
+    t->decode_ns = e->decode_ns;
+    t->weight_bytes = c.weight_bytes;
+    t->mapped_bytes = c.mapped_bytes;
+    t->kv_bytes = c.state_bytes;
+    t->kv_used_bytes = page_bytes * (e->pages.count - e->pages.free_count);
+    t->activation_bytes = c.activation_bytes;
+}
+
+het_status het_telemetry_snapshot(const het_session *session, het_telemetry *telemetry)
+{
+    het_telemetry out = { .struct_size = sizeof out };
+    if (session->network)
+        out.step_count = session->network->run_count;
+    else
+        count_language(session, &out);
+    out.allocation_count = session->model->context->mem.count;
     return het__result_write(telemetry, &out, sizeof out);
-}
-
-/* ---- sequences ---- */
-
-het_status het_sequence_create(het_session *session, het_sequence **sequence, het_error *err)
-{
-    HET_REQUIRE(sequence != NULL, err);
-    *sequence = NULL;
-    HET_REQUIRE(session != NULL, err);
-    het__mem *mem = &session->model->context->mem;
-    het_sequence *q = het__alloc_zero(mem, 1, sizeof *q);
-    if (!q)
-        return het__fail_nomem(err, "a sequence");
-    const het_status s = het__stream_create(&session->engine, &q->stream, err);
-    if (s != HET_OK) {
-        het__free(mem, q);
-        return s;
-    }
-    q->session = session;
-    het__session_retain(session);
-    *sequence = q;
-    return HET_OK;
-}
-
-het_status het_sequence_append(het_sequence *sequence, const int32_t *ids, size_t id_count,
-                               uint64_t flags, het_error *err)
-{
-    HET_REQUIRE(sequence != NULL && ids != NULL && id_count > 0, err);
-    if (flags & ~HET_APPEND_LOGITS_ALL)
-        return het__fail(err, HET_E_VERSION, "het_sequence_append: an unknown flag");
-    return het__stream_append(&sequence->session->engine, sequence->stream, ids, id_count,
-                              flags & HET_APPEND_LOGITS_ALL, err);
-}
-
-het_status het_sequence_truncate(het_sequence *sequence, int64_t length, het_error *err)
-{
-    HET_REQUIRE(sequence != NULL, err);
-    if (length < 0 || length > sequence->stream->length)
-        return het__fail(err, HET_E_INVALID, "length %lld is not in 0 to %lld", (long long)length,
-                         (long long)sequence->stream->length);
-    het__stream_truncate(&sequence->session->engine, sequence->stream, length);
-    return HET_OK;
-}
-
-int64_t het_sequence_length(const het_sequence *sequence)
-{
-    return sequence->stream->length;
-}
-
-int64_t het_sequence_pending(const het_sequence *sequence)
-{
-    return sequence->stream->length - sequence->stream->done;
-}
-
-const float *het_sequence_logits(const het_sequence *sequence, int64_t *first_position,
-                                 uint32_t *row_count)
-{
-    return het__stream_logits(&sequence->session->engine, sequence->stream, first_position,
-                              row_count);
-}
-
-void het_sequence_destroy(het_sequence *sequence)
-{
-    if (!sequence)
-        return;
-    het_session *session = sequence->session;
-    het__stream_destroy(&session->engine, sequence->stream);
-    het__free(&session->model->context->mem, sequence);
-    het__session_release(session);
 }

@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -33,6 +34,70 @@ het_status het__file_open(const char *path, het__file *file, het_error *err)
     file->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (file->fd < 0)
         return errno == ENOENT ? HET_OK : failed(err, errno, "open", path);
+    if (fstat(file->fd, &st) == 0 && S_ISREG(st.st_mode)) {
+        file->bytes = (uint64_t)st.st_size;
+        return HET_OK;
+    }
+    het__file_close(file);
+    return het__fail(err, HET_E_IO, "%s is not a regular file", path);
+}
+
+/* The next name of a path: its bytes, 0 at the end. "." and doubled slashes are passed over. */
+static size_t next_name(const char **path)
+{
+    for (;;) {
+        *path += strspn(*path, "/");
+        const size_t n = strcspn(*path, "/");
+        if (n != 1 || **path != '.')
+            return n;
+        *path += n;
+    }
+}
+
+static bool is_below(const char *path)
+{
+    const char *at = path;
+    size_t count = 0;
+    for (size_t n; (n = next_name(&at)) > 0; at += n, count++)
+        if (n > NAME_MAX || (n == 2 && memcmp(at, "..", 2) == 0))
+            return false;
+    return path[0] != '/' && count > 0;
+}
+
+/* Name by name, so that no link leads elsewhere. Negative: errno says why. */
+static int open_below(int folder, const char *path)
+{
+    char name[NAME_MAX + 1];
+    int fd = folder;
+    for (size_t n = next_name(&path); n > 0 && fd >= 0;) {
+        memcpy(name, path, n);
+        name[n] = '\0';
+        path += n;
+        n = next_name(&path);
+        /* O_NONBLOCK: opening a FIFO must not hang. */
+        const int how = n > 0 ? O_PATH | O_DIRECTORY : O_RDONLY | O_NONBLOCK;
+        const int next = openat(fd, name, how | O_NOFOLLOW | O_CLOEXEC);
+        const int code = errno;
+        close(fd);
+        errno = code;
+        fd = next;
+    }
+    return fd;
+}
+
+het_status het__file_open_below(const char *folder, const char *path, het__file *file,
+                                het_error *err)
+{
+    struct stat st;
+    *file = (het__file){ .fd = -1 };
+    if (!is_below(path))
+        return het__fail(err, HET_E_FORMAT, "%s is no path of a file below a folder", path);
+    const int start = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (start < 0)
+        return failed(err, errno, "open the folder", folder);
+    file->fd = open_below(start, path);
+    if (file->fd < 0)
+        return failed(err, errno, "open", path);
     if (fstat(file->fd, &st) == 0 && S_ISREG(st.st_mode)) {
         file->bytes = (uint64_t)st.st_size;
         return HET_OK;

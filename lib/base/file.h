@@ -18,6 +18,10 @@ typedef struct het__file {
 
 /* A path where nothing is gives HET_OK and a negative fd. */
 het_status het__file_open(const char *path, het__file *file, het_error *err);
+/* A file that must be there, in the folder or below it: the path is relative, has no ".." in it and
+ * meets no symbolic link behind the folder. HET_E_FORMAT if the path itself is at fault. */
+het_status het__file_open_below(const char *folder, const char *path, het__file *file,
+                                het_error *err);
 /* All of these bytes, or false. Any number of threads at once. */
 bool het__file_read(const het__file *file, uint64_t offset, void *target, size_t bytes);
 /* The file will be read soon, from front to back. */

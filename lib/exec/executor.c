@@ -31,6 +31,8 @@ static bool states_agree(const het__exec *x)
  * is made again with attention where the decode plan has it. */
 static het_status make_plans(het__exec *x, het_error *err)
 {
+    if (x->request.phase_count == 1)
+        return make_plan(x, 0, err);
     het_status s = make_plan(x, HET_PHASE_DECODE, err);
     if (s == HET_OK)
         s = make_plan(x, HET_PHASE_PREFILL, err);
@@ -47,7 +49,7 @@ static het_status open_devices(het__exec *x, het_error *err)
 {
     const het__machine *machine = &x->phase[0].plan.machine;
     x->device_count = machine->device_count;
-    for (uint32_t p = 0; p < HET__PHASE_COUNT; p++)
+    for (uint32_t p = 0; p < x->request.phase_count; p++)
         for (uint32_t n = 0; n < x->graph->node_count; n++) {
             const uint32_t d = x->phase[p].plan.node_device[n];
             if (x->opened[d].device)
@@ -148,9 +150,9 @@ static het_status compile_phase(het__exec *x, uint32_t phase, uint32_t done, uin
 static het_status compile_all(het__exec *x, het_error *err)
 {
     uint32_t all = 0, done = 0;
-    for (uint32_t p = 0; p < HET__PHASE_COUNT; p++)
+    for (uint32_t p = 0; p < x->request.phase_count; p++)
         all += x->phase[p].plan.entry_count;
-    for (uint32_t p = 0; p < HET__PHASE_COUNT; p++) {
+    for (uint32_t p = 0; p < x->request.phase_count; p++) {
         const het_status s = compile_phase(x, p, done, all ? all : 1, err);
         if (s != HET_OK)
             return s;
@@ -175,6 +177,8 @@ het_status het__exec_create(const het__exec_request *request, het__exec **exec, 
     x->log = request->registry->host.log;
     x->graph = request->graph;
     x->request = *request;
+    if (x->request.phase_count == 0)
+        x->request.phase_count = HET__PHASE_COUNT;
     het__arena_init(&x->arena, mem);
     het_status s = make_plans(x, err);
     if (s == HET_OK)
@@ -209,7 +213,7 @@ void het__exec_destroy(het__exec *x)
 {
     if (!x)
         return;
-    for (uint32_t p = 0; p < HET__PHASE_COUNT; p++)
+    for (uint32_t p = 0; p < x->request.phase_count; p++)
         for (uint32_t i = 0; i < x->phase[p].unit_count; i++) {
             het__opened *o = &x->opened[x->phase[p].units[i].device];
             o->backend->release(o->device, x->phase[p].units[i].program);
@@ -220,7 +224,7 @@ void het__exec_destroy(het__exec *x)
         if (!x->is_direct[v])
             het__free(x->mem, x->staging[v]);
     het__free(x->mem, x->bounce);
-    for (uint32_t p = 0; p < HET__PHASE_COUNT; p++)
+    for (uint32_t p = 0; p < x->request.phase_count; p++)
         het__plan_finish(&x->phase[p].plan);
     het__arena_finish(&x->arena);
     het__free(x->mem, x);
@@ -230,7 +234,7 @@ void het__exec_destroy(het__exec *x)
 
 const het__plan *het__exec_plan_of(const het__exec *x, uint32_t phase)
 {
-    return phase < HET__PHASE_COUNT ? &x->phase[phase].plan : NULL;
+    return phase < x->request.phase_count ? &x->phase[phase].plan : NULL;
 }
 
 static uint32_t find_value(const het__exec *x, const char *name, het__value_kind kind)

@@ -21,7 +21,7 @@ static int64_t value_bytes(const het__exec *x, uint32_t phase, uint32_t value)
 static int64_t shared_bytes(const het__exec *x, uint32_t value)
 {
     int64_t most = 0;
-    for (uint32_t p = 0; p < HET__PHASE_COUNT; p++) {
+    for (uint32_t p = 0; p < x->request.phase_count; p++) {
         const int64_t n = value_bytes(x, p, value);
         if (n < 0)
             return -1;
@@ -76,13 +76,43 @@ static bool is_temp(const het__value *v)
     return v->kind == HET__VALUE_TEMP;
 }
 
+/* The value whose bytes a value is: a view of a temporary lies where that lies, if both are of this
+ * device. */
+static uint32_t root_of(const het__exec *x, uint32_t phase, uint32_t device, uint32_t value)
+{
+    const het__graph *g = x->graph;
+    const uint8_t *where = x->phase[phase].plan.node_device;
+    for (;;) {
+        const uint32_t maker = g->values[value].producer;
+        if (!is_temp(&g->values[value]) || maker == HET__NO_VALUE || where[maker] != device ||
+            !het__op_is_view(g->nodes[maker].op))
+            return value;
+        const uint32_t from = g->nodes[maker].inputs[0];
+        if (!is_temp(&g->values[from]) || g->values[from].producer == HET__NO_VALUE ||
+            where[g->values[from].producer] != device)
+            return value;
+        value = from;
+    }
+}
+
+/* A root lives as long as its views. */
+static void join_views(const het__exec *x, uint32_t phase, uint32_t device, span *spans)
+{
+    for (uint32_t v = 0; v < x->graph->value_count; v++) {
+        span *root = &spans[root_of(x, phase, device, v)];
+        if (!spans[v].used || root == &spans[v])
+            continue;
+        root->last = spans[v].last > root->last ? spans[v].last : root->last;
+    }
+}
+
 static het_status too_large(const het__exec *x, uint32_t value, het_error *err)
 {
     return het__fail(err, HET_E_NOMEM, "tensor %s is too large for this address space",
                      x->graph->values[value].name);
 }
 
-static het_status plan_temps(het__exec *x, uint32_t phase, uint32_t device, const span *spans,
+static het_status plan_temps(het__exec *x, uint32_t phase, uint32_t device, span *spans,
                              het_error *err)
 {
     const het__graph *g = x->graph;
@@ -92,19 +122,24 @@ static het_status plan_temps(het__exec *x, uint32_t phase, uint32_t device, cons
     uint32_t count = 0;
     size_t total = 0;
     het_status s = it && ids ? HET_OK : het__fail_nomem(err, "the memory plan");
+    join_views(x, phase, device, spans);
     for (uint32_t v = 0; s == HET_OK && v < g->value_count; v++) {
-        if (!spans[v].used || !is_temp(&g->values[v]))
+        if (!spans[v].used || !is_temp(&g->values[v]) || root_of(x, phase, device, v) != v)
             continue;
         const int64_t bytes = value_bytes(x, phase, v);
         if (bytes < 0)
             s = too_large(x, v, err);
-        it[count] = (het__interval){ spans[v].first, spans[v].last, (size_t)bytes, 0 };
+        /* Even an empty tensor has a place. */
+        it[count] = (het__interval){ spans[v].first, spans[v].last,
+                                     bytes > 0 ? (size_t)bytes : 1, 0 };
         ids[count++] = v;
     }
     if (s == HET_OK && het__memory_plan(it, count, x->mem, &total) != HET_OK)
         s = het__fail_nomem(err, "the memory plan");
     for (uint32_t i = 0; s == HET_OK && i < count; i++)
         o->places[phase][ids[i]].offset = it[i].offset;
+    for (uint32_t v = 0; s == HET_OK && v < g->value_count; v++)
+        o->places[phase][v].offset = o->places[phase][root_of(x, phase, device, v)].offset;
     if (total > o->temp_bytes)
         o->temp_bytes = total;
     het__free(x->mem, it);
@@ -121,9 +156,9 @@ static het_status place_shared(het__exec *x, uint32_t device, uint32_t value, he
         x->graph->values[value].kind == HET__VALUE_STATE ? &o->state_bytes : &o->io_bytes;
     if (bytes < 0 || (uint64_t)bytes > SIZE_MAX / 4 - *total)
         return too_large(x, value, err);
-    for (uint32_t p = 0; p < HET__PHASE_COUNT; p++)
+    for (uint32_t p = 0; p < x->request.phase_count; p++)
         o->places[p][value].offset = *total;
-    *total += het__round_up((size_t)bytes, HET__ALIGN);
+    *total += het__round_up(bytes > 0 ? (size_t)bytes : 1, HET__ALIGN);
     return HET_OK;
 }
 
@@ -167,7 +202,7 @@ static het_status layout_device(het__exec *x, uint32_t device, span *spans, het_
 {
     const uint32_t values = x->graph->value_count;
     het__opened *o = &x->opened[device];
-    for (uint32_t p = 0; p < HET__PHASE_COUNT; p++) {
+    for (uint32_t p = 0; p < x->request.phase_count; p++) {
         o->places[p] = het__arena_zero(&x->arena, values, sizeof *o->places[p]);
         if (!o->places[p])
             return het__fail_nomem(err, "the memory plan");
@@ -180,13 +215,13 @@ static het_status layout_device(het__exec *x, uint32_t device, span *spans, het_
         if (s != HET_OK)
             return s;
     }
-    for (uint32_t p = 0; p < HET__PHASE_COUNT; p++) {
+    for (uint32_t p = 0; p < x->request.phase_count; p++) {
         const het_status s = plan_temps(x, p, device, spans + (size_t)p * values, err);
         if (s != HET_OK)
             return s;
     }
     const het_status s = create_buffers(x, device, err);
-    for (uint32_t p = 0; s == HET_OK && p < HET__PHASE_COUNT; p++)
+    for (uint32_t p = 0; s == HET_OK && p < x->request.phase_count; p++)
         point_places(x, device, p, spans + (size_t)p * values);
     return s;
 }
@@ -198,7 +233,7 @@ static void *direct_memory(const het__exec *x, uint32_t value)
     const het__place *place = NULL;
     for (uint32_t d = 0; d < x->device_count; d++) {
         const het__opened *o = &x->opened[d];
-        for (uint32_t p = 0; o->device && p < HET__PHASE_COUNT; p++) {
+        for (uint32_t p = 0; o->device && p < x->request.phase_count; p++) {
             if (!o->places[p][value].buffer)
                 continue;
             if (only && only != o)
@@ -244,7 +279,7 @@ static het_status make_staging(het__exec *x, het_error *err)
             return s;
     }
     bool crosses = false;
-    for (uint32_t p = 0; p < HET__PHASE_COUNT; p++)
+    for (uint32_t p = 0; p < x->request.phase_count; p++)
         crosses = crosses || x->phase[p].plan.transfer_count > 0;
     if (!crosses)
         return HET_OK;

@@ -10,7 +10,7 @@
 #include "lib/base/error.h"
 
 /* More outputs than any operation has. */
-#define OUTPUTS_MAX 16
+#define OUTPUTS_MAX HET__EVAL_OUTPUTS_MAX
 
 void het__graph_init(het__graph *graph, het__mem *mem)
 {
@@ -51,7 +51,7 @@ static bool grow(het__mem *mem, void **array, uint32_t count, uint32_t *capacity
 uint32_t het__graph_value(het__graph *graph, const char *name, het__value_kind kind,
                           het_dtype dtype, uint32_t rank, const het__extent *extent)
 {
-    assert(rank <= HET_RANK_MAX);
+    assert(rank <= HET_RANK_MAX || rank == HET__RANK_UNKNOWN);
     void *values = graph->values;
     const bool room = !graph->failed && grow(graph->arena.mem, &values, graph->value_count,
                                              &graph->value_capacity, sizeof(het__value));
@@ -68,7 +68,7 @@ uint32_t het__graph_value(het__graph *graph, const char *name, het__value_kind k
     v->dtype = dtype;
     v->rank = rank;
     v->producer = HET__NO_VALUE;
-    for (uint32_t i = 0; i < rank; i++)
+    for (uint32_t i = 0; i < rank && rank != HET__RANK_UNKNOWN; i++)
         v->extent[i] = extent[i];
     return graph->value_count++;
 }
@@ -172,11 +172,80 @@ uint32_t het__graph_node(het__graph *graph, het__op op, int32_t layer, const cha
     return first;
 }
 
+uint32_t het__graph_tensor_node(het__graph *graph, het__op op, const char *name,
+                                const uint32_t *inputs, uint32_t input_count,
+                                uint32_t output_count, const het__attr_list *attrs)
+{
+    assert(output_count <= OUTPUTS_MAX && het__op_is_tensor(op));
+    if (graph->failed)
+        return HET__NO_VALUE;
+    het__node node = { .op = op, .layer = -1, .input_count = input_count };
+    node.attrs.tensor = *attrs;
+    node.name = het__arena_strdup(&graph->arena, name);
+    node.inputs = copy_ids(graph, inputs, input_count);
+    void *nodes = graph->nodes;
+    const bool room = grow(graph->arena.mem, &nodes, graph->node_count, &graph->node_capacity,
+                           sizeof(het__node));
+    graph->nodes = nodes;
+    het__value unknown[OUTPUTS_MAX];
+    memset(unknown, 0, sizeof unknown);
+    for (uint32_t i = 0; i < output_count; i++)
+        unknown[i].rank = HET__RANK_UNKNOWN;
+    if (!room || !node.name || !node.inputs) {
+        graph->failed = true;
+        return HET__NO_VALUE;
+    }
+    const uint32_t first = add_outputs(graph, &node, unknown, output_count);
+    if (!graph->failed)
+        graph->nodes[graph->node_count++] = node;
+    return first;
+}
+
+uint32_t het__graph_symbol(het__graph *graph, const char *name)
+{
+    for (uint32_t i = HET__SYM_COUNT; i < graph->symbol_count; i++)
+        if (strcmp(graph->symbol_names[i], name) == 0)
+            return i;
+    if (graph->symbol_count == HET__SYM_MAX)
+        return HET__SYM_MAX;
+    char *copy = het__arena_strdup(&graph->arena, name);
+    if (!copy) {
+        graph->failed = true;
+        return HET__SYM_MAX;
+    }
+    graph->symbol_names[graph->symbol_count] = copy;
+    return graph->symbol_count++;
+}
+
+void het__graph_output(het__graph *graph, uint32_t value, const char *name)
+{
+    if (graph->failed)
+        return;
+    assert(graph->values[value].kind == HET__VALUE_TEMP &&
+           graph->values[value].producer != HET__NO_VALUE);
+    /* Doubling at powers of two keeps the copies that an arena cannot free few. */
+    const uint32_t n = graph->output_count;
+    if ((n & (n - 1)) == 0) {
+        uint32_t *more = het__arena_alloc(&graph->arena, (n ? 2 * n : 1) * sizeof *more);
+        if (more && n)
+            memcpy(more, graph->outputs, n * sizeof *more);
+        graph->outputs = more;
+    }
+    char *copy = het__arena_strdup(&graph->arena, name);
+    if (!graph->outputs || !copy) {
+        graph->failed = true;
+        return;
+    }
+    graph->values[value].kind = HET__VALUE_OUTPUT;
+    graph->values[value].name = copy;
+    graph->outputs[graph->output_count++] = value;
+}
+
 static bool same_shape(const het__value *a, const het__value *b)
 {
     if (a->rank != b->rank)
         return false;
-    for (uint32_t i = 0; i < a->rank; i++)
+    for (uint32_t i = 0; i < a->rank && a->rank != HET__RANK_UNKNOWN; i++)
         if (a->extent[i].count != b->extent[i].count || a->extent[i].symbol != b->extent[i].symbol)
             return false;
     return true;
@@ -242,6 +311,72 @@ void het__graph_compact(het__graph *graph)
         kept++;
     }
     graph->node_count = kept;
+}
+
+typedef struct sorter {
+    const het__graph *graph;
+    uint8_t *state;  /* per node: 0 untouched, 1 on the stack, 2 placed */
+    uint32_t *stack;
+    uint32_t *order;
+    uint32_t placed;
+} sorter;
+
+/* A maker of an input that is not placed yet, or HET__NO_VALUE. */
+static uint32_t waits_for(const sorter *s, uint32_t node)
+{
+    const het__node *n = &s->graph->nodes[node];
+    for (uint32_t i = 0; i < n->input_count; i++) {
+        if (n->inputs[i] == HET__NO_VALUE)
+            continue;
+        const uint32_t maker = s->graph->values[n->inputs[i]].producer;
+        if (maker != HET__NO_VALUE && s->state[maker] == 0 &&
+            s->graph->nodes[maker].op != HET__OP_NONE)
+            return maker;
+    }
+    return HET__NO_VALUE;
+}
+
+static void place_node(sorter *s, uint32_t node)
+{
+    uint32_t depth = 0;
+    s->stack[depth++] = node;
+    s->state[node] = 1;
+    while (depth > 0) {
+        const uint32_t top = s->stack[depth - 1], first = waits_for(s, top);
+        if (first == HET__NO_VALUE) {
+            s->state[top] = 2;
+            s->order[s->placed++] = top;
+            depth--;
+        } else {
+            s->state[first] = 1;
+            s->stack[depth++] = first;
+        }
+    }
+}
+
+bool het__graph_sort(het__graph *graph)
+{
+    het__mem *mem = graph->arena.mem;
+    const size_t count = graph->node_count ? graph->node_count : 1;
+    sorter s = { graph, het__alloc_zero(mem, count, 1), het__alloc(mem, count * sizeof *s.stack),
+                 het__alloc(mem, count * sizeof *s.order), 0 };
+    het__node *nodes = het__alloc(mem, count * sizeof *nodes);
+    const bool room = s.state && s.stack && s.order && nodes;
+    for (uint32_t n = 0; room && n < graph->node_count; n++)
+        if (s.state[n] == 0 && graph->nodes[n].op != HET__OP_NONE)
+            place_node(&s, n);
+    for (uint32_t i = 0; room && i < s.placed; i++)
+        nodes[i] = graph->nodes[s.order[i]];
+    if (room) {
+        memcpy(graph->nodes, nodes, s.placed * sizeof *nodes);
+        graph->node_count = s.placed;
+        het__graph_compact(graph);
+    }
+    het__free(mem, s.state);
+    het__free(mem, s.stack);
+    het__free(mem, s.order);
+    het__free(mem, nodes);
+    return room;
 }
 
 int64_t het__value_elements(const het__value *value, const int64_t *symbols)

@@ -22,7 +22,7 @@ typedef enum het__symbol {
     HET__SYM_CONTEXT,   /* S: positions before the step (cost only, no extent) */
     HET__SYM_STATE_PAGES, /* pages of the key/value state */
     HET__SYM_COUNT,
-    HET__SYM_MAX = 32
+    HET__SYM_MAX = 64
 } het__symbol;
 
 /* count * symbol */
@@ -39,10 +39,13 @@ typedef enum het__value_kind {
     HET__VALUE_STATE,    /* kept from step to step; nodes that use it read and write it */
 } het__value_kind;
 
+/* Rank of a value whose shape nobody has worked out yet. */
+#define HET__RANK_UNKNOWN UINT32_MAX
+
 typedef struct het__value {
     const char *name;
     het__value_kind kind;
-    het_dtype dtype;
+    het_dtype dtype; /* HET_DTYPE_NONE: not known yet */
     uint32_t rank;
     het__extent extent[HET_RANK_MAX];
     uint32_t producer; /* node, or HET__NO_VALUE */
@@ -67,6 +70,9 @@ typedef struct het__graph {
     het__node *nodes;
     uint32_t node_count, node_capacity;
     uint32_t symbol_count;
+    const char *symbol_names[HET__SYM_MAX]; /* of symbols that the graph added */
+    uint32_t *outputs; /* values of kind OUTPUT in the order of the file; arena */
+    uint32_t output_count;
     bool failed; /* memory ran out while building */
 } het__graph;
 
@@ -86,6 +92,22 @@ uint32_t het__graph_node(het__graph *graph, het__op op, int32_t layer, const cha
                          const uint32_t *inputs, uint32_t input_count, const het__attrs *attrs,
                          het_error *err);
 
+/* Adds a tensor operation without asking its rule: output_count temporaries of unknown shape, the
+ * first of which is returned. attrs is kept, not copied. */
+uint32_t het__graph_tensor_node(het__graph *graph, het__op op, const char *name,
+                                const uint32_t *inputs, uint32_t input_count,
+                                uint32_t output_count, const het__attr_list *attrs);
+/* The symbol of that name, added if it is new; HET__SYM_MAX when there is no room. */
+uint32_t het__graph_symbol(het__graph *graph, const char *name);
+/* The value becomes the graph's next output under a name of its own. It must be made by a node and
+ * not be an output yet. */
+void het__graph_output(het__graph *graph, uint32_t value, const char *name);
+
+static inline bool het__value_is_known(const het__value *value)
+{
+    return value->rank != HET__RANK_UNKNOWN;
+}
+
 /* Every node's inputs come before it, and every rule holds. */
 het_status het__graph_check(const het__graph *graph, het_error *err);
 
@@ -96,6 +118,9 @@ void het__graph_use_counts(const het__graph *graph, uint32_t *counts);
 /* Rewriting: a pass copies the graph node by node into a new one, leaving out, merging, changing;
  * values keep their ids. Drops nodes marked with op NONE and keeps order. */
 void het__graph_compact(het__graph *graph);
+/* The same, and every node moves behind those that make its inputs; nodes in order stay in it.
+ * False when memory ran out (nothing has changed then). The graph must not have cycles. */
+bool het__graph_sort(het__graph *graph);
 
 /* Size of a value when symbols are bound: -1 on overflow or a non-block row. */
 int64_t het__value_bytes(const het__value *value, const int64_t *symbols);
@@ -138,7 +163,38 @@ typedef struct het__op_info {
 } het__op_info;
 
 const het__op_info *het__op_info_of(het__op op);
+/* Name of a node's operation for people: "Conv", "com.example:Mirror". */
+const char *het__node_operation(const het__node *node);
+
+/* ---- tensor operations (tensor_op.c) ---- */
+
+struct het__eval;
+
+typedef struct het__tensor_op {
+    het__op_info info; /* shape and count ask the rules below */
+    uint32_t outputs_max;
+    het_status (*shape)(struct het__eval *e); /* NULL for HET__OP_T_UNKNOWN */
+    void (*count)(const struct het__eval *e, het__work *work);
+} het__tensor_op;
+
+const het__tensor_op *het__tensor_op_of(het__op op); /* NULL for any other operation */
+/* By the name in the table ("Conv", "com.microsoft:QLinearAdd"); HET__OP_T_UNKNOWN if there is
+ * none. O(n). */
+het__op het__tensor_op_find(const char *name);
 const char *het__unary_name(het__unary kind);
+const char *het__act_name(het__act_kind kind);
+
+/* Rules of the operations on images and of MATMUL (op_image.c). */
+het_status het__op_shape_image(const het__graph *graph, const het__node *node,
+                               het__value *outputs, uint32_t *count, het_error *err);
+het_status het__op_shape_matmul(const het__graph *graph, const het__node *node,
+                                het__value *outputs, uint32_t *count, het_error *err);
+het_status het__op_shape_map(const het__graph *graph, const het__node *node, het__value *outputs,
+                             uint32_t *count, het_error *err);
+void het__op_count_image(const het__graph *graph, const het__node *node, const int64_t *symbols,
+                         het__work *work);
+void het__op_count_matmul(const het__graph *graph, const het__node *node, const int64_t *symbols,
+                          het__work *work);
 
 /* Work of a node with symbols bound (all HET__SYM_MAX entries, SYM_ONE = 1). */
 void het__node_work(const het__graph *graph, const het__node *node, const int64_t *symbols,

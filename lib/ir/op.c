@@ -390,7 +390,7 @@ static void count_elementwise(const het__graph *graph, const het__node *node,
     work->units = n;
 }
 
-static const het__op_info ops[HET__OP_COUNT] = {
+static const het__op_info ops[HET__OP_T_FIRST] = {
     [HET__OP_EMBED] = { "embed", 2, 2, shape_embed, count_embed, "tokens" },
     [HET__OP_NORM] = { "norm", 2, 3, shape_norm, count_norm, "tokens, groups" },
     [HET__OP_LINEAR] = { "linear", 4, 18, shape_linear, count_linear, "tokens, columns" },
@@ -403,11 +403,33 @@ static const het__op_info ops[HET__OP_COUNT] = {
     [HET__OP_UNARY] = { "unary", 1, 1, shape_same, count_elementwise, "elements" },
     [HET__OP_SOFTMAX] = { "softmax", 1, 1, shape_same, count_elementwise, "rows" },
     [HET__OP_ROWS] = { "rows", 2, 2, shape_rows, count_none, "rows" },
+    [HET__OP_CONV] = { "conv", 2, 4, het__op_shape_image, het__op_count_image,
+                       "batch, channels, rows" },
+    [HET__OP_POOL] = { "pool", 1, 1, het__op_shape_image, het__op_count_image,
+                       "batch, channels, rows" },
+    [HET__OP_BLOCK] = { "block", 1, 1, het__op_shape_image, het__op_count_image,
+                        "batch, channels" },
+    [HET__OP_UNBLOCK] = { "unblock", 1, 1, het__op_shape_image, het__op_count_image,
+                          "batch, channels" },
+    [HET__OP_MATMUL] = { "matmul", 2, 4, het__op_shape_matmul, het__op_count_matmul,
+                         "batch, rows, columns" },
+    [HET__OP_QCONV] = { "qconv", 3, 4, het__op_shape_image, het__op_count_image,
+                        "batch, channels, rows" },
+    [HET__OP_QMAP] = { "qmap", 2, 2, het__op_shape_map, count_none, "elements" },
 };
+
+const char *het__node_operation(const het__node *node)
+{
+    const het__op_info *info = het__op_info_of(node->op);
+    const char *type = het__op_is_tensor(node->op) ? node->attrs.tensor.type : NULL;
+    return type ? type : info ? info->name : "node";
+}
 
 const het__op_info *het__op_info_of(het__op op)
 {
-    if ((uint32_t)op >= HET__OP_COUNT || !ops[op].name)
+    if (het__op_is_tensor(op))
+        return &het__tensor_op_of(op)->info;
+    if ((uint32_t)op >= HET__OP_T_FIRST || !ops[op].name)
         return NULL;
     return &ops[op];
 }

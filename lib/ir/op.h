@@ -10,7 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include <hetinfer/tensor.h>
+#include "lib/ir/attr.h"
+#include "lib/ir/tensor_ops.h"
 
 typedef enum het__op {
     HET__OP_NONE = 0,
@@ -26,6 +27,34 @@ typedef enum het__op {
     HET__OP_UNARY,     /* (x) -> same shape */
     HET__OP_SOFTMAX,   /* (x [T,D]) -> [T,D]: over the last extent */
     HET__OP_ROWS,      /* (x [T,D], rows [R]) -> [R,D] */
+
+    /* Images, F32. A blocked image [N,ceil(C/b),H,W,b] keeps b channels of a place together; what
+     * stands in those beyond C is finite, and nothing depends on it. A plain one is [N,C,H,W]. See
+     * het__image_attrs. */
+    HET__OP_CONV,    /* (x, w [M,C/g,kh,kw], bias? [M], residual? as the output) -> image of M
+                        channels: act(conv(x, w) + bias + residual) */
+    HET__OP_POOL,    /* (x) -> image: window of maxima or means, then act */
+    HET__OP_BLOCK,   /* (x [N,C,H,W]) -> [N,ceil(C/b),H,W,b] */
+    HET__OP_UNBLOCK, /* (x [N,ceil(C/b),H,W,b]) -> [N,C,H,W] */
+    HET__OP_MATMUL,  /* (a [..,M,K], b [..,K,N] (or [..,N,K]), bias? [N], residual? as the output)
+                        -> [..,M,N]: act(scale * a·b + bias + residual); leading extents of a and
+                        b are equal or those of b are missing or 1 */
+
+    /* Codes of eight bits. Images are plain or blocked like those of F32; POOL (of maxima), BLOCK
+     * and UNBLOCK take them too. */
+    HET__OP_QCONV, /* (x, w [M,C/g,kh,kw] I8, factor [M] F32, bias? [M] I32) -> image of codes:
+                      round(factor * (conv(x - zero_in, w) + bias)) + zero_out within least to
+                      most; the sum is kept modulo 2^32, rounding is to nearest even */
+    HET__OP_QMAP,  /* (x, table [256] of bytes) -> same shape: the entry at each byte of x */
+
+    /* Tensor operations: the rows of tensor_ops.h. */
+    HET__OP_T_FIRST,
+    HET__OP_T_BEFORE = HET__OP_T_FIRST - 1,
+#define HET__OP_ID(id, name, least, most, outputs, shape, count, axes, plain) HET__OP_T_##id,
+    HET__TENSOR_OPS(HET__OP_ID)
+#undef HET__OP_ID
+    HET__OP_T_UNKNOWN, /* an operation that this release does not know: attrs.tensor.type */
+    HET__OP_T_CUSTOM,  /* one that the application registered: attrs.tensor.custom, custom.h */
     HET__OP_COUNT
 } het__op;
 
@@ -84,6 +113,47 @@ typedef struct het__attention_attrs {
     het__rope_attrs rope; /* rotated = 0 unless the rotation of q and k was fused in */
 } het__attention_attrs;
 
+/* What is done to each element of a result before it is written. */
+typedef enum het__act_kind {
+    HET__ACT_NONE = 0,
+    HET__ACT_RELU,
+    HET__ACT_CLIP,         /* min(max(x, alpha), beta) */
+    HET__ACT_LEAKY_RELU,   /* x < 0 ? alpha * x : x */
+    HET__ACT_SIGMOID,
+    HET__ACT_TANH,
+    HET__ACT_SWISH,        /* x * sigmoid(alpha * x) */
+    HET__ACT_HARD_SIGMOID, /* min(max(alpha * x + beta, 0), 1) */
+    HET__ACT_HARD_SWISH,   /* x * min(max(x / 6 + 1/2, 0), 1) */
+    HET__ACT_GELU_ERF,
+    HET__ACT_GELU_TANH,
+    HET__ACT_COUNT
+} het__act_kind;
+
+typedef struct het__act {
+    het__act_kind kind;
+    float alpha, beta;
+} het__act;
+
+/* Windows over images; extents are height, width. */
+typedef struct het__image_attrs {
+    int32_t channels_in, channels_out; /* real ones, without the padding of blocks */
+    int32_t block_in, block_out;       /* b of the input and output; 0: plain */
+    int32_t groups;                    /* 1 for pools */
+    int32_t kernel[2], stride[2], dilation[2], pad_begin[2], pad_end[2];
+    bool mean, count_padding;          /* of pools; otherwise maxima */
+    bool residual;                     /* of convolutions: input 3 is there */
+    het__act act;
+    /* Of QCONV: type and range of the output's codes, zero points. */
+    het_dtype type;
+    int32_t zero_in, zero_out, least, most;
+} het__image_attrs;
+
+typedef struct het__matmul_attrs {
+    bool transpose_b; /* b is [..,N,K] */
+    float scale;
+    het__act act;
+} het__matmul_attrs;
+
 /* Attributes of a node; which member counts follows from its operation. */
 typedef union het__attrs {
     struct { float scale; } embed;
@@ -93,6 +163,22 @@ typedef union het__attrs {
     het__rope_attrs rope;
     het__attention_attrs attention;
     struct { het__unary kind; } unary;
+    het__image_attrs image;   /* CONV, POOL, BLOCK, UNBLOCK, QCONV */
+    struct { het_dtype type; } map; /* QMAP: of the output */
+    het__matmul_attrs matmul;
+    het__attr_list tensor; /* of all tensor operations */
 } het__attrs;
+
+static inline bool het__op_is_tensor(het__op op)
+{
+    return op >= HET__OP_T_FIRST && op < HET__OP_COUNT;
+}
+
+/* The output is the bytes of the first input under another shape. */
+static inline bool het__op_is_view(het__op op)
+{
+    return op == HET__OP_T_IDENTITY || op == HET__OP_T_RESHAPE || op == HET__OP_T_FLATTEN ||
+           op == HET__OP_T_SQUEEZE || op == HET__OP_T_UNSQUEEZE;
+}
 
 #endif /* HET_IR_OP_H */

@@ -48,7 +48,7 @@ static void write_node(const het__graph *graph, const het__node *node, het__text
         het__text_printf(text, "%s%%%u ", o ? ", " : "", node->outputs[o]);
         write_shape(&graph->values[node->outputs[o]], text);
     }
-    het__text_printf(text, " = %s", het__op_info_of(node->op)->name);
+    het__text_printf(text, " = %s", het__node_operation(node));
     if (node->op == HET__OP_UNARY)
         het__text_printf(text, ".%s", het__unary_name(node->attrs.unary.kind));
     if (node->op == HET__OP_GATED)

@@ -99,7 +99,7 @@ static het_status cannot_run(const het__plan_request *r, uint32_t node, het_erro
     const het__node *n = &r->graph->nodes[node];
     const char *reason = r->reasons[(size_t)node * devices];
     return het__fail(err, HET_E_UNSUPPORTED, "no device runs %s (%s): %s: %s", n->name,
-                     het__op_info_of(n->op)->name, r->machine->device[0].backend,
+                     het__node_operation(n), r->machine->device[0].backend,
                      reason ? reason : "too many values alive");
 }
 
@@ -179,7 +179,7 @@ static bool describe_entry(const draft *d, het__plan *plan, het__plan_entry *e)
         e->weight_bytes += d->work[n].weight_bytes;
         e->activation_bytes += d->work[n].input_bytes + d->work[n].output_bytes;
         const int added = snprintf(ops + used, sizeof ops - used, "%s%s", used ? "," : "",
-                                   het__op_info_of(g->nodes[n].op)->name);
+                                   het__node_operation(&g->nodes[n]));
         if (added > 0 && used + (size_t)added < sizeof ops)
             used += (size_t)added;
     }
@@ -222,7 +222,7 @@ static bool write_text(const draft *d, het__plan *plan, het__mem *mem)
         het__text_printf(&text, "device %u %s\n", i, plan->machine.device[i].backend);
     for (uint32_t n = 0; n < plan->node_count; n++)
         het__text_printf(&text, "node %u %s %s layer %d device %u ns %.0f\n", n,
-                         het__op_info_of(g->nodes[n].op)->name, g->nodes[n].name,
+                         het__node_operation(&g->nodes[n]), g->nodes[n].name,
                          g->nodes[n].layer, plan->node_device[n],
                          d->node_ns[(size_t)n * plan->machine.device_count +
                                     plan->node_device[n]]);

@@ -6,48 +6,14 @@
 #include <string.h>
 
 #include "lib/base/error.h"
+#include "lib/passes/tensor.h"
 
 /* Projections that one linear may hold (the shape rule's limit). */
 #define PROJECTIONS_MAX 8
+#define ROUNDS_MAX 16
 
-typedef struct rewriter {
-    het__graph *graph;
-    uint32_t *uses; /* per value: inputs that read it */
-    uint32_t rewrites;
-    bool failed;
-} rewriter;
-
-static het__node *producer(const rewriter *r, uint32_t value)
-{
-    if (value == HET__NO_VALUE)
-        return NULL;
-    const uint32_t n = r->graph->values[value].producer;
-    if (n == HET__NO_VALUE || r->graph->nodes[n].op == HET__OP_NONE)
-        return NULL;
-    return &r->graph->nodes[n];
-}
-
-/* The node that makes the value, if it is of this kind and nothing else reads the value. */
-static het__node *sole(const rewriter *r, uint32_t value, het__op op)
-{
-    het__node *n = producer(r, value);
-    if (!n || n->op != op || n->output_count != 1 || r->uses[value] != 1 ||
-        r->graph->values[value].kind != HET__VALUE_TEMP)
-        return NULL;
-    return n;
-}
-
-static const uint32_t *keep_ids(rewriter *r, const uint32_t *ids, uint32_t count)
-{
-    uint32_t *copy = het__arena_alloc(&r->graph->arena, count * sizeof *copy);
-    if (copy)
-        memcpy(copy, ids, count * sizeof *copy);
-    else
-        r->failed = true;
-    return copy;
-}
-
-static void kill_node(rewriter *r, het__node *node)
+/* Leaves the counts of uses alone: the node's inputs go on being read by what replaces it. */
+static void kill_node(het__rewriter *r, het__node *node)
 {
     for (uint32_t o = 0; o < node->output_count; o++)
         if (r->graph->values[node->outputs[o]].producer == (uint32_t)(node - r->graph->nodes))
@@ -55,7 +21,7 @@ static void kill_node(rewriter *r, het__node *node)
     node->op = HET__OP_NONE;
 }
 
-static void take_outputs(rewriter *r, het__node *node, const uint32_t *outputs, uint32_t count)
+static void take_outputs(het__rewriter *r, het__node *node, const uint32_t *outputs, uint32_t count)
 {
     for (uint32_t o = 0; o < count; o++)
         r->graph->values[outputs[o]].producer = (uint32_t)(node - r->graph->nodes);
@@ -82,7 +48,7 @@ static bool can_join(const het__graph *graph, const het__node *a, const het__nod
 }
 
 /* Append b's projections to a, which stands before it. */
-static void join(rewriter *r, het__node *a, het__node *b)
+static void join(het__rewriter *r, het__node *a, het__node *b)
 {
     uint32_t in[2 + 2 * PROJECTIONS_MAX], out[PROJECTIONS_MAX];
     const uint32_t na = a->output_count, nb = b->output_count;
@@ -90,8 +56,8 @@ static void join(rewriter *r, het__node *a, het__node *b)
     memcpy(in + 2 + 2 * na, b->inputs + 2, 2 * nb * sizeof *in);
     memcpy(out, a->outputs, na * sizeof *out);
     memcpy(out + na, b->outputs, nb * sizeof *out);
-    const uint32_t *inputs = keep_ids(r, in, 2 + 2 * (na + nb));
-    const uint32_t *outputs = keep_ids(r, out, na + nb);
+    const uint32_t *inputs = het__rw_keep_ids(r, in, 2 + 2 * (na + nb));
+    const uint32_t *outputs = het__rw_keep_ids(r, out, na + nb);
     if (r->failed)
         return;
     kill_node(r, b);
@@ -103,7 +69,7 @@ static void join(rewriter *r, het__node *a, het__node *b)
     r->rewrites++;
 }
 
-static void pass_parallel(rewriter *r)
+static void pass_parallel(het__rewriter *r)
 {
     het__graph *g = r->graph;
     for (uint32_t i = 0; i < g->node_count; i++) {
@@ -119,15 +85,15 @@ static void pass_parallel(rewriter *r)
 
 /* ---- gated feed-forward ---- */
 
-static bool is_inner(const rewriter *r, uint32_t value)
+static bool is_inner(const het__rewriter *r, uint32_t value)
 {
     return r->uses[value] == 1 && r->graph->values[value].kind == HET__VALUE_TEMP;
 }
 
 /* gate and up must be the two projections, without bias, of one linear. */
-static bool gated_weights(const rewriter *r, uint32_t gate, uint32_t up, uint32_t w[3])
+static bool gated_weights(const het__rewriter *r, uint32_t gate, uint32_t up, uint32_t w[3])
 {
-    const het__node *g = producer(r, gate), *u = producer(r, up);
+    const het__node *g = het__rw_producer(r, gate), *u = het__rw_producer(r, up);
     if (!g || g != u || g->op != HET__OP_LINEAR || g->output_count != 2 ||
         g->attrs.linear.residual || g->inputs[3] != HET__NO_VALUE ||
         g->inputs[5] != HET__NO_VALUE)
@@ -139,19 +105,19 @@ static bool gated_weights(const rewriter *r, uint32_t gate, uint32_t up, uint32_
     return gate != up;
 }
 
-static void fuse_gated(rewriter *r, het__node *mul)
+static void fuse_gated(het__rewriter *r, het__node *mul)
 {
     for (uint32_t side = 0; side < 2; side++) {
         const uint32_t up = mul->inputs[1 - side];
-        het__node *act = sole(r, mul->inputs[side], HET__OP_UNARY);
+        het__node *act = het__rw_sole(r, mul->inputs[side], HET__OP_UNARY);
         uint32_t w[3];
         if (!act || !is_inner(r, act->inputs[0]) || !is_inner(r, up) ||
             !gated_weights(r, act->inputs[0], up, w))
             continue;
-        const uint32_t *inputs = keep_ids(r, w, 3);
+        const uint32_t *inputs = het__rw_keep_ids(r, w, 3);
         if (r->failed)
             return;
-        het__node *linear = producer(r, up);
+        het__node *linear = het__rw_producer(r, up);
         const het__unary kind = act->attrs.unary.kind;
         const uint32_t *outputs = mul->outputs;
         kill_node(r, mul);
@@ -168,7 +134,7 @@ static void fuse_gated(rewriter *r, het__node *mul)
     }
 }
 
-static void pass_gated(rewriter *r)
+static void pass_gated(het__rewriter *r)
 {
     for (uint32_t i = 0; i < r->graph->node_count; i++)
         if (r->graph->nodes[i].op == HET__OP_MUL)
@@ -186,9 +152,9 @@ static bool same_rope(const het__node *a, const het__node *b)
            a->inputs[2] == b->inputs[2];
 }
 
-static het__node *head_norm(const rewriter *r, uint32_t value, int32_t head_size)
+static het__node *head_norm(const het__rewriter *r, uint32_t value, int32_t head_size)
 {
-    het__node *n = sole(r, value, HET__OP_NORM);
+    het__node *n = het__rw_sole(r, value, HET__OP_NORM);
     if (!n || n->attrs.norm.kind != HET__NORM_RMS || n->attrs.norm.group != head_size ||
         (n->input_count > 2 && n->inputs[2] != HET__NO_VALUE))
         return NULL;
@@ -204,10 +170,10 @@ static bool is_bare(const het__node *attention)
            attention->inputs[HET__ATTN_FACTORS] == HET__NO_VALUE;
 }
 
-static void fuse_rope(rewriter *r, het__node *attention)
+static void fuse_rope(het__rewriter *r, het__node *attention)
 {
-    het__node *q = sole(r, attention->inputs[HET__ATTN_Q], HET__OP_ROPE);
-    het__node *k = sole(r, attention->inputs[HET__ATTN_K], HET__OP_ROPE);
+    het__node *q = het__rw_sole(r, attention->inputs[HET__ATTN_Q], HET__OP_ROPE);
+    het__node *k = het__rw_sole(r, attention->inputs[HET__ATTN_K], HET__OP_ROPE);
     if (!is_bare(attention) || !q || !k || q->input_count != 3 ||
         k->input_count != 3 || !same_rope(q, k) ||
         q->inputs[1] != attention->inputs[HET__ATTN_POSITIONS] ||
@@ -227,7 +193,7 @@ static void fuse_rope(rewriter *r, het__node *attention)
         in[HET__ATTN_Q] = qn->inputs[0];
         in[HET__ATTN_K] = kn->inputs[0];
     }
-    const uint32_t *inputs = keep_ids(r, in, HET__ATTN_INPUT_COUNT);
+    const uint32_t *inputs = het__rw_keep_ids(r, in, HET__ATTN_INPUT_COUNT);
     if (r->failed)
         return;
     attention->attrs.attention.rope = q->attrs.rope;
@@ -242,7 +208,7 @@ static void fuse_rope(rewriter *r, het__node *attention)
     r->rewrites++;
 }
 
-static void pass_rope(rewriter *r)
+static void pass_rope(het__rewriter *r)
 {
     for (uint32_t i = 0; i < r->graph->node_count; i++)
         if (r->graph->nodes[i].op == HET__OP_ATTENTION)
@@ -261,22 +227,22 @@ static bool same_extents(const het__value *a, const het__value *b)
     return true;
 }
 
-static void fuse_residual(rewriter *r, het__node *add)
+static void fuse_residual(het__rewriter *r, het__node *add)
 {
     const het__graph *g = r->graph;
     for (uint32_t side = 2; side-- > 0;) { /* the right operand first: x + f(x) */
         const uint32_t other = add->inputs[1 - side];
-        het__node *linear = sole(r, add->inputs[side], HET__OP_LINEAR);
+        het__node *linear = het__rw_sole(r, add->inputs[side], HET__OP_LINEAR);
         if (!linear || linear->attrs.linear.residual || other == add->inputs[side] ||
             !same_extents(&g->values[other], &g->values[add->inputs[side]]))
             continue;
-        const het__node *before = producer(r, other);
+        const het__node *before = het__rw_producer(r, other);
         if (before && before > linear)
             continue; /* not there yet when the linear runs */
         uint32_t in[4];
         memcpy(in, linear->inputs, sizeof in);
         in[1] = other;
-        const uint32_t *inputs = keep_ids(r, in, 4);
+        const uint32_t *inputs = het__rw_keep_ids(r, in, 4);
         if (r->failed)
             return;
         const uint32_t *outputs = add->outputs;
@@ -290,7 +256,7 @@ static void fuse_residual(rewriter *r, het__node *add)
     }
 }
 
-static void pass_residual(rewriter *r)
+static void pass_residual(het__rewriter *r)
 {
     for (uint32_t i = 0; i < r->graph->node_count; i++)
         if (r->graph->nodes[i].op == HET__OP_ADD)
@@ -299,12 +265,24 @@ static void pass_residual(rewriter *r)
 
 static const struct {
     const char *name;
-    void (*run)(rewriter *);
+    void (*run)(het__rewriter *);
 } passes[HET__PASS_COUNT] = {
     [HET__PASS_PARALLEL] = { "parallel", pass_parallel },
     [HET__PASS_GATED] = { "gated", pass_gated },
     [HET__PASS_ROPE] = { "rope", pass_rope },
     [HET__PASS_RESIDUAL] = { "residual", pass_residual },
+    [HET__PASS_TIDY] = { "tidy", het__pass_tidy },
+    [HET__PASS_ACTIVATIONS] = { "activations", het__pass_activations },
+    [HET__PASS_NORMS] = { "norms", het__pass_norms },
+    [HET__PASS_ATTENTION] = { "attention", het__pass_attention },
+    [HET__PASS_TRANSPOSES] = { "transposes", het__pass_transposes },
+    [HET__PASS_FOLD] = { "fold", het__pass_fold },
+    [HET__PASS_SIBLINGS] = { "siblings", het__pass_siblings },
+    [HET__PASS_INTEGERS] = { "integers", het__pass_integers },
+    [HET__PASS_WINDOWS] = { "windows", het__pass_windows },
+    [HET__PASS_PRODUCTS] = { "products", het__pass_products },
+    [HET__PASS_EPILOGUE] = { "epilogue", het__pass_epilogue },
+    [HET__PASS_LAYOUT] = { "layout", het__pass_layout },
 };
 
 const char *het__pass_name(het__pass pass)
@@ -312,27 +290,56 @@ const char *het__pass_name(het__pass pass)
     return (uint32_t)pass < HET__PASS_COUNT ? passes[pass].name : "unknown";
 }
 
-het_status het__passes_run(het__graph *graph, uint32_t mask, het__pass_report *report,
-                           het_error *err)
+/* Rewrites that one pass made. */
+static uint32_t run_pass(het__rewriter *r, uint32_t pass, uint32_t mask, het__pass_report *report)
+{
+    if (!(mask >> pass & 1) || r->failed)
+        return 0;
+    het__graph_use_counts(r->graph, r->uses);
+    r->rewrites = 0;
+    passes[pass].run(r);
+    het__rw_settle(r);
+    report->rewrites[pass] += r->rewrites;
+    return r->rewrites;
+}
+
+/* Passes that prepare work for each other, until none finds any; the bound only keeps a defect of
+ * one of them from running for ever. */
+static void run_together(het__rewriter *r, uint32_t mask, het__pass_report *report)
+{
+    uint32_t found = 1;
+    for (uint32_t round = 0; found && round < ROUNDS_MAX; round++) {
+        found = 0;
+        for (uint32_t p = HET__PASS_TIDY; p <= HET__PASS_SIBLINGS; p++)
+            found += run_pass(r, p, mask, report);
+    }
+}
+
+het_status het__passes_run(het__graph *graph, const het__pass_options *options,
+                           het__pass_report *report, het_error *err)
 {
     het__pass_report local = { { 0 }, graph->node_count, 0 };
-    rewriter r = { .graph = graph };
-    r.uses = het__alloc_zero(graph->arena.mem, graph->value_count ? graph->value_count : 1,
-                             sizeof *r.uses);
+    het_error failure = HET_ERROR_INIT;
+    het__rewriter r = { .graph = graph, .block = options->block, .err = &failure };
+    r.uses_capacity = graph->value_count ? graph->value_count : 1;
+    r.uses = het__alloc_zero(graph->arena.mem, r.uses_capacity, sizeof *r.uses);
     if (!r.uses)
         return het__fail_nomem(err, "the passes");
     for (uint32_t p = 0; p < HET__PASS_COUNT && !r.failed; p++) {
-        if (!(mask >> p & 1))
-            continue;
-        het__graph_use_counts(graph, r.uses);
-        r.rewrites = 0;
-        passes[p].run(&r);
-        het__graph_compact(graph);
-        local.rewrites[p] = r.rewrites;
+        if (p == HET__PASS_TIDY)
+            run_together(&r, options->mask, &local);
+        else if (p < HET__PASS_TIDY || p > HET__PASS_SIBLINGS)
+            run_pass(&r, p, options->mask, &local);
     }
     het__free(graph->arena.mem, r.uses);
     local.nodes_after = graph->node_count;
     if (report)
         *report = local;
-    return r.failed ? het__fail_nomem(err, "the passes") : het__graph_check(graph, err);
+    if (r.failed && !failure.status)
+        het__fail_nomem(&failure, "the passes");
+    if (r.failed && err)
+        *err = failure;
+    if (r.failed)
+        return (het_status)failure.status;
+    return het__graph_check(graph, err);
 }

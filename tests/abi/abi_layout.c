@@ -120,6 +120,13 @@ FIELD(het_weight, module, 16, 8);
 FIELD(het_weight, desc, 24, 80);
 FIELD(het_weight, size_bytes, 104, 8);
 
+SIZE(het_port, 160);
+FIELD(het_port, struct_size, 0, 4);
+FIELD(het_port, reserved, 4, 4);
+FIELD(het_port, name, 8, 8);
+FIELD(het_port, desc, 16, 80);
+FIELD(het_port, symbol, 96, 64);
+
 SIZE(het_plan_options, 48);
 FIELD(het_plan_options, struct_size, 0, 4);
 FIELD(het_plan_options, phase, 4, 4);
@@ -217,6 +224,13 @@ FIELD(het_tensor_desc, rank, 8, 4);
 FIELD(het_tensor_desc, flags, 12, 4);
 FIELD(het_tensor_desc, extent, 16, 64);
 
+SIZE(het_tensor, 104);
+FIELD(het_tensor, struct_size, 0, 4);
+FIELD(het_tensor, reserved, 4, 4);
+FIELD(het_tensor, size_bytes, 8, 8);
+FIELD(het_tensor, data, 16, 8);
+FIELD(het_tensor, desc, 24, 80);
+
 SIZE(het_tokenizer_info, 64);
 FIELD(het_tokenizer_info, struct_size, 0, 4);
 FIELD(het_tokenizer_info, flags, 4, 4);
@@ -258,6 +272,16 @@ VALUE(HET_DTYPE_U16, 10);
 VALUE(HET_DTYPE_U32, 11);
 VALUE(HET_DTYPE_U64, 12);
 VALUE(HET_DTYPE_BOOL, 13);
+VALUE(HET_DTYPE_F8E4M3, 14);
+VALUE(HET_DTYPE_F8E4M3UZ, 15);
+VALUE(HET_DTYPE_F8E5M2, 16);
+VALUE(HET_DTYPE_F8E5M2UZ, 17);
+VALUE(HET_DTYPE_F8E8M0, 18);
+VALUE(HET_DTYPE_F4E2M1, 19);
+VALUE(HET_DTYPE_I4, 20);
+VALUE(HET_DTYPE_U4, 21);
+VALUE(HET_DTYPE_I2, 22);
+VALUE(HET_DTYPE_U2, 23);
 VALUE(HET_DTYPE_Q4_0, 32);
 VALUE(HET_DTYPE_Q4_1, 33);
 VALUE(HET_DTYPE_Q5_0, 34);
@@ -337,5 +361,78 @@ VALUE(HET_TOKEN_CONTROL, 2);
 VALUE(HET_TOKEN_BYTE, 4);
 VALUE(HET_TOKEN_UNKNOWN, 8);
 VALUE(HET_RANK_MAX, 8);
+VALUE(HET_TENSOR_RANK_UNKNOWN, 1);
+
+SIZE(het_op_cost, 24);
+FIELD(het_op_cost, struct_size, 0, 4);
+FIELD(het_op_cost, reserved, 4, 4);
+FIELD(het_op_cost, flop_count, 8, 8);
+FIELD(het_op_cost, extra_bytes, 16, 8);
+
+SIZE(het_op_info, 96);
+FIELD(het_op_info, struct_size, 0, 4);
+FIELD(het_op_info, reserved, 4, 4);
+FIELD(het_op_info, flags, 8, 8);
+FIELD(het_op_info, domain, 16, 8);
+FIELD(het_op_info, name, 24, 8);
+FIELD(het_op_info, version_min, 32, 4);
+FIELD(het_op_info, version_max, 36, 4);
+FIELD(het_op_info, inputs_min, 40, 4);
+FIELD(het_op_info, inputs_max, 44, 4);
+FIELD(het_op_info, outputs_min, 48, 4);
+FIELD(het_op_info, outputs_max, 52, 4);
+FIELD(het_op_info, user, 56, 8);
+FIELD(het_op_info, shape, 64, 8);
+FIELD(het_op_info, cost, 72, 8);
+FIELD(het_op_info, compute, 80, 8);
+FIELD(het_op_info, release, 88, 8);
+
+VALUE(HET_OP_OPERANDS_MAX, 64);
+VALUE(HET_OP_PURE, 1);
+
+_Static_assert(sizeof(het_group_rule) == 4, "size of het_group_rule");
+VALUE(HET_GROUP_GREEDY, 0);
+VALUE(HET_GROUP_PATTERNS, 1);
+VALUE(HET_GROUP_SEARCH, 2);
+VALUE(HET_GROUPS_RECOGNISE, 1);
+
+SIZE(het_groups_options, 56);
+FIELD(het_groups_options, struct_size, 0, 4);
+FIELD(het_groups_options, rule, 4, 4);
+FIELD(het_groups_options, flags, 8, 8);
+FIELD(het_groups_options, touched_bytes_max, 16, 8);
+FIELD(het_groups_options, near_bytes, 24, 8);
+FIELD(het_groups_options, inputs, 32, 8);
+FIELD(het_groups_options, input_count, 40, 8);
+FIELD(het_groups_options, operation_count_max, 48, 4);
+FIELD(het_groups_options, device, 52, 4);
+
+SIZE(het_groups_info, 96);
+FIELD(het_groups_info, struct_size, 0, 4);
+FIELD(het_groups_info, group_count, 4, 4);
+FIELD(het_groups_info, node_count, 8, 4);
+FIELD(het_groups_info, spelled_count, 12, 4);
+FIELD(het_groups_info, greedy_count, 16, 4);
+FIELD(het_groups_info, patterns_count, 20, 4);
+FIELD(het_groups_info, figures_source, 24, 4);
+FIELD(het_groups_info, is_proven, 28, 4);
+FIELD(het_groups_info, spelled_bytes, 32, 8);
+FIELD(het_groups_info, unfused_bytes, 40, 8);
+FIELD(het_groups_info, traffic_bytes, 48, 8);
+FIELD(het_groups_info, inner_bytes, 56, 8);
+FIELD(het_groups_info, unfused_ns, 64, 8);
+FIELD(het_groups_info, predicted_ns, 72, 8);
+FIELD(het_groups_info, greedy_ns, 80, 8);
+FIELD(het_groups_info, patterns_ns, 88, 8);
+
+SIZE(het_group, 56);
+FIELD(het_group, struct_size, 0, 4);
+FIELD(het_group, node_count, 4, 4);
+FIELD(het_group, operations, 8, 8);
+FIELD(het_group, names, 16, 8);
+FIELD(het_group, predicted_ns, 24, 8);
+FIELD(het_group, unfused_bytes, 32, 8);
+FIELD(het_group, traffic_bytes, 40, 8);
+FIELD(het_group, inner_bytes, 48, 8);
 
 #endif /* __LP64__ */

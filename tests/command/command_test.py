@@ -372,24 +372,25 @@ CASES = [usage_errors_exit_2, failures_exit_1, help_names_every_option, text_sur
          interrupt_keeps_statistics]
 
 
-def main(program, root):
+def run_cases(cases, kind, program, root):
     model = find_model(root)
     if not model:
         print('skipped: no model: examples/models/hearth.gguf and HETINFER_TEST_DATA are absent')
         return 77
     failed = 0
-    with tempfile.TemporaryDirectory() as folder:
-        for case in CASES:
-            start = time.monotonic()
+    for case in cases:
+        start = time.monotonic()
+        with tempfile.TemporaryDirectory() as folder:
             try:
-                case(Command(program, model, folder))
+                case(kind(program, model, folder))
                 print(f'ok     {case.__name__} ({time.monotonic() - start:.1f} s)')
-            except (Failure, subprocess.TimeoutExpired, ValueError, KeyError) as error:
+            except (Failure, AssertionError, subprocess.TimeoutExpired, ValueError,
+                    KeyError) as error:
                 failed += 1
                 print(f'FAILED {case.__name__}: {error!r}')
-    print(f'{len(CASES)} cases, {failed} failed')
+    print(f'{len(cases)} cases, {failed} failed')
     return 1 if failed else 0
 
 
 if __name__ == '__main__':
-    sys.exit(main(sys.argv[1], sys.argv[2]))
+    sys.exit(run_cases(CASES, Command, sys.argv[1], sys.argv[2]))

@@ -12,13 +12,13 @@ if [ -n "$warnings" ]; then
     exit 1
 fi
 status=0
-for command in run eval tokenize detokenize inspect devices plan bench; do
+for command in run eval exec tokenize detokenize inspect devices plan groups bench; do
     for option in $("$2" "$command" --help | grep -oE -- ' --[a-z-]+' | sort -u); do
         # Dashes are escaped in the page. The names left out appear there by their letter;
         # --chat is only a refusal.
         spelled=$(printf '%s' "$option" | sed 's/-/\\\\-/g')
         case $option in
-        --chat | --prompt | --file | --generate | --repeat | --depth) continue ;;
+        --chat | --prompt | --file | --generate | --depth) continue ;;
         esac
         if ! grep -q -e "$spelled" "$1"; then
             echo "$command $option is not in the manual page"

@@ -7,6 +7,7 @@
 #include "counting_allocator.h"
 #include "folder.h"
 #include "tiny_model.h"
+#include "tiny_onnx.h"
 
 /* More allocations than any call here makes. */
 #define CALLS_MAX 5000
@@ -14,6 +15,7 @@
 static counting_allocator counter;
 static het_allocator allocator;
 static tiny_model tiny;
+static tiny_onnx network;
 static char backends[128];
 static test_folder folder;
 static bool mapped;
@@ -48,6 +50,7 @@ typedef struct stage {
     het_session *session;
     het_sequence *sequence;
     het_plan *plan;
+    het_groups *groups;
 } stage;
 
 static int take(void *user, const char *piece, size_t bytes)
@@ -140,6 +143,61 @@ static het_status do_inspect(stage *s, het_error *err)
     const het_status st =
         het_model_load_memory(s->context, tiny.file, tiny.bytes, &o, &m, err);
     het_model_destroy(m);
+    return st;
+}
+
+/* ---- graphs: s->model and s->session are those of the network ---- */
+
+static het_status do_groups(stage *s, het_error *err)
+{
+    het_groups_options o = HET_GROUPS_OPTIONS_INIT;
+    o.rule = HET_GROUP_SEARCH;
+    o.flags = HET_GROUPS_RECOGNISE;
+    return het_groups_make(s->model, &o, &s->groups, err);
+}
+
+static void undo_groups(stage *s)
+{
+    het_groups_destroy(s->groups);
+    s->groups = NULL;
+}
+
+static het_status do_network(stage *s, het_error *err)
+{
+    return het_model_load_memory(s->context, network.file, network.bytes, NULL, &s->model, err);
+}
+
+/* Three sets of extents, each compiled at its first run and met again. */
+static het_status do_runs(stage *s, het_error *err)
+{
+    static float x[12] = { 1, -2, 3 };
+    het_status st = HET_OK;
+    for (int i = 0; st == HET_OK && i < 6; i++) {
+        het_tensor t = HET_TENSOR_INIT;
+        t.data = x;
+        t.size_bytes = sizeof x;
+        t.desc.dtype = HET_DTYPE_F32;
+        t.desc.rank = 2;
+        t.desc.extent[0] = 1 + i % 3;
+        t.desc.extent[1] = 3;
+        st = het_session_bind_input(s->session, "x", &t, err);
+        if (st == HET_OK)
+            st = het_session_run(s->session, err);
+        if (st == HET_OK)
+            st = het_session_get_output(s->session, "z", &t, err);
+        if (st == HET_OK)
+            CHECK_NEAR(((float *)t.data)[2], 36, 1e-6);
+    }
+    return st;
+}
+
+static het_status do_new_runs(stage *s, het_error *err)
+{
+    het_status st = do_session(s, err);
+    if (st == HET_OK)
+        st = do_runs(s, err);
+    het_session_destroy(s->session);
+    s->session = NULL;
     return st;
 }
 
@@ -241,6 +299,24 @@ static void every_allocation(void)
     CHECK_INT(counter.bytes, 0);
 }
 
+static void every_allocation_of_a_graph(void)
+{
+    stage s = { 0 };
+    CHECK_INT(make_context(&s.context, NULL), HET_OK);
+    fail_each("graph", do_network, undo_model, &s, 5);
+    fail_each("its groups", do_groups, undo_groups, &s, 20);
+    undo_groups(&s);
+    fail_each("its plan", do_plan, undo_plan, &s, 5);
+    undo_plan(&s);
+    fail_each("its session", do_session, undo_session, &s, 3);
+    undo_session(&s);
+    fail_each("its runs", do_new_runs, undo_nothing, &s, 10);
+    undo_model(&s);
+    undo_context(&s);
+    CHECK_INT(counter.blocks, 0);
+    CHECK_INT(counter.bytes, 0);
+}
+
 /* Each device by itself, and all of them together. */
 int main(void)
 {
@@ -250,6 +326,7 @@ int main(void)
     o.vocabulary = 300;
     o.words = true;
     tiny_make(&tiny, &o);
+    tiny_onnx_make(&network);
     test_folder_make(&folder);
     allocator = counting_allocator_of(&counter);
     het_context *context = NULL;
@@ -264,10 +341,12 @@ int main(void)
         snprintf(backends, sizeof backends, "%.15s", names[i]);
         printf("with %s\n", backends);
         test_case(every_allocation);
+        test_case(every_allocation_of_a_graph);
     }
     strcpy(backends, "ref,null");
     test_case(every_allocation);
     test_folder_remove(&folder);
     tiny_free(&tiny);
+    tiny_onnx_free(&network);
     return test_finish();
 }

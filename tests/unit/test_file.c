@@ -50,6 +50,34 @@ static void reading(void)
     CHECK_INT(het__file_open(test_folder_file(&folder, "a/b"), &f, &err), HET_E_IO);
 }
 
+/* Files below a folder, and paths that lead elsewhere. */
+static void reading_below(void)
+{
+    static const char *const outside[] = { "", ".", "/", "..", "../a", "sub/../a", "/etc/passwd" };
+    static const char *const missing[] = { "none", "sub", "a/a", "link", "way/a", "sub/none" };
+    het_error err = HET_ERROR_INIT;
+    het__file f;
+    CHECK_INT(put("a", "text", &err), HET_OK);
+    CHECK_INT(mkdir(test_folder_file(&folder, "sub"), 0700), 0);
+    CHECK_INT(put("sub/a", "longer", &err), HET_OK);
+    CHECK_INT(symlink("a", test_folder_file(&folder, "link")), 0);
+    CHECK_INT(symlink("sub", test_folder_file(&folder, "way")), 0);
+    CHECK_INT(het__file_open_below(folder.path, ".//sub/./a", &f, &err), HET_OK);
+    CHECK_INT(f.bytes, 6);
+    het__file_close(&f);
+    for (size_t i = 0; i < sizeof outside / sizeof outside[0]; i++) {
+        CHECK_INT(het__file_open_below(folder.path, outside[i], &f, &err), HET_E_FORMAT);
+        CHECK(f.fd < 0);
+    }
+    for (size_t i = 0; i < sizeof missing / sizeof missing[0]; i++) {
+        CHECK_INT(het__file_open_below(folder.path, missing[i], &f, &err), HET_E_IO);
+        CHECK(f.fd < 0);
+    }
+    CHECK_INT(het__file_open_below("/no/such/folder", "a", &f, &err), HET_E_IO);
+    remove(test_folder_file(&folder, "sub/a"));
+    test_folder_empty(&folder);
+}
+
 static void replacing(void)
 {
     het_error err = HET_ERROR_INIT;
@@ -203,10 +231,10 @@ static void hashes(void)
 
 int main(void)
 {
-    void (*const cases[])(void) = { reading, replacing, no_room, wrong_places, writers_at_once,
-                                    states };
-    static const char *const names[] = { "reading", "replacing", "no_room", "wrong_places",
-                                         "writers_at_once", "states" };
+    void (*const cases[])(void) = { reading, reading_below, replacing, no_room, wrong_places,
+                                    writers_at_once, states };
+    static const char *const names[] = { "reading", "reading_below", "replacing", "no_room",
+                                         "wrong_places", "writers_at_once", "states" };
     het__mem_init(&mem, NULL);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         const int before = test_failures;

@@ -137,12 +137,13 @@ static void run_case(const ops_case *c)
 
 static void vectors(void)
 {
-    bool seen[HET__OP_COUNT] = { false };
+    bool seen[HET__OP_T_FIRST] = { false };
     for (size_t i = 0; i < sizeof ops_cases / sizeof ops_cases[0]; i++) {
         run_case(&ops_cases[i]);
         seen[ops_cases[i].op] = true;
     }
-    for (int op = HET__OP_NONE + 1; op < HET__OP_COUNT; op++)
+    /* Images and general products are held against the plain kernels: test_tensor_passes.c. */
+    for (int op = HET__OP_NONE + 1; op < HET__OP_CONV; op++)
         if (!seen[op])
             TEST_FAIL("no case for %s", het__op_info_of((het__op)op)->name);
 }

@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Public functions of groups.h: a graph with bound shapes, recognised, grouped, and described. */
+#include <string.h>
+
+#include "lib/api/handles.h"
+#include "lib/base/cpus.h"
+#include "lib/base/error.h"
+#include "lib/base/options.h"
+#include "lib/partition/group_graph.h"
+#include "lib/passes/specialise.h"
+
+/* What the groups of a file's own operations are counted on: SiLU is one operation there. */
+#define PASSES_ALWAYS (UINT32_C(1) << HET__PASS_ACTIVATIONS)
+/* No weights change, and no operation takes another one's place but as what it was meant to be. */
+#define PASSES_RECOGNISE \
+    (PASSES_ALWAYS | UINT32_C(1) << HET__PASS_TIDY | UINT32_C(1) << HET__PASS_NORMS | \
+     UINT32_C(1) << HET__PASS_ATTENTION | UINT32_C(1) << HET__PASS_TRANSPOSES | \
+     UINT32_C(1) << HET__PASS_SIBLINGS)
+
+struct het_groups {
+    het__mem *mem;
+    het_context *context; /* a reference */
+    het__arena arena;
+    het_groups_info info;
+    het_group *groups;
+};
+
+/* ---- options ---- */
+
+static het_status check_options(const het_groups_options *options, const het_model *model,
+                                het_groups_options *o, het_error *err)
+{
+    const het_status s = het__options_read(o, sizeof *o, options, "het_groups_options", err);
+    if (s != HET_OK)
+        return s;
+    if (o->flags & ~HET_GROUPS_RECOGNISE)
+        return het__fail(err, HET_E_VERSION, "het_groups_options.flags has an unknown flag");
+    if (o->rule > HET_GROUP_SEARCH)
+        return het__fail(err, HET_E_INVALID, "het_groups_options.rule is %u", o->rule);
+    if (o->device >= model->context->registry.count)
+        return het__fail(err, HET_E_INVALID, "there is no device %u", o->device);
+    if (!model->network)
+        return het__fail(err, HET_E_UNSUPPORTED, "het_groups_make() is for graph models");
+    if (!model->is_whole)
+        return het__fail(err, HET_E_INVALID, "the model was loaded without its graph");
+    if (o->input_count && (!o->inputs || o->input_count != model->network->input_count))
+        return het__fail(err, HET_E_INVALID, "%zu inputs are described, the model has %u",
+                         o->input_count, model->network->input_count);
+    return HET_OK;
+}
+
+/* Extents that a symbol stands for must agree; bound: per symbol, -1 where nothing is known. */
+static het_status bind_input(const het__value *v, const het_tensor_desc *given, int64_t *bound,
+                             het__tensor *t, het_error *err)
+{
+    memset(t, 0, sizeof *t);
+    t->dtype = v->dtype;
+    if (!het__value_is_known(v) && !given)
+        return het__fail(err, HET_E_INVALID, "input %s has no known rank: its extents are needed",
+                         v->name);
+    t->rank = given ? given->rank : v->rank;
+    if (t->rank > HET_RANK_MAX || (het__value_is_known(v) && t->rank != v->rank))
+        return het__fail(err, HET_E_INVALID, "input %s: %u extents where the model has %u",
+                         v->name, t->rank, v->rank);
+    for (uint32_t i = 0; i < t->rank; i++) {
+        const het__extent e = het__value_is_known(v) ? v->extent[i]
+                                                     : (het__extent){ 1, HET__SYM_MAX };
+        int64_t want = e.symbol == HET__SYM_ONE ? e.count
+                       : e.symbol < HET__SYM_MAX ? bound[e.symbol] : -1;
+        t->extent[i] = given ? given->extent[i] : want < 0 ? 1 : want;
+        if (t->extent[i] < 0 || (want >= 0 && t->extent[i] != want))
+            return het__fail(err, HET_E_INVALID,
+                             "input %s: extent %u is %lld where the model has %lld", v->name, i,
+                             (long long)t->extent[i], (long long)(want < 0 ? 0 : want));
+        if (e.symbol > HET__SYM_ONE && e.symbol < HET__SYM_MAX)
+            bound[e.symbol] = t->extent[i];
+    }
+    if (het__tensor_bytes(t) < 0)
+        return het__fail(err, HET_E_INVALID, "input %s has an impossible size", v->name);
+    return HET_OK;
+}
+
+static het_status specialise(const het_model *model, const het_groups_options *o, het__graph *out,
+                             het_error *err)
+{
+    const het__network *n = model->network;
+    het__mem *mem = &model->context->mem;
+    het__tensor *inputs = het__alloc_zero(mem, n->input_count ? n->input_count : 1,
+                                          sizeof *inputs);
+    int64_t bound[HET__SYM_MAX];
+    for (uint32_t i = 0; i < HET__SYM_MAX; i++)
+        bound[i] = -1;
+    het_status s = inputs ? HET_OK : het__fail_nomem(err, "the inputs");
+    for (uint32_t i = 0; s == HET_OK && i < n->input_count; i++)
+        s = bind_input(&n->onnx.graph.values[n->inputs[i]], o->input_count ? &o->inputs[i] : NULL,
+                       bound, &inputs[i], err);
+    if (s == HET_OK)
+        s = het__specialise(&n->onnx.graph, inputs, n->input_count, mem, out, NULL, err);
+    het__free(mem, inputs);
+    return s;
+}
+
+/* ---- groups ---- */
+
+typedef struct work {
+    const het_groups_options *o;
+    het_groups *out;
+    het__graph graph;
+    het__machine machine; /* one device */
+    het__arena arena;     /* of problems */
+    het__group_problem problem;
+    het__group_index index;
+    uint32_t *group;      /* per node */
+    uint32_t *members;    /* nodes by group */
+    uint32_t *first;      /* per group: entries of members */
+} work;
+
+static het_status make_problem(work *w, het_error *err)
+{
+    const het__group_request request = {
+        &w->graph, &w->machine.device[0], w->o->operation_count_max,
+        (double)w->o->touched_bytes_max, (double)w->o->near_bytes,
+    };
+    return het__group_problem_make(&request, &w->arena, &w->problem, err);
+}
+
+/* Traffic and time of each operation alone. */
+static het_status measure_alone(work *w, double *bytes, double *ns, het_error *err)
+{
+    het__mem *mem = w->arena.mem;
+    het__group_index x;
+    if (!het__group_index_init(&x, &w->problem, mem))
+        return het__fail_nomem(err, "the groups of a graph");
+    *bytes = *ns = 0;
+    for (uint32_t n = 0; n < w->problem.node_count; n++) {
+        het__group_cost cost;
+        het__group_measure(&x, &n, 1, &cost);
+        *bytes += cost.bytes;
+        *ns += cost.ns;
+    }
+    het__group_index_finish(&x, mem);
+    return HET_OK;
+}
+
+static het_status group_by(work *w, het__group_rule rule, het__grouping *g, het_error *err)
+{
+    g->group = w->group;
+    return het__groups_make(&w->problem, rule, w->arena.mem, g) == HET_OK
+               ? HET_OK : het__fail_nomem(err, "the groups of a graph");
+}
+
+static het_status compare(work *w, het_error *err)
+{
+    het_groups_info *info = &w->out->info;
+    het__grouping g;
+    double ns = 0;
+    w->group = het__arena_zero(&w->arena, (size_t)w->problem.node_count + 1, sizeof *w->group);
+    if (!w->group)
+        return het__fail_nomem(err, "the groups of a graph");
+    het_status s = measure_alone(w, &info->unfused_bytes, &info->unfused_ns, err);
+    if (s == HET_OK)
+        s = group_by(w, HET__GROUP_GREEDY, &g, err);
+    if (s != HET_OK)
+        return s;
+    info->greedy_count = g.group_count;
+    info->greedy_ns = g.ns;
+    s = group_by(w, HET__GROUP_PATTERNS, &g, err);
+    if (s != HET_OK)
+        return s;
+    info->patterns_count = g.group_count;
+    info->patterns_ns = g.ns;
+    ns = g.ns;
+    if (w->o->rule != HET_GROUP_PATTERNS) {
+        s = group_by(w, w->o->rule == HET_GROUP_SEARCH ? HET__GROUP_SEARCH : HET__GROUP_GREEDY, &g,
+                     err);
+        ns = s == HET_OK ? g.ns : 0;
+    }
+    info->predicted_ns = ns;
+    info->group_count = s == HET_OK ? g.group_count : 0;
+    info->node_count = w->problem.node_count;
+    info->is_proven = s == HET_OK && w->o->rule == HET_GROUP_SEARCH && g.proven;
+    return s;
+}
+
+/* ---- description ---- */
+
+static bool sort_members(work *w)
+{
+    const uint32_t groups = w->out->info.group_count;
+    w->members = het__arena_zero(&w->arena, (size_t)w->problem.node_count + 1,
+                                 sizeof *w->members);
+    w->first = het__arena_zero(&w->arena, (size_t)groups + 2, sizeof *w->first);
+    if (!w->members || !w->first)
+        return false;
+    for (uint32_t n = 0; n < w->problem.node_count; n++)
+        w->first[w->group[n] + 2]++;
+    for (uint32_t k = 2; k < groups + 2; k++)
+        w->first[k] += w->first[k - 1];
+    for (uint32_t n = 0; n < w->problem.node_count; n++)
+        w->members[w->first[w->group[n] + 1]++] = n;
+    return true;
+}
+
+static const char *operation_name(const het__graph *graph, uint32_t node)
+{
+    const het__node *n = &graph->nodes[node];
+    if (n->op == HET__OP_T_UNKNOWN && n->attrs.tensor.type)
+        return n->attrs.tensor.type;
+    return het__op_info_of(n->op)->name;
+}
+
+static bool name_members(work *w, const uint32_t *nodes, het_group *group)
+{
+    het__arena *arena = &w->out->arena;
+    const char **names = het__arena_zero(arena, group->node_count, sizeof *names);
+    het__text text;
+    het__text_init(&text, w->arena.mem);
+    bool good = names != NULL;
+    for (uint32_t i = 0; good && i < group->node_count; i++) {
+        const char *name = w->graph.nodes[nodes[i]].name;
+        names[i] = het__arena_strdup(arena, name ? name : "");
+        het__text_printf(&text, "%s%s", i ? "," : "", operation_name(&w->graph, nodes[i]));
+        good = names[i] != NULL;
+    }
+    group->names = names;
+    group->operations = good && !text.failed && text.data ? het__arena_strdup(arena, text.data)
+                                                          : NULL;
+    het__text_finish(&text);
+    return group->operations != NULL;
+}
+
+static bool describe_group(work *w, uint32_t k)
+{
+    const uint32_t *nodes = w->members + w->first[k];
+    het_group *group = &w->out->groups[k];
+    het__group_cost cost;
+    group->struct_size = sizeof *group;
+    group->node_count = w->first[k + 1] - w->first[k];
+    for (uint32_t i = 0; i < group->node_count; i++) {
+        het__group_measure(&w->index, &nodes[i], 1, &cost);
+        group->unfused_bytes += cost.bytes;
+    }
+    het__group_measure(&w->index, nodes, group->node_count, &cost);
+    group->predicted_ns = cost.ns;
+    group->traffic_bytes = cost.bytes;
+    group->inner_bytes = cost.inner_bytes;
+    w->out->info.traffic_bytes += cost.bytes;
+    w->out->info.inner_bytes += cost.inner_bytes;
+    return name_members(w, nodes, group);
+}
+
+static het_status describe(work *w, het_error *err)
+{
+    het_groups *out = w->out;
+    out->groups = het__arena_zero(&out->arena, (size_t)out->info.group_count + 1,
+                                  sizeof *out->groups);
+    if (!out->groups || !sort_members(w) ||
+        !het__group_index_init(&w->index, &w->problem, w->arena.mem))
+        return het__fail_nomem(err, "the groups of a graph");
+    bool good = true;
+    for (uint32_t k = 0; good && k < out->info.group_count; k++)
+        good = describe_group(w, k);
+    het__group_index_finish(&w->index, w->arena.mem);
+    return good ? HET_OK : het__fail_nomem(err, "the groups of a graph");
+}
+
+/* ---- make ---- */
+
+static het_status recognise(work *w, het_error *err)
+{
+    het_groups_info *info = &w->out->info;
+    het__pass_options passes = { PASSES_ALWAYS, 0 };
+    double ns;
+    het_status s = het__passes_run(&w->graph, &passes, NULL, err);
+    if (s == HET_OK)
+        s = make_problem(w, err);
+    if (s == HET_OK)
+        s = measure_alone(w, &info->spelled_bytes, &ns, err);
+    info->spelled_count = w->graph.node_count;
+    passes.mask = PASSES_RECOGNISE;
+    if (s != HET_OK || !(w->o->flags & HET_GROUPS_RECOGNISE))
+        return s;
+    s = het__passes_run(&w->graph, &passes, NULL, err);
+    return s == HET_OK ? make_problem(w, err) : s;
+}
+
+static het_status fill_groups(het_groups *out, const het_model *model,
+                              const het_groups_options *o, het_error *err)
+{
+    het_device_figures figures;
+    work w = { .o = o, .out = out };
+    const het_device_info *device = &model->context->registry.device[o->device].info;
+    het__machine_assume(device, het__cpus_default(), &figures);
+    het__machine_add(&w.machine, device, &figures);
+    out->info.struct_size = sizeof out->info;
+    out->info.figures_source = figures.source;
+    het_status s = specialise(model, o, &w.graph, err);
+    if (s != HET_OK)
+        return s;
+    het__arena_init(&w.arena, out->mem);
+    s = recognise(&w, err);
+    if (s == HET_OK)
+        s = compare(&w, err);
+    if (s == HET_OK)
+        s = describe(&w, err);
+    het__arena_finish(&w.arena);
+    het__graph_finish(&w.graph);
+    return s;
+}
+
+het_status het_groups_make(const het_model *model, const het_groups_options *options,
+                           het_groups **groups, het_error *err)
+{
+    het_groups_options o;
+    HET_REQUIRE(groups != NULL, err);
+    *groups = NULL;
+    HET_REQUIRE(model != NULL, err);
+    het_status s = check_options(options, model, &o, err);
+    if (s != HET_OK)
+        return s;
+    het__mem *mem = &model->context->mem;
+    het_groups *out = het__alloc_zero(mem, 1, sizeof *out);
+    if (!out)
+        return het__fail_nomem(err, "groups");
+    out->mem = mem;
+    out->context = model->context;
+    het__context_retain(out->context);
+    het__arena_init(&out->arena, mem);
+    s = fill_groups(out, model, &o, err);
+    if (s != HET_OK) {
+        het_groups_destroy(out);
+        return s;
+    }
+    *groups = out;
+    return HET_OK;
+}
+
+het_status het_groups_get_info(const het_groups *groups, het_groups_info *info)
+{
+    return het__result_write(info, &groups->info, sizeof groups->info);
+}
+
+het_status het_groups_at(const het_groups *groups, uint32_t index, het_group *group)
+{
+    if (index >= groups->info.group_count)
+        return HET_E_INVALID;
+    return het__result_write(group, &groups->groups[index], sizeof *group);
+}
+
+void het_groups_destroy(het_groups *groups)
+{
+    if (!groups)
+        return;
+    het_context *context = groups->context;
+    het__arena_finish(&groups->arena);
+    het__free(groups->mem, groups);
+    het__context_release(context);
+}

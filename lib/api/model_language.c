@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Models in GGUF files: language models with their tokenizer. The graph is built once when the
+ * model is loaded, which proves that all weights are there and fit, and again for each session. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/api/handles.h"
+#include "lib/base/error.h"
+
+/* ---- figures ---- */
+
+static bool starts_with(const char *text, const char *prefix)
+{
+    return strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
+/* Block number of "blk.<n>.…", or -1; rest receives what follows. */
+static int32_t block_of(const char *name, const char **rest)
+{
+    *rest = name;
+    if (!starts_with(name, "blk."))
+        return -1;
+    char *end;
+    const long n = strtol(name + 4, &end, 10);
+    if (end == name + 4 || *end != '.' || n < 0 || n > INT32_MAX)
+        return -1;
+    *rest = end + 1;
+    return (int32_t)n;
+}
+
+static const char *module_of(const char *name)
+{
+    const char *rest;
+    block_of(name, &rest);
+    if (strstr(rest, "_norm") || starts_with(rest, "norm"))
+        return "norm";
+    if (strstr(rest, "_exps") || starts_with(rest, "ffn_gate_inp"))
+        return "moe";
+    if (starts_with(rest, "attn_"))
+        return "attention";
+    if (starts_with(rest, "ffn_"))
+        return "ffn";
+    if (starts_with(rest, "token_embd"))
+        return "embedding";
+    return starts_with(rest, "output.") ? "head" : "other";
+}
+
+static uint64_t elements_of(const het__gguf_tensor *t)
+{
+    uint64_t n = 1;
+    for (uint32_t i = 0; i < t->rank; i++)
+        n *= (uint64_t)t->extent[i];
+    return n;
+}
+
+/* Weights that one decoded token reads: all but the rows of the input table (unless the table is
+ * the head as well), and of the experts only those that are used. */
+static void count_parameters(const het__language *l, het_model_info *info)
+{
+    const bool tied = het__gguf_tensor_find(&l->gguf, "output.weight") == NULL;
+    const het__lm_config *c = &l->config;
+    for (size_t i = 0; i < l->gguf.tensor_count; i++) {
+        const het__gguf_tensor *t = &l->gguf.tensors[i];
+        const uint64_t n = elements_of(t);
+        info->parameter_count += n;
+        info->weight_bytes += t->bytes;
+        if (strcmp(t->name, "token_embd.weight") == 0 && !tied)
+            continue;
+        if (strstr(t->name, "_exps") && c->experts > 0)
+            info->active_count += n / (uint64_t)c->experts * (uint64_t)c->experts_used;
+        else
+            info->active_count += n;
+    }
+}
+
+static void copy_span(char *target, size_t bytes, const het__gguf *gguf, const char *key)
+{
+    het__span s;
+    if (het__gguf_string(gguf, key, &s))
+        het__model_copy(target, bytes, s.data, s.bytes);
+}
+
+static void fill_info(const het__language *l, het_model_info *info)
+{
+    const het__lm_config *c = &l->config;
+    memcpy(info->format, "gguf", 5);
+    copy_span(info->architecture, sizeof info->architecture, &l->gguf, "general.architecture");
+    copy_span(info->name, sizeof info->name, &l->gguf, "general.name");
+    info->layer_count = (uint32_t)c->layers;
+    info->context_max = c->context;
+    info->embedding_size = c->width;
+    info->vocabulary_size = c->vocabulary;
+    info->head_count = (uint32_t)c->heads;
+    info->kv_head_count = (uint32_t)c->kv_heads;
+    info->expert_count = (uint32_t)c->experts;
+    info->expert_used_count = (uint32_t)c->experts_used;
+    info->kv_bytes_per_token = (uint64_t)c->layers * (uint64_t)c->kv_heads *
+                               (uint64_t)c->head_size * 4;
+    count_parameters(l, info);
+}
+
+/* ---- load ---- */
+
+static het_status render_metadata(het__language *l, het_error *err)
+{
+    l->values = het__arena_zero(&l->arena, l->gguf.entry_count, sizeof *l->values);
+    if (!l->values)
+        return het__fail_nomem(err, "the metadata");
+    for (size_t i = 0; i < l->gguf.entry_count; i++) {
+        l->values[i] = het__gguf_render(&l->arena, &l->gguf.entries[i]);
+        if (!l->values[i])
+            return het__fail_nomem(err, "the metadata");
+    }
+    return HET_OK;
+}
+
+/* A weight, or a range of its rows ("name[first:last]"). */
+static bool graph_uses(const het__graph *graph, const char *name)
+{
+    const size_t n = strlen(name);
+    for (uint32_t i = 0; i < graph->value_count; i++) {
+        const het__value *v = &graph->values[i];
+        if (v->kind == HET__VALUE_CONST && strncmp(v->name, name, n) == 0 &&
+            (v->name[n] == '\0' || v->name[n] == '['))
+            return true;
+    }
+    return false;
+}
+
+/* A weight of a block that the family's graph leaves out would be a wrong answer, not a warning. */
+static het_status check_all_used(const het__language *l, const het__graph *graph, het_error *err)
+{
+    for (size_t i = 0; i < l->gguf.tensor_count; i++) {
+        const char *name = l->gguf.tensors[i].name;
+        if (strncmp(name, "blk.", 4) == 0 && !graph_uses(graph, name))
+            return het__fail(err, HET_E_UNSUPPORTED,
+                             "tensor %s has no part in the graph of family %s", name,
+                             l->config.architecture);
+    }
+    return HET_OK;
+}
+
+/* Building the graph once proves that every tensor is there and fits. */
+static het_status prove_graph(het_model *m, het_error *err)
+{
+    het__graph graph;
+    uint32_t unfused;
+    het_status s = het__model_graph(m, HET_DTYPE_F16, &graph, &unfused, err);
+    if (s != HET_OK)
+        return s;
+    s = check_all_used(m->language, &graph, err);
+    het__graph_finish(&graph);
+    return s;
+}
+
+/* A table may be padded, but every token needs a row. */
+static het_status check_vocabulary(const het_model *m, het_error *err)
+{
+    het_tokenizer_info info = { .struct_size = sizeof info };
+    if (!m->tokenizer || het_tokenizer_get_info(m->tokenizer, &info) != HET_OK ||
+        info.token_count <= m->language->config.vocabulary)
+        return HET_OK;
+    return het__fail(err, HET_E_FORMAT, "the vocabulary has %d tokens, token_embd.weight %lld rows",
+                     info.token_count, (long long)m->language->config.vocabulary);
+}
+
+static het_status read_file(het_model *m, const void *data, size_t bytes,
+                            const het_model_options *o, het_error *err)
+{
+    het__language *l = m->language;
+    het_status s = het__model_report(o, 0.0, "metadata", err);
+    if (s == HET_OK)
+        s = het__gguf_open(&l->gguf, &l->arena, data, bytes, err);
+    return s == HET_OK ? render_metadata(l, err) : s;
+}
+
+static het_status read_tokenizer(het_model *m, const het_model_options *o, het_error *err)
+{
+    het_status s = het__model_report(o, 0.2, "tokenizer", err);
+    if (s == HET_OK)
+        s = het__gguf_tokenizer(&m->language->gguf, &m->context->mem, &m->tokenizer, err);
+    return s;
+}
+
+static het_status read_graph(het_model *m, const het_model_options *o, het_error *err)
+{
+    het_status s = check_vocabulary(m, err);
+    if (s == HET_OK)
+        s = het__model_report(o, 0.9, "graph", err);
+    return s == HET_OK ? prove_graph(m, err) : s;
+}
+
+static het_status read_model(het_model *m, const void *data, size_t bytes,
+                             const het_model_options *o, het_error *err)
+{
+    /* Without a graph, what could be read of the configuration is shown. */
+    const bool whole = het__model_wants_graph(o);
+    het__language *l = m->language;
+    het_status s = read_file(m, data, bytes, o, err);
+    if (s != HET_OK)
+        return s;
+    s = het__gguf_config(&l->gguf, &l->config, &l->family, whole ? err : NULL);
+    if (!whole) {
+        l->family = NULL;
+        s = HET_OK;
+    }
+    if (s == HET_OK && !(o->flags & HET_MODEL_INSPECT_ONLY))
+        s = read_tokenizer(m, o, err);
+    return s == HET_OK && whole ? read_graph(m, o, err) : s;
+}
+
+static void retain_owner(void *model)
+{
+    het__model_retain(model);
+}
+
+static void release_owner(void *model)
+{
+    het__model_release(model);
+}
+
+het_status het__language_open(het_model *m, const void *data, size_t bytes,
+                              const het_model_options *o, het_error *err)
+{
+    m->language = het__alloc_zero(&m->context->mem, 1, sizeof *m->language);
+    if (!m->language)
+        return het__fail_nomem(err, "a model");
+    het__arena_init(&m->language->arena, &m->context->mem);
+    const het_status s = read_model(m, data, bytes, o, err);
+    if (s != HET_OK)
+        return s;
+    m->is_whole = m->language->family != NULL;
+    if (m->tokenizer)
+        het__tokenizer_set_owner(m->tokenizer, m, retain_owner, release_owner);
+    fill_info(m->language, &m->info);
+    het__log_line(&m->context->log, HET_LOG_INFO, "model", "%s, %llu parameters, %u layers",
+                  m->info.architecture, (unsigned long long)m->info.parameter_count,
+                  m->info.layer_count);
+    return HET_OK;
+}
+
+void het__language_close(het_model *m)
+{
+    het__tokenizer_destroy(m->tokenizer);
+    het__arena_finish(&m->language->arena);
+    het__free(&m->context->mem, m->language);
+}
+
+het_status het__model_graph(const het_model *model, het_dtype kv_dtype, het__graph *graph,
+                            uint32_t *unfused, het_error *err)
+{
+    const het__language *l = model->language;
+    const het__lm_source source = het__gguf_source(&l->gguf);
+    het_status s = het__lm_graph(l->family, &l->config, &source, kv_dtype, &model->context->mem,
+                                 graph, err);
+    if (s != HET_OK)
+        return s;
+    *unfused = graph->node_count;
+    s = het__passes_run(graph, &(het__pass_options){ HET__PASSES_ALL, 0 }, NULL, err);
+    if (s != HET_OK)
+        het__graph_finish(graph);
+    return s;
+}
+
+/* ---- use ---- */
+
+void het__language_metadata(const het__language *l, size_t index, het_metadata *entry)
+{
+    const het__gguf_entry *e = &l->gguf.entries[index];
+    entry->key = e->key;
+    entry->type = het__gguf_type_name(e);
+    entry->value = l->values[index];
+}
+
+void het__language_weight(const het__language *l, size_t index, het_weight *weight)
+{
+    const het__gguf_tensor *t = &l->gguf.tensors[index];
+    const char *rest;
+    weight->layer = block_of(t->name, &rest);
+    weight->name = t->name;
+    weight->module = module_of(t->name);
+    weight->size_bytes = t->bytes;
+    weight->desc.dtype = t->dtype;
+    weight->desc.rank = t->rank;
+    memcpy(weight->desc.extent, t->extent, sizeof weight->desc.extent);
+}

@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Forms of a graph: one per set of input shapes, compiled or interpreted. */
+#include "lib/exec/graph_run.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/base/error.h"
+#include "lib/exec/registry.h"
+#include "lib/passes/passes.h"
+#include "lib/passes/specialise.h"
+#include "lib/plain/plain.h"
+
+#define FORMS_DEFAULT 4
+/* A program is cancelled at its end, so one holds about this much work. */
+#define LAYER_FLOPS 1e8
+
+typedef struct form {
+    het__tensor *shapes; /* of the inputs; data NULL */
+    het__graph graph;
+    het__exec *exec;     /* NULL: interpreted */
+    void **inputs;       /* staging memory of exec */
+    void **outputs;
+    uint64_t used;       /* number of the run that used it last; 0: an empty slot */
+} form;
+
+struct het__graph_run {
+    het__mem *mem;
+    het__graph_run_request request;
+    uint32_t input_count, output_count;
+    uint32_t *inputs; /* values of the graph */
+    form *forms;
+    uint32_t form_count;
+    form *last;
+    het__tensor *owned; /* outputs of an interpreted run */
+    uint64_t runs;
+};
+
+/* ---- create, destroy ---- */
+
+static void finish_form(het__graph_run *r, form *f)
+{
+    het__exec_destroy(f->exec);
+    het__graph_finish(&f->graph);
+    het__free(r->mem, f->shapes);
+    het__free(r->mem, f->inputs);
+    het__free(r->mem, f->outputs);
+    if (r->last == f)
+        r->last = NULL;
+    memset(f, 0, sizeof *f);
+}
+
+static void free_owned(het__graph_run *r)
+{
+    for (uint32_t o = 0; o < r->output_count; o++)
+        het__tensor_finish(r->mem, &r->owned[o]);
+}
+
+void het__graph_run_destroy(het__graph_run *r)
+{
+    if (!r)
+        return;
+    for (uint32_t i = 0; r->forms && i < r->form_count; i++)
+        finish_form(r, &r->forms[i]);
+    if (r->owned)
+        free_owned(r);
+    het__free(r->mem, r->owned);
+    het__free(r->mem, r->forms);
+    het__free(r->mem, r->inputs);
+    het__free(r->mem, r);
+}
+
+het_status het__graph_run_create(const het__graph_run_request *request, het__graph_run **run,
+                                 het_error *err)
+{
+    het__mem *mem = request->registry->host.mem;
+    const het__graph *g = request->graph;
+    het__graph_run *r = het__alloc_zero(mem, 1, sizeof *r);
+    *run = NULL;
+    if (!r)
+        return het__fail_nomem(err, "a graph's session");
+    r->mem = mem;
+    r->request = *request;
+    r->form_count = request->forms_max ? request->forms_max : FORMS_DEFAULT;
+    r->output_count = g->output_count;
+    r->forms = het__alloc_zero(mem, r->form_count, sizeof *r->forms);
+    r->owned = het__alloc_zero(mem, g->output_count ? g->output_count : 1, sizeof *r->owned);
+    r->inputs = het__alloc_zero(mem, g->value_count ? g->value_count : 1, sizeof *r->inputs);
+    if (!r->forms || !r->owned || !r->inputs) {
+        het__graph_run_destroy(r);
+        return het__fail_nomem(err, "a graph's session");
+    }
+    for (uint32_t v = 0; v < g->value_count; v++)
+        if (g->values[v].kind == HET__VALUE_INPUT)
+            r->inputs[r->input_count++] = v;
+    *run = r;
+    return HET_OK;
+}
+
+/* ---- inputs against what the model says ---- */
+
+static het_status wrong_extent(const het__value *v, uint32_t axis, int64_t got, int64_t want,
+                               het_error *err)
+{
+    return het__fail(err, HET_E_INVALID, "input %s: extent %u is %lld where the model has %lld",
+                     v->name, axis, (long long)got, (long long)want);
+}
+
+static het_status check_input(const het__value *v, const het__tensor *t, int64_t *symbols,
+                              het_error *err)
+{
+    if (v->dtype != t->dtype)
+        return het__fail(err, HET_E_INVALID, "input %s: type %s where the model has %s", v->name,
+                         het_dtype_name(t->dtype), het_dtype_name(v->dtype));
+    if (!het__value_is_known(v))
+        return HET_OK;
+    if (v->rank != t->rank)
+        return het__fail(err, HET_E_INVALID, "input %s: %u extents where the model has %u",
+                         v->name, t->rank, v->rank);
+    for (uint32_t i = 0; i < v->rank; i++) {
+        const het__extent e = v->extent[i];
+        if (t->extent[i] < 0)
+            return wrong_extent(v, i, t->extent[i], 0, err);
+        if (e.symbol == HET__SYM_ONE) {
+            if (t->extent[i] != e.count)
+                return wrong_extent(v, i, t->extent[i], e.count, err);
+        } else if (symbols[e.symbol] < 0) {
+            symbols[e.symbol] = t->extent[i];
+        } else if (symbols[e.symbol] != t->extent[i]) {
+            return wrong_extent(v, i, t->extent[i], symbols[e.symbol], err);
+        }
+    }
+    return HET_OK;
+}
+
+static het_status check_inputs(const het__graph_run *r, const het__tensor *inputs, het_error *err)
+{
+    int64_t symbols[HET__SYM_MAX];
+    for (uint32_t i = 0; i < HET__SYM_MAX; i++)
+        symbols[i] = -1;
+    for (uint32_t i = 0; i < r->input_count; i++) {
+        const het__value *v = &r->request.graph->values[r->inputs[i]];
+        const het_status s = check_input(v, &inputs[i], symbols, err);
+        if (s != HET_OK)
+            return s;
+        if (het__tensor_bytes(&inputs[i]) < 0)
+            return het__fail(err, HET_E_INVALID, "input %s has an impossible size", v->name);
+    }
+    return HET_OK;
+}
+
+/* ---- forms ---- */
+
+static form *find_form(het__graph_run *r, const het__tensor *inputs)
+{
+    for (uint32_t f = 0; f < r->form_count; f++) {
+        bool same = r->forms[f].used != 0;
+        for (uint32_t i = 0; same && i < r->input_count; i++)
+            same = het__tensor_same_extents(&inputs[i], &r->forms[f].shapes[i]);
+        if (same)
+            return &r->forms[f];
+    }
+    return NULL;
+}
+
+static form *free_slot(het__graph_run *r)
+{
+    form *oldest = &r->forms[0];
+    for (uint32_t f = 1; f < r->form_count; f++)
+        if (r->forms[f].used < oldest->used)
+            oldest = &r->forms[f];
+    if (oldest->used)
+        finish_form(r, oldest);
+    return oldest;
+}
+
+static void assign_layers(het__graph *g, const int64_t *symbols)
+{
+    double flops = 0;
+    int32_t layer = 0;
+    for (uint32_t n = 0; n < g->node_count; n++) {
+        het__work work;
+        het__node_work(g, &g->nodes[n], symbols, &work);
+        if (flops > 0 && flops + work.flops > LAYER_FLOPS) {
+            layer++;
+            flops = 0;
+        }
+        flops += work.flops;
+        g->nodes[n].layer = layer;
+    }
+}
+
+static het_status compile(het__graph_run *r, form *f, uint32_t unfused, het_error *err)
+{
+    const het__graph_run_request *q = &r->request;
+    het__exec_request request = {
+        .registry = q->registry, .graph = &f->graph, .unfused_count = unfused,
+        .device_mask = q->device_mask, .threads = q->threads, .precision = q->precision,
+        .pin_threads = q->pin_threads, .parallel = q->parallel,
+        .parallel_user = q->parallel_user, .phase_count = 1,
+    };
+    for (uint32_t i = 0; i < HET__SYM_MAX; i++)
+        request.symbols_max[0][i] = 1;
+    assign_layers(&f->graph, request.symbols_max[0]);
+    const het_status s = het__exec_create(&request, &f->exec, err);
+    for (uint32_t i = 0; s == HET_OK && i < r->input_count; i++)
+        f->inputs[i] = het__exec_input(f->exec, q->graph->values[r->inputs[i]].name);
+    for (uint32_t o = 0; s == HET_OK && o < r->output_count; o++)
+        f->outputs[o] = het__exec_output(f->exec, f->graph.values[f->graph.outputs[o]].name);
+    return s;
+}
+
+/* A node that cannot run is named before its outputs' extents are missed. */
+static het_status check_known(const het__graph *g, het_error *err)
+{
+    for (uint32_t n = 0; n < g->node_count; n++) {
+        const het__attr_list *attrs = &g->nodes[n].attrs.tensor;
+        if (g->nodes[n].op == HET__OP_T_UNKNOWN)
+            return het__fail(err, HET_E_UNSUPPORTED, "node %s: operation %s %s", g->nodes[n].name,
+                             attrs->type, attrs->partial
+                                              ? "has attributes of a kind that is not read"
+                                              : "is not known");
+    }
+    return HET_OK;
+}
+
+/* Images in the layout of the first device that has one of its own. */
+static het__pass_options pass_options(const het__graph_run_request *q)
+{
+    het__pass_options options = q->passes;
+    for (uint32_t i = 0; i < q->registry->count && options.block == 0; i++) {
+        const het__backend *b = q->registry->device[i].backend;
+        if ((q->device_mask >> i & 1) && b->image_block)
+            options.block = b->image_block(&q->registry->host);
+    }
+    return options;
+}
+
+static het_status build_form(het__graph_run *r, form *f, const het__tensor *inputs, het_error *err)
+{
+    const uint32_t in = r->input_count ? r->input_count : 1;
+    het__specialise_report report;
+    het_status s = het__specialise_within(r->request.graph, inputs, r->input_count,
+                                          r->request.work_max, r->mem, &f->graph, &report, err);
+    if (s == HET_OK)
+        s = check_known(&f->graph, err);
+    const het__pass_options passes = pass_options(&r->request);
+    if (s == HET_OK && !report.open)
+        s = het__passes_run(&f->graph, &passes, NULL, err);
+    if (s != HET_OK)
+        return s;
+    f->shapes = het__alloc_zero(r->mem, in, sizeof *f->shapes);
+    f->inputs = het__alloc_zero(r->mem, in, sizeof *f->inputs);
+    f->outputs = het__alloc_zero(r->mem, r->output_count ? r->output_count : 1,
+                                 sizeof *f->outputs);
+    if (!f->shapes || !f->inputs || !f->outputs)
+        return het__fail_nomem(err, "a form of the graph");
+    for (uint32_t i = 0; i < r->input_count; i++) {
+        f->shapes[i] = inputs[i];
+        f->shapes[i].data = NULL;
+    }
+    return report.open ? HET_OK : compile(r, f, report.nodes_before, err);
+}
+
+het_status het__graph_run_prepare(het__graph_run *r, const het__tensor *inputs, het_error *err)
+{
+    het_status s = check_inputs(r, inputs, err);
+    if (s != HET_OK)
+        return s;
+    form *f = find_form(r, inputs);
+    if (!f) {
+        f = free_slot(r);
+        s = build_form(r, f, inputs, err);
+        if (s != HET_OK) {
+            finish_form(r, f);
+            return s;
+        }
+    }
+    f->used = ++r->runs;
+    r->last = f;
+    return HET_OK;
+}
+
+/* ---- running ---- */
+
+static het_status give(const het__tensor *made, const char *name, het__tensor *output,
+                       size_t capacity, het_error *err)
+{
+    void *target = output->data;
+    *output = *made;
+    if (!target)
+        return HET_OK;
+    const size_t bytes = (size_t)het__tensor_bytes(made);
+    output->data = target;
+    if (bytes > capacity)
+        return het__fail(err, HET_E_INVALID, "output %s takes %zu bytes, %zu were given", name,
+                         bytes, capacity);
+    memcpy(target, made->data, bytes);
+    return HET_OK;
+}
+
+static void tensor_of(const het__value *v, void *data, het__tensor *t)
+{
+    memset(t, 0, sizeof *t);
+    t->dtype = v->dtype;
+    t->rank = v->rank;
+    for (uint32_t i = 0; i < v->rank; i++)
+        t->extent[i] = v->extent[i].count;
+    t->data = data;
+}
+
+static het_status run_compiled(het__graph_run *r, form *f, const het__tensor *inputs,
+                               het__tensor *outputs, const size_t *capacity,
+                               _Atomic uint32_t *cancel, het_error *err)
+{
+    int64_t symbols[HET__SYM_MAX];
+    for (uint32_t i = 0; i < HET__SYM_MAX; i++)
+        symbols[i] = 1;
+    for (uint32_t i = 0; i < r->input_count; i++)
+        memcpy(f->inputs[i], inputs[i].data, (size_t)het__tensor_bytes(&inputs[i]));
+    het_status s = het__exec_run(f->exec, 0, symbols, cancel, err);
+    for (uint32_t o = 0; s == HET_OK && o < r->output_count; o++) {
+        const het__value *v = &f->graph.values[f->graph.outputs[o]];
+        het__tensor made;
+        tensor_of(v, f->outputs[o], &made);
+        s = give(&made, v->name, &outputs[o], capacity[o], err);
+    }
+    return s;
+}
+
+static het_status run_interpreted(het__graph_run *r, form *f, const het__tensor *inputs,
+                                  het__tensor *outputs, const size_t *capacity,
+                                  _Atomic uint32_t *cancel, het_error *err)
+{
+    double work_left = r->request.work_max;
+    const het__interpreter how = { .mem = r->mem, .cancel = cancel,
+                                   .work_left = r->request.work_max > 0 ? &work_left : NULL };
+    free_owned(r);
+    het_status s = het__interpret(&how, &f->graph, inputs, r->input_count, r->owned,
+                                  r->output_count, err);
+    for (uint32_t o = 0; s == HET_OK && o < r->output_count; o++)
+        s = give(&r->owned[o], f->graph.values[f->graph.outputs[o]].name, &outputs[o],
+                 capacity[o], err);
+    return s;
+}
+
+het_status het__graph_run_step(het__graph_run *r, const het__tensor *inputs, het__tensor *outputs,
+                               const size_t *capacity, _Atomic uint32_t *cancel, het_error *err)
+{
+    const het_status s = het__graph_run_prepare(r, inputs, err);
+    if (s != HET_OK)
+        return s;
+    return r->last->exec ? run_compiled(r, r->last, inputs, outputs, capacity, cancel, err)
+                         : run_interpreted(r, r->last, inputs, outputs, capacity, cancel, err);
+}
+
+const het__plan *het__graph_run_plan(const het__graph_run *r)
+{
+    return r->last && r->last->exec ? het__exec_plan_of(r->last->exec, 0) : NULL;
+}
+
+const het__graph *het__graph_run_graph(const het__graph_run *r)
+{
+    return r->last ? &r->last->graph : NULL;
+}
