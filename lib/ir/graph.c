@@ -30,13 +30,25 @@ void het__graph_finish(het__graph *graph)
     memset(graph, 0, sizeof *graph);
 }
 
+/* Builds that look for stale pointers move an array at each addition. */
+#ifdef HET__GRAPH_MOVES
+#define MOVES 1
+#else
+#define MOVES 0
+#endif
+
+static uint32_t next_capacity(uint32_t capacity)
+{
+    return MOVES ? capacity + 1 : capacity ? capacity * 2 : 64;
+}
+
 static bool grow(het__mem *mem, void **array, uint32_t count, uint32_t *capacity, size_t size)
 {
     if (count < *capacity)
         return true;
     if (*capacity > UINT32_MAX / 4)
         return false;
-    const uint32_t next = *capacity ? *capacity * 2 : 64;
+    const uint32_t next = next_capacity(*capacity);
     size_t bytes;
     if (!het__mul_size(next, size, &bytes))
         return false;

@@ -40,6 +40,15 @@ bool het__codes_quant(const het__rewriter *r, const het__node *node, uint32_t i,
 
 /* ---- the node ---- */
 
+void het__codes_zeros(het__codes_product *p, const het__value *zeros)
+{
+    if (!zeros)
+        return;
+    p->zeros = zeros->data;
+    p->zeros_type = zeros->dtype;
+    p->zero_count = het__codes_count(zeros);
+}
+
 /* Weights as I8 with zero points of 0; NULL if they do not fit that (or memory ran out). */
 static const int8_t *signed_weights(het__rewriter *r, const het__codes_product *p,
                                     int64_t per_channel)
@@ -52,10 +61,10 @@ static const int8_t *signed_weights(het__rewriter *r, const het__codes_product *
         r->failed = true;
         return NULL;
     }
-    const int64_t step = p->zeros && het__codes_count(p->zeros) > 1;
+    const int64_t step = p->zeros && p->zero_count > 1;
     for (int64_t i = 0; i < count; i++) {
         const int64_t zero =
-            p->zeros ? het__get_i64(p->zeros->dtype, p->zeros->data, i / per_channel * step) : 0;
+            p->zeros ? het__get_i64(p->zeros_type, p->zeros, i / per_channel * step) : 0;
         const int64_t w = het__get_i64(p->weights_type, p->weights, i) - zero;
         if (w < -128 || w > 127)
             return NULL;
@@ -153,10 +162,11 @@ static void convert_conv(het__rewriter *r, uint32_t index)
     het__tensor inputs[9], outputs[1];
     het__window window;
     het__eval e;
-    het__codes_product p = { .name = node.name, .zeros = het__codes_constant(r, &node, 5) };
+    const het__value *zeros = het__codes_constant(r, &node, 5);
+    het__codes_product p = { .name = node.name };
     if (!x || (x->rank != 3 && x->rank != 4) || !is_code(x->dtype) || !w || !is_code(w->dtype) ||
         !scales || scales->dtype != HET_DTYPE_F32 || (het__rw_input(r, &node, 8) && !bias) ||
-        (bias && bias->dtype != HET_DTYPE_I32) || (het__rw_input(r, &node, 5) && !p.zeros) ||
+        (bias && bias->dtype != HET_DTYPE_I32) || (het__rw_input(r, &node, 5) && !zeros) ||
         !is_code(out->dtype) || x->kind == HET__VALUE_CONST ||
         !het__codes_quant(r, &node, 1, &p.in) || !het__codes_quant(r, &node, 6, &p.out) ||
         !het__rw_eval(r, &node, inputs, outputs, &e) ||
@@ -167,6 +177,7 @@ static void convert_conv(het__rewriter *r, uint32_t index)
     p.scales = scales->data;
     p.scale_count = het__codes_count(scales);
     p.bias = bias ? bias->data : NULL;
+    het__codes_zeros(&p, zeros);
     p.attrs.type = out->dtype;
     p.attrs.least = INT32_MIN;
     p.attrs.most = INT32_MAX;
@@ -219,16 +230,19 @@ static void convert_mat_mul(het__rewriter *r, uint32_t index)
     const het__value *x = het__rw_input(r, &node, 0), *w = het__codes_constant(r, &node, 3);
     const het__value *scales = het__codes_constant(r, &node, 4);
     const het_dtype type = r->graph->values[node.outputs[0]].dtype;
-    het__codes_product p = { .name = node.name, .zeros = het__codes_constant(r, &node, 5) };
+    const het__value *zeros = het__codes_constant(r, &node, 5);
+    het__codes_product p = { .name = node.name };
     if (!x || x->rank < 1 || !is_code(x->dtype) || x->kind == HET__VALUE_CONST || !w ||
         !is_code(w->dtype) || w->rank != 2 || !scales || scales->dtype != HET_DTYPE_F32 ||
-        !per_column(scales, w->extent[1].count) || !p.zeros ||
-        !per_column(p.zeros, w->extent[1].count) || !is_code(type) ||
+        !per_column(scales, w->extent[1].count) || !zeros ||
+        !per_column(zeros, w->extent[1].count) || !is_code(type) ||
         !het__codes_quant(r, &node, 1, &p.in) || !het__codes_quant(r, &node, 6, &p.out))
         return;
     p.scales = scales->data;
     p.scale_count = het__codes_count(scales);
-    if (!het__codes_matrix(r, &p, node.inputs[0], w, false))
+    het__codes_zeros(&p, zeros);
+    const het__value matrix = *w;
+    if (!het__codes_matrix(r, &p, node.inputs[0], &matrix, false))
         return;
     p.attrs.type = type;
     p.attrs.least = INT32_MIN;

@@ -17,7 +17,9 @@ typedef struct het__codes_product {
     uint32_t x;              /* rank 4, codes */
     const void *weights;     /* [M,C/g,kh,kw] of bytes */
     het_dtype weights_type;
-    const het__value *zeros; /* of the weights, one or one per channel; NULL: 0 */
+    const void *zeros;       /* of the weights; NULL: 0 */
+    het_dtype zeros_type;
+    int64_t zero_count;      /* 1 or M */
     const void *scales;      /* of the weights, F32 */
     int64_t scale_count;     /* 1 or M */
     const void *bias;        /* I32 [M] in steps of both scales, or NULL */
@@ -30,8 +32,11 @@ const het__value *het__codes_constant(const het__rewriter *r, const het__node *n
 int64_t het__codes_count(const het__value *v);
 /* Scale in input i, zero point behind it, both one constant number and the scale positive. */
 bool het__codes_quant(const het__rewriter *r, const het__node *node, uint32_t i, het__codes *q);
-/* x as an image of one place and the window of a product with a matrix [K,N] (transposed: [N,K]);
- * false if they do not fit. */
+/* Zero points of weights, or none. The product keeps contents, never values: values move when the
+ * graph grows. */
+void het__codes_zeros(het__codes_product *p, const het__value *zeros);
+/* x as an image of one place and the window of a product with the matrix w [K,N] (transposed:
+ * [N,K]), which is no value of the graph but a copy; false if they do not fit. */
 bool het__codes_matrix(het__rewriter *r, het__codes_product *p, uint32_t x, const het__value *w,
                        bool transposed);
 /* The convolution; HET__NO_VALUE if it cannot be made. */

@@ -267,7 +267,7 @@ static bool take_operands(const het__rewriter *r, const het__node *node, uint32_
     if (!is_dequantised(r, value, &p->in, x) ||
         !weights_of(r, node->inputs[1], axis, w) || !is_code(w->codes->dtype))
         return false;
-    p->zeros = w->zeros;
+    het__codes_zeros(p, w->zeros);
     p->scales = w->scales->data;
     p->scale_count = het__codes_count(w->scales);
     if (!het__rw_input(r, node, 2))
@@ -298,9 +298,9 @@ static bool conv_parts(het__rewriter *r, const het__node *node, het__codes_produ
         w.codes->rank != 4 || !het__rw_eval(r, node, inputs, outputs, &e) ||
         het__window_conv(&e, &window) != HET_OK || !het__window_attrs(&window, &p->attrs))
         return false;
-    p->x = shaped_like(r, node->name, p->x, node->inputs[0]);
     p->weights = w.codes->data;
     p->weights_type = w.codes->dtype;
+    p->x = shaped_like(r, node->name, p->x, node->inputs[0]);
     return !r->failed;
 }
 
@@ -316,8 +316,9 @@ static bool matrix_parts(het__rewriter *r, const het__node *node, het__codes_pro
         return false;
     if (!take_operands(r, node, transposed ? 0 : 1, &w, &x, p) || w.codes->rank != 2)
         return false;
+    const het__value matrix = *w.codes;
     x = shaped_like(r, node->name, x, node->inputs[0]);
-    return !r->failed && het__codes_matrix(r, p, x, w.codes, transposed);
+    return !r->failed && het__codes_matrix(r, p, x, &matrix, transposed);
 }
 
 static uint32_t make_product(const target *t, uint32_t index, int32_t least, int32_t most)
