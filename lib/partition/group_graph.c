@@ -289,7 +289,7 @@ het_status het__group_problem_make(const het__group_request *q, het__arena *aren
     het__cost cost;
     het__cost_node(q->graph, &none, &byte, q->device, false, &cost);
     p->ns_per_byte = cost.memory_ns;
-    p->launch_ns = q->device->figures.launch_ns;
+    p->launch_ns = q->device->launch.value;
     p->near_bytes = q->near_bytes > 0 ? q->near_bytes : HET__GROUP_NEAR_BYTES;
     p->max_ops = q->max_ops;
     p->max_bytes = q->max_bytes;

@@ -8,8 +8,9 @@ static het__cost cost_of(double flops, double bytes, uint32_t source)
     static const het__graph graph;
     const het__node node = { .op = HET__OP_SOFTMAX };
     const het__work work = { .flops = flops, .input_bytes = bytes / 2, .output_bytes = bytes / 2 };
-    const het__machine_device device = { .figures = { .source = source, .read_bytes_per_s = 10e9,
-                                                      .f32_ops_per_s = 100e9, .launch_ns = 7 } };
+    const het__machine_device device = { .bandwidth = { .value = 10e9, .source = source },
+                                         .peak = { [HET__PEAK_F32] = { .value = 100e9 } },
+                                         .launch = { .value = 7 } };
     het__cost cost;
     het__cost_node(&graph, &node, &work, &device, false, &cost);
     return cost;
