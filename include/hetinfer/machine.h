@@ -54,12 +54,12 @@ typedef enum het_unit_class {
 typedef struct het_figure {
     uint32_t struct_size;   /**< Set by the caller. */
     uint32_t source;        /**< het_source; HET_SOURCE_UNAVAILABLE: not known, value 0. */
-    double value;           /**< In the unit that its kind names. */
+    double value;           /**< In what its kind names; a launch in nanoseconds. */
     uint32_t kind;          /**< het_figure_kind; of a link bandwidth or HET_FIGURE_LAUNCH. */
     uint32_t is_unverified; /**< 1: stated, but nobody has found who says so. */
     const char *name;       /**< As machine files call it, for example "near-memory". */
-    const char *unit;       /**< "op/s", "B/s", "s", "Hz", "B", "W", "J/op", "J/B", "/h" or "". */
-    const char *text;       /**< Value with prefix and unit, for example "89.6 GB/s"; or "". */
+    const char *unit;       /**< Of value: "op/s", "B/s", "ns", "Hz", "B", "W", "J/op", "J/B",
+                                 "/h" or "". */
     const char *origin;     /**< A page, a command, a reckoning; or "". */
 } het_figure;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A tree is built from libyaml's events without recursion: nodes that are whole lie on a stack until
- * what they are in ends and takes them into one array.
+/* A tree is built from libyaml's events without recursion: nodes that are whole lie on a stack
+ * until what they are in ends and takes them into one array.
  *
  *     - a: 1        [..., (a: 1), (b: 2) ]  end of mapping  ->  [..., {a: 1, b: 2} ]
  *       b: 2
@@ -63,7 +63,8 @@ static het_status fail_list(het_status status, const char *what, uint32_t line, 
     char sentence[224], name[NAME_MAX_BYTES + 8];
     const size_t bytes = strlen(what);
     const bool cut = bytes > NAME_MAX_BYTES;
-    snprintf(name, sizeof name, "%s%s", cut ? "..." : "", cut ? what + bytes - NAME_MAX_BYTES : what);
+    snprintf(name, sizeof name, "%s%s", cut ? "..." : "",
+             cut ? what + bytes - NAME_MAX_BYTES : what);
     vsnprintf(sentence, sizeof sentence - strlen(name) - 12, format, args);
     clean(name);
     clean(sentence);

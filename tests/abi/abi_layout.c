@@ -460,7 +460,7 @@ VALUE(HET_UNITS_SIMT, 1);
 VALUE(HET_UNITS_SYSTOLIC, 2);
 VALUE(HET_UNITS_TILES, 3);
 
-SIZE(het_figure, 56);
+SIZE(het_figure, 48);
 FIELD(het_figure, struct_size, 0, 4);
 FIELD(het_figure, source, 4, 4);
 FIELD(het_figure, value, 8, 8);
@@ -468,8 +468,7 @@ FIELD(het_figure, kind, 16, 4);
 FIELD(het_figure, is_unverified, 20, 4);
 FIELD(het_figure, name, 24, 8);
 FIELD(het_figure, unit, 32, 8);
-FIELD(het_figure, text, 40, 8);
-FIELD(het_figure, origin, 48, 8);
+FIELD(het_figure, origin, 40, 8);
 
 SIZE(het_machine_options, 16);
 FIELD(het_machine_options, struct_size, 0, 4);

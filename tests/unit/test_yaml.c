@@ -169,7 +169,8 @@ static void messages_can_be_shown(void)
     static const char *const keys[] = { "known", "other", NULL };
     CHECK(root != NULL);
     CHECK_INT(het__yaml_keys("t.yaml", root, keys, &err), HET_E_INVALID);
-    CHECK_STR(err.message, "t.yaml:1: unknown key 'a?[31m?" "?" "?" "?" "?b', not one of known, other");
+    CHECK_STR(err.message, "t.yaml:1: unknown key 'a?[31m?" "?" "?" "?" "?b', not one of known, "
+                           "other");
     memset(name, 'k', sizeof name);
     name[sizeof name - 1] = '\0';
     snprintf(path, sizeof path, "/%s/m.yaml", name);
@@ -328,8 +329,8 @@ static void texts_flags_and_choices(void)
     uint32_t index = 9;
     bool flag = false;
     begin();
-    const het__yaml_node *root = parse("{a: one, b: yes, c: \"yes\", d: \"\", e: \"x\\ty\", f: off, "
-                                       "g: \xc3\xa4, h: two, i: [], j: \"\\u200b\"}");
+    const het__yaml_node *root = parse("{a: one, b: yes, c: \"yes\", d: \"\", e: \"x\\ty\", "
+                                       "f: off, g: \xc3\xa4, h: two, i: [], j: \"\\u200b\"}");
     CHECK(root && root->count == 10);
     const het__yaml_node *n = root->children;
     CHECK(het__yaml_choice("t", &n[0], names, &index, &err) == HET_OK && index == 1);
