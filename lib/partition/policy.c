@@ -2,7 +2,6 @@
 /* A policy as data: changed by calls and by the reader, and kept free of contradictions. */
 #include "lib/partition/policy.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -266,9 +265,10 @@ het_status het__policy_check(const het__policy *policy, const char *what, het_er
 
 /* ---- changing ---- */
 
-static bool is_bound(double value)
+/* Nothing, or an amount that the written form can hold; not a number is neither. */
+static bool is_bound(double value, double most)
 {
-    return isfinite(value) && value >= 0;
+    return value == 0 || (value >= 1 && value <= most);
 }
 
 static het_status check_selector(const het__policy_rule *r, const char *at, het_error *err)
@@ -284,10 +284,13 @@ static het_status check_selector(const het__policy_rule *r, const char *at, het_
         return het__fail(err, HET_E_INVALID,
                          "%sa pattern is empty, longer than %d bytes or holds a character that "
                          "cannot be shown", at, HET__POLICY_TEXT_MAX);
-    if (!is_bound(r->flops_min) || !is_bound(r->flops_max) || !is_bound(r->bytes_min) ||
-        !is_bound(r->bytes_max) || (r->flops_max > 0 && r->flops_max < r->flops_min) ||
+    if (!is_bound(r->flops_min, HET__POLICY_FLOPS_MAX) ||
+        !is_bound(r->flops_max, HET__POLICY_FLOPS_MAX) ||
+        !is_bound(r->bytes_min, HET__POLICY_BYTES_MAX) ||
+        !is_bound(r->bytes_max, HET__POLICY_BYTES_MAX) || (r->flops_max > 0 && r->flops_max < r->flops_min) ||
         (r->bytes_max > 0 && r->bytes_max < r->bytes_min))
-        return het__fail(err, HET_E_INVALID, "%sno amount of work is within the rule's bounds", at);
+        return het__fail(err, HET_E_INVALID, "%sthe rule's bounds are out of range, or leave nothing between them",
+                         at);
     return HET_OK;
 }
 
@@ -346,8 +349,11 @@ het_status het__policy_set_limit(het__policy *policy, const het__policy_limit *l
     if (!het__device_name_read(limit->device, &parts))
         return het__fail(err, HET_E_INVALID, "%s'%s' is no device; known are %s", at.text,
                          limit->device, het__device_name_list());
-    if (!is_bound(limit->memory_bytes) || !is_bound(limit->memory_share) ||
-        limit->memory_share > 1)
+    const bool is_share = limit->memory_share == 0 ||
+                          (limit->memory_share >= HET__POLICY_SHARE_MIN &&
+                           limit->memory_share <= 1);
+    if (!is_bound(limit->memory_bytes, HET__POLICY_BYTES_MAX) || !is_share ||
+        limit->threads > HET__POLICY_THREADS_MAX)
         return het__fail(err, HET_E_INVALID, "%sthe limit of %s is out of range", at.text,
                          limit->device);
     if (limit->memory_bytes > 0 && limit->memory_share > 0)

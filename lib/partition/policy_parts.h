@@ -7,6 +7,11 @@
 
 /* Longest name, description or pattern. */
 #define HET__POLICY_TEXT_MAX 512
+/* Bounds of amounts that a policy names; the least is 1, or 0 for none. */
+#define HET__POLICY_FLOPS_MAX 1e24
+#define HET__POLICY_BYTES_MAX 1e18
+#define HET__POLICY_SHARE_MIN 1e-6
+#define HET__POLICY_THREADS_MAX 1024
 
 /* A name of devices taken apart. */
 typedef struct het__device_name {
@@ -30,6 +35,14 @@ bool het__policy_rule_covers(const het__policy_rule *a, const het__policy_rule *
 /* het__policy_add_rule() without a look at the other rules: het__policy_check() follows. */
 het_status het__policy_append_rule(het__policy *policy, const het__policy_rule *rule,
                                    const char *what, het_error *err);
+
+/* A policy that the library brings, by name. */
+typedef struct het__preset {
+    const char *name, *text;
+} het__preset;
+
+extern const het__preset het__presets[];
+extern const uint32_t het__preset_count;
 
 /* Text that a policy may hold: not empty, not too long, every character can be shown. */
 bool het__policy_text_is_good(const char *text);

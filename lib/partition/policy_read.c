@@ -8,8 +8,6 @@
 #include "lib/base/yaml.h"
 #include "lib/partition/policy_parts.h"
 
-#define FLOPS_MAX 1e24
-#define BYTES_MAX 1e18
 #define KEYS_MAX 24
 
 typedef struct reader {
@@ -36,7 +34,7 @@ static het_status read_number(reader *r, const het__yaml_node *node, double low,
 static het_status read_bytes(reader *r, const het__yaml_node *node, const char *unit,
                              double *value)
 {
-    return het__yaml_quantity(r->what, node, unit, 0, 1, BYTES_MAX, value, r->err);
+    return het__yaml_quantity(r->what, node, unit, 0, 1, HET__POLICY_BYTES_MAX, value, r->err);
 }
 
 static het_status read_count(reader *r, const het__yaml_node *node, uint32_t low, uint32_t high,
@@ -190,9 +188,9 @@ static het_status read_rule_key(reader *r, const het__yaml_node *node, het__poli
     if (strcmp(key, "layers") == 0)
         return read_layers(r, node, rule);
     if (strcmp(key, "min_flops") == 0)
-        return read_number(r, node, 1, FLOPS_MAX, &rule->flops_min);
+        return read_number(r, node, 1, HET__POLICY_FLOPS_MAX, &rule->flops_min);
     if (strcmp(key, "max_flops") == 0)
-        return read_number(r, node, 1, FLOPS_MAX, &rule->flops_max);
+        return read_number(r, node, 1, HET__POLICY_FLOPS_MAX, &rule->flops_max);
     if (strcmp(key, "min_bytes") == 0)
         return read_bytes(r, node, "B", &rule->bytes_min);
     if (strcmp(key, "max_bytes") == 0)
@@ -271,8 +269,9 @@ static het_status read_limit(reader *r, const het__yaml_node *node)
     for (uint32_t i = 0; s == HET_OK && i < node->count; i++) {
         const het__yaml_node *value = &node->children[i];
         s = strcmp(value->key, "memory") == 0 ? read_bytes(r, value, "B", &limit.memory_bytes)
-            : strcmp(value->key, "threads") == 0 ? read_count(r, value, 1, 1024, &limit.threads)
-            : read_number(r, value, 1e-6, 1, &limit.memory_share);
+            : strcmp(value->key, "threads") == 0
+                ? read_count(r, value, 1, HET__POLICY_THREADS_MAX, &limit.threads)
+            : read_number(r, value, HET__POLICY_SHARE_MIN, 1, &limit.memory_share);
     }
     return s == HET_OK ? het__policy_set_limit(r->policy, &limit, r->what, r->err) : s;
 }
@@ -322,7 +321,7 @@ static het_status read_precision(reader *r, const het__yaml_node *node)
 
 static het_status read_min_flops(reader *r, const het__yaml_node *node)
 {
-    return read_number(r, node, 0, FLOPS_MAX, &r->policy->min_flops);
+    return read_number(r, node, 0, HET__POLICY_FLOPS_MAX, &r->policy->min_flops);
 }
 
 static het_status read_min_bytes(reader *r, const het__yaml_node *node)
