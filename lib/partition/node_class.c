@@ -190,18 +190,19 @@ static int32_t number_behind(const char *at)
     return n;
 }
 
+/* The first such number: what is around a layer has the model's own numbers. */
 static int32_t layer_of_name(const char *name)
 {
-    static const char *const parts[] = { ".blk.", ".layers", ".layer", ".blocks", ".block",
-                                         ".resblocks", ".h." };
+    static const char *const parts[] = { ".blk", ".layers", ".layer", ".blocks", ".block",
+                                         ".resblocks", ".h" };
     char words[WORDS_MAX];
     if (!name || !*name)
         return -1;
     read_words(name, words);
-    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
-        for (const char *at = words; (at = strstr(at, parts[i])) != NULL; at++) {
+    for (const char *at = strchr(words, '.'); at; at = strchr(at + 1, '.'))
+        for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
             const size_t n = strlen(parts[i]);
-            const int32_t layer = number_behind(parts[i][n - 1] == '.' ? at + n - 1 : at + n);
+            const int32_t layer = strncmp(at, parts[i], n) == 0 ? number_behind(at + n) : -1;
             if (layer >= 0)
                 return layer;
         }
