@@ -45,6 +45,7 @@
 #include <hetinfer/model.h>
 #include <hetinfer/op.h>
 #include <hetinfer/plan.h>
+#include <hetinfer/policy.h>
 #include <hetinfer/sampler.h>
 #include <hetinfer/sequence.h>
 #include <hetinfer/session.h>
