@@ -235,6 +235,8 @@ typedef struct het__sim_repeat {
     uint32_t buffers;    /* rounds that the buffer between a task and its readers holds: a task
                             waits until all readers of its output of `buffers` rounds before have
                             ended. 2: double buffering. 0: no limit */
+    uint32_t in_flight;  /* rounds begun and not ended at most, counted over all streams: tasks that
+                            need none wait for all that none needs. 0: no limit */
     bool batches;        /* round r is batch r of the hook */
 } het__sim_repeat;
 
