@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The events of a simulation in order. At one time come, in this order: changes of speed, ends of
- * phases by lane, losses, tasks whose time has come, handing over, beginnings. A task that ends when
- * its lane is lost has ended. */
+ * phases by lane, losses, tasks whose time has come, handing over, beginnings. A task that ends
+ * when its lane is lost has ended. */
 #include "lib/partition/simulate.h"
 
 #include <assert.h>

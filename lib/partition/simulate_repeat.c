@@ -72,7 +72,8 @@ static void add_task(maker *m, uint32_t round, uint32_t t)
         add_whole_round(m, round, m->streams, t);
     if (m->repeat->in_flight)
         add_whole_round(m, round, m->repeat->in_flight, t);
-    for (uint32_t i = m->first_next[t]; buffers && round >= buffers && i < m->first_next[t + 1]; i++)
+    const uint32_t end = buffers && round >= buffers ? m->first_next[t + 1] : 0;
+    for (uint32_t i = m->first_next[t]; i < end; i++)
         m->edges[m->edge_count++] = base - buffers * count + m->next[i];
     to->dependency_count = m->edge_count - to->first_dependency;
     if (m->repeat->batches)
