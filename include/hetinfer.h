@@ -30,7 +30,8 @@
  *    network connection. Threads are started only by a session, as many as its
  *    options say, and joined when it is destroyed. The environment is read once,
  *    in het_context_create(), unless HET_CONTEXT_NO_ENV is given. Files are
- *    written only into a folder that het_session_options.weight_cache names.
+ *    written only into a folder that het_session_options.weight_cache names, and
+ *    where het_machine_write() is told to.
  */
 #ifndef HETINFER_H
 #define HETINFER_H
@@ -40,9 +41,11 @@
 #include <hetinfer/device.h>
 #include <hetinfer/generate.h>
 #include <hetinfer/groups.h>
+#include <hetinfer/machine.h>
 #include <hetinfer/model.h>
 #include <hetinfer/op.h>
 #include <hetinfer/plan.h>
+#include <hetinfer/policy.h>
 #include <hetinfer/sampler.h>
 #include <hetinfer/sequence.h>
 #include <hetinfer/session.h>

@@ -25,6 +25,7 @@ SYSTEM = [
      re.compile(r'lib/base/')),
     (re.compile(r'(pcre2|utf8proc)\.h'), re.compile(r'lib/(text|import)/')),
     (re.compile(r'xx(hash|h3)\.h'), re.compile(r'lib/base/')),
+    (re.compile(r'yaml\.h'), re.compile(r'lib/base/')),
     (re.compile(r'(oneapi/dnnl/)?dnnl.*\.h'), re.compile(r'backends/cpu_onednn/')),
 ]
 STANDARD_FOR_HEADERS = {'stddef.h', 'stdint.h'}

@@ -12,6 +12,7 @@
 #include "lib/import/gguf_model.h"
 #include "lib/import/onnx.h"
 #include "lib/ir/custom.h"
+#include "lib/machine/machine.h"
 #include "lib/passes/passes.h"
 
 #include <hetinfer.h>
@@ -66,6 +67,14 @@ struct het_model {
     /* One of them is not NULL, by the format of the file. */
     het__language *language;
     het__network *network;
+};
+
+/* Immutable after create. */
+struct het_machine {
+    het_context *context; /* a reference */
+    het__arena arena;     /* of all that is below */
+    het__machine machine;
+    const char *text;     /* as a machine file */
 };
 
 struct het_plan {

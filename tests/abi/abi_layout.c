@@ -435,4 +435,64 @@ FIELD(het_group, unfused_bytes, 32, 8);
 FIELD(het_group, traffic_bytes, 40, 8);
 FIELD(het_group, inner_bytes, 48, 8);
 
+_Static_assert(sizeof(het_figure_kind) == 4, "size of het_figure_kind");
+VALUE(HET_FIGURE_F32, 0);
+VALUE(HET_FIGURE_F16, 1);
+VALUE(HET_FIGURE_BF16, 2);
+VALUE(HET_FIGURE_INT8, 3);
+VALUE(HET_FIGURE_BANDWIDTH, 4);
+VALUE(HET_FIGURE_LAUNCH, 5);
+VALUE(HET_FIGURE_UNITS, 6);
+VALUE(HET_FIGURE_LANES, 7);
+VALUE(HET_FIGURE_CLOCK, 8);
+VALUE(HET_FIGURE_NEAR_BYTES, 9);
+VALUE(HET_FIGURE_CACHE_BYTES, 10);
+VALUE(HET_FIGURE_MEMORY_BYTES, 11);
+VALUE(HET_FIGURE_WATTS, 12);
+VALUE(HET_FIGURE_JOULES_PER_OP, 13);
+VALUE(HET_FIGURE_JOULES_PER_BYTE, 14);
+VALUE(HET_FIGURE_PRICE_PER_HOUR, 15);
+VALUE(HET_FIGURE_SHARED_BANDWIDTH, 16);
+VALUE(HET_FIGURE_SHARED_BYTES, 17);
+_Static_assert(sizeof(het_unit_class) == 4, "size of het_unit_class");
+VALUE(HET_UNITS_CORES, 0);
+VALUE(HET_UNITS_SIMT, 1);
+VALUE(HET_UNITS_SYSTOLIC, 2);
+VALUE(HET_UNITS_TILES, 3);
+
+SIZE(het_figure, 48);
+FIELD(het_figure, struct_size, 0, 4);
+FIELD(het_figure, source, 4, 4);
+FIELD(het_figure, value, 8, 8);
+FIELD(het_figure, kind, 16, 4);
+FIELD(het_figure, is_unverified, 20, 4);
+FIELD(het_figure, name, 24, 8);
+FIELD(het_figure, unit, 32, 8);
+FIELD(het_figure, origin, 40, 8);
+
+SIZE(het_machine_options, 16);
+FIELD(het_machine_options, struct_size, 0, 4);
+FIELD(het_machine_options, threads, 4, 4);
+FIELD(het_machine_options, measure, 8, 4);
+FIELD(het_machine_options, flags, 12, 4);
+
+SIZE(het_machine_info, 32);
+FIELD(het_machine_info, struct_size, 0, 4);
+FIELD(het_machine_info, device_count, 4, 4);
+FIELD(het_machine_info, memory_count, 8, 4);
+FIELD(het_machine_info, link_count, 12, 4);
+FIELD(het_machine_info, name, 16, 8);
+FIELD(het_machine_info, about, 24, 8);
+
+SIZE(het_machine_device, 48);
+FIELD(het_machine_device, struct_size, 0, 4);
+FIELD(het_machine_device, kind, 4, 4);
+FIELD(het_machine_device, unit_class, 8, 4);
+FIELD(het_machine_device, context_index, 12, 4);
+FIELD(het_machine_device, memory, 16, 4);
+FIELD(het_machine_device, figures_source, 20, 4);
+FIELD(het_machine_device, name, 24, 8);
+FIELD(het_machine_device, backend, 32, 8);
+FIELD(het_machine_device, memory_name, 40, 8);
+
 #endif /* __LP64__ */
