@@ -18,7 +18,7 @@ typedef struct het__plan_sim_request {
     const int64_t *symbols;  /* that the plan was made for */
     bool exact;
     bool by_node;            /* a unit is a node, not an entry */
-    bool is_language;        /* steps of a sequence follow each other; else rounds are independent */
+    bool is_language;        /* steps of a sequence follow each other; else they are independent */
     bool is_prefill;         /* steps are chunks of a prompt: they overlap on different devices */
     uint32_t steps, sequences; /* 0 = 1 */
     uint32_t micro_batches;  /* equal parts of a prefill step's tokens; 0 = 1 */
@@ -54,12 +54,12 @@ typedef struct het__plan_sim {
     uint32_t unit_count, rounds, streams; /* task = round * unit_count + unit */
     uint32_t device_count, lane_count;
     const het__plan_unit *units;
-    const het__sim_task *tasks;
+    const het__sim_task *tasks; /* of one round */
     const uint32_t *lane_from, *lane_to; /* devices of a lane; equal: the device's own */
-    double step_ns;          /* one round alone, in order */
+    double step_ns;          /* one round of the first size, alone and without faults */
     double bound_ns;         /* of all rounds without faults */
     het__sim_result result;
-    void *owned[2];          /* tasks and dependencies of all rounds */
+    het__sim_task *all_tasks;
 } het__plan_sim;
 
 /* Simulate a plan. HET_E_INVALID, HET_E_NOMEM. On failure nothing is left to finish. */
