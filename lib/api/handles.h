@@ -13,6 +13,7 @@
 #include "lib/import/onnx.h"
 #include "lib/ir/custom.h"
 #include "lib/machine/machine.h"
+#include "lib/partition/policy.h"
 #include "lib/passes/passes.h"
 
 #include <hetinfer.h>
@@ -75,6 +76,16 @@ struct het_machine {
     het__arena arena;     /* of all that is below */
     het__machine machine;
     const char *text;     /* as a machine file */
+};
+
+/* Changed by its setters, which make text and notes anew. */
+struct het_policy {
+    het_context *context; /* a reference */
+    het__policy policy;
+    char *text;           /* as a policy file */
+    het__arena arena;     /* of the notes */
+    het_policy_note *notes;
+    uint32_t note_count;
 };
 
 struct het_plan {

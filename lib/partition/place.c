@@ -190,7 +190,8 @@ static het_status consider_simple(solver *s)
     s->out->greedy = INFINITY;
     if (status == HET_OK && het__place_greedy(p, s->trial))
         status = consider(s, s->trial, &s->out->greedy);
-    return status;
+    double cost;
+    return status == HET_OK && p->hint ? consider(s, p->hint, &cost) : status;
 }
 
 /* What every placement costs at least, transfers not counted; false with the node if one runs

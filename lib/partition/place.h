@@ -70,6 +70,7 @@ typedef struct het__place_problem {
     uint32_t phase_count; /* node n is of phase n % phase_count, values of their producer's phase:
                              those of different phases are never there at once; 0: one phase */
     het__place_objective objective;
+    const uint8_t *hint;     /* a placement to look at; NULL: none */
     const uint8_t *priority; /* devices in the order in which the greedy comparison asks them;
                                 NULL: as they are numbered */
 } het__place_problem;

@@ -22,7 +22,7 @@
 
 #include <hetinfer/policy.h>
 
-#define HET__POLICY_RULES_MAX 1024
+#define HET__POLICY_RULES_MAX 512
 #define HET__POLICY_LIMITS_MAX 32
 #define HET__POLICY_DEVICES_MAX 8 /* in one list */
 #define HET__POLICY_WORD_MAX 24   /* of a device's name in a policy, NUL included */
@@ -97,6 +97,7 @@ typedef struct het__policy {
     uint32_t objective;   /* het_objective; ask het__policy_objective() */
     uint32_t power;       /* het__power_profile */
     het__policy_devices devices; /* all that may be used; empty: all of the machine */
+    uint32_t host_parts;  /* bits by het__host_names: said to be on the CPU, where they are anyway */
     bool skip_missing;    /* rules for devices that the machine lacks do not count */
     het__policy_rule *rules;
     uint32_t rule_count, rule_capacity;

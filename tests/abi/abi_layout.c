@@ -613,4 +613,43 @@ FIELD(het_simulation_rate, memory, 4, 4);
 FIELD(het_simulation_rate, at_ns, 8, 8);
 FIELD(het_simulation_rate, bytes_per_s, 16, 8);
 
+_Static_assert(sizeof(het_objective) == 4, "size of het_objective");
+VALUE(HET_OBJECTIVE_DEFAULT, 0);
+VALUE(HET_OBJECTIVE_LATENCY, 1);
+VALUE(HET_OBJECTIVE_THROUGHPUT, 2);
+VALUE(HET_OBJECTIVE_ENERGY, 3);
+_Static_assert(sizeof(het_rule_kind) == 4, "size of het_rule_kind");
+VALUE(HET_RULE_MUST, 1);
+VALUE(HET_RULE_PREFER, 2);
+VALUE(HET_RULE_NEVER, 3);
+VALUE(HET_POLICY_BY_PLANS, 1);
+VALUE(HET_POLICY_BY_SIMULATION, 2);
+VALUE(HET_POLICY_BY_SESSIONS, 4);
+
+SIZE(het_policy_rule, 80);
+FIELD(het_policy_rule, struct_size, 0, 4);
+FIELD(het_policy_rule, kind, 4, 4);
+FIELD(het_policy_rule, devices, 8, 8);
+FIELD(het_policy_rule, classes, 16, 8);
+FIELD(het_policy_rule, operation, 24, 8);
+FIELD(het_policy_rule, name, 32, 8);
+FIELD(het_policy_rule, layers, 40, 8);
+FIELD(het_policy_rule, flop_count_min, 48, 8);
+FIELD(het_policy_rule, flop_count_max, 56, 8);
+FIELD(het_policy_rule, bytes_min, 64, 8);
+FIELD(het_policy_rule, bytes_max, 72, 8);
+
+SIZE(het_policy_limit, 24);
+FIELD(het_policy_limit, struct_size, 0, 4);
+FIELD(het_policy_limit, threads, 4, 4);
+FIELD(het_policy_limit, memory_bytes, 8, 8);
+FIELD(het_policy_limit, memory_share, 16, 8);
+
+SIZE(het_policy_note, 32);
+FIELD(het_policy_note, struct_size, 0, 4);
+FIELD(het_policy_note, line, 4, 4);
+FIELD(het_policy_note, honoured, 8, 8);
+FIELD(het_policy_note, key, 16, 8);
+FIELD(het_policy_note, text, 24, 8);
+
 #endif /* __LP64__ */
