@@ -65,6 +65,7 @@ typedef struct het__sim_group {
     double bandwidth;    /* bytes/s of all its lanes together; 0: no limit */
     double token_bandwidth; /* bytes/s that running tasks may ask for together: the next one waits,
                                and a task that asks for more alone goes at this rate. 0: no limit */
+    double token_size;   /* bytes/s of one token: tasks take whole ones. 0: as much as they need */
 } het__sim_group;
 
 /* A lane is slower for a while; windows of one lane that overlap multiply. */

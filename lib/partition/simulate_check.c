@@ -75,7 +75,9 @@ het_status het__sim_check(const het__sim_problem *p, het_error *err)
     if (p->task_count > HET__SIM_TASKS_MAX || p->policy >= HET__SIM_POLICY_COUNT)
         return het__fail(err, HET_E_INVALID, "too many tasks, or no such policy");
     for (uint32_t i = 0; i < p->group_count; i++)
-        if (!is_bandwidth(p->groups[i].bandwidth) || !is_bandwidth(p->groups[i].token_bandwidth))
+        if (!is_bandwidth(p->groups[i].bandwidth) ||
+            !is_bandwidth(p->groups[i].token_bandwidth) ||
+            !is_bandwidth(p->groups[i].token_size))
             return het__fail(err, HET_E_INVALID, "a bandwidth of group %u is out of range", i);
     for (uint32_t i = 0; i < p->lane_count; i++) {
         const het__sim_lane *l = &p->lanes[i];

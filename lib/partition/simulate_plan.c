@@ -14,7 +14,7 @@
 
 typedef struct builder {
     const het__plan_sim_request *r;
-    const het__machine *machine;
+    const het__machine *machine; /* the plan's, without calibrations: they may be gone */
     het__plan_sim *sim;
     het__arena *arena;
     int64_t symbols[HET__SYM_MAX]; /* of one round */
@@ -27,7 +27,7 @@ typedef struct builder {
     het__sim_task *tasks;
     uint32_t *edges;
     uint32_t edge_count, next_transfer;
-    uint32_t *lane_from, *lane_to;
+    uint32_t *lane_from, *lane_to, *lane_group;
     het__sim_lane *lanes;
     het__sim_group groups[HET__MACHINE_GROUPS_MAX];
     het__sim_error *errors;
@@ -92,6 +92,18 @@ static het__sim_cost cost_on(const builder *b, const het__plan_unit *u, uint32_t
 
 /* ---- lanes ---- */
 
+static bool set_machine(builder *b)
+{
+    het__machine *m = het__arena_alloc(b->arena, sizeof *m);
+    if (!m)
+        return false;
+    *m = b->r->plan->machine;
+    for (uint32_t i = 0; i < m->device_count; i++)
+        m->device[i].calibration = NULL;
+    b->machine = m;
+    return true;
+}
+
 static bool set_lanes(builder *b)
 {
     const het__machine *m = b->machine;
@@ -100,7 +112,8 @@ static bool set_lanes(builder *b)
     b->lanes = het__arena_zero(b->arena, most, sizeof *b->lanes);
     b->lane_from = het__arena_zero(b->arena, most, sizeof *b->lane_from);
     b->lane_to = het__arena_zero(b->arena, most, sizeof *b->lane_to);
-    if (!b->lanes || !b->lane_from || !b->lane_to)
+    b->lane_group = het__arena_zero(b->arena, most, sizeof *b->lane_group);
+    if (!b->lanes || !b->lane_from || !b->lane_to || !b->lane_group)
         return false;
     for (uint32_t i = 0; i < devices; i++) {
         const het__machine_device *d = &m->device[i];
@@ -108,10 +121,12 @@ static bool set_lanes(builder *b)
         b->lanes[i] = (het__sim_lane){ d->group < m->group_count ? d->group : HET__SIM_NONE, 0,
                                        has_joules ? 0 : d->watts.value, 0 };
         b->lane_from[i] = b->lane_to[i] = i;
+        b->lane_group[i] = b->lanes[i].group;
     }
     b->sim->lane_count = b->sim->device_count = devices;
     for (uint32_t i = 0; i < m->group_count; i++)
-        b->groups[i] = (het__sim_group){ m->group[i].bandwidth.value, b->r->token_bandwidth };
+        b->groups[i] = (het__sim_group){ m->group[i].bandwidth.value, b->r->token_bandwidth,
+                                         b->r->token_size };
     return true;
 }
 
@@ -135,6 +150,7 @@ static uint32_t link_lane(builder *b, uint32_t from, uint32_t to)
         b->lanes[lane] = (het__sim_lane){ .group = group_between(b, from, to) };
         b->lane_from[lane] = from;
         b->lane_to[lane] = to;
+        b->lane_group[lane] = b->lanes[lane].group;
         b->sim->lane_count++;
     }
     return lane;
@@ -440,7 +456,7 @@ static het_status check_request(const het__plan_sim_request *r, het_error *err)
 het_status het__simulate_plan(const het__plan_sim_request *request, het__mem *mem,
                               het__plan_sim *sim, het_error *err)
 {
-    builder b = { .r = request, .machine = &request->plan->machine, .sim = sim };
+    builder b = { .r = request, .sim = sim };
     memset(sim, 0, sizeof *sim);
     het_status s = check_request(request, err);
     if (s != HET_OK)
@@ -448,10 +464,11 @@ het_status het__simulate_plan(const het__plan_sim_request *request, het__mem *me
     het__arena_init(&sim->arena, mem);
     b.arena = &sim->arena;
     set_size(&b);
-    s = build_round(&b, err);
+    s = set_machine(&b) ? build_round(&b, err) : het__fail_nomem(err, "a simulation");
     het__sim_problem p = {
         .task_count = sim->unit_count, .dependency_count = b.edge_count,
-        .lane_count = sim->lane_count, .group_count = b.machine->group_count, .tasks = b.tasks,
+        .lane_count = sim->lane_count, .group_count = request->plan->machine.group_count,
+        .tasks = b.tasks,
         .dependencies = b.edges, .lanes = b.lanes, .groups = b.groups, .policy = request->policy,
     };
     if (s == HET_OK)
@@ -462,6 +479,7 @@ het_status het__simulate_plan(const het__plan_sim_request *request, het__mem *me
     sim->tasks = b.tasks;
     sim->lane_from = b.lane_from;
     sim->lane_to = b.lane_to;
+    sim->lane_group = b.lane_group;
     if (s != HET_OK)
         het__plan_sim_finish(sim);
     return s;

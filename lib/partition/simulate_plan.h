@@ -27,6 +27,7 @@ typedef struct het__plan_sim_request {
     uint32_t policy;         /* het__sim_policy */
     uint32_t queue_depth;
     double token_bandwidth;  /* of each memory, bytes/s; 0: no limit */
+    double token_size;       /* het__sim_group.token_size */
     /* Faults; lanes are devices of the machine. Of errors, task counts the units of the lane, over
      * all rounds. */
     uint32_t slow_count, loss_count, error_count;
@@ -56,6 +57,7 @@ typedef struct het__plan_sim {
     const het__plan_unit *units;
     const het__sim_task *tasks; /* of one round */
     const uint32_t *lane_from, *lane_to; /* devices of a lane; equal: the device's own */
+    const uint32_t *lane_group; /* that it loads; HET__SIM_NONE */
     double step_ns;          /* one round of the first size, alone and without faults */
     double bound_ns;         /* of all rounds without faults */
     het__sim_result result;

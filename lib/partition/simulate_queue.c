@@ -82,16 +82,23 @@ static double demand_of(het__sim *s, uint32_t lane, uint32_t task)
     return alone > 0 ? c.bytes / alone : 0;
 }
 
+/* In whole tokens of a size; 0: as it is. */
+static double in_tokens(double demand, double size)
+{
+    return size > 0 ? ceil(demand / (size * 1e-9) * (1 - SIM_EPSILON)) * (size * 1e-9) : demand;
+}
+
 /* What running tasks ask a group for, launches included. */
-static double asked_of(const het__sim *s, uint32_t group)
+static double asked_of(const het__sim *s, uint32_t group, double token_size)
 {
     double sum = 0;
     for (uint32_t i = 0; i < s->p->lane_count; i++)
         if (s->p->lanes[i].group == group && s->tracks[i].running != HET__SIM_NONE)
-            sum += s->tracks[i].demand;
+            sum += in_tokens(s->tracks[i].demand, token_size);
     return sum;
 }
 
+/* Whoever is alone may ask for anything. */
 static bool fits(double asked, double demand, double bandwidth)
 {
     return bandwidth <= 0 || demand <= 0 || asked <= 0 ||
@@ -101,8 +108,11 @@ static bool fits(double asked, double demand, double bandwidth)
 static bool has_tokens(het__sim *s, uint32_t lane, uint32_t task)
 {
     const uint32_t g = s->p->lanes[lane].group;
-    return g == HET__SIM_NONE || s->p->groups[g].token_bandwidth <= 0 ||
-           fits(asked_of(s, g), demand_of(s, lane, task), s->p->groups[g].token_bandwidth);
+    if (g == HET__SIM_NONE || s->p->groups[g].token_bandwidth <= 0)
+        return true;
+    const double size = s->p->groups[g].token_size;
+    return fits(asked_of(s, g, size), in_tokens(demand_of(s, lane, task), size),
+                s->p->groups[g].token_bandwidth);
 }
 
 /* ---- choice ---- */
@@ -115,7 +125,7 @@ static uint32_t choose_by_bandwidth(het__sim *s, uint32_t lane)
     const uint32_t g = s->p->lanes[lane].group;
     if (g == HET__SIM_NONE || s->p->groups[g].bandwidth <= 0)
         return l->queue;
-    const double asked = asked_of(s, g);
+    const double asked = asked_of(s, g, 0);
     uint32_t seen[HET__SIM_WINDOW], count = 0, best = HET__SIM_NONE;
     double least = INFINITY;
     while (count < HET__SIM_WINDOW && l->queue != HET__SIM_NONE) {
