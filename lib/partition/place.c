@@ -272,7 +272,8 @@ static het_status search_vectors(solver *s, const double *byte_price, bool *comp
     const het__place_pass pass = {
         .index = &index, .node_cost = s->p->node_cost, .memory = s->p->limit_count > 0,
         .bottleneck = s->p->objective == HET__PLACE_BOTTLENECK,
-        .labels_max = vector_labels_max(s->p), .byte_price = s->p->limit_count > 0 ? byte_price : NULL,
+        .labels_max = vector_labels_max(s->p),
+        .byte_price = s->p->limit_count > 0 ? byte_price : NULL,
         .upper = s->out->total,
     };
     het__place_found found = { .device = s->trial };

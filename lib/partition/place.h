@@ -59,7 +59,7 @@ typedef enum het__place_objective {
 typedef struct het__place_problem {
     uint32_t node_count;
     uint32_t device_count;
-    const double *node_cost;    /* [node * device_count + device], >= 0; INFINITY: cannot run there */
+    const double *node_cost;    /* [node * device_count + device], >= 0; INFINITY: not there */
     uint32_t value_count;       /* values that a node makes and another reads */
     const het__place_value *values;
     uint32_t store_count;
@@ -95,7 +95,7 @@ typedef struct het__place_sums {
 } het__place_sums;
 
 /* HET_E_UNSUPPORTED with the node's number in *stuck if no device runs some node, or no transfer
- * reaches it; with *stuck = node_count if nothing was found that fits the memories (nothing fits, if
+ * reaches it; with *stuck = node_count if nothing was found that keeps the limits (nothing does, if
  * placement->proven). */
 het_status het__place(const het__place_problem *problem, het__mem *mem, het__placement *placement,
                       uint32_t *stuck);

@@ -41,6 +41,7 @@ typedef struct het__plan_transfer {
     uint32_t value; /* of the graph */
     uint32_t from, to;
     uint32_t node; /* the first that needs it there */
+    const char *name; /* of the value */
     double bytes, ns;
 } het__plan_transfer;
 
@@ -72,6 +73,8 @@ typedef struct het__plan {
     double greedy;         /* each node on the first device that supports it; INFINITY: cannot */
     uint32_t broken_wishes; /* of the policy */
     het__plan_memory memory[HET__MACHINE_DEVICES_MAX];
+    double simulated_ns;  /* plan_split.c; 0: not asked for */
+    uint32_t split_count;
     bool proven;
     char *text;
 } het__plan;
@@ -92,6 +95,7 @@ typedef struct het__plan_request {
     uint32_t objective;              /* het_objective; DEFAULT: the policy's */
     bool limited;                    /* memories of the machine are limits */
     const uint8_t *forced;           /* per step, per node: a device; see het__plan_read() */
+    bool split;                      /* judge splits and branches by simulation: plan_split.c */
 } het__plan_request;
 
 /* Make a plan for the first step, or for each of them: plans has room for one per step, in their

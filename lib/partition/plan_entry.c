@@ -43,21 +43,25 @@ static uint32_t source_of(const het__plan_problem *q, uint32_t value, uint32_t w
     return best;
 }
 
-static void note_transfer(writer *w, uint32_t node, uint32_t value, uint32_t *where)
+static bool note_transfer(writer *w, uint32_t node, uint32_t value, uint32_t *where)
 {
     const het__plan_problem *q = w->q;
     het__plan *plan = w->plan;
     const uint32_t to = w->where[place_node(w, node)], id = q->value_ids[value];
     if (*where >> to & 1)
-        return;
+        return true;
     const uint32_t from = source_of(q, value, *where, to);
     const int64_t bytes = het__value_bytes(&w->g->values[id], q->step[w->step].symbols);
     het__plan_transfer *t = &plan->transfers[plan->transfer_count++];
-    *t = (het__plan_transfer){ id, from, to, node, bytes > 0 ? (double)bytes : 0,
+    const char *name = w->g->values[id].name;
+    *t = (het__plan_transfer){ id, from, to, node,
+                               het__arena_strdup(&plan->arena, name ? name : ""),
+                               bytes > 0 ? (double)bytes : 0,
                                q->transfer_ns[value][from * q->devices + to] };
     plan->transfer_bytes += bytes > 0 ? (uint64_t)bytes : 0;
     plan->predicted_ns += t->ns;
     *where |= 1u << to;
+    return t->name != NULL;
 }
 
 /* In the order of the nodes that need them, inputs in their order. */
@@ -83,8 +87,8 @@ static bool collect_transfers(writer *w)
         const uint32_t at = place_node(w, n);
         for (uint32_t r = w->index.first_read[at]; r < w->index.first_read[at + 1]; r++) {
             const uint32_t v = w->index.read[r];
-            if (v < p->value_count)
-                note_transfer(w, n, v, &where[v]);
+            if (v < p->value_count && !note_transfer(w, n, v, &where[v]))
+                return false;
         }
     }
     return true;
@@ -302,7 +306,8 @@ static const char *entry_reason(const writer *w, const het__plan_entry *e)
     const double more = (e->runner_up_total - w->plan->total) / 1e6;
     const char *but = more >= 0 ? "" : w->q->wish > 0 ? ", against the policy or the memories"
                                                       : ", which the memories do not hold";
-    return het__arena_printf(&w->plan->arena, "%s ms here, %s ms on %s, where the plan takes %s %s %s%s",
+    return het__arena_printf(&w->plan->arena,
+                             "%s ms here, %s ms on %s, where the plan takes %s %s %s%s",
                              decimal(e->predicted_ns / 1e6, a),
                              decimal(entry_ns(w, e, e->runner_up) / 1e6, b),
                              devices[e->runner_up].backend, decimal(fabs(more), c),

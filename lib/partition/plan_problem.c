@@ -340,7 +340,8 @@ static bool collect_values(builder *b)
         return false;
     for (uint32_t id = 0; id < values; id++) {
         const het__value *v = &b->g->values[id];
-        const bool is_made = v->producer != HET__NO_VALUE, is_read = b->first[id + 1] > b->first[id];
+        const bool is_made = v->producer != HET__NO_VALUE;
+        const bool is_read = b->first[id + 1] > b->first[id];
         if ((!is_made || v->kind == HET__VALUE_OUTPUT) && (is_read || is_made) &&
             !add_store(b, id))
             return false;

@@ -287,10 +287,11 @@ static het_status check_selector(const het__policy_rule *r, const char *at, het_
     if (!is_bound(r->flops_min, HET__POLICY_FLOPS_MAX) ||
         !is_bound(r->flops_max, HET__POLICY_FLOPS_MAX) ||
         !is_bound(r->bytes_min, HET__POLICY_BYTES_MAX) ||
-        !is_bound(r->bytes_max, HET__POLICY_BYTES_MAX) || (r->flops_max > 0 && r->flops_max < r->flops_min) ||
+        !is_bound(r->bytes_max, HET__POLICY_BYTES_MAX) ||
+        (r->flops_max > 0 && r->flops_max < r->flops_min) ||
         (r->bytes_max > 0 && r->bytes_max < r->bytes_min))
-        return het__fail(err, HET_E_INVALID, "%sthe rule's bounds are out of range, or leave nothing between them",
-                         at);
+        return het__fail(err, HET_E_INVALID,
+                         "%sthe rule's bounds are out of range, or leave nothing between them", at);
     return HET_OK;
 }
 

@@ -97,7 +97,7 @@ typedef struct het__policy {
     uint32_t objective;   /* het_objective; ask het__policy_objective() */
     uint32_t power;       /* het__power_profile */
     het__policy_devices devices; /* all that may be used; empty: all of the machine */
-    uint32_t host_parts;  /* bits by het__host_names: said to be on the CPU, where they are anyway */
+    uint32_t host_parts;  /* bits by het__host_names: said to be on the CPU, as they always are */
     bool skip_missing;    /* rules for devices that the machine lacks do not count */
     het__policy_rule *rules;
     uint32_t rule_count, rule_capacity;

@@ -127,7 +127,7 @@ FIELD(het_port, name, 8, 8);
 FIELD(het_port, desc, 16, 80);
 FIELD(het_port, symbol, 96, 64);
 
-SIZE(het_plan_options, 48);
+SIZE(het_plan_options, 80);
 FIELD(het_plan_options, struct_size, 0, 4);
 FIELD(het_plan_options, phase, 4, 4);
 FIELD(het_plan_options, token_count, 8, 8);
@@ -136,8 +136,13 @@ FIELD(het_plan_options, flags, 24, 8);
 FIELD(het_plan_options, devices, 32, 8);
 FIELD(het_plan_options, threads, 40, 4);
 FIELD(het_plan_options, measure, 44, 4);
+FIELD(het_plan_options, machine, 48, 8);
+FIELD(het_plan_options, policy, 56, 8);
+FIELD(het_plan_options, objective, 64, 4);
+FIELD(het_plan_options, sequence_count, 68, 4);
+FIELD(het_plan_options, output_count, 72, 8);
 
-SIZE(het_plan_info, 64);
+SIZE(het_plan_info, 120);
 FIELD(het_plan_info, struct_size, 0, 4);
 FIELD(het_plan_info, layer_count, 4, 4);
 FIELD(het_plan_info, node_count, 8, 4);
@@ -149,8 +154,18 @@ FIELD(het_plan_info, flop_count, 32, 8);
 FIELD(het_plan_info, weight_bytes, 40, 8);
 FIELD(het_plan_info, activation_bytes, 48, 8);
 FIELD(het_plan_info, transfer_bytes, 56, 8);
+FIELD(het_plan_info, device_count, 64, 4);
+FIELD(het_plan_info, objective, 68, 4);
+FIELD(het_plan_info, is_proven, 72, 4);
+FIELD(het_plan_info, broken_count, 76, 4);
+FIELD(het_plan_info, total, 80, 8);
+FIELD(het_plan_info, bound, 88, 8);
+FIELD(het_plan_info, greedy_total, 96, 8);
+FIELD(het_plan_info, simulated_ns, 104, 8);
+FIELD(het_plan_info, split_count, 112, 4);
+FIELD(het_plan_info, best_single, 116, 4);
 
-SIZE(het_plan_layer, 80);
+SIZE(het_plan_layer, 112);
 FIELD(het_plan_layer, struct_size, 0, 4);
 FIELD(het_plan_layer, layer, 4, 4);
 FIELD(het_plan_layer, device, 8, 4);
@@ -163,6 +178,35 @@ FIELD(het_plan_layer, predicted_ns, 48, 8);
 FIELD(het_plan_layer, flop_count, 56, 8);
 FIELD(het_plan_layer, weight_bytes, 64, 8);
 FIELD(het_plan_layer, activation_bytes, 72, 8);
+FIELD(het_plan_layer, stored_bytes, 80, 8);
+FIELD(het_plan_layer, state_bytes, 88, 8);
+FIELD(het_plan_layer, runner_up_total, 96, 8);
+FIELD(het_plan_layer, runner_up, 104, 4);
+FIELD(het_plan_layer, plan_device, 108, 4);
+
+SIZE(het_plan_device, 88);
+FIELD(het_plan_device, struct_size, 0, 4);
+FIELD(het_plan_device, kind, 4, 4);
+FIELD(het_plan_device, context_index, 8, 4);
+FIELD(het_plan_device, node_count, 12, 4);
+FIELD(het_plan_device, name, 16, 8);
+FIELD(het_plan_device, backend, 24, 8);
+FIELD(het_plan_device, weight_bytes, 32, 8);
+FIELD(het_plan_device, state_bytes, 40, 8);
+FIELD(het_plan_device, io_bytes, 48, 8);
+FIELD(het_plan_device, activation_bytes, 56, 8);
+FIELD(het_plan_device, limit_bytes, 64, 8);
+FIELD(het_plan_device, busy_ns, 72, 8);
+FIELD(het_plan_device, single_total, 80, 8);
+
+SIZE(het_plan_transfer, 40);
+FIELD(het_plan_transfer, struct_size, 0, 4);
+FIELD(het_plan_transfer, from, 4, 4);
+FIELD(het_plan_transfer, to, 8, 4);
+FIELD(het_plan_transfer, layer, 12, 4);
+FIELD(het_plan_transfer, name, 16, 8);
+FIELD(het_plan_transfer, bytes, 24, 8);
+FIELD(het_plan_transfer, predicted_ns, 32, 8);
 
 SIZE(het_logit_bias, 8);
 FIELD(het_logit_bias, id, 0, 4);
@@ -328,6 +372,8 @@ VALUE(HET_FINISH_CALLBACK, 4);
 
 _Static_assert(sizeof(het_phase) == 4, "size of het_phase");
 VALUE(HET_PHASE_DECODE, 0);
+VALUE(HET_PLAN_SPLIT, UINT64_C(1) << 0);
+VALUE(HET_PLAN_ALONE, UINT64_C(1) << 1);
 VALUE(HET_PHASE_PREFILL, 1);
 
 _Static_assert(sizeof(het_filter) == 4, "size of het_filter");
