@@ -134,9 +134,7 @@ static het_status fill_network_plan(het_plan *p, const het_plan_options *o, het_
 static het_status fill_plan(het_plan *p, const het_plan_options *o, het_error *err)
 {
     const het_context *context = p->model->context;
-    int64_t symbols[HET__SYM_MAX];
     het_device_figures figures[HET__DEVICES_MAX];
-    het__graph graph;
     het__exec_request request = { .registry = &context->registry };
     request.threads = o->threads ? o->threads : het__cpus_default();
     het_status s =
@@ -145,14 +143,12 @@ static het_status fill_plan(het_plan *p, const het_plan_options *o, het_error *e
         s = het__plan_figures(o, &context->registry, request.device_mask, request.threads, figures,
                               err);
     if (s == HET_OK)
-        s = het__model_graph(p->model, HET_DTYPE_F16, &graph, &request.unfused_count, err);
+        s = het__model_graph(p->model, HET_DTYPE_F16, &p->graph, &request.unfused_count, err);
     if (s != HET_OK)
         return s;
-    request.graph = &graph;
-    bind_symbols(o, symbols);
-    s = het__exec_plan(&request, symbols, figures, &p->model->context->mem, &p->own, err);
-    het__graph_finish(&graph);
-    return s;
+    request.graph = &p->graph;
+    bind_symbols(o, p->symbols);
+    return het__exec_plan(&request, p->symbols, figures, &p->model->context->mem, &p->own, err);
 }
 
 /* What only described machines, policies and objectives need. */
@@ -182,9 +178,14 @@ static het_status create(const het_model *model, const het_plan_options *options
         s = model->network ? fill_network_plan(p, &o, err) : fill_plan(p, &o, err);
     if (s != HET_OK) {
         het__graph_run_destroy(p->run);
+        if (p->graph.arena.mem)
+            het__graph_finish(&p->graph);
         het__free(&context->mem, p);
         return s;
     }
+    p->phase = o.phase;
+    for (uint32_t i = 0; p->run && i < HET__SYM_MAX; i++)
+        p->symbols[i] = 1;
     het__model_retain(p->model);
     *plan = p;
     return HET_OK;
@@ -309,6 +310,8 @@ void het_plan_destroy(het_plan *plan)
         het__graph_run_destroy(plan->run); /* which has the plan */
     else
         het__plan_finish(&plan->own);
+    if (plan->graph.arena.mem)
+        het__graph_finish(&plan->graph);
     het__free(&model->context->mem, plan);
     het__model_release(model);
 }

@@ -245,8 +245,8 @@ het_status het__plan_described(het_plan *plan, const het_plan_options *o, const 
     if (s == HET_OK)
         s = make_plan(m, forced, &plan->own, err);
     het__policy_view_finish(&m->view);
-    if (m->graph.arena.mem)
-        het__graph_finish(&m->graph);
+    plan->graph = m->graph; /* kept for simulations */
+    memcpy(plan->symbols, m->symbols[m->step], sizeof plan->symbols);
     het__arena_finish(&m->arena);
     het__free(m->mem, m);
     return s;

@@ -65,6 +65,7 @@ typedef struct het__sim_group {
     double bandwidth;    /* bytes/s of all its lanes together; 0: no limit */
     double token_bandwidth; /* bytes/s that running tasks may ask for together: the next one waits,
                                and a task that asks for more alone goes at this rate. 0: no limit */
+    double token_size;   /* bytes/s of one token: tasks take whole ones. 0: as much as they need */
 } het__sim_group;
 
 /* A lane is slower for a while; windows of one lane that overlap multiply. */
@@ -235,6 +236,8 @@ typedef struct het__sim_repeat {
     uint32_t buffers;    /* rounds that the buffer between a task and its readers holds: a task
                             waits until all readers of its output of `buffers` rounds before have
                             ended. 2: double buffering. 0: no limit */
+    uint32_t in_flight;  /* rounds begun and not ended at most, counted over all streams: tasks that
+                            need none wait for all that none needs. 0: no limit */
     bool batches;        /* round r is batch r of the hook */
 } het__sim_repeat;
 
