@@ -49,6 +49,7 @@
 #include <hetinfer/sampler.h>
 #include <hetinfer/sequence.h>
 #include <hetinfer/session.h>
+#include <hetinfer/simulation.h>
 #include <hetinfer/telemetry.h>
 #include <hetinfer/tensor.h>
 #include <hetinfer/tokenizer.h>

@@ -93,6 +93,9 @@ struct het_plan {
     het__plan *plan;        /* points to own, or into the session or run */
     het__plan own;
     het__graph_run *run;    /* of a graph, made for its plan; or NULL */
+    het__graph graph;       /* that the plan is of, unless it is run's */
+    int64_t symbols[HET__SYM_MAX]; /* of its step */
+    uint32_t phase;         /* het_phase */
     const het_context *context;
 };
 
