@@ -2,7 +2,7 @@
 /* Input: a policy as text.
  *
  * Properties: a refusal carries a message without control characters and leaves nothing behind;
- * what is accepted is written, and read and written again, with the same text; on a machine of three
+ * what is accepted is written, read and written again, with the same text; on a machine of three
  * devices it either says what is missing, or gives every part of a network, in every layer, answers
  * that agree with each other; every note has a key and a text; when an allocation fails, the answer
  * is out of memory or what it was before, and nothing is left behind. */

@@ -38,6 +38,7 @@ typedef struct het__exec_request {
     het__hash128 content;     /* of the model; with weight_cache only */
     const uint8_t *pinned; /* per node: the device of the plan's machine where a node with state
                               must run; NULL: anywhere */
+    const het__policy *policy; /* kept until the executor is destroyed; NULL: none */
     uint32_t phase_count; /* plans to make: 1 for a graph without phases; 0: all */
     int64_t symbols_max[HET__PHASE_COUNT][HET__SYM_MAX];
     /* A constant's original bytes are read no more. */

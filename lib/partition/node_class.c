@@ -504,7 +504,7 @@ het_status het__graph_labels(const het__graph *graph, het__mem *mem, het__node_l
     for (uint32_t n = 0; n < graph->node_count; n++) {
         const het__node *node = &graph->nodes[n];
         labels[n].node_class = class_of_node(graph, node);
-        labels[n].layer = node->layer >= 0 ? node->layer : layer_of_name(node->name);
+        labels[n].layer = layer_of_name(node->name);
         follow(graph, n, &t, labels);
     }
     het__free(mem, room);

@@ -4,8 +4,9 @@
 #include <hetinfer.h>
 
 #include "counting_allocator.h"
-#include "test.h"
+#include "tiny_model.h"
 
+#include "lib/api/handles.h"
 #include "lib/partition/policy_parts.h"
 
 static het__mem memory;
@@ -647,7 +648,7 @@ static void public_functions(void)
     het_policy_note note = { .struct_size = sizeof note };
     CHECK_INT(het_policy_note_at(p, 2, &note), HET_OK);
     CHECK_STR(note.key, "limits.npu.memory");
-    CHECK_INT(note.honoured, HET_POLICY_BY_PLANS);
+    CHECK_INT(note.honoured, HET_POLICY_BY_PLANS | HET_POLICY_BY_SESSIONS);
     CHECK_INT(het_policy_note_at(p, 3, &note), HET_E_INVALID);
     het_context_destroy(c); /* the policy keeps it */
     het_policy_destroy(p);
@@ -726,6 +727,74 @@ static void loading(void)
     het_context_destroy(c);
 }
 
+/* ---- sessions ---- */
+
+/* Device of a node in a plan's text; -1: there is no such node. */
+static int device_of(const char *text, const char *name)
+{
+    const char *at = strstr(text, name);
+    const char *device = at ? strstr(at, " device ") : NULL;
+    return device ? atoi(device + 8) : -1;
+}
+
+static het_status open_session(const het_model *m, const char *policy, het_session **session,
+                               het_error *err)
+{
+    het_policy *p = NULL;
+    het_session_options o = HET_SESSION_OPTIONS_INIT;
+    CHECK_INT(het_policy_load_memory(m->context, policy, strlen(policy), NULL, &p, err), HET_OK);
+    o.threads = 1;
+    o.policy = p;
+    const het_status s = het_session_create(m, &o, session, err);
+    het_policy_destroy(p); /* the session has what it needs */
+    return s;
+}
+
+static void sessions_keep_rules(void)
+{
+    static const int32_t ids[3] = { 5, 9, 33 };
+    het_context_options o = HET_CONTEXT_OPTIONS_INIT;
+    tiny_options t = TINY_LLAMA;
+    tiny_model tiny;
+    het_context *c = NULL;
+    het_model *m = NULL;
+    het_session *s = NULL;
+    het_sequence *q = NULL;
+    het_error err = HET_ERROR_INIT;
+    o.backends = "ref,null";
+    tiny_make(&tiny, &t);
+    CHECK_INT(het_context_create(&o, &c, NULL), HET_OK);
+    CHECK_INT(het_model_load_memory(c, tiny.file, tiny.bytes, NULL, &m, NULL), HET_OK);
+    CHECK_INT(open_session(m, V "rules:\n  - must: ref\n"
+                                "  - {class: ffn, must: simulated}\n"
+                                "  - {class: ffn, layers: 1, must: cpu}\n"
+                                "  - {class: lm_head, prefer: \"null\"}\n"
+                                "  - {class: lm_head, must: [ref, simulated]}\n", &s, &err),
+              HET_OK);
+    const char *text = s ? het_plan_text(het_session_plan(s, HET_PHASE_DECODE)) : "";
+    CHECK_INT(device_of(text, "embedding"), 0);
+    CHECK_INT(device_of(text, "blk.0.attn_q"), 0);
+    CHECK_INT(device_of(text, "blk.0.ffn_gate"), 1);
+    CHECK_INT(device_of(text, "blk.0.ffn_down"), 1);
+    CHECK_INT(device_of(text, "blk.1.ffn_gate"), 0);
+    CHECK_INT(device_of(text, "logits"), 1);
+    CHECK_INT(het_sequence_create(s, &q, &err), HET_OK);
+    CHECK_INT(het_sequence_append(q, ids, 3, 0, &err), HET_OK);
+    CHECK_INT(het_session_step(s, NULL, &err), HET_OK);
+    het_sequence_destroy(q);
+    het_session_destroy(s);
+    CHECK_INT(open_session(m, V "devices: simulated\n", &s, &err), HET_OK);
+    CHECK_INT(device_of(het_plan_text(het_session_plan(s, HET_PHASE_DECODE)), "embedding"), 0);
+    CHECK(strstr(het_plan_text(het_session_plan(s, HET_PHASE_DECODE)), "device 0 null "));
+    het_session_destroy(s);
+    CHECK_INT(open_session(m, V "rules:\n  - {class: ffn, must: npu}\n", &s, &err),
+              HET_E_INVALID);
+    CHECK(!s && strstr(err.message, "no npu"));
+    het_model_destroy(m);
+    het_context_destroy(c);
+    tiny_free(&tiny);
+}
+
 int main(void)
 {
     het__mem_init(&memory, NULL);
@@ -744,5 +813,6 @@ int main(void)
     test_case(public_functions);
     test_case(refused_changes_change_nothing);
     test_case(loading);
+    test_case(sessions_keep_rules);
     return test_finish();
 }
