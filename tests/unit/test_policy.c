@@ -230,7 +230,7 @@ static const struct {
     const char *text, *message;
 } refusals[] = {
     { "name: x\n", "p.yaml:1: this is no policy" },
-    { "hetinfer-policy: 2\n", "p.yaml:1: hetinfer-policy must be 1" },
+    { "hetinfer-policy: one\n", "p.yaml:1: hetinfer-policy must be a number" },
     { "- 1\n", "p.yaml:1: " },
     { V "colour: red\n", "p.yaml:2: " },
     { V "name: [a]\n", "p.yaml:2: name must be a text" },
@@ -316,6 +316,9 @@ static void refusals_name_the_line(void)
             fprintf(stderr, "%s  says: %s\n  want: %s\n", refusals[i].text, err.message,
                     refusals[i].message);
     }
+    CHECK_INT(read_text("hetinfer-policy: 2\n", &p, &err), HET_E_VERSION);
+    CHECK_INT(err.status, HET_E_VERSION);
+    CHECK(strstr(err.message, "p.yaml:1: version 2 of policies is newer") == err.message);
     CHECK_INT(read_text(V "a: [\n", &p, &err), HET_E_FORMAT);
     CHECK_INT(read_text(V "name: a\nname: b\n", &p, &err), HET_E_FORMAT);
     CHECK(strstr(err.message, "p.yaml:3: ") == err.message);
