@@ -101,6 +101,7 @@ static const struct {
     { "embed_out", HET__CLASS_LM_HEAD },
     { ".logits.", HET__CLASS_LM_HEAD },
     { ".output.weight.", HET__CLASS_LM_HEAD },
+    { "altup", HET__CLASS_MATMUL }, /* its router routes nothing to experts */
     { "gate_inp", HET__CLASS_ROUTER_LOGITS },
     { "router", HET__CLASS_ROUTER_LOGITS },
     { "expert_gate", HET__CLASS_ROUTER_LOGITS },
@@ -307,7 +308,6 @@ static uint32_t class_of_type(const char *type)
         het__node_class node_class;
     } parts[] = {
         { "MoE", HET__CLASS_EXPERT_FFN },
-        { "moe", HET__CLASS_EXPERT_FFN },
         { "EmbedLayer", HET__CLASS_EMBEDDING },
         { "Attention", HET__CLASS_ATTENTION },
         { "Rotary", HET__CLASS_ATTENTION },
@@ -351,6 +351,23 @@ static uint32_t class_of_tensor(const het__graph *g, const het__node *node)
                               : tensor_classes[node->op - HET__OP_T_FIRST];
 }
 
+/* Operations of single families of language models. */
+static uint32_t class_of_rare(const char *name)
+{
+    static const struct {
+        const char *name;
+        het__node_class node_class;
+    } rare[] = {
+        { "moe", HET__CLASS_EXPERT_FFN },     { "columns", HET__CLASS_MOVE },
+        { "cut", HET__CLASS_ELEMENTWISE },    { "match", HET__CLASS_ELEMENTWISE },
+        { "predict", HET__CLASS_ELEMENTWISE }, { "correct", HET__CLASS_ELEMENTWISE },
+    };
+    for (size_t i = 0; name && i < sizeof rare / sizeof rare[0]; i++)
+        if (strcmp(name, rare[i].name) == 0)
+            return rare[i].node_class;
+    return HET__CLASS_OTHER;
+}
+
 static uint32_t class_of_op(const het__graph *g, const het__node *node)
 {
     if (het__op_is_tensor(node->op))
@@ -375,7 +392,7 @@ static uint32_t class_of_op(const het__graph *g, const het__node *node)
     case HET__OP_CONV:
     case HET__OP_QCONV: return HET__CLASS_CONV;
     case HET__OP_POOL: return HET__CLASS_POOL;
-    default: return class_of_type(het__op_info_of(node->op)->name);
+    default: return class_of_rare(het__op_info_of(node->op)->name);
     }
 }
 

@@ -13,7 +13,7 @@
 
 static het__mem memory;
 
-/* "name class layer" per node. */
+/* "name class layer" per node; names without ".weight" at their end. */
 static char *describe(const het__graph *g)
 {
     het__node_label labels[128];
@@ -21,9 +21,13 @@ static char *describe(const het__graph *g)
     CHECK(g->node_count <= 128);
     CHECK_INT(het__graph_labels(g, &memory, labels, NULL), HET_OK);
     het__text_init(&text, &memory);
-    for (uint32_t n = 0; n < g->node_count; n++)
-        het__text_printf(&text, "%s %s %d\n", g->nodes[n].name,
+    for (uint32_t n = 0; n < g->node_count; n++) {
+        const char *name = g->nodes[n].name;
+        const size_t length = strlen(name);
+        const bool is_long = length > 7 && strcmp(name + length - 7, ".weight") == 0;
+        het__text_printf(&text, "%.*s %s %d\n", (int)(is_long ? length - 7 : length), name,
                          het__node_class_name(labels[n].node_class), labels[n].layer);
+    }
     return het__text_take(&text);
 }
 
@@ -46,7 +50,7 @@ static void language_graph(const char *architecture, het__graph *g, het_context 
 
 static const char as_built[] =
     "embedding embedding -1\n"
-    "blk.0.attn_norm.weight norm 0\n"
+    "blk.0.attn_norm norm 0\n"
     "blk.0.attn_q attention_qkv_proj 0\n"
     "blk.0.attn_k attention_qkv_proj 0\n"
     "blk.0.attn_v attention_qkv_proj 0\n"
@@ -55,7 +59,7 @@ static const char as_built[] =
     "blk.0.attention attention 0\n"
     "blk.0.attn_output attention_output_proj 0\n"
     "blk.0.attn_residual residual 0\n"
-    "blk.0.ffn_norm.weight norm 0\n"
+    "blk.0.ffn_norm norm 0\n"
     "blk.0.ffn_gate ffn 0\n"
     "blk.0.ffn_up ffn 0\n"
     "blk.0.ffn_act activation 0\n"
@@ -63,20 +67,20 @@ static const char as_built[] =
     "blk.0.ffn_down ffn 0\n"
     "blk.0.ffn_residual residual 0\n"
     "rows move -1\n"
-    "output_norm.weight norm -1\n"
+    "output_norm norm -1\n"
     "logits lm_head -1\n";
 
 static const char as_fused[] =
     "embedding embedding -1\n"
-    "blk.0.attn_norm.weight norm 0\n"
+    "blk.0.attn_norm norm 0\n"
     "blk.0.attn_q attention_qkv_proj 0\n"
     "blk.0.attention attention 0\n"
     "blk.0.attn_output attention_output_proj 0\n"
-    "blk.0.ffn_norm.weight norm 0\n"
+    "blk.0.ffn_norm norm 0\n"
     "blk.0.ffn_gate ffn 0\n"
     "blk.0.ffn_down ffn 0\n"
     "rows move -1\n"
-    "output_norm.weight norm -1\n"
+    "output_norm norm -1\n"
     "logits lm_head -1\n";
 
 static void language_models(void)
@@ -162,6 +166,7 @@ static void names_of_exporters(void)
         { "MatMul_77", "onnx::MatMul_1234", "matmul -1" },
         { "/classifier/Gemm", "classifier.weight", "matmul -1" },
         { "/block_proj/MatMul", "w", "matmul -1" },
+        { "blk.3.altup_router", "w", "matmul 3" },
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         het__graph g;
