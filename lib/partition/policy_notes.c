@@ -84,6 +84,13 @@ static void note_rules(const het__policy *p, const visitor *v)
 
 /* ---- the rest ---- */
 
+static bool is_host(const char *device)
+{
+    het__device_name name;
+    return het__device_name_read(device, &name) &&
+           (name.kinds & (UINT32_C(1) << HET_DEVICE_CPU | UINT32_C(1) << HET_DEVICE_REFERENCE));
+}
+
 static void note_limits(const het__policy *p, const visitor *v)
 {
     char key[64];
@@ -96,7 +103,11 @@ static void note_limits(const het__policy *p, const visitor *v)
         }
         if (l->threads) {
             snprintf(key, sizeof key, "limits.%s.threads", l->device);
-            say(v, l->line, key, SESSIONS, "host threads, where the session's options say none");
+            if (is_host(l->device))
+                say(v, l->line, key, SESSIONS,
+                    "host threads, where the session's options say none");
+            else
+                say(v, l->line, key, 0, "has no effect: only the host has threads of sessions");
         }
     }
     if (p->min_flops > 0)
