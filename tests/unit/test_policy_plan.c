@@ -65,10 +65,14 @@ static het__figure known(double value)
 
 static het__machine laptop(void)
 {
-    static const struct { uint32_t kind; const char *name; double ops, bytes, launch; } rows[] = {
-        { HET_DEVICE_CPU, "cpu", 1e12, 50e9, 2000 },
-        { HET_DEVICE_IGPU, "igpu", 8e12, 80e9, 10000 },
-        { HET_DEVICE_NPU, "npu", 10e12, 40e9, 50000 },
+    static const struct {
+        uint32_t kind;
+        const char *name;
+        double ops, bytes, launch, watts;
+    } rows[] = {
+        { HET_DEVICE_CPU, "cpu", 1e12, 50e9, 2000, 40 },
+        { HET_DEVICE_IGPU, "igpu", 8e12, 80e9, 10000, 30 },
+        { HET_DEVICE_NPU, "npu", 10e12, 40e9, 50000, 3 },
     };
     het__machine m = { .name = "laptop", .group_count = 1 };
     m.group[0] = (het__machine_group){ "dram", known(89.6e9), known(96e9) };
@@ -81,6 +85,7 @@ static het__machine laptop(void)
         d->bandwidth = known(rows[m.device_count].bytes);
         d->launch = known(rows[m.device_count].launch);
         d->units = known(8);
+        d->watts = known(rows[m.device_count].watts);
         for (uint32_t p = 0; p < HET__PEAK_COUNT; p++)
             d->peak[p] = known(rows[m.device_count].ops);
         snprintf(d->name, sizeof d->name, "%s", rows[m.device_count].name);
@@ -231,6 +236,29 @@ static void thresholds_move_nodes(void)
     }
 }
 
+/* The power profile chooses what is least where the policy says no objective. */
+static void power_profiles_differ(void)
+{
+    static const char *const profiles[] = { "performance", "balanced", "efficiency" };
+    uint32_t on_npu[3] = { 0 };
+    double ns[3] = { 0 };
+    for (int i = 0; i < 3; i++) {
+        planned p;
+        char text[96];
+        snprintf(text, sizeof text, "hetinfer-policy: 1\npower_profile: %s\n", profiles[i]);
+        CHECK_INT(make_plan(text, &p), HET_OK);
+        CHECK_INT(p.plan.objective, i == 2 ? HET_OBJECTIVE_ENERGY : HET_OBJECTIVE_LATENCY);
+        for (uint32_t n = 0; n < p.graph.node_count; n++)
+            on_npu[i] += p.plan.node_device[n] == NPU;
+        ns[i] = p.plan.predicted_ns;
+        drop(&p);
+    }
+    CHECK(on_npu[0] == on_npu[1] && ns[0] == ns[1]);
+    CHECK(on_npu[2] > on_npu[0] && ns[2] > ns[0]);
+    printf("efficiency   %u nodes on NPU instead of %u, %.1f ms instead of %.1f\n", on_npu[2],
+           on_npu[0], ns[2] * 1e-6, ns[0] * 1e-6);
+}
+
 int main(void)
 {
     het__mem_init(&memory, NULL);
@@ -238,5 +266,6 @@ int main(void)
     test_case(wishes_yield_to_memory);
     test_case(demands_do_not_yield);
     test_case(thresholds_move_nodes);
+    test_case(power_profiles_differ);
     return test_finish();
 }
