@@ -45,9 +45,11 @@
 #include <hetinfer/model.h>
 #include <hetinfer/op.h>
 #include <hetinfer/plan.h>
+#include <hetinfer/policy.h>
 #include <hetinfer/sampler.h>
 #include <hetinfer/sequence.h>
 #include <hetinfer/session.h>
+#include <hetinfer/simulation.h>
 #include <hetinfer/telemetry.h>
 #include <hetinfer/tensor.h>
 #include <hetinfer/tokenizer.h>

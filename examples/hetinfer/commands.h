@@ -12,6 +12,7 @@ int command_inspect(int argc, char **argv);
 int command_devices(int argc, char **argv);
 int command_machine(int argc, char **argv);
 int command_plan(int argc, char **argv);
+int command_policy(int argc, char **argv);
 int command_groups(int argc, char **argv);
 int command_bench(int argc, char **argv);
 

@@ -24,6 +24,7 @@ static const command commands[] = {
     { "devices", command_devices, "what is in this machine" },
     { "machine", command_machine, "machines as files: list, show, record" },
     { "plan", command_plan, "which layer runs where, and why" },
+    { "policy", command_policy, "what placing and running must respect" },
     { "groups", command_groups, "which operations of a graph would be one kernel" },
     { "bench", command_bench, "speed next to the limits of the machine" },
 };

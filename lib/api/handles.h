@@ -13,6 +13,7 @@
 #include "lib/import/onnx.h"
 #include "lib/ir/custom.h"
 #include "lib/machine/machine.h"
+#include "lib/partition/policy.h"
 #include "lib/passes/passes.h"
 
 #include <hetinfer.h>
@@ -77,11 +78,24 @@ struct het_machine {
     const char *text;     /* as a machine file */
 };
 
+/* Changed by its setters, which make text and notes anew. */
+struct het_policy {
+    het_context *context; /* a reference */
+    het__policy policy;
+    char *text;           /* as a policy file */
+    het__arena arena;     /* of the notes */
+    het_policy_note *notes;
+    uint32_t note_count;
+};
+
 struct het_plan {
     het_model *model;       /* a reference; NULL: borrowed from a session */
     het__plan *plan;        /* points to own, or into the session or run */
     het__plan own;
     het__graph_run *run;    /* of a graph, made for its plan; or NULL */
+    het__graph graph;       /* that the plan is of, unless it is run's */
+    int64_t symbols[HET__SYM_MAX]; /* of its step */
+    uint32_t phase;         /* het_phase */
     const het_context *context;
 };
 
@@ -105,6 +119,7 @@ struct het_session {
     het__graph graph;
     het__exec *exec;
     het__engine engine;
+    het__policy policy; /* a copy; mem NULL: none */
     het_plan plans[HET__PHASE_COUNT];
 };
 
