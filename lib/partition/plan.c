@@ -155,8 +155,8 @@ static het_status compare(const het__plan_problem *q, const het__placement *plac
     return s;
 }
 
-static bool fill(const het__plan_problem *q, const uint8_t *devices, uint32_t step,
-                 const het__plan *common, het__mem *mem, het__plan *plan)
+static het_status fill(const het__plan_problem *q, const uint8_t *devices, uint32_t step,
+                       const het__plan *common, het__mem *mem, het__plan *plan, het_error *err)
 {
     const het__plan_request *r = q->request;
     *plan = *common;
@@ -164,10 +164,14 @@ static bool fill(const het__plan_problem *q, const uint8_t *devices, uint32_t st
     plan->machine = *r->machine;
     plan->node_count = q->nodes;
     plan->unfused_count = r->unfused_count;
-    if (!het__plan_describe(q, devices, step, plan))
-        return false;
+    het_status s = het__plan_describe(q, devices, step, plan) ? HET_OK
+                                                              : het__fail_nomem(err, "the plan");
+    if (s == HET_OK && r->split)
+        s = het__plan_split_find(q, devices, step, plan, err);
+    if (s != HET_OK)
+        return s;
     plan->text = het__plan_write(plan, r->graph, q->step[step].name, mem);
-    return plan->text != NULL;
+    return plan->text ? HET_OK : het__fail_nomem(err, "the plan");
 }
 
 static het_status make(const het__plan_request *r, het__arena *arena, het__mem *mem,
@@ -186,10 +190,11 @@ static het_status make(const het__plan_request *r, het__arena *arena, het__mem *
     if (s != HET_OK)
         return s;
     s = compare(&q, &placement, mem, common);
+    if (s != HET_OK)
+        return het__fail_nomem(err, "the plan");
     for (uint32_t k = 0; s == HET_OK && k < q.steps; k++)
-        if (!fill(&q, placement.device, k, common, mem, &plans[k]))
-            s = HET_E_NOMEM;
-    return s == HET_OK ? HET_OK : het__fail_nomem(err, "the plan");
+        s = fill(&q, placement.device, k, common, mem, &plans[k], err);
+    return s;
 }
 
 het_status het__plan_make(const het__plan_request *request, het__mem *mem, het__plan *plans,

@@ -54,6 +54,15 @@ typedef struct het__plan_memory {
     double limit_bytes;      /* INFINITY: none */
 } het__plan_memory;
 
+/* What the simulation adds: rows of a product, or a branch, on another device. */
+typedef struct het__plan_split {
+    uint32_t first_node, node_count;
+    uint32_t device, other;
+    double share; /* of the rows for other; 1: all of the nodes */
+    double simulated_ns; /* of the step with this and those before */
+    const char *name;    /* of the first node */
+} het__plan_split;
+
 typedef struct het__plan {
     het__arena arena;
     het__machine machine;
@@ -74,7 +83,9 @@ typedef struct het__plan {
     uint32_t broken_wishes; /* of the policy */
     het__plan_memory memory[HET__MACHINE_DEVICES_MAX];
     double simulated_ns;  /* plan_split.c; 0: not asked for */
+    double split_ns;      /* with splits */
     uint32_t split_count;
+    het__plan_split *splits;
     bool proven;
     char *text;
 } het__plan;

@@ -12,6 +12,8 @@
  *     why 0 12 "…"                               nodes 0 to 11
  *     single 0 T|-                               all on device 0
  *     greedy T|-
+ *     simulated ns T splits N                    with splits asked for only
+ *     split 7 1 from 0 to 1 share S ns T         S 256ths of node 7's rows; of branches 256
  *     total ns T objective T bound T transfers N bytes B proven|"best found"
  *     end
  */
@@ -80,6 +82,18 @@ static void put_nodes(het__text *text, const het__plan *plan, const het__graph *
     }
 }
 
+/* Shares in 256ths: het__plan_split_find() makes no others. */
+static void put_splits(het__text *text, const het__plan *plan)
+{
+    het__text_printf(text, "simulated ns %.0f splits %u\n", plan->simulated_ns,
+                     plan->split_count);
+    for (uint32_t i = 0; i < plan->split_count; i++) {
+        const het__plan_split *s = &plan->splits[i];
+        het__text_printf(text, "split %u %u from %u to %u share %.0f ns %.0f\n", s->first_node,
+                         s->node_count, s->device, s->other, s->share * 256, s->simulated_ns);
+    }
+}
+
 char *het__plan_write(const het__plan *plan, const het__graph *graph, const char *step,
                       het__mem *mem)
 {
@@ -105,7 +119,10 @@ char *het__plan_write(const het__plan *plan, const het__graph *graph, const char
         het__text_append(&text, "\n", 1);
     }
     put_number(&text, "greedy", plan->greedy);
-    het__text_printf(&text, "\ntotal ns %.0f objective %.0f bound %.0f transfers %u bytes %llu %s\n"
+    het__text_append(&text, "\n", 1);
+    if (plan->simulated_ns > 0)
+        put_splits(&text, plan);
+    het__text_printf(&text, "total ns %.0f objective %.0f bound %.0f transfers %u bytes %llu %s\n"
                      "end\n", plan->predicted_ns, plan->total, plan->bound, plan->transfer_count,
                      (unsigned long long)plan->transfer_bytes,
                      plan->proven ? "proven" : "\"best found\"");
