@@ -45,7 +45,7 @@ static inline void random_plan_graph(random_plan *r, het__mem *mem, uint32_t nod
     for (uint32_t n = 0; n < nodes; n++) {
         char name[32];
         /* Near ones more often: most graphs are nearly chains. */
-        const uint32_t back = r->below(r->user, 4) ? r->below(r->user, 2) : r->below(r->user, count);
+        const uint32_t back = r->below(r->user, r->below(r->user, 4) ? 2 : count);
         const uint32_t a = made[count - 1 - (back < count ? back : 0)];
         const uint32_t inputs[] = { a, made[r->below(r->user, count)] };
         snprintf(name, sizeof name, "node \"%u\"\\\n", n);

@@ -78,7 +78,8 @@ static void check_memory(const het__plan *const *plans, uint32_t steps, const he
             for (uint32_t n = 0; n < g->node_count; n++)
                 for (uint32_t i = 0; i < g->nodes[n].input_count; i++)
                     for (uint32_t k = 0; k < steps; k++)
-                        used = used || (g->nodes[n].inputs[i] == v && plans[k]->node_device[n] == d);
+                        used = used || (g->nodes[n].inputs[i] == v &&
+                                        plans[k]->node_device[n] == d);
             const double bytes = (double)het__value_bytes(&g->values[v], symbols);
             weights += used && g->values[v].kind == HET__VALUE_CONST ? bytes : 0;
             states += used && g->values[v].kind == HET__VALUE_STATE ? bytes : 0;
