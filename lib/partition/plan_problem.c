@@ -446,8 +446,8 @@ het_status het__plan_problem_make(const het__plan_request *r, het__arena *arena,
     if ((uint64_t)q->nodes * q->steps >= UINT32_MAX / HET__PLACE_DEVICES_MAX)
         return het__fail(err, HET_E_UNSUPPORTED, "the graph has too many nodes");
     builder b = { .q = q, .g = r->graph, .m = r->machine };
-    if (!complete_peaks(&b) || !cost_nodes(&b) || !find_same(&b) || !collect_users(&b) || !collect_values(&b) ||
-        !add_wishes(&b) || !collect_limits(&b) || !order_devices(&b))
+    if (!complete_peaks(&b) || !cost_nodes(&b) || !find_same(&b) || !collect_users(&b) ||
+        !collect_values(&b) || !add_wishes(&b) || !collect_limits(&b) || !order_devices(&b))
         return het__fail_nomem(err, "the plan");
     het__place_problem *p = &q->place;
     p->node_count = q->nodes * q->steps;
