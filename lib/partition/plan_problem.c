@@ -158,7 +158,7 @@ static bool cost_node(const builder *b, uint32_t node, uint32_t step)
     return true;
 }
 
-/* A device without 32-bit units computes in the widest that it has: else that would take no time. */
+/* A device without 32-bit units computes in the widest that it has, not in no time. */
 static bool complete_peaks(builder *b)
 {
     static const het__peak wide[] = { HET__PEAK_BF16, HET__PEAK_F16, HET__PEAK_INT8 };
