@@ -86,6 +86,7 @@ static void make_problem(problem *b, source *s)
     b->p.node_count = 1 + below(s, NODES_MAX);
     b->p.phase_count = 1 + below(s, 2);
     b->p.objective = below(s, 2);
+    b->p.file_devices = below(s, 8);
     b->p.node_cost = b->node_cost;
     b->p.values = b->values;
     b->p.stores = b->stores;
@@ -102,7 +103,7 @@ static void make_problem(problem *b, source *s)
         count = count > 3 ? 3 : count;
         memcpy(b->users[i] + 1, more, count * sizeof *more);
         b->stores[i] = (het__place_store){ below(s, 128), 1 + count, b->users[i],
-                                           below(s, 4) == 0 };
+                                           below(s, 4) == 0, below(s, 2) == 0 };
     }
     for (uint32_t k = below(s, LIMITS_MAX + 1); k > 0; k--)
         b->limits[b->p.limit_count++] =

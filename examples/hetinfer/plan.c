@@ -133,6 +133,9 @@ static int print_devices(const het_plan *plan, const het_plan_info *info)
             printf(" %9s", "");
         print_total(v.single_total);
         putchar('\n');
+        if (v.file_bytes > 0)
+            printf("%-12s reads %s of weights from the file: not everything fits\n", "",
+                   format_bytes(v.file_bytes, a));
     }
     return STATUS_GO;
 }

@@ -337,7 +337,7 @@ static bool add_store(builder *b, uint32_t id)
             users[kept++] = users[i];
     q->store_ids[q->place.store_count] = id;
     b->stores[q->place.store_count++] = (het__place_store){
-        kept_bytes(q, id), kept, users, v->kind == HET__VALUE_STATE
+        kept_bytes(q, id), kept, users, v->kind == HET__VALUE_STATE, v->kind == HET__VALUE_CONST
     };
     return true;
 }

@@ -33,7 +33,7 @@ static void check_entries(const het__plan *p)
     }
     CHECK_INT(next, p->node_count);
     for (uint32_t d = 0; d < p->machine.device_count; d++)
-        memory += p->memory[d].weight_bytes;
+        memory += p->memory[d].weight_bytes + p->memory[d].file_bytes;
     for (uint32_t i = 0; i < p->transfer_count; i++)
         ns += p->transfers[i].ns;
     CHECK(stored <= memory);
@@ -85,7 +85,8 @@ static void check_memory(const het__plan *const *plans, uint32_t steps, const he
             states += used && g->values[v].kind == HET__VALUE_STATE ? bytes : 0;
         }
         const het__plan_memory *m = &p->memory[d];
-        CHECK_NEAR(m->weight_bytes, weights, 0);
+        CHECK_NEAR(m->weight_bytes + m->file_bytes, weights, 0);
+        CHECK(m->file_bytes <= 0 || m->weight_bytes <= 0);
         CHECK_NEAR(m->state_bytes, states, 0);
         CHECK(m->weight_bytes + m->state_bytes + m->io_bytes + m->activation_bytes <=
               m->limit_bytes);
