@@ -25,6 +25,7 @@ const char *plan_unit(const het_plan_info *info);
 int plan_layer_at(const het_plan *plan, uint32_t index, het_plan_layer *layer);
 int plan_device_at(const het_plan *plan, uint32_t index, het_plan_device *device);
 int plan_transfer_at(const het_plan *plan, uint32_t index, het_plan_transfer *transfer);
+int plan_split_at(const het_plan *plan, uint32_t index, het_plan_split *split);
 
 /* plan_json.c */
 int plan_print_json(const het_plan *plan, const het_plan_info *info, const plan_request *r);

@@ -34,10 +34,10 @@ static json_t *json_layer(const het_plan_layer *l)
 
 static json_t *json_device(const het_plan_device *d)
 {
-    return json_pack("{s:o, s:s, s:o, s:I, s:f, s:f, s:f, s:f, s:o, s:f, s:o}", "name",
+    return json_pack("{s:o, s:s, s:o, s:I, s:f, s:f, s:f, s:f, s:f, s:o, s:f, s:o}", "name",
                      json_text(d->name, strlen(d->name)), "backend", d->backend, "context_index",
                      device_number(d->context_index), "node_count", (json_int_t)d->node_count,
-                     "weight_bytes", d->weight_bytes, "state_bytes", d->state_bytes, "io_bytes",
+                     "weight_bytes", d->weight_bytes, "file_bytes", d->file_bytes, "state_bytes", d->state_bytes, "io_bytes",
                      d->io_bytes, "activation_bytes", d->activation_bytes, "limit_bytes",
                      number(d->limit_bytes), "busy_ns", d->busy_ns, "single_total",
                      number(d->single_total));
@@ -61,14 +61,22 @@ static json_t *json_totals(const het_plan_info *i)
         i->weight_bytes, "activation_bytes", i->activation_bytes, "figures_source",
         source_name(i->figures_source));
     json_t *more = json_pack(
-        "{s:s, s:f, s:f, s:b, s:o, s:o, s:I, s:f, s:I}", "objective",
+        "{s:s, s:f, s:f, s:b, s:o, s:o, s:I, s:f, s:f}", "objective",
         plan_objective(i->objective), "total", i->total, "bound", i->bound, "proven",
         (int)i->is_proven, "best_single", device_number(i->best_single), "greedy_total",
         number(i->greedy_total), "broken_wishes", (json_int_t)i->broken_count, "simulated_ns",
-        i->simulated_ns, "split_count", (json_int_t)i->split_count);
+        i->simulated_ns, "split_ns", i->split_ns);
     json_object_update(totals, more);
     json_decref(more);
     return totals;
+}
+
+static json_t *json_split(const het_plan_split *s)
+{
+    return json_pack("{s:o, s:I, s:I, s:I, s:f, s:f}", "name", json_text(s->name, strlen(s->name)),
+                     "node_count", (json_int_t)s->node_count, "device", (json_int_t)s->device,
+                     "other", (json_int_t)s->other, "share", s->share, "simulated_ns",
+                     s->simulated_ns);
 }
 
 /* ---- shards: whole layers [start, end) per device, -1 for what is in none ---- */
@@ -127,7 +135,7 @@ static int fill_layers(const het_plan *plan, const het_plan_info *info, json_t *
 static int fill_lists(const het_plan *plan, const het_plan_info *info, json_t *root)
 {
     json_t *layers = json_array(), *shards = json_array(), *devices = json_array();
-    json_t *transfers = json_array();
+    json_t *transfers = json_array(), *splits = json_array();
     int status = fill_layers(plan, info, layers, shards);
     for (uint32_t i = 0; status == STATUS_GO && i < info->device_count; i++) {
         het_plan_device d;
@@ -141,6 +149,13 @@ static int fill_lists(const het_plan *plan, const het_plan_info *info, json_t *r
         if (status == STATUS_GO)
             json_array_append_new(transfers, json_transfer(&t));
     }
+    for (uint32_t i = 0; status == STATUS_GO && i < info->split_count; i++) {
+        het_plan_split s;
+        status = plan_split_at(plan, i, &s);
+        if (status == STATUS_GO)
+            json_array_append_new(splits, json_split(&s));
+    }
+    json_object_set_new(root, "splits", splits);
     json_object_set_new(root, "layers", layers);
     json_object_set_new(root, "devices", devices);
     json_object_set_new(root, "transfers", transfers);

@@ -85,8 +85,10 @@ typedef struct het_plan_info {
     double bound;               /**< No placement has a lower total. */
     double greedy_total;        /**< Of each node on the first device that supports it, NPU before
                                      GPU before CPU; infinite: it is over a limit. */
-    double simulated_ns;        /**< One step as simulated, with HET_PLAN_SPLIT; else 0. */
-    uint32_t split_count;       /**< Products that the simulated schedule splits. */
+    double simulated_ns;        /**< One step of the plan as simulated, devices side by side where
+                                     nothing waits, with HET_PLAN_SPLIT; else 0. */
+    double split_ns;            /**< The same with what het_plan_split_at() tells. */
+    uint32_t split_count;       /**< Entries of het_plan_split_at(). */
     uint32_t best_single;       /**< Device (of the plan) that alone has the lowest total;
                                      UINT32_MAX: none can. */
 } het_plan_info;
@@ -123,6 +125,8 @@ typedef struct het_plan_device {
     const char *name;        /**< As the machine names it. */
     const char *backend;     /**< Backend. */
     double weight_bytes;     /**< Weights that it holds, of all phases. */
+    double file_bytes;       /**< Weights that it reads from the mapped file instead, since nothing
+                                  fits otherwise; times do not count waiting for the disk. */
     double state_bytes;      /**< Keys and values. */
     double io_bytes;         /**< Inputs and outputs. */
     double activation_bytes; /**< Temporaries, at most at a time. */
@@ -140,6 +144,18 @@ typedef struct het_plan_transfer {
     double bytes;          /**< Size. */
     double predicted_ns;   /**< Expected time. */
 } het_plan_transfer;
+
+/** What HET_PLAN_SPLIT adds to a plan. Strings are borrowed from the plan. */
+typedef struct het_plan_split {
+    uint32_t struct_size;  /**< Set by the caller. */
+    uint32_t device;       /**< Device of the plan that has the nodes. */
+    uint32_t other;        /**< Device that takes part. */
+    uint32_t node_count;   /**< Nodes: 1 where a product is split by rows of its weights; else a
+                                branch that runs on other beside what device does. */
+    const char *name;      /**< The first node. */
+    double share;          /**< Of the rows that other takes; 1: the whole branch. */
+    double simulated_ns;   /**< One step with this and all splits before it. */
+} het_plan_split;
 
 /**
  * Decide where each layer of a model runs. Runs nothing of the model.
@@ -202,6 +218,18 @@ HET_API HET_NODISCARD het_status het_plan_device_at(const het_plan *plan, uint32
  */
 HET_API HET_NODISCARD het_status het_plan_transfer_at(const het_plan *plan, uint32_t index,
                                                       het_plan_transfer *transfer);
+
+/**
+ * One split or branch that the simulation found to pay, in the order in which they were found.
+ *
+ * @param plan   Plan made with HET_PLAN_SPLIT.
+ * @param index  In [0, split_count).
+ * @param split  Filled up to split->struct_size bytes.
+ * @retval HET_E_INVALID  Index out of range.
+ * @since 0.1
+ */
+HET_API HET_NODISCARD het_status het_plan_split_at(const het_plan *plan, uint32_t index,
+                                                   het_plan_split *split);
 
 /**
  * A plan from its text: devices as the text says, costs anew.

@@ -234,7 +234,7 @@ het_status het_plan_get_info(const het_plan *plan, het_plan_info *info)
         .device_count = p->machine.device_count, .objective = p->objective,
         .is_proven = p->proven, .broken_count = p->broken_wishes, .total = p->total,
         .bound = p->bound, .greedy_total = p->greedy, .simulated_ns = p->simulated_ns,
-        .split_count = p->split_count, .best_single = best_single(p),
+        .split_ns = p->split_ns, .split_count = p->split_count, .best_single = best_single(p),
     };
     return het__result_write(info, &out, sizeof out);
 }
@@ -268,7 +268,7 @@ het_status het_plan_device_at(const het_plan *plan, uint32_t index, het_plan_dev
     het_plan_device out = {
         .struct_size = sizeof out, .kind = d->kind, .context_index = d->context_index,
         .name = d->name, .backend = d->backend, .weight_bytes = m->weight_bytes,
-        .state_bytes = m->state_bytes, .io_bytes = m->io_bytes,
+        .file_bytes = m->file_bytes, .state_bytes = m->state_bytes, .io_bytes = m->io_bytes,
         .activation_bytes = m->activation_bytes, .limit_bytes = m->limit_bytes,
         .single_total = p->single[index],
     };
@@ -294,6 +294,19 @@ het_status het_plan_transfer_at(const het_plan *plan, uint32_t index, het_plan_t
                                     .layer = entry, .name = t->name, .bytes = t->bytes,
                                     .predicted_ns = t->ns };
     return het__result_write(transfer, &out, sizeof out);
+}
+
+het_status het_plan_split_at(const het_plan *plan, uint32_t index, het_plan_split *split)
+{
+    const het__plan *p = plan->plan;
+    if (index >= p->split_count)
+        return HET_E_INVALID;
+    const het__plan_split *v = &p->splits[index];
+    const het_plan_split out = { .struct_size = sizeof out, .device = v->device,
+                                 .other = v->other, .node_count = v->node_count,
+                                 .name = v->name, .share = v->share,
+                                 .simulated_ns = v->simulated_ns };
+    return het__result_write(split, &out, sizeof out);
 }
 
 const char *het_plan_text(const het_plan *plan)

@@ -89,6 +89,19 @@ static het_status place_apart(const het__plan_problem *q, het__mem *mem, uint8_t
     return s;
 }
 
+/* The last resort: hosts read weights from the mapped file as they need them. False: there is no
+ * host. */
+static bool leave_in_file(het__plan_problem *q)
+{
+    for (uint32_t d = 0; d < q->devices; d++) {
+        const uint32_t kind = q->request->machine->device[d].kind;
+        if (kind == HET_DEVICE_CPU || kind == HET_DEVICE_REFERENCE)
+            q->place.file_devices |= 1u << d;
+    }
+    q->plain.file_devices = q->place.file_devices;
+    return q->place.file_devices != 0;
+}
+
 static het_status place_all(het__plan_problem *q, het__mem *mem, het__placement *placement,
                             het_error *err)
 {
@@ -109,6 +122,8 @@ static het_status place_all(het__plan_problem *q, het__mem *mem, het__placement 
     }
     q->place.hint = usable ? apart : NULL;
     s = het__place(&q->place, mem, placement, &stuck);
+    if (s == HET_E_UNSUPPORTED && stuck == q->place.node_count && leave_in_file(q))
+        s = het__place(&q->place, mem, placement, &stuck);
     q->place.hint = NULL;
     if (s == HET_E_UNSUPPORTED && stuck < q->place.node_count)
         return cannot_run(q, stuck, err);
@@ -155,8 +170,8 @@ static het_status compare(const het__plan_problem *q, const het__placement *plac
     return s;
 }
 
-static bool fill(const het__plan_problem *q, const uint8_t *devices, uint32_t step,
-                 const het__plan *common, het__mem *mem, het__plan *plan)
+static het_status fill(const het__plan_problem *q, const uint8_t *devices, uint32_t step,
+                       const het__plan *common, het__mem *mem, het__plan *plan, het_error *err)
 {
     const het__plan_request *r = q->request;
     *plan = *common;
@@ -164,10 +179,14 @@ static bool fill(const het__plan_problem *q, const uint8_t *devices, uint32_t st
     plan->machine = *r->machine;
     plan->node_count = q->nodes;
     plan->unfused_count = r->unfused_count;
-    if (!het__plan_describe(q, devices, step, plan))
-        return false;
+    het_status s = het__plan_describe(q, devices, step, plan) ? HET_OK
+                                                              : het__fail_nomem(err, "the plan");
+    if (s == HET_OK && r->split)
+        s = het__plan_split_find(q, devices, step, plan, err);
+    if (s != HET_OK)
+        return s;
     plan->text = het__plan_write(plan, r->graph, q->step[step].name, mem);
-    return plan->text != NULL;
+    return plan->text ? HET_OK : het__fail_nomem(err, "the plan");
 }
 
 static het_status make(const het__plan_request *r, het__arena *arena, het__mem *mem,
@@ -186,10 +205,11 @@ static het_status make(const het__plan_request *r, het__arena *arena, het__mem *
     if (s != HET_OK)
         return s;
     s = compare(&q, &placement, mem, common);
+    if (s != HET_OK)
+        return het__fail_nomem(err, "the plan");
     for (uint32_t k = 0; s == HET_OK && k < q.steps; k++)
-        if (!fill(&q, placement.device, k, common, mem, &plans[k]))
-            s = HET_E_NOMEM;
-    return s == HET_OK ? HET_OK : het__fail_nomem(err, "the plan");
+        s = fill(&q, placement.device, k, common, mem, &plans[k], err);
+    return s;
 }
 
 het_status het__plan_make(const het__plan_request *request, het__mem *mem, het__plan *plans,

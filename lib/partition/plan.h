@@ -48,11 +48,21 @@ typedef struct het__plan_transfer {
 /* What a device holds, over all steps. */
 typedef struct het__plan_memory {
     double weight_bytes;
+    double file_bytes;       /* weights that stay in the model's file; then weight_bytes is 0 */
     double state_bytes;
     double io_bytes;         /* inputs and outputs */
     double activation_bytes; /* temporaries: the most at a time, of the step with the most */
     double limit_bytes;      /* INFINITY: none */
 } het__plan_memory;
+
+/* What the simulation adds: rows of a product, or a branch, on another device. */
+typedef struct het__plan_split {
+    uint32_t first_node, node_count;
+    uint32_t device, other;
+    double share; /* of the rows for other; 1: all of the nodes */
+    double simulated_ns; /* of the step with this and those before */
+    const char *name;    /* of the first node */
+} het__plan_split;
 
 typedef struct het__plan {
     het__arena arena;
@@ -74,7 +84,9 @@ typedef struct het__plan {
     uint32_t broken_wishes; /* of the policy */
     het__plan_memory memory[HET__MACHINE_DEVICES_MAX];
     double simulated_ns;  /* plan_split.c; 0: not asked for */
+    double split_ns;      /* with splits */
     uint32_t split_count;
+    het__plan_split *splits;
     bool proven;
     char *text;
 } het__plan;
@@ -99,8 +111,9 @@ typedef struct het__plan_request {
 } het__plan_request;
 
 /* Make a plan for the first step, or for each of them: plans has room for one per step, in their
- * order. On failure nothing is left to finish. HET_E_UNSUPPORTED: the message says which node runs
- * nowhere, or which memory is too small. */
+ * order. On failure nothing is left to finish. If weights do not fit otherwise, those of hosts stay
+ * in the file, mapped. HET_E_UNSUPPORTED: the message says which node runs nowhere, or what does not
+ * fit. */
 het_status het__plan_make(const het__plan_request *request, het__mem *mem, het__plan *plans,
                           het_error *err);
 void het__plan_finish(het__plan *plan);

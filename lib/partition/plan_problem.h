@@ -37,4 +37,9 @@ het_status het__plan_problem_make(const het__plan_request *request, het__arena *
 bool het__plan_describe(const het__plan_problem *problem, const uint8_t *devices, uint32_t step,
                         het__plan *plan);
 
+/* plan_split.c: simulate one step of the plan, and look for products and branches that pay when
+ * another device takes part. Fills simulated_ns, split_ns, splits. */
+het_status het__plan_split_find(const het__plan_problem *problem, const uint8_t *devices,
+                                uint32_t step, het__plan *plan, het_error *err);
+
 #endif /* HET_PARTITION_PLAN_PROBLEM_H */

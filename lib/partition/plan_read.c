@@ -130,7 +130,8 @@ static het_status read_head(reader *r)
 static bool bytes_of_device(reader *r)
 {
     uint64_t n;
-    return take(r, " weights ") && number(r, &n) && take(r, " states ") && number(r, &n) &&
+    return take(r, " weights ") && number(r, &n) && take(r, " file ") && number(r, &n) &&
+           take(r, " states ") && number(r, &n) &&
            take(r, " io ") && number(r, &n) && take(r, " values ") && number(r, &n) &&
            take(r, " limit ") && number_or_none(r) && end_line(r);
 }
@@ -145,7 +146,7 @@ static het_status read_devices(reader *r)
             !quoted_name(r, r->machine->device[i].name, &failed))
             return failed ? HET_E_NOMEM : refuse(r, "not the machine's device of that number");
         if (!bytes_of_device(r))
-            return refuse(r, "bytes of a device: weights, states, io, values, limit");
+            return refuse(r, "bytes of a device: weights, file, states, io, values, limit");
     }
     return at_word(r, "device ") ? refuse(r, "more devices than the machine has") : HET_OK;
 }
@@ -249,6 +250,32 @@ static het_status read_reasons(reader *r)
     return covered == r->g->node_count ? HET_OK : refuse(r, "some node has no reason");
 }
 
+/* Nodes of one device, shared with another one. */
+static het_status read_splits(reader *r)
+{
+    uint64_t n, count, first, nodes, share;
+    uint32_t from, to;
+    const uint32_t devices = r->machine->device_count;
+    if (!take(r, "simulated ns "))
+        return HET_OK;
+    if (!number(r, &n) || !take(r, " splits ") || !number(r, &count) || !end_line(r))
+        return refuse(r, "not 'simulated ns N splits N'");
+    for (uint64_t i = 0; i < count; i++) {
+        if (!take(r, "split ") || !number(r, &first) || !take(r, " ") || !number(r, &nodes) ||
+            !take(r, " from ") || !below(r, devices, &from) || !take(r, " to ") ||
+            !below(r, devices, &to) || !take(r, " share ") || !number(r, &share) ||
+            !take(r, " ns ") || !number(r, &n) || !end_line(r))
+            return refuse(r, "not 'split NODE COUNT from DEVICE to DEVICE share N ns N'");
+        if (nodes == 0 || first >= r->g->node_count || nodes > r->g->node_count - first ||
+            from == to || share == 0 || share > 256 || (share < 256 && nodes > 1))
+            return refuse(r, "no such split");
+        for (uint64_t k = first; k < first + nodes; k++)
+            if (r->device[k] != from)
+                return refuse(r, "a split of nodes that are on another device");
+    }
+    return HET_OK;
+}
+
 static het_status read_sums(reader *r)
 {
     uint64_t n, transfers, bytes;
@@ -259,6 +286,9 @@ static het_status read_sums(reader *r)
             return refuse(r, "a line 'single DEVICE N' per device should follow");
     if (!take(r, "greedy ") || !number_or_none(r) || !end_line(r))
         return refuse(r, "a line 'greedy N' should follow");
+    const het_status s = read_splits(r);
+    if (s != HET_OK)
+        return s;
     if (!take(r, "total ns ") || !number(r, &n) || !take(r, " objective ") || !number(r, &n) ||
         !take(r, " bound ") || !number(r, &n) || !take(r, " transfers ") ||
         !number(r, &transfers) || !take(r, " bytes ") || !number(r, &bytes) || !take(r, " ") ||

@@ -6,12 +6,14 @@
  *     machine "NAME"
  *     step "decode tokens 1 context 512"
  *     objective latency
- *     device 0 cpu_onednn "NAME" weights B states B io B values B limit B|-
+ *     device 0 cpu_onednn "NAME" weights B file B states B io B values B limit B|-
  *     node 0 Conv "NAME" layer 0 device 0 ns T
  *     transfer V from 0 to 1 bytes B ns T        before the node that needs it
  *     why 0 12 "…"                               nodes 0 to 11
  *     single 0 T|-                               all on device 0
  *     greedy T|-
+ *     simulated ns T splits N                    with splits asked for only
+ *     split 7 1 from 0 to 1 share S ns T         S 256ths of node 7's rows; of branches 256
  *     total ns T objective T bound T transfers N bytes B proven|"best found"
  *     end
  */
@@ -56,8 +58,9 @@ static void put_device(het__text *text, const het__plan *plan, uint32_t i)
     const het__plan_memory *m = &plan->memory[i];
     het__text_printf(text, "device %u %s ", i, plan->machine.device[i].backend);
     het__plan_quote(text, plan->machine.device[i].name);
-    het__text_printf(text, " weights %.0f states %.0f io %.0f values %.0f", m->weight_bytes,
-                     m->state_bytes, m->io_bytes, m->activation_bytes);
+    het__text_printf(text, " weights %.0f file %.0f states %.0f io %.0f values %.0f",
+                     m->weight_bytes, m->file_bytes, m->state_bytes, m->io_bytes,
+                     m->activation_bytes);
     put_number(text, " limit", m->limit_bytes);
     het__text_append(text, "\n", 1);
 }
@@ -77,6 +80,18 @@ static void put_nodes(het__text *text, const het__plan *plan, const het__graph *
         het__plan_quote(text, g->nodes[n].name ? g->nodes[n].name : "");
         het__text_printf(text, " layer %d device %u ns %.0f\n", g->nodes[n].layer,
                          plan->node_device[n], plan->node_ns[n]);
+    }
+}
+
+/* Shares in 256ths: het__plan_split_find() makes no others. */
+static void put_splits(het__text *text, const het__plan *plan)
+{
+    het__text_printf(text, "simulated ns %.0f splits %u\n", plan->simulated_ns,
+                     plan->split_count);
+    for (uint32_t i = 0; i < plan->split_count; i++) {
+        const het__plan_split *s = &plan->splits[i];
+        het__text_printf(text, "split %u %u from %u to %u share %.0f ns %.0f\n", s->first_node,
+                         s->node_count, s->device, s->other, s->share * 256, s->simulated_ns);
     }
 }
 
@@ -105,7 +120,10 @@ char *het__plan_write(const het__plan *plan, const het__graph *graph, const char
         het__text_append(&text, "\n", 1);
     }
     put_number(&text, "greedy", plan->greedy);
-    het__text_printf(&text, "\ntotal ns %.0f objective %.0f bound %.0f transfers %u bytes %llu %s\n"
+    het__text_append(&text, "\n", 1);
+    if (plan->simulated_ns > 0)
+        put_splits(&text, plan);
+    het__text_printf(&text, "total ns %.0f objective %.0f bound %.0f transfers %u bytes %llu %s\n"
                      "end\n", plan->predicted_ns, plan->total, plan->bound, plan->transfer_count,
                      (unsigned long long)plan->transfer_bytes,
                      plan->proven ? "proven" : "\"best found\"");

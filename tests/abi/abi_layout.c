@@ -142,7 +142,7 @@ FIELD(het_plan_options, objective, 64, 4);
 FIELD(het_plan_options, sequence_count, 68, 4);
 FIELD(het_plan_options, output_count, 72, 8);
 
-SIZE(het_plan_info, 120);
+SIZE(het_plan_info, 128);
 FIELD(het_plan_info, struct_size, 0, 4);
 FIELD(het_plan_info, layer_count, 4, 4);
 FIELD(het_plan_info, node_count, 8, 4);
@@ -162,8 +162,9 @@ FIELD(het_plan_info, total, 80, 8);
 FIELD(het_plan_info, bound, 88, 8);
 FIELD(het_plan_info, greedy_total, 96, 8);
 FIELD(het_plan_info, simulated_ns, 104, 8);
-FIELD(het_plan_info, split_count, 112, 4);
-FIELD(het_plan_info, best_single, 116, 4);
+FIELD(het_plan_info, split_ns, 112, 8);
+FIELD(het_plan_info, split_count, 120, 4);
+FIELD(het_plan_info, best_single, 124, 4);
 
 SIZE(het_plan_layer, 112);
 FIELD(het_plan_layer, struct_size, 0, 4);
@@ -184,7 +185,7 @@ FIELD(het_plan_layer, runner_up_total, 96, 8);
 FIELD(het_plan_layer, runner_up, 104, 4);
 FIELD(het_plan_layer, plan_device, 108, 4);
 
-SIZE(het_plan_device, 88);
+SIZE(het_plan_device, 96);
 FIELD(het_plan_device, struct_size, 0, 4);
 FIELD(het_plan_device, kind, 4, 4);
 FIELD(het_plan_device, context_index, 8, 4);
@@ -192,12 +193,22 @@ FIELD(het_plan_device, node_count, 12, 4);
 FIELD(het_plan_device, name, 16, 8);
 FIELD(het_plan_device, backend, 24, 8);
 FIELD(het_plan_device, weight_bytes, 32, 8);
-FIELD(het_plan_device, state_bytes, 40, 8);
-FIELD(het_plan_device, io_bytes, 48, 8);
-FIELD(het_plan_device, activation_bytes, 56, 8);
-FIELD(het_plan_device, limit_bytes, 64, 8);
-FIELD(het_plan_device, busy_ns, 72, 8);
-FIELD(het_plan_device, single_total, 80, 8);
+FIELD(het_plan_device, file_bytes, 40, 8);
+FIELD(het_plan_device, state_bytes, 48, 8);
+FIELD(het_plan_device, io_bytes, 56, 8);
+FIELD(het_plan_device, activation_bytes, 64, 8);
+FIELD(het_plan_device, limit_bytes, 72, 8);
+FIELD(het_plan_device, busy_ns, 80, 8);
+FIELD(het_plan_device, single_total, 88, 8);
+
+SIZE(het_plan_split, 40);
+FIELD(het_plan_split, struct_size, 0, 4);
+FIELD(het_plan_split, device, 4, 4);
+FIELD(het_plan_split, other, 8, 4);
+FIELD(het_plan_split, node_count, 12, 4);
+FIELD(het_plan_split, name, 16, 8);
+FIELD(het_plan_split, share, 24, 8);
+FIELD(het_plan_split, simulated_ns, 32, 8);
 
 SIZE(het_plan_transfer, 40);
 FIELD(het_plan_transfer, struct_size, 0, 4);
