@@ -79,5 +79,7 @@ json_t *json_begin(const char *command);
 /* Print and free. */
 int json_end(json_t *root);
 const char *source_name(uint32_t source);
+/* Of a het_device_kind. */
+const char *kind_name(uint32_t kind);
 
 #endif /* HETINFER_COMMON_H */

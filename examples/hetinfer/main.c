@@ -22,6 +22,7 @@ static const command commands[] = {
     { "detokenize", command_detokenize, "token ids to text" },
     { "inspect", command_inspect, "what is in a model file" },
     { "devices", command_devices, "what is in this machine" },
+    { "machine", command_machine, "machines as files: list, show, record" },
     { "plan", command_plan, "which layer runs where, and why" },
     { "policy", command_policy, "what placing and running must respect" },
     { "simulate", command_simulate, "what a plan would do over time" },

@@ -86,3 +86,16 @@ const char *source_name(uint32_t source)
     default: return "unavailable";
     }
 }
+
+const char *kind_name(uint32_t kind)
+{
+    switch (kind) {
+    case HET_DEVICE_CPU: return "cpu";
+    case HET_DEVICE_IGPU: return "igpu";
+    case HET_DEVICE_GPU: return "gpu";
+    case HET_DEVICE_NPU: return "npu";
+    case HET_DEVICE_REFERENCE: return "reference";
+    case HET_DEVICE_SIMULATED: return "simulated";
+    default: return "unknown";
+    }
+}

@@ -100,24 +100,31 @@ het_status het__yaml_need(const char *what, const het__yaml_node *node, const ch
  * behind it; NULL: there is no number, or it is longer than any that means something. */
 static const char *scan_number(const char *text, char digits[DIGITS_MAX + 2], int *power)
 {
-    size_t n = 0, seen = 0;
-    bool is_fraction = false;
+    size_t n = 0;
+    bool is_fraction = false, is_number = false;
     *power = 0;
-    if (*text == '-' || *text == '+')
-        digits[n++] = *text++;
+    if (*text == '-')
+        digits[n++] = '-';
+    text += *text == '-' || *text == '+';
+    const size_t first = n;
     for (; (*text >= '0' && *text <= '9') || (*text == '.' && !is_fraction); text++) {
         if (*text == '.') {
             is_fraction = true;
             continue;
         }
-        if (seen++ == DIGITS_MAX)
+        is_number = true;
+        *power -= is_fraction;
+        if (n == first && *text == '0') /* zeros before the first digit mean nothing */
+            continue;
+        if (n - first == DIGITS_MAX)
             return NULL;
         digits[n++] = *text;
-        *power -= is_fraction;
     }
-    digits[n] = '\0';
-    if (seen == 0)
+    if (!is_number)
         return NULL;
+    if (n == first)
+        digits[n++] = '0';
+    digits[n] = '\0';
     if (*text == 'e' || *text == 'E') {
         const char *at = text + 1;
         const int sign = *at == '-' ? -1 : 1;

@@ -118,7 +118,7 @@ void het__yaml_put_quantity(het__text *out, double value, const char *unit, int 
         return;
     if (value > 0)
         place = shortest(value, digits) - power;
-    if (*unit && value > 0)
+    if (*unit && *unit != '/' && value > 0) /* thousandths of "per hour" read badly */
         prefix = place < -11 ? -12 : place > 15 ? 15 : (place + 11) / 3 * 3 - 12;
     put_digits(out, digits, place - prefix);
     if (*unit)

@@ -51,6 +51,7 @@ typedef struct stage {
     het_sequence *sequence;
     het_plan *plan;
     het_groups *groups;
+    het_machine *machine;
 } stage;
 
 static int take(void *user, const char *piece, size_t bytes)
@@ -160,6 +161,34 @@ static void undo_groups(stage *s)
 {
     het_groups_destroy(s->groups);
     s->groups = NULL;
+}
+
+static het_status do_machine(stage *s, het_error *err)
+{
+    return het_machine_from_context(s->context, NULL, &s->machine, err);
+}
+
+static het_status do_profile(stage *s, het_error *err)
+{
+    return het_machine_load(s->context, "intel-185h", &s->machine, err);
+}
+
+static het_status do_machine_file(stage *s, het_error *err)
+{
+    het_status st = do_machine(s, err);
+    if (st == HET_OK)
+        st = het_machine_write(s->machine, test_folder_file(&folder, "m.yaml"), err);
+    het_machine_destroy(s->machine);
+    s->machine = NULL;
+    if (st == HET_OK)
+        st = het_machine_load(s->context, test_folder_file(&folder, "m.yaml"), &s->machine, err);
+    return st;
+}
+
+static void undo_machine(stage *s)
+{
+    het_machine_destroy(s->machine);
+    s->machine = NULL;
 }
 
 static het_status do_network(stage *s, het_error *err)
@@ -275,6 +304,13 @@ static void every_allocation(void)
 {
     stage s = { 0 };
     fail_each("context", do_context, undo_context, &s, 2);
+    fail_each("machine", do_machine, undo_machine, &s, 3);
+    undo_machine(&s);
+    fail_each("profile", do_profile, undo_machine, &s, 5);
+    undo_machine(&s);
+    fail_each("machine file", do_machine_file, undo_machine, &s, 10);
+    undo_machine(&s);
+    test_folder_empty(&folder);
     fail_each("inspect", do_inspect, undo_nothing, &s, 3);
     fail_each("model", do_model, undo_model, &s, 5);
     fail_each("plan", do_plan, undo_plan, &s, 5);

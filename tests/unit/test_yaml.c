@@ -209,7 +209,7 @@ static void numbers_have_units(void)
         { "n: 0.1", 0.1 }, { "n: 4Ki B", NAN }, { "n: 1 m", NAN }, { "n: 1 P", NAN },
         { "n: 1 Gb", NAN }, { "n: \"12\"", NAN }, { "n: 1 2", NAN }, { "n: 0x10", NAN },
         { "n: nan", NAN }, { "n: .inf", NAN }, { "n: inf", NAN }, { "n: 1e999", NAN },
-        { "n: 1e99999999999999999999", NAN }, { "n: .", NAN }, { "n: -", NAN }, { "n: 1e", NAN },
+        { "n: 1e99999999999999999999", NAN }, { "n: .", NAN }, { "n: -x", NAN }, { "n: 1e", NAN },
         { "n: ", NAN }, { "n: [1]", NAN }, { "n: 1,5", NAN }, { "n: 1e-999", 0 },
         { "n: 11111111111111111111111111111111111111111", NAN },
     };
