@@ -25,6 +25,7 @@ static const command commands[] = {
     { "machine", command_machine, "machines as files: list, show, record" },
     { "plan", command_plan, "which layer runs where, and why" },
     { "policy", command_policy, "what placing and running must respect" },
+    { "simulate", command_simulate, "what a plan would do over time" },
     { "groups", command_groups, "which operations of a graph would be one kernel" },
     { "bench", command_bench, "speed next to the limits of the machine" },
 };
