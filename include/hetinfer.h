@@ -30,12 +30,14 @@
  *    network connection. Threads are started only by a session, as many as its
  *    options say, and joined when it is destroyed. The environment is read once,
  *    in het_context_create(), unless HET_CONTEXT_NO_ENV is given. Files are
- *    written only into a folder that het_session_options.weight_cache names.
+ *    written only into a folder that het_session_options.weight_cache names, and
+ *    by het_calibrate() where its header says.
  */
 #ifndef HETINFER_H
 #define HETINFER_H
 
 #include <hetinfer/base.h>
+#include <hetinfer/calibration.h>
 #include <hetinfer/context.h>
 #include <hetinfer/device.h>
 #include <hetinfer/generate.h>

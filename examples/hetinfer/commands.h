@@ -10,6 +10,7 @@ int command_tokenize(int argc, char **argv);
 int command_detokenize(int argc, char **argv);
 int command_inspect(int argc, char **argv);
 int command_devices(int argc, char **argv);
+int command_calibrate(int argc, char **argv);
 int command_plan(int argc, char **argv);
 int command_groups(int argc, char **argv);
 int command_bench(int argc, char **argv);

@@ -22,6 +22,7 @@ static const command commands[] = {
     { "detokenize", command_detokenize, "token ids to text" },
     { "inspect", command_inspect, "what is in a model file" },
     { "devices", command_devices, "what is in this machine" },
+    { "calibrate", command_calibrate, "measure the devices, so that plans know them" },
     { "plan", command_plan, "which layer runs where, and why" },
     { "groups", command_groups, "which operations of a graph would be one kernel" },
     { "bench", command_bench, "speed next to the limits of the machine" },

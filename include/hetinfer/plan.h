@@ -35,7 +35,11 @@ typedef struct het_plan_options {
     uint64_t flags;        /**< Zero. */
     const char *devices;   /**< Backends allowed, comma-separated. May be NULL: all. */
     uint32_t threads;      /**< Host threads assumed; 0 = as a session would. */
-    uint32_t measure;      /**< 1 = measure the devices first (half a second each). */
+    /**
+     * 1 = measure the devices' ceilings first (half a second each) and use these alone. 0: what
+     * het_calibrate() found, for devices that have it; assumed figures for the others.
+     */
+    uint32_t measure;
 } het_plan_options;
 
 /** Initial value of a het_plan_options: decode. */

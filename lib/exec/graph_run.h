@@ -49,4 +49,7 @@ het_status het__graph_run_step(het__graph_run *run, const het__tensor *inputs,
 const het__plan *het__graph_run_plan(const het__graph_run *run);
 const het__graph *het__graph_run_graph(const het__graph_run *run);
 
+/* Cut a graph into layers of about as much work as is to be done after a run was cancelled. */
+void het__graph_assign_layers(het__graph *graph, const int64_t *symbols);
+
 #endif /* HET_EXEC_GRAPH_RUN_H */

@@ -7,6 +7,21 @@
 #include "lib/exec/executor.h"
 #include "lib/exec/registry.h"
 
+/* The device that was added last costs what was measured of it. A transfer goes at the pace of the
+ * slowest device, and waits for one launch on either side. */
+static void attach(het__machine *machine, const het__calibration *c)
+{
+    const bool first = machine->link_bandwidth.source != HET_SOURCE_MEASURED;
+    const double latency = c->copy_ns + 2 * c->launch_ns;
+    machine->device[machine->device_count - 1].calibration = c;
+    if (c->copy_bandwidth > 0 && (first || c->copy_bandwidth < machine->link_bandwidth.value))
+        machine->link_bandwidth =
+            (het__figure){ .value = c->copy_bandwidth, .source = HET_SOURCE_MEASURED };
+    if (first || latency > machine->link_latency.value)
+        machine->link_latency = (het__figure){ .value = latency, .source = HET_SOURCE_MEASURED };
+}
+
+/* figures: given, or NULL: calibrated ones, or assumed where there are none. */
 static het_status make_machine(const het__exec_request *request,
                                const het_device_figures *figures, het__machine *machine)
 {
@@ -17,8 +32,16 @@ static het_status make_machine(const het__exec_request *request,
         het_device_figures assumed;
         const het_device_info *info = &request->registry->device[i].info;
         het__machine_assume(info, request->threads, &assumed);
+        const het__calibration *c =
+            figures ? NULL
+                    : het__calibrations_find(request->registry->calibrations, info,
+                                             request->threads);
+        if (c)
+            het__calibration_figures(c, &assumed);
         if (!het__machine_add(machine, info, figures ? &figures[i] : &assumed))
             return HET_E_UNSUPPORTED;
+        if (c)
+            attach(machine, c);
     }
     return HET_OK;
 }

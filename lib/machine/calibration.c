@@ -109,6 +109,16 @@ bool het__calibration_fits(const het__calibration *c, const het_device_info *inf
     return !differs;
 }
 
+void het__calibration_figures(const het__calibration *c, het_device_figures *figures)
+{
+    figures->source = HET_SOURCE_MEASURED;
+    figures->read_bytes_per_s = c->bandwidth;
+    figures->f32_ops_per_s = c->peak[HET__PEAK_F32];
+    figures->bf16_ops_per_s = c->peak[HET__PEAK_BF16];
+    figures->int8_ops_per_s = c->peak[HET__PEAK_INT8];
+    figures->launch_ns = c->launch_ns;
+}
+
 char *het__calibration_file(het__mem *mem, const het_device_info *info, uint32_t threads)
 {
     het__calibration key = { .threads = 0 };

@@ -106,6 +106,9 @@ void het__calibration_key(het__calibration *c, const het_device_info *info, uint
 bool het__calibration_fits(const het__calibration *c, const het_device_info *info, uint32_t threads,
                            char *reason, size_t reason_bytes);
 
+/* Its ceilings, as measured figures. figures->struct_size stays. */
+void het__calibration_figures(const het__calibration *c, het_device_figures *figures);
+
 /* Add a sample. HET_E_INVALID for a time or an item that no measurement gives; HET_E_NOMEM. */
 het_status het__calibration_add(het__calibration *c, const het__work_item *items, uint32_t count,
                                 double ns, double spread, het_error *err);
