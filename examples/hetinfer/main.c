@@ -23,6 +23,7 @@ static const command commands[] = {
     { "inspect", command_inspect, "what is in a model file" },
     { "devices", command_devices, "what is in this machine" },
     { "machine", command_machine, "machines as files: list, show, record" },
+    { "calibrate", command_calibrate, "measure the devices, so that plans know them" },
     { "plan", command_plan, "which layer runs where, and why" },
     { "policy", command_policy, "what placing and running must respect" },
     { "simulate", command_simulate, "what a plan would do over time" },

@@ -289,8 +289,13 @@ static het_status fill_groups(het_groups *out, const het_model *model,
 {
     het_device_figures figures;
     work w = { .o = o, .out = out };
-    const het_device_info *device = &model->context->registry.device[o->device].info;
-    het__machine_assume(device, het__cpus_default(), &figures);
+    const het__registry *registry = &model->context->registry;
+    const het_device_info *device = &registry->device[o->device].info;
+    const uint32_t threads = het__cpus_default();
+    const het__calibration *c = het__calibrations_find(registry->calibrations, device, threads);
+    het__machine_assume(device, threads, &figures);
+    if (c)
+        het__calibration_figures(c, &figures);
     het__machine_add(&w.machine, device, &figures);
     out->info.struct_size = sizeof out->info;
     out->info.figures_source = figures.source;

@@ -31,6 +31,7 @@ struct het_context {
     _Atomic uint32_t refs;
     het__mem mem;
     het__log log;
+    het__calibrations calibrations;
     het__registry registry;
     het__custom_list customs;
     het_device devices[HET__DEVICES_MAX];
@@ -86,6 +87,17 @@ struct het_policy {
     het__arena arena;     /* of the notes */
     het_policy_note *notes;
     uint32_t note_count;
+};
+
+/* Immutable after create: what het_calibrate() found. */
+struct het_calibration {
+    het_context *context; /* a reference */
+    uint32_t device_count;
+    struct {
+        het_calibration_device info;
+        het_calibration_class classes[HET__WORK_CLASS_COUNT];
+        char *text;
+    } device[HET__DEVICES_MAX];
 };
 
 struct het_plan {

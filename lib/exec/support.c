@@ -7,18 +7,39 @@
 #include "lib/exec/executor.h"
 #include "lib/exec/registry.h"
 
-static het_status make_machine(const het__exec_request *request,
-                               const het_device_figures *figures, het__machine *machine)
+/* The device that was added last costs what was measured of it. A transfer goes at the pace of the
+ * slowest device, and waits for one launch on either side. */
+static void attach(het__machine *machine, const het__calibration *c)
+{
+    const bool first = machine->link_bandwidth.source != HET_SOURCE_MEASURED;
+    const double latency = c->copy_ns + 2 * c->launch_ns;
+    machine->device[machine->device_count - 1].calibration = c;
+    if (c->copy_bandwidth > 0 && (first || c->copy_bandwidth < machine->link_bandwidth.value))
+        machine->link_bandwidth =
+            (het__figure){ .value = c->copy_bandwidth, .source = HET_SOURCE_MEASURED };
+    if (first || latency > machine->link_latency.value)
+        machine->link_latency = (het__figure){ .value = latency, .source = HET_SOURCE_MEASURED };
+}
+
+het_status het__exec_machine(const het__registry *registry, uint32_t mask, uint32_t threads,
+                             const het_device_figures *figures, het__machine *machine,
+                             het_error *err)
 {
     memset(machine, 0, sizeof *machine);
-    for (uint32_t i = 0; i < request->registry->count; i++) {
-        if (!(request->device_mask >> i & 1))
+    for (uint32_t i = 0; i < registry->count; i++) {
+        if (!(mask >> i & 1))
             continue;
         het_device_figures assumed;
-        const het_device_info *info = &request->registry->device[i].info;
-        het__machine_assume(info, request->threads, &assumed);
+        const het_device_info *info = &registry->device[i].info;
+        het__machine_assume(info, threads, &assumed);
+        const het__calibration *c =
+            figures ? NULL : het__calibrations_find(registry->calibrations, info, threads);
+        if (c)
+            het__calibration_figures(c, &assumed);
         if (!het__machine_add(machine, info, figures ? &figures[i] : &assumed))
-            return HET_E_UNSUPPORTED;
+            return het__fail(err, HET_E_UNSUPPORTED, "more devices than a plan can hold");
+        if (c)
+            attach(machine, c);
     }
     return HET_OK;
 }
@@ -99,9 +120,10 @@ het_status het__exec_plan(const het__exec_request *request, const int64_t *symbo
     het__policy_view view;
     het__node_label *labels;
     const char **reasons = NULL;
-    het_status s = make_machine(request, figures, &machine);
+    het_status s = het__exec_machine(request->registry, request->device_mask, request->threads,
+                                     figures, &machine, err);
     if (s != HET_OK)
-        return het__fail(err, s, "more devices than a plan can hold");
+        return s;
     het__arena_init(&arena, mem);
     s = bind_policy(request, &machine, &arena, &view, &labels, err);
     if (s == HET_OK && ask_backends(request, &machine, &arena, &reasons) != HET_OK)

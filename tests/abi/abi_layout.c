@@ -709,5 +709,42 @@ FIELD(het_policy_note, line, 4, 4);
 FIELD(het_policy_note, honoured, 8, 8);
 FIELD(het_policy_note, key, 16, 8);
 FIELD(het_policy_note, text, 24, 8);
+VALUE(HET_CALIBRATE_QUICK, 1);
+VALUE(HET_CALIBRATE_DRY_RUN, 2);
+
+SIZE(het_calibrate_options, 48);
+FIELD(het_calibrate_options, struct_size, 0, 4);
+FIELD(het_calibrate_options, threads, 4, 4);
+FIELD(het_calibrate_options, flags, 8, 8);
+FIELD(het_calibrate_options, devices, 16, 8);
+FIELD(het_calibrate_options, path, 24, 8);
+FIELD(het_calibrate_options, progress, 32, 8);
+FIELD(het_calibrate_options, progress_user, 40, 8);
+
+SIZE(het_calibration_device, 88);
+FIELD(het_calibration_device, struct_size, 0, 4);
+FIELD(het_calibration_device, device, 4, 4);
+FIELD(het_calibration_device, threads, 8, 4);
+FIELD(het_calibration_device, sample_count, 12, 4);
+FIELD(het_calibration_device, class_count, 16, 4);
+FIELD(het_calibration_device, figures_source, 20, 4);
+FIELD(het_calibration_device, read_bytes_per_s, 24, 8);
+FIELD(het_calibration_device, f32_ops_per_s, 32, 8);
+FIELD(het_calibration_device, bf16_ops_per_s, 40, 8);
+FIELD(het_calibration_device, int8_ops_per_s, 48, 8);
+FIELD(het_calibration_device, launch_ns, 56, 8);
+FIELD(het_calibration_device, copy_bytes_per_s, 64, 8);
+FIELD(het_calibration_device, copy_ns, 72, 8);
+FIELD(het_calibration_device, residual, 80, 8);
+
+SIZE(het_calibration_class, 56);
+FIELD(het_calibration_class, struct_size, 0, 4);
+FIELD(het_calibration_class, sample_count, 4, 4);
+FIELD(het_calibration_class, name, 8, 8);
+FIELD(het_calibration_class, launch_ns, 16, 8);
+FIELD(het_calibration_class, ops_per_s, 24, 8);
+FIELD(het_calibration_class, read_bytes_per_s, 32, 8);
+FIELD(het_calibration_class, write_bytes_per_s, 40, 8);
+FIELD(het_calibration_class, weight_bytes_per_s, 48, 8);
 
 #endif /* __LP64__ */
