@@ -35,6 +35,7 @@
 #ifndef HETINFER_H
 #define HETINFER_H
 
+#include <hetinfer/analysis.h>
 #include <hetinfer/base.h>
 #include <hetinfer/context.h>
 #include <hetinfer/device.h>

@@ -53,6 +53,11 @@ het_status het__exec_plan(const het__exec_request *request, const int64_t *symbo
                           const het_device_figures *figures, het__mem *mem, het__plan *plan,
                           het_error *err);
 
+/* Why not, for each node of a graph and each device: reasons[node * device count + device], NULL
+ * where it runs. In the arena; HET_E_NOMEM is the only failure. */
+het_status het__exec_support(const het__registry *registry, const het__graph *graph,
+                             het__arena *arena, const char ***reasons);
+
 het_status het__exec_create(const het__exec_request *request, het__exec **exec, het_error *err);
 void het__exec_destroy(het__exec *exec);
 

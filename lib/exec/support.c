@@ -30,11 +30,11 @@ static bool is_pinned_elsewhere(const het__exec_request *request, size_t node, u
            request->pinned[node] != device;
 }
 
-static const char *refusal(const het__registered *device, const het__exec_request *request,
+static const char *refusal(const het__registered *device, const het__graph *graph,
                            const het__node *node, het__arena *arena, bool *failed)
 {
     char reason[160] = "";
-    if (device->backend->supports(request->graph, node, reason, sizeof reason))
+    if (device->backend->supports(graph, node, reason, sizeof reason))
         return NULL;
     const char *copy = het__arena_strdup(arena, reason[0] ? reason : "not supported");
     *failed = *failed || !copy;
@@ -55,7 +55,22 @@ static het_status ask_backends(const het__exec_request *request, const het__mach
                 is_pinned_elsewhere(request, n, d)
                     ? "its state is on another device"
                     : refusal(&request->registry->device[machine->device[d].context_index],
-                              request, &request->graph->nodes[n], arena, &failed);
+                              request->graph, &request->graph->nodes[n], arena, &failed);
+    return failed ? HET_E_NOMEM : HET_OK;
+}
+
+het_status het__exec_support(const het__registry *registry, const het__graph *graph,
+                             het__arena *arena, const char ***reasons)
+{
+    bool failed = false;
+    *reasons = het__arena_zero(arena, (size_t)graph->node_count * registry->count + 1,
+                               sizeof **reasons);
+    if (!*reasons)
+        return HET_E_NOMEM;
+    for (size_t n = 0; n < graph->node_count; n++)
+        for (uint32_t d = 0; d < registry->count; d++)
+            (*reasons)[n * registry->count + d] =
+                refusal(&registry->device[d], graph, &graph->nodes[n], arena, &failed);
     return failed ? HET_E_NOMEM : HET_OK;
 }
 
