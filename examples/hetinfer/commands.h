@@ -12,6 +12,8 @@ int command_inspect(int argc, char **argv);
 int command_devices(int argc, char **argv);
 int command_plan(int argc, char **argv);
 int command_groups(int argc, char **argv);
+int command_analyze(int argc, char **argv);
+int command_sweep(int argc, char **argv);
 int command_bench(int argc, char **argv);
 
 #endif /* HETINFER_COMMANDS_H */

@@ -23,15 +23,6 @@ extern "C" {
 typedef struct het_analysis het_analysis;
 typedef struct het_machine het_machine;
 
-/** How the units of a device share work. */
-typedef enum het_unit_class {
-    HET_UNIT_CORES = 0,    /**< Cores with vector units. */
-    HET_UNIT_SIMT = 1,     /**< Compute units that run groups of lanes. */
-    HET_UNIT_SYSTOLIC = 2, /**< Matrix units through which rows stream. */
-    HET_UNIT_TILES = 3,    /**< Tiles with a scratchpad each. */
-    HET_UNIT_FORCE_32 = 0x7fffffff
-} het_unit_class;
-
 /** What the roofline says that time goes to. */
 typedef enum het_bottleneck {
     HET_BOTTLENECK_NONE = 0,    /**< There is nothing to do: a view. */
