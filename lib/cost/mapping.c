@@ -202,7 +202,7 @@ void het__map_work(const het__work_shape *shape, const het__machine_device *d, h
         map_tiles(&w, near_bytes, m);
     m->used_unit_count = at_most(m->item_count, m->unit_count);
     m->wave_count = het__waves(m->item_count, m->unit_count);
-    m->wave_efficiency = m->item_count / (m->wave_count * m->unit_count);
+    m->wave_efficiency = at_most(m->item_count / (m->wave_count * m->unit_count), 1);
     m->occupancy = at_most(m->occupancy, 1);
     m->utilisation = m->wave_efficiency * m->occupancy;
     assert(m->used_unit_count <= m->unit_count);
