@@ -14,6 +14,7 @@
 #define HETINFER_ANALYSIS_H
 
 #include <hetinfer/groups.h>
+#include <hetinfer/machine.h>
 #include <hetinfer/plan.h>
 
 #ifdef __cplusplus
@@ -21,7 +22,6 @@ extern "C" {
 #endif
 
 typedef struct het_analysis het_analysis;
-typedef struct het_machine het_machine;
 
 /** What the roofline says that time goes to. */
 typedef enum het_bottleneck {

@@ -20,8 +20,8 @@ struct het_analysis {
     het_model *model; /* a reference: names and constants are its */
     het__arena arena;
     het__graph graph;
-    het__machine machine;
-    uint32_t device;  /* in the machine */
+    het__machine machine; /* what it borrows is read while the analysis is made only */
+    uint32_t device;      /* in the machine */
     het__analysis nodes;
     het__group_report report; /* of graphs */
     const char **refusals;    /* per node of the graph and device of the context; NULL: not asked */
@@ -78,8 +78,13 @@ static het_status check_options(const het_model *model, const het_analysis_optio
 static het_status take_machine(het_analysis *a, const het_analysis_options *o, het_error *err)
 {
     const het__registry *registry = &a->model->context->registry;
-    if (o->machine)
-        return het__fail(err, HET_E_UNSUPPORTED, "machines of files are not known yet");
+    if (o->machine) {
+        a->machine = o->machine->machine;
+        a->device = o->device;
+        return o->device < a->machine.device_count
+                   ? HET_OK
+                   : het__fail(err, HET_E_INVALID, "the machine has no device %u", o->device);
+    }
     if (o->device >= registry->count)
         return het__fail(err, HET_E_INVALID, "there is no device %u", o->device);
     het_device_figures figures;

@@ -13,8 +13,8 @@
 #define HET__INTENSITY_BALANCED 15
 #define HET__INTENSITY_COMPUTE 25
 
-/* Operations/s for a type of arithmetic (het_arithmetic); that of F32 where the device has none, and
- * its fastest where it has no F32 either. */
+/* Operations/s for a type of arithmetic (het_arithmetic); that of F32 where the device has none,
+ * and its fastest where it has no F32 either. */
 double het__arithmetic_peak(const het__machine_device *device, uint32_t arithmetic);
 
 /* max(flops / peak, bytes / bandwidth) in ns; what is 0 of the device costs nothing. */
