@@ -7,7 +7,7 @@
  * with t tiles on u units there are ceil(t / u) waves, the last of which may leave units idle.
  *
  *   cores     64 x 8 vectors of results at most, one vector at least
- *   SIMT      128 x 128 at most, 16 x 16 at least
+ *   SIMT      128 x 128 at most, 32 x 32 at least
  *   systolic  an array of s x s terms x columns, through which all rows stream; filling and
  *             emptying it takes 2 s rows' time
  *   tiles     64 x 64 at most, 8 x 8 at least, in the tile's own scratchpad
@@ -27,8 +27,9 @@ static const struct { double lanes, near_bytes; } usual[HET__UNIT_CLASS_COUNT] =
     [HET__UNIT_TILES] = { 64, 1 << 18 },
 };
 
-/* Groups of lanes that a SIMT unit must hold to hide the latency of memory. */
-#define SIMT_GROUPS_TO_HIDE 4
+/* Results per lane that a SIMT unit must have in flight, of several groups of lanes or of one, to
+ * hide the latency of arithmetic and near memory: the smallest tile on 128 lanes. */
+#define SIMT_RESULTS_PER_LANE 8
 
 typedef struct tile {
     double rows, columns, depth;
@@ -101,7 +102,7 @@ static void sizes_of(uint32_t unit_class, double lanes, bool is_product, tile *m
     switch (unit_class) {
     case HET__UNIT_SIMT:
         *most = is_product ? (tile){ 128, 128, 64 } : (tile){ 1, 4096, 0 };
-        *least = is_product ? (tile){ 16, 16, 1 } : (tile){ 1, lanes, 0 };
+        *least = is_product ? (tile){ 32, 32, 1 } : (tile){ 1, lanes, 0 };
         break;
     case HET__UNIT_TILES:
         *most = is_product ? (tile){ 64, 64, 1024 } : (tile){ 1, 4096, 0 };
@@ -126,7 +127,8 @@ static void write_tile(const tile *t, double element_bytes, double near_bytes, h
 /* Rows without a matrix beside them are one long row: no edge of a tile stays empty within. */
 static het__work_shape as_one_row(const het__work_shape *w)
 {
-    return (het__work_shape){ 1, 1, w->matrices * w->rows * w->columns, 0, w->element_bytes };
+    return (het__work_shape){ .matrices = 1, .rows = 1, .element_bytes = w->element_bytes,
+                              .columns = w->matrices * w->rows * w->columns };
 }
 
 static void map_tiles(const het__work_shape *given, double near_bytes, het_mapping *m)
@@ -153,18 +155,22 @@ static void map_tiles(const het__work_shape *given, double near_bytes, het_mappi
     if (m->unit_class == HET__UNIT_SIMT) {
         const double each = ceil(m->item_count / m->unit_count);
         const double held = at_most(each, at_least(floor(near_bytes / m->tile_bytes), 1));
-        const double groups = held * t.rows * columns / m->lane_count;
-        m->occupancy *= at_most(1, groups / SIMT_GROUPS_TO_HIDE);
+        const double results = held * t.rows * columns / m->lane_count;
+        m->occupancy *= at_most(1, results / SIMT_RESULTS_PER_LANE);
     }
 }
 
-/* Weights lie in the array, rows stream past them. What is no product has one side of the array
- * as lanes. */
+/* Weights lie in the array, rows stream past them. What is no product has one side of the array as
+ * lanes. */
 static void map_systolic(const het__work_shape *given, double near_bytes, het_mapping *m)
 {
     const double side = at_least(floor(sqrt(m->lane_count)), 1);
     const bool is_product = given->depth > 0;
-    const het__work_shape w = is_product ? *given : as_one_row(given);
+    het__work_shape w = is_product ? *given : as_one_row(given);
+    if (is_product && w.is_apart) { /* a matrix for each column, of which an array has one side */
+        w.matrices *= w.columns;
+        w.columns = 1;
+    }
     tile t = is_product ? (tile){ w.rows, at_most(side, w.columns), at_most(side, w.depth) }
                         : (tile){ 1, at_most(side * 8, w.columns), 0 };
     fit(&t, w.element_bytes, near_bytes);

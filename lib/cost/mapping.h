@@ -14,6 +14,7 @@
 typedef struct het__work_shape {
     double matrices, rows, columns, depth;
     double element_bytes; /* of an operand */
+    bool is_apart;        /* each column has terms of its own: windows over single channels */
 } het__work_shape;
 
 /* Independent results of a node whose work is given, and the same as matrices. */

@@ -24,7 +24,7 @@ static bool is_conv(het__op op)
            op == HET__OP_T_CONV_TRANSPOSE;
 }
 
-/* Results that lie along the last axis are made together: norms, softmax, sums. */
+/* Results along the last axis depend on each other: norms, softmax. Lanes share a row anyway. */
 static bool is_by_row(const het__node *node)
 {
     const char *axes = het__op_info_of(node->op)->parallel_axes;
@@ -33,9 +33,9 @@ static bool is_by_row(const het__node *node)
 
 static bool is_image(const het__node *node, const het__value *out)
 {
-    return out->rank >= 3 && (is_conv(node->op) ||
-                              strncmp(het__op_info_of(node->op)->parallel_axes, "batch, channels",
-                                      15) == 0 || out->rank == 4);
+    const char *axes = het__op_info_of(node->op)->parallel_axes;
+    return out->rank >= 3 && (is_conv(node->op) || strncmp(axes, "batch, channels", 15) == 0 ||
+                              (out->rank == 4 && strcmp(axes, "elements") == 0));
 }
 
 /* [N,C,places…], [batches…,rows,columns], or a vector. */
@@ -65,9 +65,14 @@ static void of_conv(const het__graph *graph, const het__node *node, const int64_
         p->flags |= HET_PARALLELISM_DEPTHWISE;
     if (window == 1 && groups == 1)
         p->flags |= HET_PARALLELISM_POINTWISE;
-    *shape = (het__work_shape){ groups, p->batch_count * p->spatial_count,
-                                p->channel_count / groups,
-                                p->total_count > 0 ? work->macs / p->total_count : 0, 0 };
+    const double depth = p->total_count > 0 ? work->macs / p->total_count : 0;
+    const double rows = p->batch_count * p->spatial_count;
+    if (p->flags & HET_PARALLELISM_DEPTHWISE)
+        *shape = (het__work_shape){ .matrices = 1, .rows = rows, .columns = p->channel_count,
+                                    .depth = depth, .is_apart = true };
+    else
+        *shape = (het__work_shape){ .matrices = groups, .rows = rows,
+                                    .columns = p->channel_count / groups, .depth = depth };
 }
 
 /* Attention of a language model: a head of a token is one piece. */
@@ -81,8 +86,21 @@ static void of_attention(const het__node *node, const int64_t *symbols, const he
     p->channel_count = a->heads;
     p->total_count = p->batch_count * p->spatial_count * p->channel_count;
     const double elements = p->total_count * a->head_size;
-    *shape = (het__work_shape){ p->batch_count * a->heads, p->spatial_count, a->head_size,
-                                elements > 0 ? work->macs / elements : 0, 0 };
+    *shape = (het__work_shape){ .matrices = p->batch_count * a->heads, .rows = p->spatial_count,
+                                .columns = a->head_size,
+                                .depth = elements > 0 ? work->macs / elements : 0 };
+}
+
+/* A product. Where the second operand is one matrix, all rows are rows of one. */
+static void of_product(const het__graph *graph, const het__node *node, const het__work *work,
+                       const het_parallelism *p, het__work_shape *shape)
+{
+    const het__value *b = operand(graph, node, 1);
+    shape->depth = work->macs / p->total_count;
+    if (!het__op_is_tensor(node->op) || (b && b->rank <= 2)) {
+        shape->rows *= shape->matrices;
+        shape->matrices = 1;
+    }
 }
 
 void het__node_parallelism(const het__graph *graph, const het__node *node, const int64_t *symbols,
@@ -94,19 +112,19 @@ void het__node_parallelism(const het__graph *graph, const het__node *node, const
     by_axes(node, out, symbols, p);
     if (node->op == HET__OP_LINEAR) /* one output per projection, of the same rows */
         p->channel_count = p->batch_count > 0 ? work->units / p->batch_count : 0;
-    if (is_by_row(node))
-        p->channel_count = node->op == HET__OP_NORM && p->batch_count > 0
-                               ? work->units / p->batch_count : 1;
     p->total_count = p->batch_count * p->channel_count * p->spatial_count;
-    *shape = (het__work_shape){ p->batch_count, p->spatial_count, p->channel_count, 0, 0 };
+    *shape = (het__work_shape){ .matrices = p->batch_count, .rows = p->spatial_count,
+                                .columns = p->channel_count };
     if (node->op == HET__OP_ATTENTION)
         of_attention(node, symbols, work, p, shape);
     else if (is_conv(node->op))
         of_conv(graph, node, symbols, work, p, shape);
-    else if (work->macs > 0 && p->total_count > 0) {
-        shape->depth = work->macs / p->total_count;
-        if (out->rank == 2 && !is_image(node, out)) /* rows of one matrix */
-            *shape = (het__work_shape){ 1, p->batch_count, p->channel_count, shape->depth, 0 };
+    else if (work->macs > 0 && p->total_count > 0)
+        of_product(graph, node, work, p, shape);
+    if (is_by_row(node)) {
+        p->channel_count = node->op == HET__OP_NORM && p->batch_count > 0
+                               ? work->units / p->batch_count : 1;
+        p->total_count = p->batch_count * p->channel_count * p->spatial_count;
     }
     shape->element_bytes = (double)het__dtype(out->dtype)->block_bytes /
                            (double)het__dtype(out->dtype)->block_elements;

@@ -321,6 +321,7 @@ static void every_allocation_of_a_graph(void)
     fail_each("graph", do_network, undo_model, &s, 5);
     fail_each("its groups", do_groups, undo_groups, &s, 20);
     fail_each("its analysis", do_analysis, undo_analysis, &s, 20);
+    undo_analysis(&s);
     undo_groups(&s);
     fail_each("its plan", do_plan, undo_plan, &s, 5);
     undo_plan(&s);

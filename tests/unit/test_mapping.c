@@ -126,7 +126,7 @@ static void sawtooth(void)
     /* The same in a mapping: 16 columns to a tile of an array, a tile for each unit. */
     const het__machine_device d = device_of(HET__UNIT_SYSTOLIC, 4, 256, 1 << 20);
     for (int tiles = 1; tiles <= 9; tiles++) {
-        const het__work_shape w = { 1, 64, 16 * tiles, 16, 4 };
+        const het__work_shape w = { 1, 64, 16 * tiles, 16, 4, false };
         het_mapping m;
         het__map_work(&w, &d, &m);
         CHECK_NEAR(m.item_count, tiles, 0);
@@ -140,7 +140,7 @@ static void sawtooth(void)
 static void by_hand(void)
 {
     const het__machine_device d = device_of(HET__UNIT_CORES, 4, 8, 1 << 20);
-    het__work_shape w = { 1, 128, 128, 32, 4 };
+    het__work_shape w = { 1, 128, 128, 32, 4, false };
     het_mapping m;
     het__map_work(&w, &d, &m);
     CHECK_INT(m.tile_rows, 64);
@@ -151,13 +151,14 @@ static void by_hand(void)
     CHECK_NEAR(m.thread_count, 128 * 128, 0);
     CHECK_NEAR(m.used_unit_count, 4, 0);
     CHECK_NEAR(m.utilisation, 1, 0);
-    w = (het__work_shape){ 1, 1, 20, 100, 4 }; /* 20 results: three vectors, the last half full */
+    /* 20 results: three vectors, the last half full. */
+    w = (het__work_shape){ 1, 1, 20, 100, 4, false };
     het__map_work(&w, &d, &m);
     CHECK_NEAR(m.item_count, 3, 0);
     CHECK_NEAR(m.used_unit_count, 3, 0);
     CHECK_NEAR(m.wave_efficiency, 0.75, 0);
     CHECK_NEAR(m.occupancy, 20.0 / 24, 1e-12);
-    w = (het__work_shape){ 1, 0, 20, 100, 4 };
+    w = (het__work_shape){ 1, 0, 20, 100, 4, false };
     het__map_work(&w, &d, &m);
     CHECK_NEAR(m.item_count, 0, 0);
     CHECK_NEAR(m.utilisation, 0, 0);
@@ -167,7 +168,7 @@ static void by_hand(void)
 static void scratchpad(void)
 {
     const het__machine_device d = device_of(HET__UNIT_TILES, 64, 64, 256 * 1024);
-    const het__work_shape w = { 1, 49, 512, 512 * 9, 4 };
+    const het__work_shape w = { 1, 49, 512, 512 * 9, 4, false };
     het_mapping m;
     het__map_work(&w, &d, &m);
     CHECK_INT(m.is_fitting, 1);
@@ -192,7 +193,8 @@ static void random_work(void)
             device_of(classes[test_random(&seed) % CLASS_COUNT], units, lanes, near);
         const het__work_shape w = { random_extent(&seed), random_extent(&seed),
                                     random_extent(&seed),
-                                    test_random(&seed) % 2 ? random_extent(&seed) : 0, 4 };
+                                    test_random(&seed) % 2 ? random_extent(&seed) : 0, 4,
+                                    test_random(&seed) % 4 == 0 };
         het_mapping m;
         het__map_work(&w, &d, &m);
         CHECK(m.used_unit_count >= 1 && m.used_unit_count <= units);
@@ -216,7 +218,7 @@ static void fill_is_monotone(void)
         const double depth = random_extent(&seed);
         double used = 0;
         for (int batch = 1; batch <= 32; batch++) {
-            const het__work_shape w = { 1, rows * batch, columns, depth, 4 };
+            const het__work_shape w = { 1, rows * batch, columns, depth, 4, false };
             het_mapping m;
             het__map_work(&w, &d, &m);
             CHECK(m.used_unit_count >= used);

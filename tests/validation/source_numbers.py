@@ -151,7 +151,7 @@ def fusion_rows(s):
     less = 100 * (1 - apart['traffic_bytes'] / apart['unfused_bytes'])
     more = 100 * (1 - joined['traffic_bytes'] / joined['spelled_bytes'])
     yield row('ViT-B/16', '', f'{joined["spelled_count"]} → {joined["group_count"]}',
-              '5.7 % → 45 %', '', f'{less:.1f} % by patterns, {more:.1f} % with attention recognised')
+              '5.7 % → 45 %', '', f'{less:.1f} % by patterns, {more:.1f} % with attention as one')
 
 
 def peak_of(s, machine):
