@@ -21,6 +21,8 @@
 #define CELL_HEIGHT 13
 /* Rows of cells that a stage shows; the last one stands for what is left. */
 #define CELLS_MAX 40
+/* Below the stages, for values that skip some. */
+#define ARC_HEIGHT 60
 /* The smallest axis of the roofline spans these powers of ten. */
 #define DECADES_LEAST 2
 
@@ -39,6 +41,7 @@ static const char style[] =
     "sans-serif;fill:var(--fg)}svg .soft{fill:var(--soft)}.grid{stroke:var(--line)}"
     ".roof{stroke:var(--fg);stroke-width:2;fill:none}.compute{fill:var(--compute)}"
     ".memory{fill:var(--memory)}.none{fill:var(--none)}.point{opacity:.65}"
+    ".arc{fill:none;stroke:var(--soft);opacity:.6}.arc:hover{opacity:1;stroke-width:2}"
     ".point:hover{opacity:1;stroke:var(--fg)}.group{fill:none;stroke:var(--group);"
     "stroke-width:1.5;opacity:.8}.curve{fill:none;stroke-width:2.5}"
     "table{border-collapse:collapse;font-variant-numeric:tabular-nums}th,td{padding:.15rem .7rem;"
@@ -245,6 +248,25 @@ static int put_stage(FILE *f, const analysis *a, uint32_t index, uint32_t rows)
     return status;
 }
 
+/* A value that skips stages, as an arc below them. */
+static void put_arcs(FILE *f, const analysis *a, const het_subgraph *n, uint32_t top)
+{
+    for (uint32_t i = 0; i < n->before_count; i++) {
+        het_subgraph from;
+        if (analysis_node(a, n->before[i], &from) != STATUS_GO || n->stage < from.stage + 2)
+            continue;
+        const uint32_t x = from.stage * STAGE_WIDTH + STAGE_WIDTH / 2;
+        const uint32_t end = n->stage * STAGE_WIDTH + STAGE_WIDTH / 2;
+        const double depth = fmin(2 * ARC_HEIGHT, 10 + 8 * sqrt(n->stage - from.stage));
+        fprintf(f, "<path class=\"arc\" d=\"M%u %u Q%u %.1f %u %u\"><title>", x, top,
+                (x + end) / 2, top + depth, end, top);
+        html_text(f, from.name);
+        fputs(" to ", f);
+        html_text(f, n->name);
+        fputs("</title></path>\n", f);
+    }
+}
+
 static int put_stages(FILE *f, const analysis *a)
 {
     const het_concurrency *c = a->info.concurrency;
@@ -252,13 +274,20 @@ static int put_stages(FILE *f, const analysis *a)
     int status = STATUS_GO;
     fprintf(f, "<h2>Stages</h2>\n<p>%u operations on the longest chain, at most %u side by side%s; "
             "%.0f %% as many operations as there would be were all stages as wide as the widest. "
-            "From left to right in the order in which they can run.</p>\n<div class=\"wide\">"
+            "From left to right in the order in which they can run; an arc is a value that skips "
+            "stages.</p>\n<div class=\"wide\">"
             "<svg width=\"%u\" height=\"%u\" role=\"img\">\n", c->critical_path_count,
             c->width_count, a->options.flags & HET_ANALYSIS_COMPAT
             ? " (functions and their edges left out)" : "", 100 * c->efficiency,
-            c->critical_path_count * STAGE_WIDTH, rows * CELL_HEIGHT);
+            c->critical_path_count * STAGE_WIDTH, rows * CELL_HEIGHT + ARC_HEIGHT + 4);
     for (uint32_t i = 0; status == STATUS_GO && i < c->critical_path_count; i++)
         status = put_stage(f, a, i, rows);
+    for (uint32_t i = 0; status == STATUS_GO && i < a->info.node_count; i++) {
+        het_subgraph n;
+        status = analysis_node(a, i, &n);
+        if (status == STATUS_GO)
+            put_arcs(f, a, &n, rows * CELL_HEIGHT);
+    }
     fputs("</svg></div>\n", f);
     return status;
 }

@@ -140,6 +140,14 @@ static json_t *json_mapping(const het_mapping *m)
     return o;
 }
 
+static json_t *json_indices(const uint32_t *nodes, uint32_t count)
+{
+    json_t *list = json_array();
+    for (uint32_t i = 0; i < count; i++)
+        json_array_append_new(list, json_integer(nodes[i]));
+    return list;
+}
+
 static json_t *json_subgraph(const het_subgraph *s)
 {
     json_t *o = json_object();
@@ -147,6 +155,7 @@ static json_t *json_subgraph(const het_subgraph *s)
     set_text(o, "operations", s->operations);
     json_object_set_new(o, "layer", json_integer(s->layer));
     set_count(o, "stage", s->stage);
+    json_object_set_new(o, "before", json_indices(s->before, s->before_count));
     json_object_set_new(o, "group", s->group == UINT32_MAX ? json_null()
                                                             : json_integer(s->group));
     set_number(o, "parameters", s->parameter_count);
@@ -166,14 +175,6 @@ static json_t *json_subgraph(const het_subgraph *s)
     json_object_set_new(o, "parallelism", json_parallelism(s->parallelism));
     json_object_set_new(o, "mapping", json_mapping(s->mapping));
     return o;
-}
-
-static json_t *json_indices(const uint32_t *nodes, uint32_t count)
-{
-    json_t *list = json_array();
-    for (uint32_t i = 0; i < count; i++)
-        json_array_append_new(list, json_integer(nodes[i]));
-    return list;
 }
 
 static int json_nodes(const analysis *a, json_t *root)

@@ -122,6 +122,10 @@ typedef struct het_subgraph {
     uint32_t struct_size;   /**< Set by the caller. */
     uint32_t node_count;    /**< 1 of a node. */
     const uint32_t *nodes;  /**< Indices for het_analysis_node_at(). */
+    const uint32_t *before; /**< Nodes (of a group: groups) that it needs the results of. */
+    uint32_t before_count;  /**< As many of them, each once. */
+    uint32_t operation_count; /**< Of a group: its nodes, those that HET_ANALYSIS_COMPAT left out
+                                   included. */
     const char *name;       /**< Of a group: that of its first node. */
     const char *operations; /**< Kinds, comma-separated. */
     const char *axes;       /**< Along which results are independent, in words. */

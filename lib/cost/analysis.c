@@ -20,6 +20,7 @@ typedef struct walk {
     uint32_t *uses;    /* per value */
     uint32_t *read_by; /* per value: the last node that read it, plus one */
     uint32_t *place;   /* per node of the graph: that of the analysis, or UINT32_MAX */
+    uint32_t *edge_to; /* per node of the analysis: the last one that needs it, plus one */
 } walk;
 
 static const het__value *input_of(const het__graph *g, const het__node *node, uint32_t i)
@@ -215,7 +216,7 @@ static void describe(const walk *w, const het__node *node, het_subgraph *s)
 {
     const het__op_info *info = het__op_info_of(node->op);
     s->struct_size = sizeof *s;
-    s->node_count = 1;
+    s->node_count = s->operation_count = 1;
     s->name = node->name ? node->name : "";
     s->operations = het__node_operation(node);
     s->axes = info ? info->parallel_axes : "";
@@ -247,10 +248,20 @@ static void measure(walk *w, uint32_t n, uint32_t place)
 static void add_edges(walk *w, uint32_t n, uint32_t place)
 {
     const het__node *node = &w->g->nodes[n];
+    het__analysis *a = w->a;
+    het_subgraph *s = &a->nodes[place];
+    s->before = a->sources + a->edge_count;
     for (uint32_t i = 0; i < node->input_count; i++) {
         const het__value *v = input_of(w->g, node, i);
-        if (v && v->producer != HET__NO_VALUE && w->place[v->producer] != UINT32_MAX)
-            w->a->edges[w->a->edge_count++] = (het__edge){ w->place[v->producer], place };
+        const uint32_t from = v && v->producer != HET__NO_VALUE ? w->place[v->producer]
+                                                                : UINT32_MAX;
+        const bool is_new = from != UINT32_MAX && w->edge_to[from] != place + 1;
+        if (!is_new)
+            continue;
+        w->edge_to[from] = place + 1;
+        a->sources[a->edge_count] = from;
+        a->edges[a->edge_count++] = (het__edge){ from, place };
+        s->before_count++;
     }
 }
 
@@ -326,13 +337,16 @@ static bool reserve(walk *w, het__arena *arena)
     w->uses = het__arena_zero(arena, values, sizeof *w->uses);
     w->read_by = het__arena_zero(arena, values, sizeof *w->read_by);
     w->place = het__arena_zero(arena, nodes, sizeof *w->place);
+    w->edge_to = het__arena_zero(arena, nodes, sizeof *w->edge_to);
+    w->a->sources = het__arena_zero(arena, inputs, sizeof *w->a->sources);
     w->a->nodes = het__arena_zero(arena, nodes, sizeof *w->a->nodes);
     w->a->parallelism = het__arena_zero(arena, nodes, sizeof *w->a->parallelism);
     w->a->mapping = het__arena_zero(arena, nodes, sizeof *w->a->mapping);
     w->a->index = het__arena_zero(arena, nodes, sizeof *w->a->index);
     w->a->graph_node = het__arena_zero(arena, nodes, sizeof *w->a->graph_node);
     w->a->edges = het__arena_zero(arena, inputs, sizeof *w->a->edges);
-    return w->memory && w->uses && w->read_by && w->place && w->a->nodes &&
+    return w->memory && w->uses && w->read_by && w->place && w->edge_to && w->a->sources &&
+           w->a->nodes &&
            w->a->parallelism && w->a->mapping && w->a->index && w->a->graph_node && w->a->edges;
 }
 

@@ -26,7 +26,8 @@ typedef struct het__analysis {
     uint32_t *index;       /* per node: its number */
     uint32_t *graph_node;  /* per node: that of the graph */
     uint32_t edge_count;
-    het__edge *edges;      /* between nodes of the analysis, by `to` */
+    het__edge *edges;      /* between nodes of the analysis, by `to`, each once */
+    uint32_t *sources;     /* per edge: from */
     uint32_t *stage_first; /* per stage, one more at the end: entries of stage_nodes */
     uint32_t *stage_nodes;
     het_concurrency concurrency;

@@ -70,7 +70,8 @@ static bool describe(maker *m, uint32_t k)
     het_subgraph *s = &m->out->groups[k];
     het__group_cost cost;
     *s = (het_subgraph){ .struct_size = sizeof *s, .name = most->name, .layer = most->layer,
-                         .group = k, .flags = most->flags, .nodes = m->listed + m->first[k] };
+                         .group = k, .operation_count = count, .flags = most->flags,
+                         .nodes = m->listed + m->first[k] };
     for (uint32_t i = 0; i < count; i++) {
         const het_subgraph *n = &m->q->nodes->nodes[nodes[i]];
         most = n->flop_count > most->flop_count ? n : most;
@@ -97,24 +98,42 @@ static bool describe(maker *m, uint32_t k)
     return name_operations(m, nodes, count, s);
 }
 
+/* The groups that group k needs, each once. */
+static void add_edges(maker *m, uint32_t k, uint32_t *edge_to, het__edge *edges,
+                      uint32_t *sources, uint32_t *count)
+{
+    const het__group_problem *p = m->q->problem;
+    het_subgraph *s = &m->out->groups[k];
+    s->before = sources + *count;
+    for (uint32_t i = m->first[k]; i < m->first[k + 1]; i++)
+        for (uint32_t e = m->index.first_edge[m->members[i]];
+             e < m->index.first_edge[m->members[i] + 1]; e++) {
+            const uint32_t from = m->out->group[p->edges[e].from];
+            if (from == k || edge_to[from] == k + 1)
+                continue;
+            edge_to[from] = k + 1;
+            sources[*count] = from;
+            edges[(*count)++] = (het__edge){ from, k };
+            s->before_count++;
+        }
+}
+
 /* Groups are numbered in an order in which they can run. */
 static bool find_stages(maker *m)
 {
-    const het__group_problem *p = m->q->problem;
     const size_t groups = (size_t)m->out->group_count + 1;
-    het__edge *edges = het__arena_zero(m->arena, (size_t)p->edge_count + 1, sizeof *edges);
+    const size_t edge_room = (size_t)m->q->problem->edge_count + 1;
+    het__edge *edges = het__arena_zero(m->arena, edge_room, sizeof *edges);
+    uint32_t *sources = het__arena_zero(m->arena, edge_room, sizeof *sources);
+    uint32_t *edge_to = het__arena_zero(m->arena, groups, sizeof *edge_to);
     uint32_t *stage = het__arena_zero(m->arena, groups, sizeof *stage);
     uint32_t *width = het__arena_zero(m->arena, groups, sizeof *width);
     uint32_t count = 0;
     het_concurrency concurrency;
-    if (!edges || !stage || !width)
+    if (!edges || !sources || !edge_to || !stage || !width)
         return false;
     for (uint32_t k = 0; k < m->out->group_count; k++)
-        for (uint32_t i = m->first[k]; i < m->first[k + 1]; i++)
-            for (uint32_t e = m->index.first_edge[m->members[i]];
-                 e < m->index.first_edge[m->members[i] + 1]; e++)
-                if (m->out->group[p->edges[e].from] != k)
-                    edges[count++] = (het__edge){ m->out->group[p->edges[e].from], k };
+        add_edges(m, k, edge_to, edges, sources, &count);
     het__concurrency(m->out->group_count, edges, count, NULL, NULL, stage, width, &concurrency);
     for (uint32_t k = 0; k < m->out->group_count; k++)
         m->out->groups[k].stage = stage[k];

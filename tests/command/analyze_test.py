@@ -149,6 +149,8 @@ def check_sums(out, name):
     check(math.isclose(c['efficiency'], len(nodes) / (c['critical_path'] * c['width'])),
           f'{name}: efficiency')
     for node in nodes:
+        check(node['stage'] == max((nodes[b]['stage'] + 1 for b in node['before']), default=0),
+              f'{node["name"]}: stage')
         m = node['mapping']
         check(m['used_unit_count'] <= m['unit_count'], f'{node["name"]}: more units than there are')
         check(0 <= m['utilisation'] <= 1, f'{node["name"]}: utilisation')

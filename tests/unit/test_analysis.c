@@ -107,6 +107,8 @@ static void check_node(const het_analysis *a, uint32_t index, const wanted *w)
     CHECK(s.mapping->thread_count == s.parallelism->total_count);
     CHECK(s.mapped_ns >= s.roofline_ns && s.roofline_ns > 0);
     CHECK_INT(s.stage, index);
+    CHECK_INT(s.before_count, index > 0);
+    CHECK(index == 0 || s.before[0] == index - 1);
     CHECK_INT(s.node_count, 1);
     CHECK_INT(s.nodes[0], index);
     CHECK_STR(s.operations, "Conv");
@@ -185,6 +187,37 @@ static void diamond(void)
     CHECK_INT(node_of(a, 4).bottleneck, HET_BOTTLENECK_NONE);
     CHECK_INT(node_of(a, 5).flags, HET_SUBGRAPH_OPAQUE);
     CHECK_NEAR(node_of(a, 3).input_bytes, 256, 0);
+    CHECK_INT(node_of(a, 3).before_count, 2);
+    CHECK_INT(node_of(a, 3).before[0], 1);
+    CHECK_INT(node_of(a, 3).before[1], 2);
+    het_analysis_destroy(a);
+    het_model_destroy(model);
+    free(file.data);
+}
+
+/* What the greedy rule makes: a fork ends a group, a join begins one. */
+static void groups(void)
+{
+    ow file = diamond_graph();
+    het_model *model = load(&file);
+    het_analysis *a = analyse(model, NULL);
+    const het_analysis_info t = info_of(a);
+    het_subgraph g = { .struct_size = sizeof g };
+    double bytes = 0;
+    CHECK_INT(t.group_count, 5);
+    for (uint32_t k = 0; k < t.group_count; k++) {
+        CHECK_INT(het_analysis_group_at(a, k, &g), HET_OK);
+        CHECK_INT(g.node_count, g.operation_count);
+        CHECK_INT(node_of(a, g.nodes[0]).group, k);
+        bytes += g.input_bytes + g.output_bytes + g.weight_bytes;
+        if (g.node_count == 2) {
+            CHECK_STR(g.operations, "Add,Reshape");
+            CHECK_INT(g.before_count, 2);
+            CHECK_INT(g.stage, 2);
+        }
+    }
+    CHECK_NEAR(bytes, t.grouped_bytes, 1e-9);
+    CHECK_INT(het_analysis_group_at(a, 5, &g), HET_E_INVALID);
     het_analysis_destroy(a);
     het_model_destroy(model);
     free(file.data);
@@ -388,6 +421,7 @@ int main(void)
     CHECK_INT(het_context_create(NULL, &context, NULL), HET_OK);
     test_case(convolutions);
     test_case(diamond);
+    test_case(groups);
     test_case(compat);
     test_case(visits);
     test_case(support);
