@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The rows of docs/source-numbers.md about networks and machines: what documents state beside what
-`hetinfer analyze`, `groups` and `sweep` say. Fails where the page says something else.
+`hetinfer analyze`, `groups` and `sweep` say; and the tables of networks on machines beside this
+file. Fails where they say something else.
 
     source_numbers.py COMMAND ROOT [--write]
 
@@ -209,29 +210,60 @@ def page(s):
     return '\n'.join(lines) + END
 
 
+# Tables as `hetinfer sweep` writes them: networks of each.
+TABLES = {
+    'sweep_results.csv': ('resnet18', 'mobilenet_v2', 'efficientnet_b0', 'vit_b_16'),
+    'resnet_family_results.csv': ('resnet18', 'resnet34', 'resnet50'),
+}
+
+
+def sweep_table(s, names):
+    return s.run('sweep', *(s.model(name) for name in names), '--relative', '--machines',
+                 ','.join([BASE, *(m for m in MACHINES if m != BASE)]))
+
+
+def make(program, root):
+    """{path: (what stands there, what should)}"""
+    with tempfile.TemporaryDirectory() as folder:
+        source = Source(program, root, folder)
+        path = os.path.join(root, 'docs/source-numbers.md')
+        with open(path, encoding='utf-8') as f:
+            text = f.read()
+        before, _, rest = text.partition(BEGIN)
+        after = rest.partition(END)[2]
+        wanted = {path: (text, before + page(source) + after)}
+        for name, networks in TABLES.items():
+            path = os.path.join(root, 'tests/validation', name)
+            text = ''
+            if os.path.exists(path):
+                with open(path, encoding='utf-8') as f:
+                    text = f.read()
+            wanted[path] = text, sweep_table(source, networks)
+    return wanted
+
+
+def compare(path, have, want):
+    """Exit status."""
+    lines = have.split('\n')
+    for i, line in enumerate(want.split('\n')):
+        if i >= len(lines) or lines[i] != line:
+            print(f'FAILED {path}:{i + 1}: has "{lines[i] if i < len(lines) else ""}", should have '
+                  f'"{line}"; source_numbers.py --write puts it right')
+            return 1
+    print(f'ok     {path}: {len(lines)} lines')
+    return have != want
+
+
 def main():
     program, root = sys.argv[1:3]
-    path = os.path.join(root, 'docs/source-numbers.md')
-    with open(path, encoding='utf-8') as f:
-        text = f.read()
-    before, _, rest = text.partition(BEGIN)
-    stands, _, after = rest.partition(END)
-    with tempfile.TemporaryDirectory() as folder:
-        made = page(Source(program, root, folder))
-    if '--write' in sys.argv:
+    status = 0
+    for path, (have, want) in make(program, root).items():
+        if '--write' not in sys.argv:
+            status |= compare(path, have, want)
+            continue
         with open(path, 'w', encoding='utf-8') as f:
-            f.write(before + made + after)
-        return 0
-    if BEGIN + stands + END == made:
-        print(f'ok     {made.count(chr(10))} lines as docs/source-numbers.md has them')
-        return 0
-    have = (BEGIN + stands + END).split('\n')
-    for i, line in enumerate(made.split('\n')):
-        if i >= len(have) or have[i] != line:
-            print(f'FAILED {path}: has "{have[i] if i < len(have) else ""}", should have "{line}"; '
-                  'source_numbers.py --write puts it right')
-            return 1
-    return 1
+            f.write(want)
+    return status
 
 
 if __name__ == '__main__':
