@@ -36,6 +36,7 @@
 #ifndef HETINFER_H
 #define HETINFER_H
 
+#include <hetinfer/analysis.h>
 #include <hetinfer/base.h>
 #include <hetinfer/calibration.h>
 #include <hetinfer/context.h>

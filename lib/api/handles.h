@@ -176,6 +176,18 @@ void het__network_weight(const het__network *network, size_t index, het_weight *
 void het__network_input(const het__network *network, uint32_t index, het_port *port);
 void het__network_output(const het__network *network, uint32_t index, het_port *port);
 
+/* Extents of a network's inputs. */
+typedef struct het__network_shapes {
+    const het_tensor_desc *given; /* per input; NULL: as the file has them, and */
+    int64_t first, other;         /* where it leaves the first extent, or another, open */
+} het__network_shapes;
+
+/* The graph for these; its names and constants are the model's. specialise.c */
+het_status het__network_specialise(const het_model *model, const het__network_shapes *shapes,
+                                   het__graph *graph, het_error *err);
+/* Whether the file leaves the first extent (or another) of an input open. */
+bool het__network_is_open(const het__network *network, bool first);
+
 /* The fused graph of a language model for one session or plan. unfused receives the number of
  * nodes before. */
 het_status het__model_graph(const het_model *model, het_dtype kv_dtype, het__graph *graph,
