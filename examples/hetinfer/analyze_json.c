@@ -359,7 +359,8 @@ static int json_partition(const analysis *a, json_t *root)
     o.phase = a->options.phase;
     o.token_count = a->options.token_count;
     o.context_count = a->options.context_count;
-    o.devices = a->engine->selected;
+    o.machine = a->is_present ? NULL : a->machine;
+    o.devices = a->is_present ? a->engine->selected : NULL;
     if (het_plan_make(a->engine->model, &o, &plan, &err) != HET_OK ||
         het_plan_get_info(plan, &info) != HET_OK) {
         set_text(root, "partition_missing", err.message);
