@@ -79,6 +79,15 @@ static double class_value(const het__config_reader *r, const char *key, double f
 
 /* ---- keys ---- */
 
+/* Text from the file goes into messages, but not to anybody's terminal. */
+static char *printable(char *text)
+{
+    for (char *p = text; *p; p++)
+        if (*p < 0x20 || *p > 0x7e)
+            *p = '?';
+    return text;
+}
+
 void het__config_refuse(het__config_reader *r, het_status status, const char *format, ...)
 {
     char text[200];
@@ -88,7 +97,7 @@ void het__config_refuse(het__config_reader *r, het_status status, const char *fo
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    r->status = het__fail(r->err, status, "config.json: %s", text);
+    r->status = het__fail(r->err, status, "config.json: %s", printable(text));
 }
 
 const json_t *het__config_get(const het__config_reader *r, const char *key)
@@ -277,7 +286,7 @@ static het_status parse(const char *text, size_t bytes, json_t **root, het_error
     *root = json_loadb(text, bytes, JSON_REJECT_DUPLICATES, &problem);
     if (!*root)
         return het__fail(err, HET_E_FORMAT, "config.json: line %d: %.120s", problem.line,
-                         problem.text);
+                         printable(problem.text));
     if (json_is_object(*root))
         return HET_OK;
     json_decref(*root);

@@ -73,6 +73,8 @@ static void read_sizes(het__config_reader *r, het__lm_config *c)
         het__config_refuse(r, HET_E_FORMAT, "%d heads are not a multiple of %d key heads",
                            c->heads, c->kv_heads);
     c->norm_eps = (float)het__config_real(r, "rms_norm_eps", 1e-6);
+    if (c->norm_eps < 0)
+        het__config_refuse(r, HET_E_FORMAT, "rms_norm_eps is negative");
 }
 
 static void read_experts(het__config_reader *r, het__lm_config *c)
@@ -343,7 +345,8 @@ void het__config_fill(het__config_reader *r, het__arena *arena, het__config *con
 {
     het__lm_config *c = &config->lm;
     const model_type *type = find_type(r);
-    snprintf(c->architecture, sizeof c->architecture, "%s", type ? type->architecture : r->type);
+    snprintf(c->architecture, sizeof c->architecture, "%.31s",
+             type ? type->architecture : r->type);
     if (!type) {
         het__config_refuse(r, *r->type ? HET_E_UNSUPPORTED : HET_E_FORMAT,
                            *r->type ? "model_type \"%.40s\" is not supported (families: %s)"
