@@ -97,8 +97,8 @@ static void read_experts(het__config_reader *r, het__lm_config *c)
 
 /* ---- rotation ---- */
 
-/* The object that says how positions are turned: of layers that see everything where there are two
- * kinds. NULL: none. */
+/* A reader of the object that says how positions are turned: of layers that see everything, or of
+ * local ones where they have one of their own. Its object is NULL where there is none. */
 static het__config_reader rope_object(const het__config_reader *r, bool local)
 {
     het__config_reader out = *r;
@@ -149,7 +149,8 @@ static void read_scaling(het__config_reader *r, het__lm_config *c)
     } else if (type[0] && strcmp(type, "default") != 0) {
         het__config_refuse(&s, HET_E_UNSUPPORTED, "rope of type \"%s\" is not supported", type);
     }
-    r->status = s.status;
+    if (r->status == HET_OK)
+        r->status = s.status;
 }
 
 static void read_rope(het__config_reader *r, het__lm_config *c)
@@ -162,10 +163,12 @@ static void read_rope(het__config_reader *r, het__lm_config *c)
     c->local_theta = (float)het__config_real(r, "rope_local_base_freq", 0);
     if (local.object && het__config_has(&local, "rope_theta"))
         c->local_theta = (float)het__config_real(&local, "rope_theta", 0);
+    double part = het__config_real(r, "partial_rotary_factor", 1);
+    if (global.object && het__config_has(&global, "partial_rotary_factor"))
+        part = het__config_real(&global, "partial_rotary_factor", 1);
     if (r->status == HET_OK)
         r->status = global.status != HET_OK ? global.status : local.status;
     c->rope.head_size = c->head_size;
-    const double part = het__config_real(r, "partial_rotary_factor", 1);
     c->rope.rotated = (int32_t)(part > 0 && part < 1 ? part * c->head_size : c->head_size);
     c->rope.scale = c->rope.magnitude = 1.0f;
     if (c->rope.rotated % 2 != 0 || !(c->rope.theta > 0) || c->local_theta < 0)
