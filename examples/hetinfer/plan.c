@@ -348,6 +348,7 @@ void plan_declare(options *o, plan_request *r)
     options_flag(o, "measure", 'm', &r->measure, "Measure the devices first");
     options_text(o, "devices", 0, &r->settings.devices, "LIST", "Backends, comma-separated (all)");
     options_int(o, "threads", 't', &r->settings.threads, 1, 4096, "N", "Threads (one per core)");
+    settings_model(o, &r->settings);
     settings_output(o, &r->settings);
 }
 

@@ -111,27 +111,22 @@ het_status het__exec_support(const het__registry *registry, const het__graph *gr
     return failed ? HET_E_NOMEM : HET_OK;
 }
 
-het_status het__exec_plan(const het__exec_request *request, const int64_t *symbols,
-                          const het_device_figures *figures, het__mem *mem, het__plan *plan,
-                          het_error *err)
+static het_status make_plan(const het__exec_request *request, const het__machine *machine,
+                            const int64_t *symbols, het__mem *mem, het__plan *plan,
+                            het_error *err)
 {
-    het__machine machine;
     het__arena arena;
     het__policy_view view;
     het__node_label *labels;
     const char **reasons = NULL;
-    het_status s = het__exec_machine(request->registry, request->device_mask, request->threads,
-                                     figures, &machine, err);
-    if (s != HET_OK)
-        return s;
     het__arena_init(&arena, mem);
-    s = bind_policy(request, &machine, &arena, &view, &labels, err);
-    if (s == HET_OK && ask_backends(request, &machine, &arena, &reasons) != HET_OK)
+    het_status s = bind_policy(request, machine, &arena, &view, &labels, err);
+    if (s == HET_OK && ask_backends(request, machine, &arena, &reasons) != HET_OK)
         s = het__fail_nomem(err, "the plan");
     if (s == HET_OK) {
         const het__plan_request plan_request = {
             .graph = request->graph, .unfused_count = request->unfused_count,
-            .machine = &machine, .symbols = symbols, .reasons = reasons,
+            .machine = machine, .symbols = symbols, .reasons = reasons,
             .exact = request->precision == HET_PRECISION_EXACT,
             .policy = request->policy ? &view : NULL, .labels = labels,
         };
@@ -139,5 +134,49 @@ het_status het__exec_plan(const het__exec_request *request, const int64_t *symbo
     }
     het__policy_view_finish(&view);
     het__arena_finish(&arena);
+    return s;
+}
+
+/* A node that reads the state of another must run where that one writes it. Changes device, the
+ * place of each node, to what that asks for; true if something changed. */
+static bool gather_states(const het__graph *graph, uint8_t *device)
+{
+    bool changed = false;
+    for (uint32_t n = 0; n < graph->node_count; n++) {
+        const het__node *reader = &graph->nodes[n];
+        if (reader->op != HET__OP_ATTENTION || reader->inputs[HET__ATTN_K] != HET__NO_VALUE)
+            continue;
+        for (uint32_t w = 0; w < n; w++)
+            if (graph->nodes[w].op == HET__OP_ATTENTION && device[w] != device[n] &&
+                graph->nodes[w].inputs[HET__ATTN_K_STATE] == reader->inputs[HET__ATTN_K_STATE]) {
+                device[n] = device[w];
+                changed = true;
+            }
+    }
+    return changed;
+}
+
+het_status het__exec_plan(const het__exec_request *request, const int64_t *symbols,
+                          const het_device_figures *figures, het__mem *mem, het__plan *plan,
+                          het_error *err)
+{
+    het__machine machine;
+    het_status s = het__exec_machine(request->registry, request->device_mask, request->threads,
+                                     figures, &machine, err);
+    if (s == HET_OK)
+        s = make_plan(request, &machine, symbols, mem, plan, err);
+    if (s != HET_OK || request->pinned)
+        return s;
+    uint8_t *device = het__alloc_zero(mem, plan->node_count, 1);
+    if (device)
+        memcpy(device, plan->node_device, plan->node_count);
+    if (!device || gather_states(request->graph, device)) {
+        het__exec_request again = *request;
+        again.pinned = device;
+        het__plan_finish(plan);
+        s = device ? make_plan(&again, &machine, symbols, mem, plan, err)
+                   : het__fail_nomem(err, "the plan");
+    }
+    het__free(mem, device);
     return s;
 }
