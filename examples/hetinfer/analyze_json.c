@@ -200,6 +200,7 @@ static int json_fusion(const analysis *a, json_t *root)
     set_count(o, "spelled_count", t->spelled_count);
     set_count(o, "group_count", t->group_count);
     set_number(o, "traffic_bytes", t->traffic_bytes);
+    set_number(o, "ungrouped_bytes", t->ungrouped_bytes);
     set_number(o, "grouped_bytes", t->grouped_bytes);
     set_number(o, "inner_bytes", t->inner_bytes);
     set_number(o, "predicted_ns", t->predicted_ns);
