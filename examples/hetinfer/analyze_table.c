@@ -91,7 +91,7 @@ static void print_totals(const analysis *a)
     printf("\n%u operations (%u in the file), %.0f parameters", t->node_count, t->spelled_count,
            t->parameter_count);
     if (t->kv_bytes_per_token > 0)
-        printf(", %.0f of them read in a step; %.0f bytes of keys and values per token",
+        printf(", %.0f of them read per token; %.0f bytes of keys and values per token",
                t->active_parameter_count, t->kv_bytes_per_token);
     if (t->opaque_count)
         printf("; nothing is known of %u operations", t->opaque_count);

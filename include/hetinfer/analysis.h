@@ -177,8 +177,9 @@ typedef struct het_analysis_info {
     uint32_t label;           /**< het_intensity_label of mac_intensity. */
     uint32_t tile_count;      /**< Groups that end in an activation. */
     double parameter_count;   /**< Of the model, whatever of it runs. */
-    double active_parameter_count; /**< Of them, those that one step reads; rows that are looked up
-                                        by index do not count. */
+    double active_parameter_count; /**< Of a language model: those that one decoded token reads, as
+                                        het_model_info has it; of a graph: those that it reads,
+                                        without rows that are looked up by index. */
     double mac_count;
     double flop_count;
     double input_bytes;

@@ -264,7 +264,8 @@ static void fill_info(het_analysis *a)
     t->node_count = a->nodes.node_count;
     t->opaque_count = a->nodes.opaque_count;
     t->concurrency = &a->nodes.concurrency;
-    t->active_parameter_count = a->nodes.active_parameters;
+    t->active_parameter_count = a->model->language ? (double)a->model->info.active_count
+                                                   : a->nodes.active_parameters;
     t->group_count = a->report.group_count;
     t->grouped_bytes = a->report.bytes;
     t->inner_bytes = a->report.inner_bytes;

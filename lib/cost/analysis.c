@@ -82,6 +82,13 @@ static bool is_statistic(const het__node *node, uint32_t i)
     return node->op == HET__OP_T_BATCH_NORMALIZATION && (i == 3 || i == 4);
 }
 
+/* Divisors of a rotation's frequencies follow from the configuration. */
+static bool is_factor(const het__node *node, uint32_t i)
+{
+    return (node->op == HET__OP_ROPE && i == 2) ||
+           (node->op == HET__OP_ATTENTION && i == HET__ATTN_FACTORS);
+}
+
 static bool is_trained_type(het_dtype dtype)
 {
     switch (dtype) {
@@ -97,7 +104,7 @@ static double parameters_of(const het__graph *g, const het__node *node, uint32_t
 {
     const het__value *v = input_of(g, node, i);
     if (!v || v->kind != HET__VALUE_CONST || !het__value_is_known(v) || v->rank == 0 ||
-        !is_trained_type(v->dtype) || is_statistic(node, i))
+        !is_trained_type(v->dtype) || is_statistic(node, i) || is_factor(node, i))
         return 0;
     double count = 1;
     for (uint32_t k = 0; k < v->rank; k++)
@@ -131,8 +138,8 @@ het_status het__graph_parameters(const het__graph *g, het__mem *mem, double *cou
     return HET_OK;
 }
 
-/* Those that one step reads. Nodes are asked in order, so a constant counts where it is read first;
- * of several matrices of which a node uses a share, that share counts. */
+/* Those that one step reads: rows that are looked up do not count. Of several matrices of which a
+ * node uses a share, that share counts. */
 static void add_active(walk *w, const het__node *node, const het__work *work)
 {
     double bytes = 0, elements = 0;
@@ -144,9 +151,9 @@ static void add_active(walk *w, const het__node *node, const het__work *work)
             continue;
         const int64_t all = het__value_bytes(v, w->q->symbols);
         bytes += all > 0 ? (double)all : 0;
-        if (w->read_by[node->inputs[i]] == 0)
+        if (w->read_by[node->inputs[i]] != UINT32_MAX)
             elements += parameters_of(w->g, node, i);
-        w->read_by[node->inputs[i]] = UINT32_MAX;
+        w->read_by[node->inputs[i]] = UINT32_MAX; /* by any later node again */
     }
     const double share = bytes > 0 ? work->weight_bytes / bytes : 0;
     w->a->active_parameters += elements * (share < 1 ? share : 1);

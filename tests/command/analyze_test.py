@@ -47,6 +47,27 @@ INTENSITY = {
     'mobilenet_v2': (3.5, 'memory-bound'),
     'efficientnet_b0': (3.7, 'memory-bound'),
 }
+# Language models from their configuration alone: parameters, those that a decoded token reads,
+# bytes of keys and values per token in F16. From the extents of the published models.
+LANGUAGE = {
+    'phi-tiny-moe': ({'model_type': 'phimoe', 'num_hidden_layers': 32, 'hidden_size': 4096,
+                      'intermediate_size': 448, 'num_local_experts': 16, 'num_experts_per_tok': 2,
+                      'num_attention_heads': 16, 'num_key_value_heads': 4, 'head_dim': 128,
+                      'vocab_size': 32064, 'max_position_embeddings': 4096, 'rope_theta': 10000.0,
+                      'attention_bias': True, 'lm_head_bias': True, 'tie_word_embeddings': False,
+                      'torch_dtype': 'bfloat16'}, 3755220288, 1157635392, 65536),
+    'gemma-2-2b': ({'model_type': 'gemma2', 'num_hidden_layers': 26, 'hidden_size': 2304,
+                    'intermediate_size': 9216, 'num_attention_heads': 8, 'num_key_value_heads': 4,
+                    'head_dim': 256, 'vocab_size': 256000, 'max_position_embeddings': 8192,
+                    'attn_logit_softcapping': 50.0, 'final_logit_softcapping': 30.0,
+                    'query_pre_attn_scalar': 256, 'sliding_window': 4096},
+                   2614341888, 2614341888, 106496),
+    'gemma-3n-e4b': ({'model_type': 'gemma3n_text'}, 6866696688, 4517886448, 40960),
+    'tinyllama': ({'model_type': 'llama', 'num_hidden_layers': 22, 'hidden_size': 2048,
+                   'intermediate_size': 5632, 'num_attention_heads': 32, 'num_key_value_heads': 4,
+                   'vocab_size': 32000, 'max_position_embeddings': 2048,
+                   'tie_word_embeddings': False}, 1100048384, 1034512384, 22528),
+}
 KEYS = {'schema', 'model', 'machine', 'totals', 'modules', 'nodes', 'unsupported_ops',
         'custom_kernels', 'partition', 'bandwidth_strategy', 'concurrency', 'fusion', 'support'}
 PROFILES = ('amd-ryzen-7', 'intel-core-i7', 'h100-pcie', 'tpu-v4', 'kpu-t2', 'kpu-t100')
@@ -199,6 +220,29 @@ def check_wrong(command):
     raise Failure('a network with another head passes for ResNet-18')
 
 
+def check_language(command, name):
+    config, parameters, active, kv = LANGUAGE[name]
+    path = os.path.join(command.folder, f'{name}.json')
+    with open(path, 'w', encoding='utf-8') as f:
+        json.dump(config, f)
+    decode = command.analyze(path, '--context', '1000')
+    prefill = command.analyze(path, '--phase', 'prefill')
+    for out in (decode, prefill):
+        m = out['model']
+        got = (m['parameter_count'], m['active_parameter_count'], m['kv_bytes_per_token'])
+        check(got == (parameters, active, kv), f'{name}: {got}, want {parameters}, {active}, {kv}')
+        check_sums(out, name)
+        check(out['partition'] and out['unsupported_ops'] == [], f'{name}: partition')
+        kernels = [k for entry in out['custom_kernels'] for k in entry['kernels']]
+        check(sorted(kernels) == (['expert_ffn', 'gather', 'scatter', 'topk'] if 'moe' in name
+                                  else []), f'{name}: {kernels}')
+    check(decode['totals']['label'] == 'memory-bound', f'{name}: decode')
+    check(prefill['totals']['label'] == 'compute-intensive' or 'moe' in name, f'{name}: prefill')
+    print(f'ok     {name}: {parameters} parameters, {active} read per token, {kv} bytes of keys '
+          f'and values; {decode["totals"]["mac_intensity"]:.2f} operations per byte in decode, '
+          f'{prefill["totals"]["mac_intensity"]:.0f} in prefill')
+
+
 # ---- forms ----
 
 def check_schema(out):
@@ -250,7 +294,8 @@ def check_sweep(command, path, machine):
     out = command.analyze(path, '--batch-sweep', '1,2,3,4,5,6,8,10,12,16,24,32', *machine)
     points = out['batch_sweep']['points']
     fill = [p['unit_fill'] for p in points]
-    check(all(b >= a - 1e-12 for a, b in zip(fill, fill[1:])), f'units with work fall with the batch: {fill}')
+    check(all(b >= a - 1e-12 for a, b in zip(fill, fill[1:])),
+          f'units with work fall with the batch: {fill}')
     check([p['macs'] for p in points] == [p['batch'] * points[0]['macs'] for p in points], 'macs')
     check([p['intensity'] for p in points] == sorted(p['intensity'] for p in points),
           'operations per byte fall with the batch')
@@ -296,6 +341,8 @@ def run(command):
         print(f'ok     {name}: {out["model"]["parameter_count"]:.0f} parameters, '
               f'{out["totals"]["macs"]:.0f} multiply-adds, {out["totals"]["node_count"]} nodes, '
               f'{out["concurrency"]["critical_path"]} on the longest chain')
+    for name in LANGUAGE:
+        check_language(command, name)
     path = command.write('resnet18')
     out = command.analyze(path)
     check_wrong(command)
