@@ -88,8 +88,8 @@ static int print_nodes(const analysis *a)
 static void print_totals(const analysis *a)
 {
     const het_analysis_info *t = &a->info;
-    printf("\n%u operations (%u in the file), %.0f parameters", t->node_count, t->spelled_count,
-           t->parameter_count);
+    printf("\n%u operations (%u %s), %.0f parameters", t->node_count, t->spelled_count,
+           t->kv_bytes_per_token > 0 ? "before fusion" : "in the file", t->parameter_count);
     if (t->kv_bytes_per_token > 0)
         printf(", %.0f of them read per token; %.0f bytes of keys and values per token",
                t->active_parameter_count, t->kv_bytes_per_token);
