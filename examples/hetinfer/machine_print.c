@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A machine as a table, with the origin of every figure, and as JSON. */
-#include "machine.h"
+#include "machine_print.h"
 
 #include <math.h>
 #include <stdio.h>
