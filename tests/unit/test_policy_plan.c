@@ -169,7 +169,8 @@ static void presets_place_a_language_model(void)
 {
     for (size_t i = 0; i < sizeof placements / sizeof placements[0]; i++) {
         planned p;
-        if (make_plan(placements[i].model, het__policy_preset_text(placements[i].preset), &p) != HET_OK) {
+        const char *policy = het__policy_preset_text(placements[i].preset);
+        if (make_plan(placements[i].model, policy, &p) != HET_OK) {
             TEST_FAIL("%s: no plan", placements[i].preset);
             continue;
         }
