@@ -324,6 +324,7 @@ static void declare(options *o, plan_request *r)
     options_flag(o, "text", 0, &r->text, "The plan's own text form, one line per node");
     options_text(o, "devices", 0, &r->settings.devices, "LIST", "Backends, comma-separated (all)");
     options_int(o, "threads", 't', &r->settings.threads, 1, 4096, "N", "Threads (one per core)");
+    settings_model(o, &r->settings);
     settings_output(o, &r->settings);
 }
 

@@ -80,12 +80,14 @@ FIELD(het_generate_result, generated_count, 16, 8);
 FIELD(het_generate_result, prompt_ns, 24, 8);
 FIELD(het_generate_result, generated_ns, 32, 8);
 
-SIZE(het_model_options, 32);
+SIZE(het_model_options, 40);
 FIELD(het_model_options, struct_size, 0, 4);
 FIELD(het_model_options, reserved, 4, 4);
 FIELD(het_model_options, flags, 8, 8);
 FIELD(het_model_options, progress, 16, 8);
 FIELD(het_model_options, progress_user, 24, 8);
+FIELD(het_model_options, weight_dtype, 32, 4);
+FIELD(het_model_options, reserved_1, 36, 4);
 
 SIZE(het_model_info, 192);
 FIELD(het_model_info, struct_size, 0, 4);
