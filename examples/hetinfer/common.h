@@ -17,6 +17,7 @@ typedef struct settings {
     int precision; /* het_precision */
     int dtype;     /* of weights that are not there; see settings_model() */
     const char *weight_cache;
+    const char *policy; /* preset or file */
     bool mapped, pin, quiet, json;
 } settings;
 
@@ -42,6 +43,8 @@ void settings_session(options *o, settings *s);
 /* All of these return STATUS_GO, or STATUS_FAILED after a sentence on stderr. */
 int engine_context(engine *e, const settings *s);
 int engine_model(engine *e, const settings *s, const char *path, uint64_t flags);
+/* The preset of that name, else the policy of that file. */
+het_status open_policy(const engine *e, const char *name, het_policy **policy, het_error *err);
 /* Say what to do with a graph where only a language model will do. */
 int engine_need_language(const engine *e, const char *path);
 /* more: options beyond the settings, or NULL. */

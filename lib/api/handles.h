@@ -124,6 +124,7 @@ struct het_session {
     het__graph graph;
     het__exec *exec;
     het__engine engine;
+    het__policy policy; /* a copy; mem NULL: none */
     het_plan plans[HET__PHASE_COUNT];
 };
 

@@ -51,6 +51,7 @@ typedef struct stage {
     het_sequence *sequence;
     het_plan *plan;
     het_groups *groups;
+    het_policy *policy;
     het_machine *machine;
 } stage;
 
@@ -113,6 +114,40 @@ static het_status do_steps(stage *s, het_error *err)
 static het_status do_warmup(stage *s, het_error *err)
 {
     return het_session_warmup(s->session, err);
+}
+
+static het_status do_policy(stage *s, het_error *err)
+{
+    return het_policy_preset(s->context, "amd_phoenix", &s->policy, err);
+}
+
+static het_status do_rule(stage *s, het_error *err)
+{
+    het_policy_rule rule = HET_POLICY_RULE_INIT;
+    het_policy_limit limit = HET_POLICY_LIMIT_INIT;
+    het_policy *p = NULL;
+    rule.kind = HET_RULE_PREFER;
+    rule.devices = "cpu";
+    rule.name = "blk.*";
+    limit.threads = 2;
+    het_status st = het_policy_create(s->context, &p, err);
+    if (st == HET_OK)
+        st = het_policy_set_rule(p, &rule, err);
+    if (st == HET_OK)
+        st = het_policy_set_limit(p, "cpu", &limit, err);
+    if (st == HET_OK)
+        st = het_policy_set_objective(p, HET_OBJECTIVE_ENERGY, err);
+    het_policy_destroy(p);
+    return st;
+}
+
+static het_status do_policy_session(stage *s, het_error *err)
+{
+    het_session_options o = HET_SESSION_OPTIONS_INIT;
+    o.threads = 1;
+    o.context_max = 100;
+    o.policy = s->policy;
+    return het_session_create(s->model, &o, &s->session, err);
 }
 
 static het_status do_plan(stage *s, het_error *err)
@@ -260,6 +295,12 @@ static void undo_plan(stage *s)
     s->plan = NULL;
 }
 
+static void undo_policy(stage *s)
+{
+    het_policy_destroy(s->policy);
+    s->policy = NULL;
+}
+
 static void undo_nothing(stage *s)
 {
     (void)s;
@@ -320,6 +361,11 @@ static void every_allocation(void)
         fail_each("cached session", do_cached_session, undo_session, &s, 10);
         undo_session(&s);
     }
+    fail_each("policy", do_policy, undo_policy, &s, 10);
+    fail_each("rules", do_rule, undo_nothing, &s, 10);
+    fail_each("its session", do_policy_session, undo_session, &s, 10);
+    undo_session(&s);
+    undo_policy(&s);
     fail_each("session", do_session, undo_session, &s, 10);
     fail_each("sequence", do_sequence, undo_sequence, &s, 5);
     fail_each("steps", do_steps, undo_nothing, &s, 0);
