@@ -8,6 +8,7 @@
 
 #include <hetinfer.h>
 #include <jansson.h>
+#include <stdio.h>
 
 /* Options that several commands share; all zero is the library's choice. */
 typedef struct settings {
@@ -77,6 +78,9 @@ void peak_memory_forget(void);
 const char *format_bytes(double bytes, char buffer[32]);
 /* Text from a file: control characters would drive the reader's terminal. */
 void print_safe(const char *text, int width);
+
+/* Text in a page: what has a meaning there is written as a number. */
+void html_text(FILE *f, const char *text);
 
 /* A string for JSON; bytes outside ASCII become '?' if the text is not UTF-8. */
 json_t *json_text(const char *text, size_t bytes);

@@ -4,6 +4,7 @@
 #include "plan.h"
 
 #include "commands.h"
+#include "timeline.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -215,6 +216,26 @@ static int print_table(const het_plan *plan, const het_plan_info *info)
 
 /* ---- command ---- */
 
+/* One step of the plan over time, and why everything is where it is. */
+static int write_html(const het_plan *plan, const plan_request *r)
+{
+    het_simulation *simulation = NULL;
+    het_error err = HET_ERROR_INIT;
+    timeline t = { 0 };
+    char title[256], about[512];
+    const het_status simulated = het_simulation_make(plan, NULL, &simulation, &err);
+    int status = simulated ? failure_of(simulated, &err) : timeline_read(&t, simulation);
+    snprintf(title, sizeof title, "%s: plan of a %s step", r->model,
+             r->phase ? "prefill" : "decode");
+    snprintf(about, sizeof about, "Planned for %s under %s.",
+             r->machine ? r->machine : "this machine", r->policy ? r->policy : "no policy");
+    if (status == STATUS_GO)
+        status = timeline_write_html(&t, plan, title, about, r->html);
+    timeline_free(&t);
+    het_simulation_destroy(simulation);
+    return status;
+}
+
 static int print_plan(const het_plan *plan, const plan_request *r)
 {
     het_plan_info info = { .struct_size = sizeof info };
@@ -272,12 +293,9 @@ static int make_or_load(const engine *e, const plan_request *r, const het_plan_o
     return status ? failure_of(status, &err) : STATUS_GO;
 }
 
-static int run(const engine *e, const plan_request *r)
+int plan_make(const engine *e, const plan_request *r, plan_made *made)
 {
     het_plan_options o = HET_PLAN_OPTIONS_INIT;
-    het_machine *machine = NULL;
-    het_policy *policy = NULL;
-    het_plan *plan = NULL;
     o.phase = (uint32_t)r->phase;
     o.token_count = r->tokens;
     o.context_count = r->context;
@@ -289,24 +307,31 @@ static int run(const engine *e, const plan_request *r)
     o.output_count = r->outputs;
     o.flags = (r->alone ? HET_PLAN_ALONE : 0) |
               (r->machine && !r->no_split ? HET_PLAN_SPLIT : 0);
-    int status = load_machine(e, r->machine, &machine);
+    int status = load_machine(e, r->machine, &made->machine);
     if (status == STATUS_GO)
-        status = load_policy(e, r->policy, &policy);
-    o.machine = machine;
-    o.policy = policy;
-    if (status == STATUS_GO)
-        status = make_or_load(e, r, &o, &plan);
-    if (status == STATUS_GO)
-        status = print_plan(plan, r);
-    het_plan_destroy(plan);
-    het_policy_destroy(policy);
-    het_machine_destroy(machine);
-    return status;
+        status = load_policy(e, r->policy, &made->policy);
+    o.machine = made->machine;
+    o.policy = made->policy;
+    return status == STATUS_GO ? make_or_load(e, r, &o, &made->plan) : status;
 }
 
-static void declare(options *o, plan_request *r)
+void plan_unmake(plan_made *made)
 {
-    options_begin(o, "plan", "MODEL", "Print where each layer runs, what it costs, and why.");
+    het_plan_destroy(made->plan);
+    het_policy_destroy(made->policy);
+    het_machine_destroy(made->machine);
+}
+
+int plan_check(const plan_request *r, const char *command)
+{
+    if (r->machine && (r->settings.devices || r->settings.threads || r->measure))
+        return usage_error(command, "--devices, --threads and --measure mean this machine: "
+                           "not with --machine");
+    return STATUS_GO;
+}
+
+void plan_declare(options *o, plan_request *r)
+{
     options_choice(o, "phase", &r->phase, "decode|prefill", "Kind of step (decode)");
     options_int(o, "tokens", 'n', &r->tokens, 1, 1 << 20, "N", "Tokens per step (1, prefill 512)");
     options_int(o, "context", 'c', &r->context, 0, INT32_MAX, "N", "Positions before it (0)");
@@ -321,7 +346,6 @@ static void declare(options *o, plan_request *r)
     options_flag(o, "no-split", 0, &r->no_split, "With --machine: no simulation of splits");
     options_text(o, "from", 0, &r->from, "FILE", "A plan's text: its devices, with costs anew");
     options_flag(o, "measure", 'm', &r->measure, "Measure the devices first");
-    options_flag(o, "text", 0, &r->text, "The plan's own text form, one line per node");
     options_text(o, "devices", 0, &r->settings.devices, "LIST", "Backends, comma-separated (all)");
     options_int(o, "threads", 't', &r->settings.threads, 1, 4096, "N", "Threads (one per core)");
     settings_model(o, &r->settings);
@@ -331,18 +355,25 @@ static void declare(options *o, plan_request *r)
 int command_plan(int argc, char **argv)
 {
     plan_request r = { 0 };
+    plan_made made = { 0 };
     options o;
-    declare(&o, &r);
-    const char *path = NULL;
-    int status = options_parse(&o, argc, argv, &path);
-    if (status == STATUS_GO && r.machine && (r.settings.devices || r.settings.threads || r.measure))
-        status = usage_error("plan", "--devices, --threads and --measure mean this machine: "
-                             "not with --machine");
     engine e = { 0 };
+    options_begin(&o, "plan", "MODEL", "Print where each layer runs, what it costs, and why.");
+    plan_declare(&o, &r);
+    options_flag(&o, "text", 0, &r.text, "The plan's own text form, one line per node");
+    options_text(&o, "html", 0, &r.html, "FILE", "Write timeline and reasons as a page");
+    int status = options_parse(&o, argc, argv, &r.model);
     if (status == STATUS_GO)
-        status = engine_model(&e, &r.settings, path, 0);
+        status = plan_check(&r, "plan");
     if (status == STATUS_GO)
-        status = run(&e, &r);
+        status = engine_model(&e, &r.settings, r.model, 0);
+    if (status == STATUS_GO)
+        status = plan_make(&e, &r, &made);
+    if (status == STATUS_GO && r.html)
+        status = write_html(made.plan, &r);
+    if (status == STATUS_GO)
+        status = print_plan(made.plan, &r);
+    plan_unmake(&made);
     engine_close(&e);
     return status;
 }

@@ -11,10 +11,24 @@ typedef struct plan_request {
     int phase;     /* het_phase */
     int objective; /* het_objective */
     int64_t tokens, context, sequences, outputs;
-    const char *machine, *policy, *from;
+    const char *machine, *policy, *from, *html, *model;
     bool measure, text, alone, no_split;
     settings settings;
 } plan_request;
+
+/* A plan, and what it was made under. */
+typedef struct plan_made {
+    het_machine *machine; /* NULL: this one */
+    het_policy *policy;   /* NULL: none */
+    het_plan *plan;
+} plan_made;
+
+/* Declare what says for what, on what and how is planned. */
+void plan_declare(options *o, plan_request *r);
+/* Both return STATUS_GO, or what to exit with after a sentence on stderr. command: its name. */
+int plan_check(const plan_request *r, const char *command);
+int plan_make(const engine *e, const plan_request *r, plan_made *made);
+void plan_unmake(plan_made *made);
 
 /* "latency". */
 const char *plan_objective(uint32_t objective);

@@ -25,7 +25,8 @@ struct het_simulation {
     const char **names, **operations; /* per unit */
     int32_t *layers;
     const char **lanes;   /* names of lanes */
-    uint32_t *event_of;   /* per task: the attempt that was done */
+    uint32_t *event_of;   /* per task: its last attempt; UINT32_MAX: none */
+    uint32_t *previous;   /* per event: the attempt before at the same task */
 };
 
 /* ---- options ---- */
@@ -203,7 +204,9 @@ static het_status name_lanes(het_simulation *s)
     s->lanes = het__arena_zero(&s->arena, (size_t)s->sim.lane_count + 1, sizeof *s->lanes);
     s->event_of = het__arena_zero(&s->arena, (size_t)s->sim.result.task_count + 1,
                                   sizeof *s->event_of);
-    if (!s->lanes || !s->event_of)
+    s->previous = het__arena_zero(&s->arena, (size_t)s->sim.result.span_count + 1,
+                                  sizeof *s->previous);
+    if (!s->lanes || !s->event_of || !s->previous)
         return HET_E_NOMEM;
     for (uint32_t i = 0; i < s->sim.lane_count; i++) {
         const char *from = s->machine.device[s->sim.lane_from[i]].name;
@@ -215,9 +218,11 @@ static het_status name_lanes(het_simulation *s)
     }
     for (uint32_t i = 0; i < s->sim.result.task_count; i++)
         s->event_of[i] = UINT32_MAX;
-    for (uint32_t i = 0; i < s->sim.result.span_count; i++)
-        if (s->sim.result.spans[i].end == HET__SIM_DONE)
-            s->event_of[s->sim.result.spans[i].task] = i;
+    for (uint32_t i = 0; i < s->sim.result.span_count; i++) {
+        uint32_t *last = &s->event_of[s->sim.result.spans[i].task];
+        s->previous[i] = *last;
+        *last = i;
+    }
     return HET_OK;
 }
 
@@ -323,8 +328,8 @@ het_status het_simulation_event_at(const het_simulation *s, uint32_t index,
         .struct_size = sizeof out, .lane = span->lane, .task = span->task, .round = round,
         .sequence = round % s->sim.streams, .outcome = span->end,
         .wait = is_last ? t->wait : HET_WAIT_NOTHING,
-        .after = is_last && t->after != HET__SIM_NONE && t->after != span->task
-                     ? s->event_of[t->after] : UINT32_MAX,
+        .after = !is_last || t->after == HET__SIM_NONE ? UINT32_MAX
+                 : t->after == span->task ? s->previous[index] : s->event_of[t->after],
         .layer = s->layers[unit], .is_transfer = s->sim.units[unit].value != HET__NO_VALUE,
         .name = s->names[unit], .operations = s->operations[unit],
         .ready_ns = is_last ? t->ready_ns : span->begin_ns, .begin_ns = span->begin_ns,

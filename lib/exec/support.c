@@ -11,18 +11,39 @@
  * it. */
 #define DECODES_PER_PROMPT 128
 
-static het_status make_machine(const het__exec_request *request,
-                               const het_device_figures *figures, het__machine *machine)
+/* The device that was added last costs what was measured of it. A transfer goes at the pace of the
+ * slowest device, and waits for one launch on either side. */
+static void attach(het__machine *machine, const het__calibration *c)
+{
+    const bool first = machine->link_bandwidth.source != HET_SOURCE_MEASURED;
+    const double latency = c->copy_ns + 2 * c->launch_ns;
+    machine->device[machine->device_count - 1].calibration = c;
+    if (c->copy_bandwidth > 0 && (first || c->copy_bandwidth < machine->link_bandwidth.value))
+        machine->link_bandwidth =
+            (het__figure){ .value = c->copy_bandwidth, .source = HET_SOURCE_MEASURED };
+    if (first || latency > machine->link_latency.value)
+        machine->link_latency = (het__figure){ .value = latency, .source = HET_SOURCE_MEASURED };
+}
+
+het_status het__exec_machine(const het__registry *registry, uint32_t mask, uint32_t threads,
+                             const het_device_figures *figures, het__machine *machine,
+                             het_error *err)
 {
     memset(machine, 0, sizeof *machine);
-    for (uint32_t i = 0; i < request->registry->count; i++) {
-        if (!(request->device_mask >> i & 1))
+    for (uint32_t i = 0; i < registry->count; i++) {
+        if (!(mask >> i & 1))
             continue;
         het_device_figures assumed;
-        const het_device_info *info = &request->registry->device[i].info;
-        het__machine_assume(info, request->threads, &assumed);
+        const het_device_info *info = &registry->device[i].info;
+        het__machine_assume(info, threads, &assumed);
+        const het__calibration *c =
+            figures ? NULL : het__calibrations_find(registry->calibrations, info, threads);
+        if (c)
+            het__calibration_figures(c, &assumed);
         if (!het__machine_add(machine, info, figures ? &figures[i] : &assumed))
-            return HET_E_UNSUPPORTED;
+            return het__fail(err, HET_E_UNSUPPORTED, "more devices than a plan can hold");
+        if (c)
+            attach(machine, c);
     }
     return HET_OK;
 }
@@ -118,10 +139,9 @@ het_status het__exec_plan(const het__exec_request *request, const int64_t *symbo
 {
     het__machine machine;
     const het__plan_step step = { symbols, 1, "" };
-    const het_status s = make_machine(request, figures, &machine);
-    if (s != HET_OK)
-        return het__fail(err, s, "more devices than a plan can hold");
-    return make_plans(request, &machine, &step, 1, mem, plan, err);
+    const het_status s = het__exec_machine(request->registry, request->device_mask,
+                                           request->threads, figures, &machine, err);
+    return s == HET_OK ? make_plans(request, &machine, &step, 1, mem, plan, err) : s;
 }
 
 het_status het__exec_plan_phases(const het__exec_request *request, het__mem *mem,
@@ -133,10 +153,10 @@ het_status het__exec_plan_phases(const het__exec_request *request, het__mem *mem
         { request->symbols_max[HET_PHASE_PREFILL], 1, "prefill" },
         { request->symbols_max[HET_PHASE_DECODE], DECODES_PER_PROMPT, "decode" },
     };
-    het_status s = make_machine(request, NULL, &machine);
-    if (s != HET_OK)
-        return het__fail(err, s, "more devices than a plan can hold");
-    s = make_plans(request, &machine, steps, 2, mem, plans, err);
+    het_status s = het__exec_machine(request->registry, request->device_mask, request->threads,
+                                     NULL, &machine, err);
+    if (s == HET_OK)
+        s = make_plans(request, &machine, steps, 2, mem, plans, err);
     if (s == HET_OK) {
         *prefill = plans[0];
         *decode = plans[1];

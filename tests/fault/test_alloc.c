@@ -53,6 +53,7 @@ typedef struct stage {
     het_groups *groups;
     het_policy *policy;
     het_machine *machine;
+    het_analysis *analysis;
 } stage;
 
 static int take(void *user, const char *piece, size_t bytes)
@@ -190,6 +191,20 @@ static het_status do_groups(stage *s, het_error *err)
     o.rule = HET_GROUP_SEARCH;
     o.flags = HET_GROUPS_RECOGNISE;
     return het_groups_make(s->model, &o, &s->groups, err);
+}
+
+static het_status do_analysis(stage *s, het_error *err)
+{
+    het_analysis_options o = HET_ANALYSIS_OPTIONS_INIT;
+    o.flags = HET_ANALYSIS_SUPPORT;
+    o.group_rule = HET_GROUP_SEARCH;
+    return het_analysis_make(s->model, &o, &s->analysis, err);
+}
+
+static void undo_analysis(stage *s)
+{
+    het_analysis_destroy(s->analysis);
+    s->analysis = NULL;
 }
 
 static void undo_groups(stage *s)
@@ -387,6 +402,8 @@ static void every_allocation_of_a_graph(void)
     CHECK_INT(make_context(&s.context, NULL), HET_OK);
     fail_each("graph", do_network, undo_model, &s, 5);
     fail_each("its groups", do_groups, undo_groups, &s, 20);
+    fail_each("its analysis", do_analysis, undo_analysis, &s, 20);
+    undo_analysis(&s);
     undo_groups(&s);
     fail_each("its plan", do_plan, undo_plan, &s, 5);
     undo_plan(&s);
