@@ -11,7 +11,7 @@ static const char gemma2_2b[] =
     "{\"model_type\":\"gemma2\",\"num_hidden_layers\":26,\"hidden_size\":2304,"
     "\"intermediate_size\":9216,\"num_attention_heads\":8,\"num_key_value_heads\":4,"
     "\"head_dim\":256,\"vocab_size\":256000,\"sliding_window\":4096,"
-    "\"query_pre_attn_scalar\":256,\"torch_dtype\":\"bfloat16\"}";
+    "\"query_pre_attn_scalar\":256,\"max_position_embeddings\":8192,\"torch_dtype\":\"bfloat16\"}";
 
 static const char tiny_moe[] =
     "{\"model_type\":\"phimoe\",\"num_hidden_layers\":32,\"hidden_size\":4096,"
@@ -254,7 +254,7 @@ static void policies(void)
     het_machine *m = profile("amd-8945hs");
     het_policy *policy = NULL;
     het_error err = HET_ERROR_INIT;
-    static const char text[] = "rules:\n  - layers: 0-12\n    must: cpu\n"
+    static const char text[] = "hetinfer-policy: 1\nrules:\n  - layers: 0-12\n    must: cpu\n"
                                "  - layers: 13-25\n    prefer: igpu\n";
     if (het_policy_load_memory(context, text, strlen(text), NULL, &policy, &err) != HET_OK)
         TEST_FAIL("policy: %s", err.message);
