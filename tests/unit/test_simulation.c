@@ -42,7 +42,7 @@ static het_machine *make_machine(double ops, double bandwidth, bool shared)
     het_machine *m = NULL;
     snprintf(text, sizeof text, machine_text, bandwidth, bandwidth, ops, bandwidth,
              shared ? "left" : "right", ops, bandwidth);
-    if (het_machine_load_memory(context, text, strlen(text), "two", &m, &err) != HET_OK)
+    if (het_machine_load_memory(context, text, strlen(text), &m, &err) != HET_OK)
         TEST_FAIL("machine: %s", err.message);
     return m;
 }
