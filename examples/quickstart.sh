@@ -34,7 +34,7 @@ ninja -C "$build" >"$log" 2>&1 || {
 
 if [ ! -f "$model" ]; then
     step "Built, but $model is not there"
-    echo "Run any GGUF file of the llama, qwen2, qwen3 or phi3 family:"
+    echo "Run any GGUF file of a family in docs/MODELS.md:"
     echo "  $command run MODEL.gguf -p \"Once upon a time\""
     exit 1
 fi

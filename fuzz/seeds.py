@@ -7,6 +7,7 @@ Usage: seeds.py [folder]     (default: corpora, next to this script)
 Files that a fuzzer found are added by hand under names that say what they broke; this script leaves
 them alone.
 """
+import json
 import math
 import pathlib
 import struct
@@ -597,11 +598,61 @@ def simulation_seeds():
     }
 
 
+def config_seeds():
+    """Small configurations of every family, and ones that are wrong in one place."""
+    base = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2,
+            "num_attention_heads": 4, "num_key_value_heads": 2, "vocab_size": 64,
+            "max_position_embeddings": 128}
+    experts = {"num_local_experts": 4, "num_experts_per_tok": 2}
+    streams = {"hidden_size_per_layer_input": 8, "vocab_size_per_layer_input": 60,
+               "laurel_rank": 4, "num_kv_shared_layers": 1, "head_dim": 8, "sliding_window": 16,
+               "layer_types": ["full_attention", "full_attention"],
+               "activation_sparsity_pattern": [0.95, 0.0]}
+
+    def config(kind, **more):
+        return json.dumps({"model_type": kind, **base, **more}).encode()
+
+    def llama(**more):
+        return config("llama", **more)
+    return {
+        "gemma": config("gemma", head_dim=16),
+        "gemma2": config("gemma2", sliding_window=16, attn_logit_softcapping=None),
+        "gemma3": config("gemma3_text", sliding_window_pattern=2),
+        "gemma3n": config("gemma3n_text", **streams),
+        "gemma3n_nested": json.dumps({"model_type": "gemma3n", "text_config": {
+            "model_type": "gemma3n_text", **base, **streams}}).encode(),
+        "llama3_rope": llama(rope_scaling={"rope_type": "llama3", "factor": 8.0}),
+        "llama_linear": llama(rope_scaling={"type": "linear", "factor": 2}),
+        "mistral": config("mistral", sliding_window=32),
+        "mixtral": config("mixtral", **experts),
+        "phi3": config("phi3", rope_scaling={"type": "longrope", "short_factor": [1.0]},
+                       original_max_position_embeddings=64),
+        "phimoe": config("phimoe", attention_bias=True, lm_head_bias=True, **experts),
+        "qwen2": config("qwen2", use_sliding_window=True, max_window_layers=1, sliding_window=8),
+        "qwen3": config("qwen3", head_dim=24, rope_parameters={"rope_theta": 5e5}),
+        "qwen3moe": config("qwen3_moe", num_experts=4, num_experts_per_tok=2, head_dim=8,
+                           moe_intermediate_size=8, norm_topk_prob=True),
+        "per_layer_rope": config("gemma3_text", rope_parameters={
+            "full_attention": {"rope_theta": 1e6}, "sliding_attention": {"rope_theta": 1e4}}),
+        "broken_activation": llama(hidden_act="relu"),
+        "broken_deep": b'{"a":' + b"[" * 100 + b"]" * 100 + b"}",
+        "broken_escape": b'{"model_type":"\\ud800"}',
+        "broken_float": llama(rms_norm_eps=1e300),
+        "broken_heads": llama(num_key_value_heads=3),
+        "broken_layers": llama(num_hidden_layers=1 << 40),
+        "broken_list": llama(intermediate_size=[48]),
+        "broken_text": b'{"model_type": "llama", "hidden_size": 3',
+        "broken_type": llama(vocab_size="many"),
+        "broken_unknown": config("mamba\x1b[31m"),
+    }
+
+
 def main():
     root = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else
                         pathlib.Path(__file__).parent / "corpora")
-    for target, seeds in {"cache": cache_seeds(), "gguf": gguf_seeds(), "graph": graph_seeds(),
-                          "onnx": onnx_seeds(), "simulate": simulation_seeds(),
+    for target, seeds in {"cache": cache_seeds(), "config": config_seeds(), "gguf": gguf_seeds(),
+                          "graph": graph_seeds(), "onnx": onnx_seeds(),
+                          "simulate": simulation_seeds(),
                           "tokenizer": tokenizer_seeds()}.items():
         folder = root / target
         folder.mkdir(parents=True, exist_ok=True)

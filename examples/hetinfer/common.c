@@ -51,6 +51,22 @@ void settings_session(options *o, settings *s)
                  "Keep re-laid weights here for the next start (nowhere)");
 }
 
+/* In the order of --dtype's choices. */
+static const het_dtype weight_types[] = {
+    HET_DTYPE_NONE, HET_DTYPE_F32,  HET_DTYPE_F16,  HET_DTYPE_BF16,   HET_DTYPE_Q4_0,
+    HET_DTYPE_Q4_1, HET_DTYPE_Q5_0, HET_DTYPE_Q5_1, HET_DTYPE_Q8_0,   HET_DTYPE_Q2_K,
+    HET_DTYPE_Q3_K, HET_DTYPE_Q4_K, HET_DTYPE_Q5_K, HET_DTYPE_Q6_K,   HET_DTYPE_IQ4_NL,
+    HET_DTYPE_IQ4_XS, HET_DTYPE_MXFP4,
+};
+
+void settings_model(options *o, settings *s)
+{
+    options_choice(o, "dtype", &s->dtype,
+                   "file|f32|f16|bf16|q4_0|q4_1|q5_0|q5_1|q8_0|q2_k|q3_k|q4_k|q5_k|q6_k|iq4_nl|"
+                   "iq4_xs|mxfp4",
+                   "Type of weights that a config.json has not (as it says)");
+}
+
 /* Names of backends are for the context, because some are probed only when named; a list with a
  * kind of device in it ("cpu", "gpu", "npu") selects among what the context found. */
 static bool names_a_kind(const char *list)
@@ -104,6 +120,7 @@ int engine_model(engine *e, const settings *s, const char *path, uint64_t flags)
     o.flags = flags;
     o.progress = progress_update;
     o.progress_user = &bar;
+    o.weight_dtype = (uint32_t)weight_types[s->dtype];
     const het_status loaded = het_model_load(e->context, path, &o, &e->model, &err);
     progress_end(&bar);
     if (loaded)

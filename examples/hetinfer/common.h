@@ -15,6 +15,7 @@ typedef struct settings {
     int64_t threads, context, batch;
     int kv;        /* 0 f16, 1 f32 */
     int precision; /* het_precision */
+    int dtype;     /* of weights that are not there; see settings_model() */
     const char *weight_cache;
     bool mapped, pin, quiet, json;
 } settings;
@@ -33,6 +34,8 @@ typedef struct engine {
 
 /* Declare --quiet and --json. */
 void settings_output(options *o, settings *s);
+/* Declare --dtype, for commands that take a model without weights. */
+void settings_model(options *o, settings *s);
 /* Declare those that choose where and how a session runs. */
 void settings_session(options *o, settings *s);
 

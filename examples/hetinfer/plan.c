@@ -134,6 +134,9 @@ static int print_devices(const het_plan *plan, const het_plan_info *info)
             printf(" %9s", "");
         print_total(v.single_total);
         putchar('\n');
+        if (v.file_bytes > 0)
+            printf("%-12s reads %s of weights from the file: not everything fits\n", "",
+                   format_bytes(v.file_bytes, a));
     }
     return STATUS_GO;
 }
@@ -345,6 +348,7 @@ void plan_declare(options *o, plan_request *r)
     options_flag(o, "measure", 'm', &r->measure, "Measure the devices first");
     options_text(o, "devices", 0, &r->settings.devices, "LIST", "Backends, comma-separated (all)");
     options_int(o, "threads", 't', &r->settings.threads, 1, 4096, "N", "Threads (one per core)");
+    settings_model(o, &r->settings);
     settings_output(o, &r->settings);
 }
 

@@ -125,6 +125,8 @@ typedef struct het_plan_device {
     const char *name;        /**< As the machine names it. */
     const char *backend;     /**< Backend. */
     double weight_bytes;     /**< Weights that it holds, of all phases. */
+    double file_bytes;       /**< Weights that it reads from the mapped file instead, since nothing
+                                  fits otherwise; times do not count waiting for the disk. */
     double state_bytes;      /**< Keys and values. */
     double io_bytes;         /**< Inputs and outputs. */
     double activation_bytes; /**< Temporaries, at most at a time. */

@@ -9,7 +9,9 @@
 #include "lib/exec/graph_run.h"
 #include "lib/exec/registry.h"
 #include "lib/generate/engine.h"
+#include "lib/import/config.h"
 #include "lib/import/gguf_model.h"
+#include "lib/import/lm_outline.h"
 #include "lib/import/onnx.h"
 #include "lib/ir/custom.h"
 #include "lib/machine/machine.h"
@@ -36,10 +38,13 @@ struct het_context {
     het_device devices[HET__DEVICES_MAX];
 };
 
-/* A language model: what a GGUF file holds. */
+/* A language model: what a GGUF file holds, or a configuration alone. */
 typedef struct het__language {
     het__arena arena;
-    het__gguf gguf;
+    het__gguf gguf; /* of a configuration: the tensors that there would be, without data */
+    bool is_outline; /* a configuration alone: no weights */
+    het__config config_file;
+    het__lm_outline outline;
     het__lm_config config;
     const het__lm_family *family; /* NULL: inspect only */
     const char **values; /* metadata rendered, per entry */
@@ -151,7 +156,11 @@ void het__model_copy(char *target, size_t bytes, const char *text, size_t length
  * given back by close. */
 het_status het__language_open(het_model *model, const void *data, size_t bytes,
                               const het_model_options *o, het_error *err);
+/* The same of a config.json: a model without weights. */
+het_status het__language_outline(het_model *model, const void *data, size_t bytes,
+                                 const het_model_options *o, het_error *err);
 void het__language_close(het_model *model);
+size_t het__language_metadata_count(const het__language *language);
 void het__language_metadata(const het__language *language, size_t index, het_metadata *entry);
 void het__language_weight(const het__language *language, size_t index, het_weight *weight);
 

@@ -268,7 +268,7 @@ het_status het_plan_device_at(const het_plan *plan, uint32_t index, het_plan_dev
     het_plan_device out = {
         .struct_size = sizeof out, .kind = d->kind, .context_index = d->context_index,
         .name = d->name, .backend = d->backend, .weight_bytes = m->weight_bytes,
-        .state_bytes = m->state_bytes, .io_bytes = m->io_bytes,
+        .file_bytes = m->file_bytes, .state_bytes = m->state_bytes, .io_bytes = m->io_bytes,
         .activation_bytes = m->activation_bytes, .limit_bytes = m->limit_bytes,
         .single_total = p->single[index],
     };

@@ -198,6 +198,10 @@ het_status het_session_create(const het_model *model, const het_session_options 
     HET_REQUIRE(model != NULL, err);
     if (!model->is_whole)
         return het__fail(err, HET_E_INVALID, "the model was loaded without its graph");
+    if (model->language && model->language->is_outline)
+        return het__fail(err, HET_E_INVALID,
+                         "the model is a configuration without weights: it can be inspected and "
+                         "planned, not run");
     het_status st = check_options(model, options, &o, err);
     if (st != HET_OK)
         return st;

@@ -15,9 +15,10 @@ static double peak_for(const het__graph *graph, const het__node *node,
                        const het__machine_device *device, bool exact)
 {
     const double f32 = het__machine_peak(device, HET__PEAK_F32);
-    if (exact || (node->op != HET__OP_LINEAR && node->op != HET__OP_GATED))
+    if (exact || (node->op != HET__OP_LINEAR && node->op != HET__OP_GATED &&
+                  node->op != HET__OP_MOE))
         return f32;
-    const uint32_t weight = node->inputs[node->op == HET__OP_LINEAR ? 2 : 1];
+    const uint32_t weight = node->inputs[node->op == HET__OP_GATED ? 1 : 2];
     const het_dtype dtype = graph->values[weight].dtype;
     const double own = het__dtype_is_block(dtype) ? het__machine_peak(device, HET__PEAK_INT8)
                        : dtype == HET_DTYPE_BF16 ? het__machine_peak(device, HET__PEAK_BF16) : f32;

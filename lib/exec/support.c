@@ -74,27 +74,67 @@ het_status het__exec_support(const het__registry *registry, const het__graph *gr
     return failed ? HET_E_NOMEM : HET_OK;
 }
 
-het_status het__exec_plan(const het__exec_request *request, const int64_t *symbols,
-                          const het_device_figures *figures, het__mem *mem, het__plan *plan,
-                          het_error *err)
+static het_status make_plan(const het__exec_request *request, const het__machine *machine,
+                            const int64_t *symbols, het__mem *mem, het__plan *plan,
+                            het_error *err)
 {
-    het__machine machine;
     het__arena arena;
     const char **reasons = NULL;
-    het_status s = make_machine(request, figures, &machine);
-    if (s != HET_OK)
-        return het__fail(err, s, "more devices than a plan can hold");
     het__arena_init(&arena, mem);
-    s = ask_backends(request, &machine, &arena, &reasons);
+    het_status s = ask_backends(request, machine, &arena, &reasons);
     if (s != HET_OK) {
         s = het__fail_nomem(err, "the plan");
     } else {
         const het__plan_request plan_request = {
-            request->graph, request->unfused_count, &machine, symbols, reasons,
+            request->graph, request->unfused_count, machine, symbols, reasons,
             request->precision == HET_PRECISION_EXACT,
         };
         s = het__plan_make(&plan_request, mem, plan, err);
     }
     het__arena_finish(&arena);
+    return s;
+}
+
+/* A node that reads the state of another must run where that one writes it. Changes device, the
+ * place of each node, to what that asks for; true if something changed. */
+static bool gather_states(const het__graph *graph, uint8_t *device)
+{
+    bool changed = false;
+    for (uint32_t n = 0; n < graph->node_count; n++) {
+        const het__node *reader = &graph->nodes[n];
+        if (reader->op != HET__OP_ATTENTION || reader->inputs[HET__ATTN_K] != HET__NO_VALUE)
+            continue;
+        for (uint32_t w = 0; w < n; w++)
+            if (graph->nodes[w].op == HET__OP_ATTENTION && device[w] != device[n] &&
+                graph->nodes[w].inputs[HET__ATTN_K_STATE] == reader->inputs[HET__ATTN_K_STATE]) {
+                device[n] = device[w];
+                changed = true;
+            }
+    }
+    return changed;
+}
+
+het_status het__exec_plan(const het__exec_request *request, const int64_t *symbols,
+                          const het_device_figures *figures, het__mem *mem, het__plan *plan,
+                          het_error *err)
+{
+    het__machine machine;
+    het_status s = make_machine(request, figures, &machine);
+    if (s != HET_OK)
+        return het__fail(err, s, "more devices than a plan can hold");
+    s = make_plan(request, &machine, symbols, mem, plan, err);
+    if (s != HET_OK || request->pinned)
+        return s;
+    uint8_t *device = het__alloc_zero(mem, plan->node_count, 1);
+    if (device)
+        memcpy(device, plan->node_device, plan->node_count);
+    if (!device || gather_states(request->graph, device)) {
+        het__exec_request again = *request;
+        again.pinned = device;
+        het__plan_finish(plan);
+        s = device ? make_plan(&again, &machine, symbols, mem, plan, err)
+                   : het__fail_nomem(err, "the plan");
+    }
+    het__free(mem, device);
     return s;
 }

@@ -8,10 +8,7 @@
 static const struct { const char *backend; het__op_support support; } backends[] = {
     { "cpu", HET__SUPPORT_ALL },          { "cpu_onednn", HET__SUPPORT_ALL },
     { "ref", HET__SUPPORT_ALL },          { "null", HET__SUPPORT_ALL },
-    { "igpu", HET__SUPPORT_KERNELS },     { "gpu", HET__SUPPORT_KERNELS },
-    { "opencl", HET__SUPPORT_KERNELS },   { "intel_l0", HET__SUPPORT_KERNELS },
-    { "cuda", HET__SUPPORT_KERNELS },     { "npu", HET__SUPPORT_PRODUCTS },
-    { "intel_npu", HET__SUPPORT_PRODUCTS }, { "amd_xdna", HET__SUPPORT_PRODUCTS },
+    { "opencl_igpu", HET__SUPPORT_KERNELS }, { "amd_xrt_npu", HET__SUPPORT_PRODUCTS },
 };
 
 het__op_support het__op_support_of(const het__machine_device *device)

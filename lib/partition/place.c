@@ -70,7 +70,8 @@ static void measure_value(const het__place_problem *p, const het__place_value *v
     }
 }
 
-static void measure_store(const het__place_store *s, const uint8_t *device, het__place_sums *sums)
+static void measure_store(const het__place_problem *p, const het__place_store *s,
+                          const uint8_t *device, het__place_sums *sums)
 {
     uint16_t where = 0;
     for (uint32_t i = 0; i < s->user_count; i++) {
@@ -80,7 +81,8 @@ static void measure_store(const het__place_store *s, const uint8_t *device, het_
         if (where && s->is_tied)
             sums->possible = false;
         where = (uint16_t)(where | 1u << d);
-        sums->stored[d] += s->bytes;
+        if (!s->is_file || !(p->file_devices >> d & 1))
+            sums->stored[d] += s->bytes;
     }
 }
 
@@ -131,7 +133,7 @@ het_status het__place_measure(const het__place_problem *p, const uint8_t *device
     for (uint32_t v = 0; v < p->value_count; v++)
         measure_value(p, &p->values[v], device, change, sums);
     for (uint32_t i = 0; i < p->store_count; i++)
-        measure_store(&p->stores[i], device, sums);
+        measure_store(p, &p->stores[i], device, sums);
     add_up(p, change, sums);
     het__free(mem, change);
     return HET_OK;

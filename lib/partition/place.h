@@ -42,6 +42,7 @@ typedef struct het__place_store {
     uint32_t user_count;
     const uint32_t *users; /* nodes, ascending */
     bool is_tied;          /* all users on one device: they write it */
+    bool is_file;          /* takes nothing on devices that read it from a file */
 } het__place_store;
 
 /* Bytes that some devices may take together: what one may use, or what the memory holds that they
@@ -67,6 +68,7 @@ typedef struct het__place_problem {
     const double *scratch_bytes; /* per node: on its device while it runs; NULL: none */
     uint32_t limit_count;
     const het__place_limit *limits;
+    uint32_t file_devices; /* bits: see het__place_store.is_file */
     uint32_t phase_count; /* node n is of phase n % phase_count, values of their producer's phase:
                              those of different phases are never there at once; 0: one phase */
     het__place_objective objective;

@@ -47,7 +47,8 @@ static void price_nodes(relaxation *r)
     double price[DEVICES] = { 0 };
     for (uint32_t i = 0; i < r->p->limit_count; i++)
         for (uint32_t d = 0; d < devices; d++)
-            price[d] += r->p->limits[i].devices >> d & 1 ? r->price[i] : 0;
+            if ((r->p->limits[i].devices >> d & 1) && !(r->p->file_devices >> d & 1))
+                price[d] += r->price[i];
     for (uint32_t n = 0; n < r->p->node_count; n++)
         for (uint32_t d = 0; d < devices; d++) {
             const size_t at = (size_t)n * devices + d;

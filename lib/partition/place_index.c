@@ -33,13 +33,14 @@ static void fill_things(const het__place_problem *p, bool memory, het__place_ind
     for (uint32_t v = 0; v < p->value_count; v++)
         x->things[v] = (het__place_thing){ &p->values[v], p->values[v].bytes,
                                            p->values[v].producer % het__place_phases(p),
-                                           last_use(&p->values[v]), false };
+                                           last_use(&p->values[v]), false, false };
     uint32_t n = p->value_count;
     for (uint32_t i = 0; i < p->store_count; i++) {
         const het__place_store *s = &p->stores[i];
         if (is_thing(s, memory))
             x->things[n++] = (het__place_thing){ NULL, s->bytes, 0,
-                                                 s->users[s->user_count - 1], s->is_tied };
+                                                 s->users[s->user_count - 1], s->is_tied,
+                                                 s->is_file };
     }
 }
 
@@ -108,7 +109,7 @@ static void fill_bytes(const het__place_problem *p, het__place_index *x)
             if (k == 0 || s->users[k] != s->users[k - 1])
                 x->share_bytes[s->users[k]] += s->bytes / users;
         if (users == 1)
-            x->own_bytes[s->users[0]] += s->bytes;
+            (s->is_file ? x->own_file_bytes : x->own_bytes)[s->users[0]] += s->bytes;
         x->new_bytes[s->users[0]] += s->bytes;
     }
     for (uint32_t n = p->node_count; n-- > 0;)
@@ -126,10 +127,11 @@ bool het__place_index_make(const het__place_problem *p, bool memory, het__arena 
     x->first_made = het__arena_zero(arena, nodes + 2, sizeof *x->first_made);
     x->first_read = het__arena_zero(arena, nodes + 2, sizeof *x->first_read);
     x->own_bytes = het__arena_zero(arena, nodes + 1, sizeof *x->own_bytes);
+    x->own_file_bytes = het__arena_zero(arena, nodes + 1, sizeof *x->own_file_bytes);
     x->new_bytes = het__arena_zero(arena, nodes + 1, sizeof *x->new_bytes);
     x->share_bytes = het__arena_zero(arena, nodes + 1, sizeof *x->share_bytes);
-    if (!x->things || !x->first_made || !x->first_read || !x->own_bytes || !x->new_bytes ||
-        !x->share_bytes)
+    if (!x->things || !x->first_made || !x->first_read || !x->own_bytes || !x->own_file_bytes ||
+        !x->new_bytes || !x->share_bytes)
         return false;
     fill_things(p, memory, x);
     fill_bytes(p, x);

@@ -230,6 +230,16 @@ static void occupancy(const pass *s, uint32_t node, const uint16_t *masks, doubl
     }
 }
 
+static bool is_in_file(const pass *s, uint32_t device)
+{
+    return s->p->file_devices >> device & 1;
+}
+
+static double stored_bytes(const pass *s, const het__place_thing *t, uint32_t device)
+{
+    return t->is_file && is_in_file(s, device) ? 0 : t->bytes;
+}
+
 /* What the node reads gets to the device; false if it cannot. bytes: values there. */
 static bool fetch(const pass *s, uint32_t node, uint32_t device, candidate *c, double *bytes)
 {
@@ -247,7 +257,7 @@ static bool fetch(const pass *s, uint32_t node, uint32_t device, candidate *c, d
         if (t->value)
             *bytes += t->bytes;
         else if (s->q->memory)
-            c->vector[s->stored_at + device] += t->bytes;
+            c->vector[s->stored_at + device] += stored_bytes(s, t, device);
         *mask = (uint16_t)(*mask | 1u << device);
     }
     c->cost += brought;
@@ -269,14 +279,15 @@ static bool has_room(const pass *s, const double *stored, const double *peak, do
             left -= l->devices >> d & 1 ? stored[d] : 0;
             values += l->devices >> d & 1 ? peak[d] : 0;
         }
-        if (values > left || ((l->devices & all) == all && later > left))
+        const bool covers = (l->devices & all) == all && !s->p->file_devices;
+        if (values > left || (covers && later > left))
             return false;
         if (!(l->devices & limited)) {
             limited |= l->devices;
             room += left;
         }
     }
-    return (limited & all) != all || later <= room;
+    return (limited & all) != all || s->p->file_devices || later <= room;
 }
 
 /* Add what the node makes and stores; false if it is more than the memories hold. */
@@ -286,12 +297,12 @@ static bool settle(const pass *s, uint32_t node, uint32_t device, candidate *c, 
     const het__place_problem *p = s->p;
     const het__place_index *x = s->x;
     double *stored = c->vector + s->stored_at, *peak = stored + s->devices;
-    stored[device] += x->own_bytes[node];
+    stored[device] += x->own_bytes[node] + (is_in_file(s, device) ? 0 : x->own_file_bytes[node]);
     for (uint32_t m = x->first_made[node]; m < x->first_made[node + 1]; m++)
         if (x->things[x->made[m]].value)
             bytes += x->things[x->made[m]].bytes;
         else
-            stored[device] += x->things[x->made[m]].bytes;
+            stored[device] += stored_bytes(s, &x->things[x->made[m]], device);
     if (p->scratch_bytes)
         bytes += p->scratch_bytes[node];
     for (uint32_t d = 0; d < s->devices; d++) {
@@ -520,7 +531,8 @@ static void fill_floor(const pass *s, double *out, const double *price)
         double least = INFINITY;
         for (uint32_t d = 0; d < s->devices; d++) {
             const double cost = s->q->node_cost[(size_t)n * s->devices + d] +
-                                (price ? price[d] * s->x->own_bytes[n] : 0);
+                                (price ? price[d] * (s->x->own_bytes[n] +
+                                                     s->x->own_file_bytes[n]) : 0);
             least = cost < least ? cost : least;
         }
         out[n] = out[n + 1] + least;
@@ -533,7 +545,8 @@ static void price_devices(pass *s)
         const het__place_limit *l = &s->p->limits[i];
         s->price_of_all += s->q->byte_price[i] * l->bytes;
         for (uint32_t d = 0; d < s->devices; d++)
-            s->device_price[d] += l->devices >> d & 1 ? s->q->byte_price[i] : 0;
+            if ((l->devices >> d & 1) && !is_in_file(s, d)) /* no price there: a bound all the same */
+                s->device_price[d] += s->q->byte_price[i];
     }
 }
 

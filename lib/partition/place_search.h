@@ -12,7 +12,7 @@ typedef struct het__place_thing {
     double bytes;
     uint32_t phase;
     uint32_t last; /* the last node that reads it */
-    bool is_tied;
+    bool is_tied, is_file;
 } het__place_thing;
 
 /* By node: things that appear with it, things that it reads, bytes of stores that it alone uses. */
@@ -22,7 +22,7 @@ typedef struct het__place_index {
     het__place_thing *things;
     uint32_t *first_made, *made; /* per node + 1; things */
     uint32_t *first_read, *read;
-    double *own_bytes;
+    double *own_bytes, *own_file_bytes; /* the latter: of stores that may stay in a file */
     double *new_bytes;   /* suffix sums: bytes of stores whose first user is this node or later */
     double *share_bytes; /* per node: its part of the stores that it shares, and own_bytes */
 } het__place_index;

@@ -89,6 +89,19 @@ static het_status place_apart(const het__plan_problem *q, het__mem *mem, uint8_t
     return s;
 }
 
+/* The last resort: hosts read weights from the mapped file as they need them. False: there is no
+ * host. */
+static bool leave_in_file(het__plan_problem *q)
+{
+    for (uint32_t d = 0; d < q->devices; d++) {
+        const uint32_t kind = q->request->machine->device[d].kind;
+        if (kind == HET_DEVICE_CPU || kind == HET_DEVICE_REFERENCE)
+            q->place.file_devices |= 1u << d;
+    }
+    q->plain.file_devices = q->place.file_devices;
+    return q->place.file_devices != 0;
+}
+
 static het_status place_all(het__plan_problem *q, het__mem *mem, het__placement *placement,
                             het_error *err)
 {
@@ -109,6 +122,8 @@ static het_status place_all(het__plan_problem *q, het__mem *mem, het__placement 
     }
     q->place.hint = usable ? apart : NULL;
     s = het__place(&q->place, mem, placement, &stuck);
+    if (s == HET_E_UNSUPPORTED && stuck == q->place.node_count && leave_in_file(q))
+        s = het__place(&q->place, mem, placement, &stuck);
     q->place.hint = NULL;
     if (s == HET_E_UNSUPPORTED && stuck < q->place.node_count)
         return cannot_run(q, stuck, err);

@@ -106,7 +106,9 @@ static void add_store(const writer *w, uint32_t store, het__plan_memory *memory)
         if (seen >> d & 1)
             continue;
         seen |= 1u << d;
-        double *bytes = kind == HET__VALUE_CONST   ? &memory[d].weight_bytes
+        const bool in_file = w->q->place.file_devices >> d & 1;
+        double *bytes = kind == HET__VALUE_CONST   ? (in_file ? &memory[d].file_bytes
+                                                              : &memory[d].weight_bytes)
                         : kind == HET__VALUE_STATE ? &memory[d].state_bytes : &memory[d].io_bytes;
         *bytes += s->bytes;
     }

@@ -130,7 +130,8 @@ static het_status read_head(reader *r)
 static bool bytes_of_device(reader *r)
 {
     uint64_t n;
-    return take(r, " weights ") && number(r, &n) && take(r, " states ") && number(r, &n) &&
+    return take(r, " weights ") && number(r, &n) && take(r, " file ") && number(r, &n) &&
+           take(r, " states ") && number(r, &n) &&
            take(r, " io ") && number(r, &n) && take(r, " values ") && number(r, &n) &&
            take(r, " limit ") && number_or_none(r) && end_line(r);
 }
@@ -145,7 +146,7 @@ static het_status read_devices(reader *r)
             !quoted_name(r, r->machine->device[i].name, &failed))
             return failed ? HET_E_NOMEM : refuse(r, "not the machine's device of that number");
         if (!bytes_of_device(r))
-            return refuse(r, "bytes of a device: weights, states, io, values, limit");
+            return refuse(r, "bytes of a device: weights, file, states, io, values, limit");
     }
     return at_word(r, "device ") ? refuse(r, "more devices than the machine has") : HET_OK;
 }

@@ -6,7 +6,7 @@
  *     machine "NAME"
  *     step "decode tokens 1 context 512"
  *     objective latency
- *     device 0 cpu_onednn "NAME" weights B states B io B values B limit B|-
+ *     device 0 cpu_onednn "NAME" weights B file B states B io B values B limit B|-
  *     node 0 Conv "NAME" layer 0 device 0 ns T
  *     transfer V from 0 to 1 bytes B ns T        before the node that needs it
  *     why 0 12 "…"                               nodes 0 to 11
@@ -58,8 +58,9 @@ static void put_device(het__text *text, const het__plan *plan, uint32_t i)
     const het__plan_memory *m = &plan->memory[i];
     het__text_printf(text, "device %u %s ", i, plan->machine.device[i].backend);
     het__plan_quote(text, plan->machine.device[i].name);
-    het__text_printf(text, " weights %.0f states %.0f io %.0f values %.0f", m->weight_bytes,
-                     m->state_bytes, m->io_bytes, m->activation_bytes);
+    het__text_printf(text, " weights %.0f file %.0f states %.0f io %.0f values %.0f",
+                     m->weight_bytes, m->file_bytes, m->state_bytes, m->io_bytes,
+                     m->activation_bytes);
     put_number(text, " limit", m->limit_bytes);
     het__text_append(text, "\n", 1);
 }

@@ -80,12 +80,14 @@ FIELD(het_generate_result, generated_count, 16, 8);
 FIELD(het_generate_result, prompt_ns, 24, 8);
 FIELD(het_generate_result, generated_ns, 32, 8);
 
-SIZE(het_model_options, 32);
+SIZE(het_model_options, 40);
 FIELD(het_model_options, struct_size, 0, 4);
 FIELD(het_model_options, reserved, 4, 4);
 FIELD(het_model_options, flags, 8, 8);
 FIELD(het_model_options, progress, 16, 8);
 FIELD(het_model_options, progress_user, 24, 8);
+FIELD(het_model_options, weight_dtype, 32, 4);
+FIELD(het_model_options, reserved_1, 36, 4);
 
 SIZE(het_model_info, 192);
 FIELD(het_model_info, struct_size, 0, 4);
@@ -185,7 +187,7 @@ FIELD(het_plan_layer, runner_up_total, 96, 8);
 FIELD(het_plan_layer, runner_up, 104, 4);
 FIELD(het_plan_layer, plan_device, 108, 4);
 
-SIZE(het_plan_device, 88);
+SIZE(het_plan_device, 96);
 FIELD(het_plan_device, struct_size, 0, 4);
 FIELD(het_plan_device, kind, 4, 4);
 FIELD(het_plan_device, context_index, 8, 4);
@@ -193,12 +195,13 @@ FIELD(het_plan_device, node_count, 12, 4);
 FIELD(het_plan_device, name, 16, 8);
 FIELD(het_plan_device, backend, 24, 8);
 FIELD(het_plan_device, weight_bytes, 32, 8);
-FIELD(het_plan_device, state_bytes, 40, 8);
-FIELD(het_plan_device, io_bytes, 48, 8);
-FIELD(het_plan_device, activation_bytes, 56, 8);
-FIELD(het_plan_device, limit_bytes, 64, 8);
-FIELD(het_plan_device, busy_ns, 72, 8);
-FIELD(het_plan_device, single_total, 80, 8);
+FIELD(het_plan_device, file_bytes, 40, 8);
+FIELD(het_plan_device, state_bytes, 48, 8);
+FIELD(het_plan_device, io_bytes, 56, 8);
+FIELD(het_plan_device, activation_bytes, 64, 8);
+FIELD(het_plan_device, limit_bytes, 72, 8);
+FIELD(het_plan_device, busy_ns, 80, 8);
+FIELD(het_plan_device, single_total, 88, 8);
 
 SIZE(het_plan_split, 40);
 FIELD(het_plan_split, struct_size, 0, 4);

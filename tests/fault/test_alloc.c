@@ -353,6 +353,54 @@ static void every_allocation_of_a_graph(void)
     CHECK_INT(counter.bytes, 0);
 }
 
+/* ---- families: files of tests/models/reference/families ---- */
+
+static char family_path[512];
+
+static het_status do_family(stage *s, het_error *err)
+{
+    return het_model_load(s->context, family_path, NULL, &s->model, err);
+}
+
+static het_status do_family_steps(stage *s, het_error *err)
+{
+    static const int32_t ids[20] = { 5, 9, 80, 33, 7 };
+    het_status st = het_sequence_truncate(s->sequence, 0, err);
+    if (st == HET_OK)
+        st = het_sequence_append(s->sequence, ids, 20, 0, err);
+    while (st == HET_OK && het_sequence_pending(s->sequence) > 0)
+        st = het_session_step(s->session, NULL, err);
+    return st;
+}
+
+static void every_allocation_of_families(void)
+{
+    static const char *const names[] = { "gemma2", "gemma3n", "phimoe" };
+    stage s = { 0 };
+    CHECK_INT(make_context(&s.context, NULL), HET_OK);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        char file[128];
+        snprintf(file, sizeof file, "tests/models/reference/families/%s.config.json", names[i]);
+        test_source_path(family_path, sizeof family_path, file);
+        fail_each("configuration", do_family, undo_model, &s, 4);
+        fail_each("its plan", do_plan, undo_plan, &s, 5);
+        undo_plan(&s);
+        undo_model(&s);
+        snprintf(file, sizeof file, "tests/models/reference/families/%s.gguf", names[i]);
+        test_source_path(family_path, sizeof family_path, file);
+        fail_each(names[i], do_family, undo_model, &s, 5);
+        fail_each("its session", do_session, undo_session, &s, 10);
+        CHECK_INT(het_sequence_create(s.session, &s.sequence, NULL), HET_OK);
+        fail_each("its steps", do_family_steps, undo_nothing, &s, 0);
+        undo_sequence(&s);
+        undo_session(&s);
+        undo_model(&s);
+    }
+    undo_context(&s);
+    CHECK_INT(counter.blocks, 0);
+    CHECK_INT(counter.bytes, 0);
+}
+
 /* Each device by itself, and all of them together. */
 int main(void)
 {
@@ -378,6 +426,7 @@ int main(void)
         printf("with %s\n", backends);
         test_case(every_allocation);
         test_case(every_allocation_of_a_graph);
+        test_case(every_allocation_of_families);
     }
     strcpy(backends, "ref,null");
     test_case(every_allocation);

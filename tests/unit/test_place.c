@@ -86,11 +86,12 @@ static void add_memory(problem *b, uint64_t *seed)
              n += below(seed, 3))
             b->users[s][count++] = n;
         b->stores[s] = (het__place_store){ below(seed, 40), count, b->users[s],
-                                           below(seed, 4) == 0 };
+                                           below(seed, 4) == 0, below(seed, 2) == 0 };
         all += b->stores[s].bytes;
     }
     b->p.stores = b->stores;
     b->p.store_count = stores;
+    b->p.file_devices = below(seed, 3) ? 0 : below(seed, 1u << b->p.device_count);
     if (below(seed, 2)) {
         for (uint32_t n = 0; n < b->p.node_count; n++)
             b->scratch[n] = below(seed, 10);
@@ -127,6 +128,7 @@ static double bytes_on(const het__place_problem *p, const uint8_t *device, uint3
         bool used = false;
         for (uint32_t i = 0; i < p->stores[s].user_count; i++)
             used = used || device[p->stores[s].users[i]] == d;
+        used = used && !(p->stores[s].is_file && p->file_devices >> d & 1);
         stored += used ? p->stores[s].bytes : 0;
     }
     for (uint32_t n = 0; n < p->node_count; n++) {
@@ -377,7 +379,7 @@ static void shared_weight(void)
 {
     static const double cost[] = { 1, 9, 9, 1 };
     static const uint32_t users[] = { 0, 1 };
-    const het__place_store store = { 10, 2, users, false };
+    const het__place_store store = { 10, 2, users, false, false };
     het__place_limit limits[] = { { 1, 10 }, { 2, 9 } };
     het__place_problem p = { .node_count = 2, .device_count = 2, .node_cost = cost,
                              .store_count = 1, .stores = &store, .limit_count = 2,
@@ -408,7 +410,7 @@ static void phases(void)
     static const uint32_t readers[] = { 2, 3 }, state[] = { 2, 3 };
     const het__place_value values[] = { { 0, 1, &readers[0], free_ns, 30 },
                                         { 1, 1, &readers[1], free_ns, 20 } };
-    const het__place_store store = { 5, 2, state, true };
+    const het__place_store store = { 5, 2, state, true, false };
     const het__place_limit limit = { 1, 35 };
     het__place_problem p = { .node_count = 4, .device_count = 2, .node_cost = cost,
                              .value_count = 2, .values = values, .store_count = 1,
