@@ -31,12 +31,14 @@
  *    options say, and joined when it is destroyed. The environment is read once,
  *    in het_context_create(), unless HET_CONTEXT_NO_ENV is given. Files are
  *    written only into a folder that het_session_options.weight_cache names, and
- *    where het_machine_write() is told to.
+ *    where het_machine_write() and het_calibrate() are told to.
  */
 #ifndef HETINFER_H
 #define HETINFER_H
 
+#include <hetinfer/analysis.h>
 #include <hetinfer/base.h>
+#include <hetinfer/calibration.h>
 #include <hetinfer/context.h>
 #include <hetinfer/device.h>
 #include <hetinfer/generate.h>

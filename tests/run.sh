@@ -45,6 +45,7 @@ export ASAN_OPTIONS UBSAN_OPTIONS TSAN_OPTIONS
 # Gates look at the source, which is the same in every build.
 unsanitised='install|networks|exec_networks|logits-(avx2.*|generic|rounded)|style|layers|docs'
 unsanitised="$unsanitised|symbols|headers.*|manual"
+threaded='pool|share|threads|graph_threads|session|network|generate|null|exec|cpu_ops|cache|file'
 
 # list_tests BUILD PATTERN [-v]: names of tests that match (or do not).
 list_tests() {
@@ -86,7 +87,7 @@ if [ $quick = no ]; then
     run_build san gcc "except:$unsanitised" --buildtype=debugoptimized \
         -Db_sanitize=address,undefined -Db_lundef=false
     run_build tsan gcc \
-        'only:pool|share|threads|session|network|generate|null|exec|cpu_ops|cache|file' \
+        "only:$threaded" \
         --buildtype=debugoptimized -Db_sanitize=thread -Db_lundef=false
 fi
 

@@ -11,16 +11,6 @@
 static const char *const actors[] = { "plans", "simulation", "sessions" };
 #define ACTOR_COUNT (sizeof actors / sizeof actors[0])
 
-/* A preset, or the policy of a file: the preset if there is one of that name. */
-static int open_policy(const engine *e, const char *name, het_policy **policy, het_error *err)
-{
-    *err = (het_error)HET_ERROR_INIT;
-    for (uint32_t i = 0; i < het_policy_preset_count(); i++)
-        if (strcmp(name, het_policy_preset_name(i)) == 0)
-            return (int)het_policy_preset(e->context, name, policy, err);
-    return (int)het_policy_load(e->context, name, policy, err);
-}
-
 /* ---- list ---- */
 
 /* What a policy says about itself, in quotes as its text has it; "" if it says nothing. */
@@ -46,8 +36,8 @@ static int list_presets(const engine *e, bool json)
         const char *name = het_policy_preset_name(i);
         char about[256];
         het_policy *policy = NULL;
-        het_error err;
-        const het_status status = (het_status)open_policy(e, name, &policy, &err);
+        het_error err = HET_ERROR_INIT;
+        const het_status status = open_policy(e, name, &policy, &err);
         if (status) {
             json_decref(root);
             json_decref(list);
@@ -73,8 +63,8 @@ static int list_presets(const engine *e, bool json)
 static int show_policy(const engine *e, const char *name, bool json)
 {
     het_policy *policy = NULL;
-    het_error err;
-    const het_status status = (het_status)open_policy(e, name, &policy, &err);
+    het_error err = HET_ERROR_INIT;
+    const het_status status = open_policy(e, name, &policy, &err);
     if (status)
         return failure_of(status, &err);
     const char *text = het_policy_text(policy);
@@ -158,8 +148,8 @@ static int print_notes(const het_policy *policy, bool json)
 static int check_policy(const engine *e, const char *name, bool json)
 {
     het_policy *policy = NULL;
-    het_error err;
-    const het_status status = (het_status)open_policy(e, name, &policy, &err);
+    het_error err = HET_ERROR_INIT;
+    const het_status status = open_policy(e, name, &policy, &err);
     if (status && json) {
         json_t *root = json_begin("policy");
         json_object_set_new(root, "valid", json_false());

@@ -47,6 +47,17 @@ void print_safe(const char *text, int width)
         putchar(' ');
 }
 
+void html_text(FILE *f, const char *text)
+{
+    for (; *text; text++) {
+        const unsigned char c = (unsigned char)*text;
+        if (c == '&' || c == '<' || c == '>' || c == '"')
+            fprintf(f, "&#%d;", c);
+        else
+            fputc(c < 0x20 || c == 0x7f ? '?' : c, f);
+    }
+}
+
 json_t *json_text(const char *text, size_t bytes)
 {
     json_t *value = json_stringn(text, bytes);

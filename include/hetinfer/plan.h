@@ -49,7 +49,11 @@ typedef struct het_plan_options {
     uint64_t flags;        /**< HET_PLAN_*. */
     const char *devices;   /**< Backends allowed, comma-separated. May be NULL: all. */
     uint32_t threads;      /**< Host threads assumed; 0 = as a session would. */
-    uint32_t measure;      /**< 1 = measure the devices first (half a second each). */
+    /**
+     * 1 = measure the devices' ceilings first (half a second each) and use these alone. 0: what
+     * het_calibrate() found, for devices that have it; assumed figures for the others.
+     */
+    uint32_t measure;
     const het_machine *machine; /**< Plan for this machine; devices, threads and measure must be
                                      zero then. May be NULL: the context's devices. */
     const het_policy *policy;   /**< May be NULL: everything may go everywhere. */

@@ -98,9 +98,12 @@ HET_API HET_NODISCARD het_status het_policy_create(het_context *context, het_pol
  * @param policy   Receives the handle.
  * @param err      May be NULL.
  * @retval HET_E_IO       The file cannot be read.
- * @retval HET_E_INVALID  Not a policy; the message begins with file and line. An unknown key, a
- *                        value of the wrong type or out of range, or rules that contradict each
- *                        other.
+ * @retval HET_E_FORMAT   The file is no YAML, or has what policies may not have: anchors, tags, a
+ *                        key twice.
+ * @retval HET_E_VERSION  The file is of a later form than this release knows.
+ * @retval HET_E_INVALID  An unknown key, a value of the wrong type or out of range, or rules that
+ *                        contradict each other.
+ * Messages begin with file and line.
  * @since 0.1
  */
 HET_API HET_NODISCARD het_status het_policy_load(het_context *context, const char *path,
@@ -115,7 +118,7 @@ HET_API HET_NODISCARD het_status het_policy_load(het_context *context, const cha
  * @param name     Name of the text in messages. May be NULL: "policy".
  * @param policy   Receives the handle.
  * @param err      May be NULL.
- * @retval HET_E_INVALID  As het_policy_load().
+ * @retval HET_E_FORMAT   As het_policy_load(), like VERSION and INVALID.
  * @since 0.1
  */
 HET_API HET_NODISCARD het_status het_policy_load_memory(het_context *context, const char *text,

@@ -33,6 +33,7 @@ struct het_context {
     _Atomic uint32_t refs;
     het__mem mem;
     het__log log;
+    het__calibrations calibrations;
     het__registry registry;
     het__custom_list customs;
     het_device devices[HET__DEVICES_MAX];
@@ -93,6 +94,17 @@ struct het_policy {
     uint32_t note_count;
 };
 
+/* Immutable after create: what het_calibrate() found. */
+struct het_calibration {
+    het_context *context; /* a reference */
+    uint32_t device_count;
+    struct {
+        het_calibration_device info;
+        het_calibration_class classes[HET__WORK_CLASS_COUNT];
+        char *text;
+    } device[HET__DEVICES_MAX];
+};
+
 struct het_plan {
     het_model *model;       /* a reference; NULL: borrowed from a session */
     het__plan *plan;        /* points to own, or into the session or run */
@@ -124,6 +136,7 @@ struct het_session {
     het__graph graph;
     het__exec *exec;
     het__engine engine;
+    het__policy policy; /* a copy; mem NULL: none */
     het_plan plans[HET__PHASE_COUNT];
 };
 
@@ -171,6 +184,18 @@ void het__network_close(het_model *model);
 void het__network_weight(const het__network *network, size_t index, het_weight *weight);
 void het__network_input(const het__network *network, uint32_t index, het_port *port);
 void het__network_output(const het__network *network, uint32_t index, het_port *port);
+
+/* Extents of a network's inputs. */
+typedef struct het__network_shapes {
+    const het_tensor_desc *given; /* per input; NULL: as the file has them, and */
+    int64_t first, other;         /* where it leaves the first extent, or another, open */
+} het__network_shapes;
+
+/* The graph for these; its names and constants are the model's. specialise.c */
+het_status het__network_specialise(const het_model *model, const het__network_shapes *shapes,
+                                   het__graph *graph, het_error *err);
+/* Whether the file leaves the first extent (or another) of an input open. */
+bool het__network_is_open(const het__network *network, bool first);
 
 /* The fused graph of a language model for one session or plan. unfused receives the number of
  * nodes before. */

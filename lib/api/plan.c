@@ -52,13 +52,12 @@ static void bind_symbols(const het_plan_options *o, int64_t *symbols)
     het__plan_symbols(o->token_count, o->context_count, 1, symbols);
 }
 
-het_status het__plan_figures(const het_plan_options *o, const het__registry *registry,
-                             uint32_t mask, uint32_t threads, het_device_figures *figures,
-                             het_error *err)
+het_status het__plan_figures(const het__registry *registry, uint32_t mask, uint32_t threads,
+                             het_device_figures *figures, het_error *err)
 {
     for (uint32_t i = 0; i < registry->count; i++) {
         het__machine_assume(&registry->device[i].info, threads, &figures[i]);
-        if (!o->measure || !(mask >> i & 1))
+        if (!(mask >> i & 1))
             continue;
         het_device_figures f;
         const het_status s = het__registry_measure(registry, i, threads, &f, err);
@@ -115,7 +114,7 @@ static het_status fill_network_plan(het_plan *p, const het_plan_options *o, het_
     uint32_t mask;
     if (o->measure)
         return het__fail(err, HET_E_UNSUPPORTED,
-                         "het_plan_options.measure: plans of graphs use assumed figures");
+                         "het_plan_options.measure: graphs are planned by a calibration");
     if (o->threads > HET__THREADS_MAX)
         return het__fail(err, HET_E_INVALID, "het_plan_options.threads is %u, not in 1 to %d",
                          o->threads, HET__THREADS_MAX);
@@ -139,8 +138,8 @@ static het_status fill_plan(het_plan *p, const het_plan_options *o, het_error *e
     request.threads = o->threads ? o->threads : het__cpus_default();
     het_status s =
         het__registry_select(&context->registry, o->devices, &request.device_mask, err);
-    if (s == HET_OK)
-        s = het__plan_figures(o, &context->registry, request.device_mask, request.threads, figures,
+    if (s == HET_OK && o->measure)
+        s = het__plan_figures(&context->registry, request.device_mask, request.threads, figures,
                               err);
     if (s == HET_OK)
         s = het__model_graph(p->model, HET_DTYPE_F16, &p->graph, &request.unfused_count, err);
@@ -148,7 +147,8 @@ static het_status fill_plan(het_plan *p, const het_plan_options *o, het_error *e
         return s;
     request.graph = &p->graph;
     bind_symbols(o, p->symbols);
-    return het__exec_plan(&request, p->symbols, figures, &p->model->context->mem, &p->own, err);
+    return het__exec_plan(&request, p->symbols, o->measure ? figures : NULL,
+                          &p->model->context->mem, &p->own, err);
 }
 
 /* What only described machines, policies and objectives need. */

@@ -58,12 +58,11 @@ static het_status present_machine(maker *m, het_error *err)
         return het__fail(err, HET_E_INVALID, "het_plan_options.threads is %u, not in 1 to %d",
                          threads, HET__THREADS_MAX);
     het_status s = het__registry_select(registry, o->devices, &mask, err);
+    if (s == HET_OK && o->measure)
+        s = het__plan_figures(registry, mask, threads, figures, err);
     if (s == HET_OK)
-        s = het__plan_figures(o, registry, mask, threads, figures, err);
-    for (uint32_t i = 0; s == HET_OK && i < registry->count; i++)
-        if ((mask >> i & 1) &&
-            !het__machine_add(m->machine, &registry->device[i].info, &figures[i]))
-            s = het__fail(err, HET_E_UNSUPPORTED, "more devices than a plan can hold");
+        s = het__exec_machine(registry, mask, threads, o->measure ? figures : NULL, m->machine,
+                              err);
     m->is_present = true;
     return s;
 }

@@ -9,10 +9,9 @@
  * behind context positions. */
 void het__plan_symbols(int64_t token_count, int64_t context, int64_t sequences, int64_t *symbols);
 
-/* Figures of the context's devices, measured if the options say so. */
-het_status het__plan_figures(const het_plan_options *o, const het__registry *registry,
-                             uint32_t mask, uint32_t threads, het_device_figures *figures,
-                             het_error *err);
+/* Figures of the context's devices: measured now, of those that can be and are in the mask. */
+het_status het__plan_figures(const het__registry *registry, uint32_t mask, uint32_t threads,
+                             het_device_figures *figures, het_error *err);
 
 /* Inputs of a network; what the file leaves open is taken as extent. */
 het_status het__plan_inputs(const het__network *network, int64_t extent, het__tensor *inputs,

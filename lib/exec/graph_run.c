@@ -197,7 +197,7 @@ static het_status compile(het__graph_run *r, form *f, uint32_t unfused, het_erro
         .registry = q->registry, .graph = &f->graph, .unfused_count = unfused,
         .device_mask = q->device_mask, .threads = q->threads, .precision = q->precision,
         .pin_threads = q->pin_threads, .parallel = q->parallel,
-        .parallel_user = q->parallel_user, .phase_count = 1,
+        .parallel_user = q->parallel_user, .policy = q->policy, .phase_count = 1,
     };
     for (uint32_t i = 0; i < HET__SYM_MAX; i++)
         request.symbols_max[0][i] = 1;

@@ -23,6 +23,7 @@ typedef struct het__graph_run_request {
     bool pin_threads;
     het_parallel_fn parallel;
     void *parallel_user;
+    const het__policy *policy; /* kept until destroy; NULL: none */
     het__pass_options passes;
     uint32_t forms_max; /* compiled forms kept, each with weights of its own; 0 = 4 */
     double work_max; /* operations and bytes of folding, and of an interpreted run; 0: folding has

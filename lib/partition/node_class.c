@@ -101,6 +101,7 @@ static const struct {
     { "embed_out", HET__CLASS_LM_HEAD },
     { ".logits.", HET__CLASS_LM_HEAD },
     { ".output.weight.", HET__CLASS_LM_HEAD },
+    { "altup", HET__CLASS_MATMUL }, /* its router routes nothing to experts */
     { "gate_inp", HET__CLASS_ROUTER_LOGITS },
     { "router", HET__CLASS_ROUTER_LOGITS },
     { "expert_gate", HET__CLASS_ROUTER_LOGITS },
@@ -190,18 +191,19 @@ static int32_t number_behind(const char *at)
     return n;
 }
 
+/* The first such number: what is around a layer has the model's own numbers. */
 static int32_t layer_of_name(const char *name)
 {
-    static const char *const parts[] = { ".blk.", ".layers", ".layer", ".blocks", ".block",
-                                         ".resblocks", ".h." };
+    static const char *const parts[] = { ".blk", ".layers", ".layer", ".blocks", ".block",
+                                         ".resblocks", ".h" };
     char words[WORDS_MAX];
     if (!name || !*name)
         return -1;
     read_words(name, words);
-    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
-        for (const char *at = words; (at = strstr(at, parts[i])) != NULL; at++) {
+    for (const char *at = strchr(words, '.'); at; at = strchr(at + 1, '.'))
+        for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
             const size_t n = strlen(parts[i]);
-            const int32_t layer = number_behind(parts[i][n - 1] == '.' ? at + n - 1 : at + n);
+            const int32_t layer = strncmp(at, parts[i], n) == 0 ? number_behind(at + n) : -1;
             if (layer >= 0)
                 return layer;
         }
@@ -306,7 +308,6 @@ static uint32_t class_of_type(const char *type)
         het__node_class node_class;
     } parts[] = {
         { "MoE", HET__CLASS_EXPERT_FFN },
-        { "moe", HET__CLASS_EXPERT_FFN },
         { "EmbedLayer", HET__CLASS_EMBEDDING },
         { "Attention", HET__CLASS_ATTENTION },
         { "Rotary", HET__CLASS_ATTENTION },
@@ -350,6 +351,23 @@ static uint32_t class_of_tensor(const het__graph *g, const het__node *node)
                               : tensor_classes[node->op - HET__OP_T_FIRST];
 }
 
+/* Operations of single families of language models. */
+static uint32_t class_of_rare(const char *name)
+{
+    static const struct {
+        const char *name;
+        het__node_class node_class;
+    } rare[] = {
+        { "moe", HET__CLASS_EXPERT_FFN },     { "columns", HET__CLASS_MOVE },
+        { "cut", HET__CLASS_ELEMENTWISE },    { "match", HET__CLASS_ELEMENTWISE },
+        { "predict", HET__CLASS_ELEMENTWISE }, { "correct", HET__CLASS_ELEMENTWISE },
+    };
+    for (size_t i = 0; name && i < sizeof rare / sizeof rare[0]; i++)
+        if (strcmp(name, rare[i].name) == 0)
+            return rare[i].node_class;
+    return HET__CLASS_OTHER;
+}
+
 static uint32_t class_of_op(const het__graph *g, const het__node *node)
 {
     if (het__op_is_tensor(node->op))
@@ -374,7 +392,7 @@ static uint32_t class_of_op(const het__graph *g, const het__node *node)
     case HET__OP_CONV:
     case HET__OP_QCONV: return HET__CLASS_CONV;
     case HET__OP_POOL: return HET__CLASS_POOL;
-    default: return class_of_type(het__op_info_of(node->op)->name);
+    default: return class_of_rare(het__op_info_of(node->op)->name);
     }
 }
 
@@ -503,7 +521,7 @@ het_status het__graph_labels(const het__graph *graph, het__mem *mem, het__node_l
     for (uint32_t n = 0; n < graph->node_count; n++) {
         const het__node *node = &graph->nodes[n];
         labels[n].node_class = class_of_node(graph, node);
-        labels[n].layer = node->layer >= 0 ? node->layer : layer_of_name(node->name);
+        labels[n].layer = layer_of_name(node->name);
         follow(graph, n, &t, labels);
     }
     het__free(mem, room);

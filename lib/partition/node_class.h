@@ -36,8 +36,8 @@ typedef enum het__node_class {
 
 typedef struct het__node_label {
     uint32_t node_class; /* het__node_class */
-    int32_t layer;       /* the node's own, or the number behind "layers", "blk" and the like in
-                            its name; -1: none */
+    int32_t layer;       /* the number behind "layers", "blk" and the like in its name; -1: none.
+                            node->layer is no help: of graphs it counts parts of a plan */
 } het__node_label;
 
 /* One label per node. labels: caller's array of node_count. O(nodes + edges + length of names).

@@ -23,7 +23,7 @@ static void say(const visitor *v, uint32_t line, const char *key, uint64_t honou
 
 static const char in_plans[] = "decides where nodes are placed";
 static const char kept_for_queues[] =
-    "for simulations; kept for sessions that run several devices at once";
+    "tried out by simulations; kept for sessions that run several devices at once";
 static const char kept_for_sessions[] = "kept for sessions that change device while they run";
 
 /* ---- rules ---- */
@@ -66,7 +66,7 @@ static void note_rules(const het__policy *p, const visitor *v)
             say(v, 0, key, PLANS | SIMULATION | SESSIONS, "is always done on the host");
         }
     if (p->rule_count)
-        say(v, p->rules[0].line, "rules", PLANS | SIMULATION, in_plans);
+        say(v, p->rules[0].line, "rules", PLANS | SESSIONS, in_plans);
     for (uint32_t n = 0; n < p->rule_count; n++) {
         char key[32], text[96];
         uint32_t by = 0;
@@ -84,6 +84,13 @@ static void note_rules(const het__policy *p, const visitor *v)
 
 /* ---- the rest ---- */
 
+static bool is_host(const char *device)
+{
+    het__device_name name;
+    return het__device_name_read(device, &name) &&
+           (name.kinds & (UINT32_C(1) << HET_DEVICE_CPU | UINT32_C(1) << HET_DEVICE_REFERENCE));
+}
+
 static void note_limits(const het__policy *p, const visitor *v)
 {
     char key[64];
@@ -92,20 +99,23 @@ static void note_limits(const het__policy *p, const visitor *v)
         if (l->memory_bytes > 0 || l->memory_share > 0) {
             snprintf(key, sizeof key, "limits.%s.memory%s", l->device,
                      l->memory_share > 0 ? "_share" : "");
-            say(v, l->line, key, PLANS, "bounds what plans put there");
+            say(v, l->line, key, PLANS | SESSIONS, "bounds what is placed there");
         }
         if (l->threads) {
             snprintf(key, sizeof key, "limits.%s.threads", l->device);
-            say(v, l->line, key, PLANS, "counts in the times of plans; sessions take their "
-                                        "threads from their own options");
+            if (is_host(l->device))
+                say(v, l->line, key, SESSIONS,
+                    "host threads, where the session's options say none");
+            else
+                say(v, l->line, key, 0, "has no effect: only the host has threads of sessions");
         }
     }
     if (p->min_flops > 0)
-        say(v, 0, "dynamic.min_flops", PLANS, in_plans);
+        say(v, 0, "dynamic.min_flops", PLANS | SESSIONS, in_plans);
     if (p->min_bytes > 0)
-        say(v, 0, "dynamic.min_bytes", PLANS, in_plans);
+        say(v, 0, "dynamic.min_bytes", PLANS | SESSIONS, in_plans);
     if (p->max_transfer_ratio > 0)
-        say(v, 0, "dynamic.max_transfer_ratio", PLANS, in_plans);
+        say(v, 0, "dynamic.max_transfer_ratio", PLANS | SESSIONS, in_plans);
     for (uint32_t i = 0; i < p->precision_count; i++) {
         snprintf(key, sizeof key, "precision.%s", p->precision[i].device);
         say(v, 0, key, 0, "kept for devices whose products have a choice of types; sums are F32");
@@ -130,10 +140,11 @@ static void note_running(const het__policy *p, const visitor *v)
         char key[64];
         snprintf(key, sizeof key, "fallback.%s", het__trigger_names[t]);
         if (p->fallback[t].is_set)
-            say(v, 0, key, 0, kept_for_sessions);
+            say(v, 0, key, t == HET__TRIGGER_ERROR ? SIMULATION : 0,
+                t == HET__TRIGGER_ERROR ? kept_for_queues : kept_for_sessions);
     }
     if (p->skip_missing)
-        say(v, 0, "fallback.on_missing", PLANS,
+        say(v, 0, "fallback.on_missing", PLANS | SESSIONS,
             "rules for devices that a machine lacks do not count");
     if (p->telemetry || p->telemetry_interval_ms || p->telemetry_sink)
         say(v, 0, "telemetry", 0,
@@ -150,12 +161,12 @@ void het__policy_notes(const het__policy *policy, het__policy_visit visit, void 
     if (policy->model)
         say(&v, 0, "model", 0, "for people: what the policy was written for");
     if (policy->devices.count)
-        say(&v, 0, "devices", PLANS | SIMULATION, in_plans);
+        say(&v, 0, "devices", PLANS | SESSIONS, in_plans);
     if (policy->objective)
-        say(&v, 0, "objective", PLANS, "decides between placements that keep the rules");
+        say(&v, 0, "objective", PLANS | SESSIONS, "decides between placements that keep the rules");
     if (policy->power)
-        say(&v, 0, "power_profile", PLANS,
-            "chooses the objective where none is said, and the threads that plans count with");
+        say(&v, 0, "power_profile", PLANS | SESSIONS,
+            "chooses the objective where none is said; efficiency halves the threads of sessions");
     note_rules(policy, &v);
     note_limits(policy, &v);
     note_running(policy, &v);

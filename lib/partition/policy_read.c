@@ -570,11 +570,15 @@ static het_status read_scheduling(reader *r, const het__yaml_node *node)
 
 static het_status read_version(reader *r, const het__yaml_node *node)
 {
-    if (node->kind != HET__YAML_SCALAR || strcmp(node->text, "1") != 0)
-        return het__yaml_fail(r->what, node, r->err,
-                              "hetinfer-policy must be 1, the version of policies that this "
-                              "library reads");
-    return HET_OK;
+    uint32_t version = 0;
+    const het_status s = read_count(r, node, 1, 1000000, &version);
+    if (s != HET_OK || version == 1)
+        return s;
+    het__yaml_fail(r->what, node, r->err,
+                   "version %u of policies is newer than this library, which reads 1", version);
+    if (r->err)
+        r->err->status = HET_E_VERSION;
+    return HET_E_VERSION;
 }
 
 static const key_reader document_keys[] = {
