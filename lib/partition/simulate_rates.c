@@ -78,19 +78,20 @@ static void start_phase(het__sim *s, uint32_t lane, double ns)
     l->next_ns = s->now + (l->slow == 1 ? ns : ns * l->slow);
 }
 
-/* What kept the task until now. */
+/* What kept the task until now. A lane that did nothing although the task was ready had no tokens
+ * for it. */
 static void explain(het__sim *s, uint32_t lane, uint32_t task)
 {
     het__sim_times *t = &s->r->tasks[task];
-    const uint32_t g = s->p->lanes[lane].group;
+    const het__sim_track *l = &s->tracks[lane];
     if (t->begin_ns <= t->ready_ns)
         return; /* what made it ready */
-    if (s->items[task].was_throttled && g != HET__SIM_NONE) {
-        t->wait = HET__SIM_WAIT_TOKENS;
-        t->after = s->pools[g].last;
-    } else if (s->tracks[lane].last != HET__SIM_NONE) {
+    if (l->last != HET__SIM_NONE && l->free_ns == s->now) {
         t->wait = HET__SIM_WAIT_LANE;
-        t->after = s->tracks[lane].last;
+        t->after = l->last;
+    } else if (s->p->lanes[lane].group != HET__SIM_NONE) {
+        t->wait = HET__SIM_WAIT_TOKENS;
+        t->after = s->pools[s->p->lanes[lane].group].last;
     }
 }
 
@@ -136,6 +137,7 @@ void het__sim_stop(het__sim *s, uint32_t lane, het__sim_end end)
     }
     mark_dirty(s, lane);
     l->last = task;
+    l->free_ns = s->now;
     l->running = HET__SIM_NONE;
     l->is_working = false;
     l->demand = 0;
