@@ -193,9 +193,12 @@ static void two_devices_are_a_pipeline(void)
     CHECK_NEAR(100 * info.round_ns * 2 / both, (a + b) / slower, 0.02);
     o.round_count_max = 1;
     CHECK_NEAR(makespan(plan, &o), 200 * info.round_ns, 1e-6 * both);
-    /* Whoever lets both streams share a half layer by layer has them arrive at the other together. */
     o.round_count_max = 0;
-    o.schedule = HET_SCHEDULE_FIFO;
+    for (o.schedule = HET_SCHEDULE_IN_ORDER; o.schedule <= HET_SCHEDULE_BANDWIDTH; o.schedule++)
+        CHECK_NEAR(makespan(plan, &o), both, 0.01 * both);
+    /* Both streams are always equally far from the end: they share a half layer by layer and
+     * arrive at the other one together. */
+    o.schedule = HET_SCHEDULE_CRITICAL_PATH;
     CHECK(makespan(plan, &o) > 1.2 * both);
     CHECK(makespan(plan, &o) < 200 * info.round_ns);
     het_plan_destroy(plan);
