@@ -17,14 +17,16 @@ ROOMS = ['base', 'quant', 'ir', 'plain', 'text', 'import', 'passes', 'machine', 
 # The only places where lib/backend.h may appear in lib/.
 SEES_BACKENDS = re.compile(r'lib/(exec/|api/context\.c$)')
 # What a backend may include besides its own folder.
-FOR_BACKENDS = re.compile(r'lib/(backend\.h$|base/|quant/|plain/(plain|call|strided)\.h$|'
+FOR_BACKENDS = re.compile(r'lib/(backend\.h$|base/|quant/|plain/(plain|call|route|strided)\.h$|'
                           r'ir/(graph|op|attr|tensor|tensor_ops|eval|window)\.h$)')
 # Headers of the operating system belong to one room, those of a vendor to the code that calls it.
 SYSTEM = [
     (re.compile(r'(pthread|unistd|fcntl|dlfcn|sched|signal|dirent|poll|semaphore)\.h|sys/.*'),
      re.compile(r'lib/base/')),
     (re.compile(r'(pcre2|utf8proc)\.h'), re.compile(r'lib/(text|import)/')),
+    (re.compile(r'jansson\.h'), re.compile(r'(lib/import|examples)/')),
     (re.compile(r'xx(hash|h3)\.h'), re.compile(r'lib/base/')),
+    (re.compile(r'yaml\.h'), re.compile(r'lib/base/')),
     (re.compile(r'(oneapi/dnnl/)?dnnl.*\.h'), re.compile(r'backends/cpu_onednn/')),
 ]
 STANDARD_FOR_HEADERS = {'stddef.h', 'stdint.h'}

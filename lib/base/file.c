@@ -135,6 +135,12 @@ void het__file_close(het__file *file)
     file->fd = -1;
 }
 
+bool het__is_folder(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
 het_status het__folder_check(const char *folder, het_error *err)
 {
     struct stat st;

@@ -88,15 +88,18 @@ uint32_t het__work_class_of(const het__graph *graph, const het__node *node)
         return image_class(&node->attrs.image);
     case HET__OP_POOL:
         return HET__WORK_POOL;
+    case HET__OP_MOE:
+        return HET__WORK_MOE;
     case HET__OP_ATTENTION:
         return HET__WORK_ATTENTION;
     case HET__OP_NORM: case HET__OP_SOFTMAX:
         return HET__WORK_NORM;
     case HET__OP_ROPE: case HET__OP_ADD: case HET__OP_MUL: case HET__OP_UNARY: case HET__OP_QMAP:
+    case HET__OP_CUT: case HET__OP_MATCH: case HET__OP_PREDICT: case HET__OP_CORRECT:
         return HET__WORK_ELEMENTWISE;
     case HET__OP_EMBED: case HET__OP_ROWS:
         return HET__WORK_GATHER;
-    case HET__OP_BLOCK: case HET__OP_UNBLOCK:
+    case HET__OP_BLOCK: case HET__OP_UNBLOCK: case HET__OP_COLUMNS:
         return HET__WORK_MOVE;
     default:
         return HET__WORK_OTHER;
@@ -110,7 +113,7 @@ static const het__value *weight_of(const het__graph *graph, const het__node *nod
                                    uint32_t work_class)
 {
     switch (node->op) {
-    case HET__OP_LINEAR: return input_of(graph, node, 2);
+    case HET__OP_LINEAR: case HET__OP_MOE: return input_of(graph, node, 2);
     case HET__OP_EMBED: return input_of(graph, node, 0);
     case HET__OP_ATTENTION: return input_of(graph, node, HET__ATTN_K_STATE);
     case HET__OP_T_QLINEAR_CONV: case HET__OP_T_QLINEAR_MAT_MUL: return input_of(graph, node, 3);
@@ -153,7 +156,8 @@ static uint32_t peak_of(const het__node *node, uint32_t format, bool exact)
 {
     if (node->op == HET__OP_QCONV)
         return HET__PEAK_INT8;
-    if (exact || (node->op != HET__OP_LINEAR && node->op != HET__OP_GATED))
+    if (exact || (node->op != HET__OP_LINEAR && node->op != HET__OP_GATED &&
+                  node->op != HET__OP_MOE))
         return HET__PEAK_F32;
     return het__dtype_is_block((het_dtype)format) ? HET__PEAK_INT8
            : format == HET_DTYPE_BF16             ? HET__PEAK_BF16 : HET__PEAK_F32;

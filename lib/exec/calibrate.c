@@ -227,7 +227,7 @@ static het_status measure_subject(session *s, het__calibrate_subject *subject,
     het__exec *exec = NULL;
     memcpy(request.symbols_max[0], subject->symbols_max, sizeof subject->symbols_max);
     if (!subject->is_language)
-        het__graph_assign_layers(&subject->graph, subject->symbols_max);
+        het__graph_run_layers(&subject->graph, subject->symbols_max);
     het_status status = het__exec_create(&request, &exec, s->err);
     if (status == HET_E_UNSUPPORTED) /* the device has no such operation */
         return HET_OK;
