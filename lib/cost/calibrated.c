@@ -28,8 +28,8 @@
 #define OVERLAP 0.25
 
 /* Standard deviations of a factor's logarithm around its parent's, from the same networks: with
- * half or twice of all the median error changes by a point. What products reach of a peak is much the
- * same; what an operation of other classes is worth is not. */
+ * half or twice of all the median error changes by a point. What products reach of a peak is much
+ * the same; what an operation of other classes is worth is not. */
 static const double spread_of[TERMS] = { 0.8, 0.11, 0.35, 0.35, 0.35 };
 #define COMPUTE_SPREAD_OTHERS 1.0
 /* Of a time of a kernel and shape that no sample has, beside what the fit itself leaves open: with

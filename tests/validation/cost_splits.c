@@ -203,7 +203,8 @@ static void report(void)
                100 * quantile(0.5, network_count - 1, n));
     qsort(guesses, guess_count, sizeof *guesses, by_error);
     print_worst();
-    printf("  of the time in groups within their ranges: %.0f %%\n", 100 * inside / (inside + outside));
+    printf("  of the time in groups within their ranges: %.0f %%\n",
+           100 * inside / (inside + outside));
 }
 
 static void predicts_networks(void)
