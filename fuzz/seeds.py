@@ -552,6 +552,52 @@ def graph_seeds():
     return {**graph_images(), **graph_tokens(), **graph_control(), **graph_hostile()}
 
 
+def simulation(tasks, policy=0, lanes=2, groups=((10, 0, 0),), depth=0, flags=1, buffers=0,
+               in_flight=0, slow=(), losses=(), errors=(), retries=0, backoff=0, fallback=(3, 3)):
+    """A problem as fuzz_simulate.c reads it; numbers below 128 are themselves."""
+    b = [policy, lanes - 1, len(groups), depth, flags, buffers, in_flight]
+    for group in groups:
+        b += group
+    for _ in range(lanes):
+        b += [0, 0, 2, 1]
+    b.append(len(slow) | len(losses) << 2 | len(errors) << 4)
+    for fault in (*slow, *losses, *errors):
+        b += fault
+    b += [retries, backoff, *fallback]
+    for lane, launch, compute, size, *before in tasks:
+        b += [1 | 2 | len(before) << 6, lane, launch, compute, size, *before]
+    return bytes(b)
+
+
+def simulation_seeds():
+    pair = [(0, 1, 9, 60), (1, 1, 9, 60)]
+    chain = [(0, 1, 9, 60), (1, 1, 9, 60, 0), (0, 1, 9, 60, 0), (1, 1, 9, 60, 0, 1)]
+    raw = struct.pack("<d", math.nan)
+    return {
+        "empty": b"",
+        "pair_shares": simulation(pair),
+        "pair_tokens": simulation(pair, policy=2, groups=((20, 8, 0),)),
+        "pair_token_size": simulation(pair, policy=1, groups=((20, 8, 5),)),
+        "chain_in_order": simulation(chain),
+        "chain_fifo": simulation(chain, policy=1),
+        "chain_bandwidth": simulation(chain * 4, policy=2),
+        "chain_critical_path": simulation(chain * 4, policy=3),
+        "queue_full": simulation(chain * 4, policy=1, depth=1),
+        "slow": simulation(chain, slow=[(0, 5, 20, 4), (0, 10, 30, 2)]),
+        "lost": simulation(chain * 3, policy=1, losses=[(0, 12)], fallback=(1, 3)),
+        "lost_in_order": simulation(chain * 3, losses=[(0, 12)], fallback=(1, 3)),
+        "lost_both": simulation(chain, losses=[(0, 12), (1, 15)], fallback=(1, 0)),
+        "errors": simulation(chain, policy=3, errors=[(0, 2), (1, 1)], retries=3, backoff=5),
+        "errors_move": simulation(chain, errors=[(0, 9)], retries=1, backoff=5, fallback=(1, 3)),
+        "batches": simulation(chain * 6, flags=3),
+        "rounds": simulation(chain, flags=1 | 3 << 2 | 1 << 4, buffers=2),
+        "rounds_decode": simulation(chain, flags=1 | 3 << 2 | 2 << 4 | 2 << 6, in_flight=1),
+        "no_limit": simulation(chain, groups=((0, 0, 0),)),
+        "not_a_number": simulation([]) + bytes([2, 0, 250]) + raw,
+        "huge_and_tiny": simulation([]) + bytes([2, 0, 240, 255, 130, 1, 2, 1, 130, 1, 240, 255]),
+    }
+
+
 def config_seeds():
     """Small configurations of every family, and ones that are wrong in one place."""
     base = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2,
@@ -606,6 +652,7 @@ def main():
                         pathlib.Path(__file__).parent / "corpora")
     for target, seeds in {"cache": cache_seeds(), "config": config_seeds(), "gguf": gguf_seeds(),
                           "graph": graph_seeds(), "onnx": onnx_seeds(),
+                          "simulate": simulation_seeds(),
                           "tokenizer": tokenizer_seeds()}.items():
         folder = root / target
         folder.mkdir(parents=True, exist_ok=True)

@@ -26,6 +26,7 @@ SYSTEM = [
     (re.compile(r'(pcre2|utf8proc)\.h'), re.compile(r'lib/(text|import)/')),
     (re.compile(r'jansson\.h'), re.compile(r'(lib/import|examples)/')),
     (re.compile(r'xx(hash|h3)\.h'), re.compile(r'lib/base/')),
+    (re.compile(r'yaml\.h'), re.compile(r'lib/base/')),
     (re.compile(r'(oneapi/dnnl/)?dnnl.*\.h'), re.compile(r'backends/cpu_onednn/')),
 ]
 STANDARD_FOR_HEADERS = {'stddef.h', 'stdint.h'}

@@ -25,7 +25,8 @@ case ${1:-} in
 esac
 
 packages='gcc g++ libc6-dev meson ninja-build pkg-config libdnnl-dev libpcre2-dev libutf8proc-dev
-    libxxhash-dev libjansson-dev libpng-dev libjpeg-dev python3 python3-numpy valgrind man-db git'
+    libxxhash-dev libyaml-dev libjansson-dev libpng-dev libjpeg-dev python3 python3-numpy valgrind
+    man-db git'
 [ $quick = yes ] || packages="$packages clang-14 libclang-rt-14-dev abigail-tools"
 # What cannot be installed shows up below as a build that fails or a test that is skipped.
 # shellcheck disable=SC2086
@@ -44,6 +45,7 @@ export ASAN_OPTIONS UBSAN_OPTIONS TSAN_OPTIONS
 # Gates look at the source, which is the same in every build.
 unsanitised='install|networks|exec_networks|logits-(avx2.*|generic|rounded)|style|layers|docs'
 unsanitised="$unsanitised|symbols|headers.*|manual"
+threaded='pool|share|threads|graph_threads|session|network|generate|null|exec|cpu_ops|cache|file'
 
 # list_tests BUILD PATTERN [-v]: names of tests that match (or do not).
 list_tests() {
@@ -85,7 +87,7 @@ if [ $quick = no ]; then
     run_build san gcc "except:$unsanitised" --buildtype=debugoptimized \
         -Db_sanitize=address,undefined -Db_lundef=false
     run_build tsan gcc \
-        'only:pool|share|threads|session|network|generate|null|exec|cpu_ops|cache|file' \
+        "only:$threaded" \
         --buildtype=debugoptimized -Db_sanitize=thread -Db_lundef=false
 fi
 

@@ -14,8 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int test_failures;
-static int test_checks;
+static _Atomic int test_failures; /* checks may stand in several threads */
+static _Atomic int test_checks;
 
 #define TEST_FAIL(...)                                              \
     do {                                                            \

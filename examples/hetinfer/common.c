@@ -48,6 +48,7 @@ void settings_session(options *o, settings *s)
     options_choice(o, "precision", &s->precision, "fast|exact", "Type of activations (fast)");
     options_flag(o, "pin", 0, &s->pin, "Keep each thread on a processor of its own");
     options_flag(o, "mapped", 0, &s->mapped, "Use weights as they lie in the file");
+    options_text(o, "policy", 0, &s->policy, "NAME", "Preset or policy file (none)");
     options_text(o, "weight-cache", 0, &s->weight_cache, "DIR",
                  "Keep re-laid weights here for the next start (nowhere)");
 }
@@ -145,6 +146,14 @@ int engine_need_language(const engine *e, const char *path)
                : STATUS_GO;
 }
 
+het_status open_policy(const engine *e, const char *name, het_policy **policy, het_error *err)
+{
+    for (uint32_t i = 0; i < het_policy_preset_count(); i++)
+        if (strcmp(name, het_policy_preset_name(i)) == 0)
+            return het_policy_preset(e->context, name, policy, err);
+    return het_policy_load(e->context, name, policy, err);
+}
+
 int engine_session(engine *e, const settings *s, const het_session_options *more)
 {
     het_session_options o = HET_SESSION_OPTIONS_INIT;
@@ -161,14 +170,20 @@ int engine_session(engine *e, const settings *s, const het_session_options *more
     o.weight_cache = s->weight_cache;
     o.flags |= s->mapped ? HET_SESSION_WEIGHTS_MAPPED : 0;
     o.flags |= s->pin ? HET_SESSION_PIN_THREADS : 0;
+    het_policy *policy = NULL;
+    het_error err = HET_ERROR_INIT;
+    het_status status = s->policy ? open_policy(e, s->policy, &policy, &err) : HET_OK;
+    if (status)
+        return failure_of(status, &err);
     progress bar;
     progress_begin(&bar, s->quiet);
     o.progress = progress_update;
     o.progress_user = &bar;
+    o.policy = policy;
     const double start = now_s();
-    het_error err = HET_ERROR_INIT;
-    const het_status status = het_session_create(e->model, &o, &e->session, &err);
+    status = het_session_create(e->model, &o, &e->session, &err);
     progress_end(&bar);
+    het_policy_destroy(policy);
     e->session_s = now_s() - start;
     e->load_s += e->session_s;
     if (status)

@@ -174,7 +174,7 @@ static form *free_slot(het__graph_run *r)
     return oldest;
 }
 
-static void assign_layers(het__graph *g, const int64_t *symbols)
+void het__graph_run_layers(het__graph *g, const int64_t *symbols)
 {
     double flops = 0;
     int32_t layer = 0;
@@ -197,11 +197,11 @@ static het_status compile(het__graph_run *r, form *f, uint32_t unfused, het_erro
         .registry = q->registry, .graph = &f->graph, .unfused_count = unfused,
         .device_mask = q->device_mask, .threads = q->threads, .precision = q->precision,
         .pin_threads = q->pin_threads, .parallel = q->parallel,
-        .parallel_user = q->parallel_user, .phase_count = 1,
+        .parallel_user = q->parallel_user, .policy = q->policy, .phase_count = 1,
     };
     for (uint32_t i = 0; i < HET__SYM_MAX; i++)
         request.symbols_max[0][i] = 1;
-    assign_layers(&f->graph, request.symbols_max[0]);
+    het__graph_run_layers(&f->graph, request.symbols_max[0]);
     const het_status s = het__exec_create(&request, &f->exec, err);
     for (uint32_t i = 0; s == HET_OK && i < r->input_count; i++)
         f->inputs[i] = het__exec_input(f->exec, q->graph->values[r->inputs[i]].name);

@@ -23,6 +23,7 @@ typedef struct het__graph_run_request {
     bool pin_threads;
     het_parallel_fn parallel;
     void *parallel_user;
+    const het__policy *policy; /* kept until destroy; NULL: none */
     het__pass_options passes;
     uint32_t forms_max; /* compiled forms kept, each with weights of its own; 0 = 4 */
     double work_max; /* operations and bytes of folding, and of an interpreted run; 0: folding has
@@ -48,5 +49,8 @@ het_status het__graph_run_step(het__graph_run *run, const het__tensor *inputs,
 /* The plan and fused graph of the form used last; NULL if it is interpreted or there is none. */
 const het__plan *het__graph_run_plan(const het__graph_run *run);
 const het__graph *het__graph_run_graph(const het__graph_run *run);
+
+/* Number the layers of a graph that has none: pieces of about as much work. */
+void het__graph_run_layers(het__graph *graph, const int64_t *symbols);
 
 #endif /* HET_EXEC_GRAPH_RUN_H */

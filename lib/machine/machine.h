@@ -83,6 +83,7 @@ typedef struct het__machine_link {
 
 typedef struct het__machine {
     char name[64];
+    const char *about; /* what a file says about itself; NULL: nothing. Borrowed like origins */
     uint32_t device_count, group_count, link_count;
     het__machine_device device[HET__MACHINE_DEVICES_MAX];
     het__machine_group group[HET__MACHINE_GROUPS_MAX];

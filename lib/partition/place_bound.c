@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Relaxed problems. With a price per byte stored on a device in place of its capacity, what is left
+ * is a sum that the dynamic programme solves exactly, and its optimum less the price of all memory
+ * is a lower bound. A store that several nodes use is charged in parts, which is never more than
+ * what it counts. For the largest share of a device, shares get weights that sum to one: no
+ * weighted mean is above the largest. Prices and weights follow what the last answer overran. */
+#include <math.h>
+#include <string.h>
+
+#include "lib/partition/place_search.h"
+
+#define DEVICES HET__PLACE_DEVICES_MAX
+#define ROUNDS_MAX 40
+#define ROUNDS_MIN 6
+/* Nodes times devices times rounds: a second on one core. */
+#define ROUNDS_WORK 1.5e6
+#define WORSE_MAX 3 /* rounds without a better bound before the steps shrink */
+
+typedef struct relaxation {
+    const het__place_problem *p;
+    het__mem *mem;
+    het__arena arena;
+    het__place_index index;
+    double *cost;
+    uint8_t *device;
+    double price[HET__PLACE_LIMITS_MAX], weight[DEVICES];
+    double step;
+    uint32_t worse;
+    double upper;
+} relaxation;
+
+uint32_t het__place_labels_max(const het__place_problem *p)
+{
+    const double work = (double)(p->node_count ? p->node_count : 1) * p->device_count;
+    const double labels = 1e7 / work;
+    return labels > 4096 ? 4096 : labels < 256 ? 256 : (uint32_t)labels;
+}
+
+static bool is_bottleneck(const relaxation *r)
+{
+    return r->p->objective == HET__PLACE_BOTTLENECK;
+}
+
+static void price_nodes(relaxation *r)
+{
+    const uint32_t devices = r->p->device_count;
+    double price[DEVICES] = { 0 };
+    for (uint32_t i = 0; i < r->p->limit_count; i++)
+        for (uint32_t d = 0; d < devices; d++)
+            if ((r->p->limits[i].devices >> d & 1) && !(r->p->file_devices >> d & 1))
+                price[d] += r->price[i];
+    for (uint32_t n = 0; n < r->p->node_count; n++)
+        for (uint32_t d = 0; d < devices; d++) {
+            const size_t at = (size_t)n * devices + d;
+            r->cost[at] = r->p->node_cost[at] * (is_bottleneck(r) ? r->weight[d] : 1) +
+                          price[d] * r->index.share_bytes[n];
+        }
+}
+
+/* Prices move along what the answer overran, by a step that would close the gap if the bound were
+ * as steep as it looks (Polyak). */
+static void move_prices(relaxation *r, const het__place_sums *sums, double value)
+{
+    double over[HET__PLACE_LIMITS_MAX] = { 0 }, square = 0;
+    for (uint32_t i = 0; i < r->p->limit_count; i++) {
+        const het__place_limit *l = &r->p->limits[i];
+        over[i] = -l->bytes;
+        for (uint32_t d = 0; d < r->p->device_count; d++)
+            over[i] += l->devices >> d & 1 ? sums->stored[d] + sums->peak[d] : 0;
+        if (over[i] < 0 && r->price[i] <= 0)
+            over[i] = 0;
+        square += over[i] * over[i];
+    }
+    const double target = isfinite(r->upper) ? r->upper : 1.5 * fabs(value) + 1;
+    const double gap = target > value ? target - value : 0.01 * fabs(target);
+    for (uint32_t i = 0; square > 0 && i < r->p->limit_count; i++) {
+        r->price[i] += r->step * gap / square * over[i];
+        r->price[i] = r->price[i] > 0 ? r->price[i] : 0;
+    }
+}
+
+static void move_weights(relaxation *r, const het__place_sums *sums)
+{
+    double most = 0, all = 0;
+    for (uint32_t d = 0; d < r->p->device_count; d++)
+        most = sums->load[d] > most ? sums->load[d] : most;
+    for (uint32_t d = 0; d < r->p->device_count; d++) {
+        if (most > 0)
+            r->weight[d] *= exp(r->step * (sums->load[d] / most - 1));
+        all += r->weight[d];
+    }
+    for (uint32_t d = 0; d < r->p->device_count; d++)
+        r->weight[d] /= all;
+}
+
+static void take(relaxation *r, const het__place_sums *sums, double value, bool complete,
+                 het__place_relaxed *out)
+{
+    if (complete && value > out->bound) {
+        out->bound = value;
+        memcpy(out->byte_price, r->price, sizeof out->byte_price);
+        r->worse = 0;
+    } else if (++r->worse > WORSE_MAX) {
+        r->step /= 2;
+        r->worse = 0;
+    }
+    if (!sums->fits || !sums->possible || !(sums->objective < out->total))
+        return;
+    out->total = sums->objective;
+    r->upper = out->total < r->upper ? out->total : r->upper;
+    memcpy(out->device, r->device, r->p->node_count);
+}
+
+static het_status one_round(relaxation *r, het__place_relaxed *out, bool *done)
+{
+    price_nodes(r);
+    const het__place_pass pass = {
+        .index = &r->index, .node_cost = r->cost,
+        .transfer_factor = is_bottleneck(r) ? r->weight : NULL,
+        .labels_max = het__place_labels_max(r->p), .upper = INFINITY,
+    };
+    het__place_found found = { .device = r->device };
+    het__place_sums sums;
+    het_status s = het__place_search(&pass, r->mem, &found);
+    if (s != HET_OK)
+        return s;
+    *done = !isfinite(found.total);
+    if (*done)
+        return HET_OK;
+    double value = found.total;
+    for (uint32_t i = 0; i < r->p->limit_count; i++)
+        value -= r->price[i] * r->p->limits[i].bytes;
+    s = het__place_measure(r->p, r->device, r->mem, &sums);
+    if (s != HET_OK)
+        return s;
+    take(r, &sums, value, found.complete, out);
+    move_prices(r, &sums, value);
+    if (is_bottleneck(r))
+        move_weights(r, &sums);
+    *done = isfinite(r->upper) && out->bound >= r->upper;
+    return HET_OK;
+}
+
+het_status het__place_relax(const het__place_problem *p, double upper, het__mem *mem,
+                            het__place_relaxed *out)
+{
+    relaxation r = { .p = p, .mem = mem, .step = 1, .upper = upper };
+    const double work = (double)(p->node_count ? p->node_count : 1) * p->device_count;
+    const double affordable = ROUNDS_WORK / work;
+    const uint32_t rounds = affordable > ROUNDS_MAX ? ROUNDS_MAX
+                            : affordable < ROUNDS_MIN ? ROUNDS_MIN : (uint32_t)affordable;
+    out->bound = 0;
+    out->total = INFINITY;
+    memset(out->byte_price, 0, sizeof out->byte_price);
+    for (uint32_t d = 0; d < p->device_count; d++)
+        r.weight[d] = 1.0 / p->device_count;
+    het__arena_init(&r.arena, mem);
+    r.cost = het__arena_zero(&r.arena, (size_t)p->node_count * p->device_count, sizeof *r.cost);
+    r.device = het__arena_zero(&r.arena, p->node_count, 1);
+    bool done = false;
+    het_status s = r.cost && r.device && het__place_index_make(p, false, &r.arena, &r.index)
+                       ? HET_OK : HET_E_NOMEM;
+    for (uint32_t i = 0; s == HET_OK && !done && i < rounds; i++)
+        s = one_round(&r, out, &done);
+    het__arena_finish(&r.arena);
+    return s;
+}
