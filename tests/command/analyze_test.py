@@ -237,6 +237,9 @@ def check_language(command, name):
         check(sorted(kernels) == (['expert_ffn', 'gather', 'scatter', 'topk'] if 'moe' in name
                                   else []), f'{name}: {kernels}')
     check(decode['totals']['label'] == 'memory-bound', f'{name}: decode')
+    if name == 'tinyllama':  # 18 bytes for 32 numbers; norms, in F32, are next to nothing
+        fewer = command.analyze(path, '--dtype', 'Q4_0')['totals']['weight_bytes']
+        check(abs(fewer / (active * 18 / 32) - 1) < 2e-3, f'{fewer} bytes of weights in Q4_0')
     check(prefill['totals']['label'] == 'compute-intensive' or 'moe' in name, f'{name}: prefill')
     print(f'ok     {name}: {parameters} parameters, {active} read per token, {kv} bytes of keys '
           f'and values; {decode["totals"]["mac_intensity"]:.2f} operations per byte in decode, '
