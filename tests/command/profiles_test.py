@@ -126,7 +126,7 @@ def check_commands(machine):
         table = machine.run('devices', '--machine', path)
         check('units are cores' in table and 'memory host' in table, table)
         check(table == machine.run('machine', 'show', path), 'devices --machine shows the same')
-        pathlib.Path(path).write_text(text.replace('kind: cpu', 'kind: abacus', 1),
+        pathlib.Path(path).write_text(text.replace('kind: reference', 'kind: abacus'),
                                       encoding='utf-8')
         error = machine.run('machine', 'show', path, status=1)
         check('here.yaml:' in error and 'abacus' in error, error)
