@@ -204,11 +204,15 @@ static het_status obey(const het__policy *policy, const het__registry *registry,
     return HET_OK;
 }
 
-/* A copy, so that the caller may change or destroy the policy: its text is all that it says. */
+/* A copy, so that the caller may change or destroy the policy: its text is all that it says, but for
+ * the lines of the file that it came from, which messages name. */
 static het_status copy_policy(het_session *s, const het_policy *policy, het_error *err)
 {
-    return het__policy_read(policy->text, strlen(policy->text), "policy",
-                            &s->model->context->mem, &s->policy, err);
+    const het_status st = het__policy_read(policy->text, strlen(policy->text), "policy",
+                                           &s->model->context->mem, &s->policy, err);
+    for (uint32_t i = 0; st == HET_OK && i < s->policy.rule_count; i++)
+        s->policy.rules[i].line = policy->policy.rules[i].line;
+    return st;
 }
 
 static het_status fill_session(het_session *s, het_session_options *o, het_error *err)

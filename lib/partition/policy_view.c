@@ -26,7 +26,8 @@ static het_status missing(const het__policy_rule *rule, const het__policy_device
     char line[32] = "";
     if (rule && rule->line)
         snprintf(line, sizeof line, " (line %u)", rule->line);
-    return het__fail(err, HET_E_INVALID, "policy: machine %s has no %s, which %s%s", machine->name,
+    return het__fail(err, HET_E_INVALID, "policy: %s%s has no %s, which %s%s",
+                     *machine->name ? "machine " : "this machine", machine->name,
                      devices->name[0], rule ? "a rule demands" : "the list of devices names",
                      line);
 }
