@@ -15,6 +15,8 @@
 #define VECTOR_WORK 1e7
 #define VECTOR_WORK_SMALL 1e8
 #define VECTOR_SMALL 64
+/* Sums within limits need fewer comparisons per label: prices put them in order. */
+#define VECTOR_WORK_SUM 4e8
 #define VECTOR_LABELS_MAX 8192
 #define VECTOR_LABELS_MIN 64
 
@@ -261,7 +263,9 @@ static het_status search_sum(solver *s, uint32_t *stuck)
 static uint32_t vector_labels_max(const het__place_problem *p)
 {
     const double work = (double)(p->node_count ? p->node_count : 1) * p->device_count;
-    const double labels = sqrt((work <= VECTOR_SMALL ? VECTOR_WORK_SMALL : VECTOR_WORK) / work);
+    const double most = p->objective == HET__PLACE_SUM ? VECTOR_WORK_SUM
+                        : work <= VECTOR_SMALL         ? VECTOR_WORK_SMALL : VECTOR_WORK;
+    const double labels = sqrt(most / work);
     return labels > VECTOR_LABELS_MAX ? VECTOR_LABELS_MAX
            : labels < VECTOR_LABELS_MIN ? VECTOR_LABELS_MIN : (uint32_t)labels;
 }
