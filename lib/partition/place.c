@@ -15,8 +15,9 @@
 #define VECTOR_WORK 1e7
 #define VECTOR_WORK_SMALL 1e8
 #define VECTOR_SMALL 64
+#define NEAR 1e-4
 /* Sums within limits need fewer comparisons per label: prices put them in order. */
-#define VECTOR_WORK_SUM 4e8
+#define VECTOR_WORK_SUM 1e8
 #define VECTOR_LABELS_MAX 8192
 #define VECTOR_LABELS_MIN 64
 
@@ -294,6 +295,13 @@ static het_status search_vectors(solver *s, const double *byte_price, bool *comp
     return status == HET_OK && isfinite(found.total) ? consider(s, s->trial, &cost) : status;
 }
 
+/* A large problem is not searched for the last hundredth of a percent. */
+static bool is_near(const solver *s)
+{
+    return (double)s->p->node_count * s->p->device_count > VECTOR_SMALL &&
+           s->out->total <= s->out->bound * (1 + NEAR);
+}
+
 static het_status prove(solver *s)
 {
     het__place_relaxed relaxed = { .device = s->trial };
@@ -306,7 +314,7 @@ static het_status prove(solver *s)
     if (isfinite(relaxed.total))
         status = consider(s, s->trial, &cost);
     s->out->proven = is_met(s->out->total, s->out->bound);
-    if (status != HET_OK || s->out->proven)
+    if (status != HET_OK || s->out->proven || is_near(s))
         return status;
     status = search_vectors(s, relaxed.byte_price, &complete);
     s->out->proven = complete || is_met(s->out->total, s->out->bound);

@@ -185,8 +185,8 @@ het_status het__place_relax(const het__place_problem *p, double upper, het__mem 
     r.cost = het__arena_zero(&r.arena, (size_t)p->node_count * p->device_count, sizeof *r.cost);
     r.device = het__arena_zero(&r.arena, p->node_count, 1);
     bool done = false;
-    het_status s = r.cost && r.device && het__place_index_make(p, p->limit_count > 0, &r.arena, &r.index)
-                       ? HET_OK : HET_E_NOMEM;
+    const bool made = het__place_index_make(p, p->limit_count > 0, &r.arena, &r.index);
+    het_status s = r.cost && r.device && made ? HET_OK : HET_E_NOMEM;
     for (uint32_t i = 0; s == HET_OK && !done && i < (r.is_cut ? ROUNDS_MIN : rounds); i++)
         s = one_round(&r, out, &done);
     het__arena_finish(&r.arena);
