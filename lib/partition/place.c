@@ -10,8 +10,14 @@
 #include "lib/partition/place_search.h"
 
 #define DEVICES HET__PLACE_DEVICES_MAX
-/* Comparisons of labels with vectors that a problem may take: a few seconds at worst. */
-#define VECTOR_WORK 3e8
+/* Comparisons of labels with vectors that a problem may take: a tenth of a second, or a second for
+ * small ones (nodes times devices), which are to be solved exactly. */
+#define VECTOR_WORK 1e7
+#define VECTOR_WORK_SMALL 1e8
+#define VECTOR_SMALL 64
+#define NEAR 1e-4
+/* Sums within limits need fewer comparisons per label: prices put them in order. */
+#define VECTOR_WORK_SUM 1e8
 #define VECTOR_LABELS_MAX 8192
 #define VECTOR_LABELS_MIN 64
 
@@ -258,7 +264,9 @@ static het_status search_sum(solver *s, uint32_t *stuck)
 static uint32_t vector_labels_max(const het__place_problem *p)
 {
     const double work = (double)(p->node_count ? p->node_count : 1) * p->device_count;
-    const double labels = sqrt(VECTOR_WORK / work);
+    const double most = p->objective == HET__PLACE_SUM ? VECTOR_WORK_SUM
+                        : work <= VECTOR_SMALL         ? VECTOR_WORK_SMALL : VECTOR_WORK;
+    const double labels = sqrt(most / work);
     return labels > VECTOR_LABELS_MAX ? VECTOR_LABELS_MAX
            : labels < VECTOR_LABELS_MIN ? VECTOR_LABELS_MIN : (uint32_t)labels;
 }
@@ -287,6 +295,13 @@ static het_status search_vectors(solver *s, const double *byte_price, bool *comp
     return status == HET_OK && isfinite(found.total) ? consider(s, s->trial, &cost) : status;
 }
 
+/* A large problem is not searched for the last hundredth of a percent. */
+static bool is_near(const solver *s)
+{
+    return (double)s->p->node_count * s->p->device_count > VECTOR_SMALL &&
+           s->out->total <= s->out->bound * (1 + NEAR);
+}
+
 static het_status prove(solver *s)
 {
     het__place_relaxed relaxed = { .device = s->trial };
@@ -299,7 +314,7 @@ static het_status prove(solver *s)
     if (isfinite(relaxed.total))
         status = consider(s, s->trial, &cost);
     s->out->proven = is_met(s->out->total, s->out->bound);
-    if (status != HET_OK || s->out->proven)
+    if (status != HET_OK || s->out->proven || is_near(s))
         return status;
     status = search_vectors(s, relaxed.byte_price, &complete);
     s->out->proven = complete || is_met(s->out->total, s->out->bound);

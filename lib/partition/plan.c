@@ -102,6 +102,17 @@ static bool leave_in_file(het__plan_problem *q)
     return q->place.file_devices != 0;
 }
 
+/* What the joint search begins with: steps placed one by one if that can be, else all alike. */
+static het_status find_hint(het__plan_problem *q, het__mem *mem, uint8_t *apart, bool usable)
+{
+    q->place.hint = usable ? apart : NULL;
+    if (usable || q->steps == 1 || q->place.objective != HET__PLACE_SUM)
+        return HET_OK;
+    const het_status s = het__plan_place_together(q, mem, apart);
+    q->place.hint = s == HET_OK ? apart : NULL;
+    return s == HET_E_UNSUPPORTED ? HET_OK : s;
+}
+
 static het_status place_all(het__plan_problem *q, het__mem *mem, het__placement *placement,
                             het_error *err)
 {
@@ -120,8 +131,9 @@ static het_status place_all(het__plan_problem *q, het__mem *mem, het__placement 
         placement->proven = true;
         return HET_OK;
     }
-    q->place.hint = usable ? apart : NULL;
-    s = het__place(&q->place, mem, placement, &stuck);
+    s = find_hint(q, mem, apart, usable);
+    if (s == HET_OK)
+        s = het__place(&q->place, mem, placement, &stuck);
     if (s == HET_E_UNSUPPORTED && stuck == q->place.node_count && leave_in_file(q))
         s = het__place(&q->place, mem, placement, &stuck);
     q->place.hint = NULL;

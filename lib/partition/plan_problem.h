@@ -32,6 +32,11 @@ typedef struct het__plan_problem {
 het_status het__plan_problem_make(const het__plan_request *request, het__arena *arena,
                                   het__plan_problem *problem, het_error *err);
 
+/* plan_together.c: a placement in which all steps have the same devices, per node of the problem.
+ * HET_E_UNSUPPORTED: there is none that keeps the limits, or none was found. */
+het_status het__plan_place_together(const het__plan_problem *problem, het__mem *mem,
+                                    uint8_t *devices);
+
 /* plan_entry.c: entries, transfers and memory of the plan of one step. devices: of the placement,
  * per node of the problem. False: out of memory. */
 bool het__plan_describe(const het__plan_problem *problem, const uint8_t *devices, uint32_t step,
