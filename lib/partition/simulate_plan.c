@@ -288,7 +288,8 @@ static uint32_t at_least_one(uint32_t x)
     return x ? x : 1;
 }
 
-/* Tokens of a round: a part of those that the plan is for, the last part rounded up. */
+/* Tokens of a round: a part of those that the plan is for, rounded up. Later parts have more
+ * positions before them; what costs are linear in is their mean. */
 static void set_size(builder *b)
 {
     const het__plan_sim_request *r = b->r;
@@ -296,6 +297,7 @@ static void set_size(builder *b)
     memcpy(b->symbols, r->symbols, sizeof b->symbols);
     if (r->is_language && r->is_prefill && parts > 1)
         b->symbols[HET__SYM_TOKENS] = (tokens + parts - 1) / parts;
+    b->symbols[HET__SYM_CONTEXT] += (tokens - b->symbols[HET__SYM_TOKENS]) / 2;
     b->nominal = (double)b->symbols[HET__SYM_TOKENS];
 }
 
