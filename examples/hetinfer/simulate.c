@@ -2,7 +2,7 @@
 /* hetinfer simulate: what a plan would do over time, on a machine that need not be there. Runs
  * nothing of the model. */
 #include "commands.h"
-#include "plan.h"
+#include "plan_command.h"
 #include "timeline.h"
 
 #include <errno.h>
