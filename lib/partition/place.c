@@ -10,8 +10,11 @@
 #include "lib/partition/place_search.h"
 
 #define DEVICES HET__PLACE_DEVICES_MAX
-/* Comparisons of labels with vectors that a problem may take: a few seconds at worst. */
-#define VECTOR_WORK 3e8
+/* Comparisons of labels with vectors that a problem may take: a tenth of a second, or a second for
+ * small ones (nodes times devices), which are to be solved exactly. */
+#define VECTOR_WORK 1e7
+#define VECTOR_WORK_SMALL 1e8
+#define VECTOR_SMALL 64
 #define VECTOR_LABELS_MAX 8192
 #define VECTOR_LABELS_MIN 64
 
@@ -258,7 +261,7 @@ static het_status search_sum(solver *s, uint32_t *stuck)
 static uint32_t vector_labels_max(const het__place_problem *p)
 {
     const double work = (double)(p->node_count ? p->node_count : 1) * p->device_count;
-    const double labels = sqrt(VECTOR_WORK / work);
+    const double labels = sqrt((work <= VECTOR_SMALL ? VECTOR_WORK_SMALL : VECTOR_WORK) / work);
     return labels > VECTOR_LABELS_MAX ? VECTOR_LABELS_MAX
            : labels < VECTOR_LABELS_MIN ? VECTOR_LABELS_MIN : (uint32_t)labels;
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Relaxed problems. With a price per byte stored on a device in place of its capacity, what is left
  * is a sum that the dynamic programme solves exactly, and its optimum less the price of all memory
- * is a lower bound. A store that several nodes use is charged in parts, which is never more than
- * what it counts. For the largest share of a device, shares get weights that sum to one: no
+ * is a lower bound. A store that several nodes use is charged when it comes to a device, which makes
+ * it part of the state until its last user; where that makes too many states it is charged in
+ * parts, never more in all than what it counts. For the largest share of a device, shares get weights that sum to one: no
  * weighted mean is above the largest. Prices and weights follow what the last answer overran. */
 #include <math.h>
 #include <string.h>
@@ -24,6 +25,8 @@ typedef struct relaxation {
     double *cost;
     uint8_t *device;
     double price[HET__PLACE_LIMITS_MAX], weight[DEVICES];
+    double store_cost[DEVICES]; /* prices by device */
+    bool in_parts;
     double step;
     uint32_t worse;
     double upper;
@@ -44,16 +47,16 @@ static bool is_bottleneck(const relaxation *r)
 static void price_nodes(relaxation *r)
 {
     const uint32_t devices = r->p->device_count;
-    double price[DEVICES] = { 0 };
+    memset(r->store_cost, 0, sizeof r->store_cost);
     for (uint32_t i = 0; i < r->p->limit_count; i++)
         for (uint32_t d = 0; d < devices; d++)
-            if ((r->p->limits[i].devices >> d & 1) && !(r->p->file_devices >> d & 1))
-                price[d] += r->price[i];
+            r->store_cost[d] += r->p->limits[i].devices >> d & 1 ? r->price[i] : 0;
     for (uint32_t n = 0; n < r->p->node_count; n++)
         for (uint32_t d = 0; d < devices; d++) {
             const size_t at = (size_t)n * devices + d;
+            const bool is_free = !r->in_parts || (r->p->file_devices >> d & 1);
             r->cost[at] = r->p->node_cost[at] * (is_bottleneck(r) ? r->weight[d] : 1) +
-                          price[d] * r->index.share_bytes[n];
+                          (is_free ? 0 : r->store_cost[d] * r->index.share_bytes[n]);
         }
 }
 
@@ -117,11 +120,16 @@ static het_status one_round(relaxation *r, het__place_relaxed *out, bool *done)
     const het__place_pass pass = {
         .index = &r->index, .node_cost = r->cost,
         .transfer_factor = is_bottleneck(r) ? r->weight : NULL,
+        .store_cost = r->in_parts ? NULL : r->store_cost,
         .labels_max = het__place_labels_max(r->p), .upper = INFINITY,
     };
     het__place_found found = { .device = r->device };
     het__place_sums sums;
     het_status s = het__place_search(&pass, r->mem, &found);
+    if (s == HET_OK && !found.complete && !r->in_parts) {
+        r->in_parts = true;
+        return het__place_index_make(r->p, false, &r->arena, &r->index) ? HET_OK : HET_E_NOMEM;
+    }
     if (s != HET_OK)
         return s;
     *done = !isfinite(found.total);
@@ -158,7 +166,7 @@ het_status het__place_relax(const het__place_problem *p, double upper, het__mem 
     r.cost = het__arena_zero(&r.arena, (size_t)p->node_count * p->device_count, sizeof *r.cost);
     r.device = het__arena_zero(&r.arena, p->node_count, 1);
     bool done = false;
-    het_status s = r.cost && r.device && het__place_index_make(p, false, &r.arena, &r.index)
+    het_status s = r.cost && r.device && het__place_index_make(p, p->limit_count > 0, &r.arena, &r.index)
                        ? HET_OK : HET_E_NOMEM;
     for (uint32_t i = 0; s == HET_OK && !done && i < rounds; i++)
         s = one_round(&r, out, &done);

@@ -258,6 +258,8 @@ static bool fetch(const pass *s, uint32_t node, uint32_t device, candidate *c, d
             *bytes += t->bytes;
         else if (s->q->memory)
             c->vector[s->stored_at + device] += stored_bytes(s, t, device);
+        else if (s->q->store_cost)
+            brought += s->q->store_cost[device] * stored_bytes(s, t, device);
         *mask = (uint16_t)(*mask | 1u << device);
     }
     c->cost += brought;
@@ -290,6 +292,22 @@ static bool has_room(const pass *s, const double *stored, const double *peak, do
     return (limited & all) != all || s->p->file_devices || later <= room;
 }
 
+static double own_stored(const pass *s, uint32_t node, uint32_t device)
+{
+    return s->x->own_bytes[node] + (is_in_file(s, device) ? 0 : s->x->own_file_bytes[node]);
+}
+
+/* What a node is the first to store on its device, tracked or its own. */
+static double first_stored(const pass *s, uint32_t node, uint32_t device)
+{
+    const het__place_index *x = s->x;
+    double bytes = own_stored(s, node, device);
+    for (uint32_t m = x->first_made[node]; m < x->first_made[node + 1]; m++)
+        if (!x->things[x->made[m]].value)
+            bytes += stored_bytes(s, &x->things[x->made[m]], device);
+    return bytes;
+}
+
 /* Add what the node makes and stores; false if it is more than the memories hold. */
 static bool settle(const pass *s, uint32_t node, uint32_t device, candidate *c, double bytes,
                    const double *held)
@@ -297,12 +315,10 @@ static bool settle(const pass *s, uint32_t node, uint32_t device, candidate *c, 
     const het__place_problem *p = s->p;
     const het__place_index *x = s->x;
     double *stored = c->vector + s->stored_at, *peak = stored + s->devices;
-    stored[device] += x->own_bytes[node] + (is_in_file(s, device) ? 0 : x->own_file_bytes[node]);
+    stored[device] += first_stored(s, node, device);
     for (uint32_t m = x->first_made[node]; m < x->first_made[node + 1]; m++)
         if (x->things[x->made[m]].value)
             bytes += x->things[x->made[m]].bytes;
-        else
-            stored[device] += stored_bytes(s, &x->things[x->made[m]], device);
     if (p->scratch_bytes)
         bytes += p->scratch_bytes[node];
     for (uint32_t d = 0; d < s->devices; d++) {
@@ -332,6 +348,8 @@ static bool extend(pass *s, uint32_t node, uint32_t parent, uint32_t device, con
         return true;
     if (s->q->memory && !settle(s, node, device, &c, bytes, held))
         return true;
+    if (s->q->store_cost)
+        c.cost += s->q->store_cost[device] * first_stored(s, node, device);
     for (uint32_t i = 0; i < s->after->width; i++)
         s->new_masks[i] = s->from[i] == NONE ? (uint16_t)(1u << device) : c.masks[s->from[i]];
     c.masks = s->new_masks;
@@ -426,6 +444,8 @@ static void close_up(const pass *s, labels *l)
 static bool record(pass *s, uint32_t node)
 {
     const labels *l = s->after;
+    if (l->count == 0)
+        return true; /* the end of the search */
     if (l->count > UINT32_MAX - s->step_used)
         return false;
     const uint32_t used = s->step_used + l->count;
@@ -531,8 +551,7 @@ static void fill_floor(const pass *s, double *out, const double *price)
         double least = INFINITY;
         for (uint32_t d = 0; d < s->devices; d++) {
             const double cost = s->q->node_cost[(size_t)n * s->devices + d] +
-                                (price ? price[d] * (s->x->own_bytes[n] +
-                                                     s->x->own_file_bytes[n]) : 0);
+                                (price ? price[d] * own_stored(s, n, d) : 0);
             least = cost < least ? cost : least;
         }
         out[n] = out[n + 1] + least;
@@ -545,8 +564,7 @@ static void price_devices(pass *s)
         const het__place_limit *l = &s->p->limits[i];
         s->price_of_all += s->q->byte_price[i] * l->bytes;
         for (uint32_t d = 0; d < s->devices; d++)
-            if ((l->devices >> d & 1) && !is_in_file(s, d)) /* no price there: a bound all the same */
-                s->device_price[d] += s->q->byte_price[i];
+            s->device_price[d] += l->devices >> d & 1 ? s->q->byte_price[i] : 0;
     }
 }
 
@@ -602,6 +620,7 @@ het_status het__place_search(const het__place_pass *q, het__mem *mem, het__place
     const het__place_problem *p = q->index->problem;
     assert(p->device_count >= 1 && p->device_count <= DEVICES);
     assert(!q->byte_price || q->memory);
+    assert(!q->store_cost || !q->memory);
     pass s = { .q = q, .p = p, .x = q->index, .mem = mem, .devices = p->device_count,
                .complete = true };
     s.stored_at = q->bottleneck ? p->device_count : 0;

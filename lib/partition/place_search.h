@@ -37,6 +37,8 @@ typedef struct het__place_pass {
     const double *node_cost;
     const double *transfer_factor; /* per receiving device; NULL: 1 */
     bool memory;                   /* keep within the limits */
+    const double *store_cost;      /* per device: what a stored byte adds to the cost; NULL: 0. Must
+                                      be NULL with memory */
     bool bottleneck;               /* minimise the largest share instead of the sum */
     uint32_t labels_max;
     const double *byte_price; /* per limit: what a stored byte counts in the order of labels and in
