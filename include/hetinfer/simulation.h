@@ -136,7 +136,8 @@ typedef struct het_simulation_event {
     uint32_t round;       /**< Of which repetition of the plan. */
     uint32_t sequence;    /**< Of which sequence. */
     uint32_t outcome;     /**< het_outcome. */
-    uint32_t wait;        /**< het_wait_cause. */
+    uint32_t wait;        /**< het_wait_cause; of a first attempt that came to nothing
+                               HET_WAIT_NOTHING. */
     uint32_t after;       /**< Event that ended the wait; UINT32_MAX: none. */
     int32_t layer;        /**< Block index; -1 before and after the blocks. */
     uint32_t is_transfer; /**< 1: a copy from one device to another. */

@@ -335,9 +335,10 @@ het_status het_simulation_event_at(const het_simulation *s, uint32_t index,
     const het_simulation_event out = {
         .struct_size = sizeof out, .lane = span->lane, .task = span->task, .round = round,
         .sequence = round % s->sim.streams, .outcome = span->end,
-        .wait = is_last ? t->wait : HET_WAIT_NOTHING,
-        .after = !is_last || t->after == HET__SIM_NONE ? UINT32_MAX
-                 : t->after == span->task ? s->previous[index] : s->event_of[t->after],
+        .wait = is_last ? t->wait
+                : s->previous[index] == UINT32_MAX ? HET_WAIT_NOTHING : HET_WAIT_FAULT,
+        .after = !is_last || t->after == span->task ? s->previous[index]
+                 : t->after == HET__SIM_NONE ? UINT32_MAX : s->event_of[t->after],
         .layer = s->layers[unit], .is_transfer = s->sim.units[unit].value != HET__NO_VALUE,
         .name = s->names[unit], .operations = s->operations[unit],
         .ready_ns = is_last ? t->ready_ns : span->begin_ns, .begin_ns = span->begin_ns,

@@ -333,8 +333,12 @@ static void faults_go_their_ways(void)
     o.backoff_ns = 1000;
     s = simulate(plan, &o, &info);
     uint32_t failed = 0;
-    for (uint32_t i = 0; i < info.event_count; i++)
-        failed += event_at(s, i).outcome == HET_OUTCOME_FAILED;
+    for (uint32_t i = 0; i < info.event_count; i++) {
+        const het_simulation_event e = event_at(s, i);
+        if (e.task == 1)
+            CHECK_INT(e.wait, failed ? HET_WAIT_FAULT : HET_WAIT_NOTHING);
+        failed += e.outcome == HET_OUTCOME_FAILED;
+    }
     CHECK_INT(failed, 2);
     CHECK(info.is_complete && info.makespan_ns > whole + 3000);
     het_simulation_destroy(s);
