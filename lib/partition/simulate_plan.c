@@ -60,7 +60,8 @@ static amount amount_of(const builder *b, const het__plan_unit *u, uint32_t devi
         het__work w;
         const double whole = model_ns(b, n, b->r->symbols, u->from, &w);
         const double here = model_ns(b, n, b->symbols, device, &w);
-        const bool is_same = is_planned && b->nominal == b->r->symbols[HET__SYM_TOKENS];
+        const bool is_same =
+            is_planned && b->symbols[HET__SYM_TOKENS] == b->r->symbols[HET__SYM_TOKENS];
         a.ns += is_same || whole <= 0 ? plan->node_ns[n] : plan->node_ns[n] * (here / whole);
         a.weight_bytes += w.weight_bytes;
         a.activation_bytes += w.input_bytes + w.output_bytes;
