@@ -66,7 +66,8 @@ typedef struct het_simulation_options {
     uint32_t step_count;     /**< Steps of each sequence, or runs of a graph; 0 = 1. */
     uint32_t sequence_count; /**< Sequences side by side; 0 = 1. */
     uint32_t micro_batch_count; /**< Equal parts of a prefill step; 0 = 1. */
-    uint32_t micro_batch_min;   /**< Tokens, with HET_SIMULATION_ADAPTIVE; 0 = 1. */
+    uint32_t micro_batch_min;   /**< Tokens, with HET_SIMULATION_ADAPTIVE; 0 = an eighth of what
+                                     micro_batch_count gives. */
     uint32_t buffer_count;   /**< Rounds that a task may be ahead of its readers; 0 = 2, double
                                   buffering. */
     uint32_t round_count_max; /**< Rounds that may be under way at once; 0 = no limit. */
@@ -97,7 +98,7 @@ typedef struct het_simulation_info {
     uint32_t event_count;    /**< Attempts at tasks. */
     uint32_t rate_count;     /**< Changes of a memory's rate. */
     uint32_t round_count;    /**< Repetitions of the plan. */
-    uint32_t task_count;     /**< Tasks of all rounds. */
+    uint32_t task_count;     /**< Tasks that were done. */
     uint32_t figures_source; /**< het_source of the figures behind the times. */
     double token_count;      /**< Tokens of all rounds; runs of a graph. */
     double makespan_ns;      /**< Until the last task ends, or the run fails. */
@@ -135,7 +136,8 @@ typedef struct het_simulation_event {
     uint32_t round;       /**< Of which repetition of the plan. */
     uint32_t sequence;    /**< Of which sequence. */
     uint32_t outcome;     /**< het_outcome. */
-    uint32_t wait;        /**< het_wait_cause. */
+    uint32_t wait;        /**< het_wait_cause; of a first attempt that came to nothing
+                               HET_WAIT_NOTHING. */
     uint32_t after;       /**< Event that ended the wait; UINT32_MAX: none. */
     int32_t layer;        /**< Block index; -1 before and after the blocks. */
     uint32_t is_transfer; /**< 1: a copy from one device to another. */

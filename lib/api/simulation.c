@@ -153,16 +153,17 @@ static het_status take_options(const het_plan *plan, const het_simulation_option
     r->retry_max = o->retry_count_max;
     r->backoff_ns = o->backoff_ns;
     r->fallback = o->fallback ? o->fallback - 1 : HET__SIM_NONE;
-    adapt->size_min = o->micro_batch_min ? o->micro_batch_min : 1;
+    adapt->size_min = o->micro_batch_min;
     if (o->policy)
         take_policy(&o->policy->policy, r, o, adapt);
     const bool adapts = (o->flags & HET_SIMULATION_ADAPTIVE) ||
                         (o->policy && o->policy->policy.micro_batch_adaptive);
     if (adapts && r->is_prefill) {
-        const double parts = r->micro_batches ? r->micro_batches : 1;
+        const double most = ceil(tokens / (r->micro_batches ? r->micro_batches : 1));
+        const double least = adapt->size_min > 0 ? adapt->size_min : fmax(1, floor(most / 8));
         *adapt = (het__sim_aimd){
-            .size_min = adapt->size_min, .size_max = ceil(tokens / parts), .low = ADAPT_LOW,
-            .high = ADAPT_HIGH, .left = tokens * r->steps * r->sequences,
+            .size_min = least, .size_max = most, .low = ADAPT_LOW, .high = ADAPT_HIGH,
+            .left = tokens * r->steps * r->sequences,
         };
         adapt->size = fmax(adapt->size_min, floor(adapt->size_max / 2));
         adapt->step = fmax(1, floor(adapt->size_max / 8));
@@ -234,11 +235,18 @@ static void fill_info(het_simulation *s, const het__plan_sim_request *r)
         if (het__machine_source(&s->machine.device[i]) != HET_SOURCE_MEASURED)
             source = het__machine_source(&s->machine.device[i]);
     const double steps = (double)r->steps * r->sequences;
+    uint32_t rounds = 0, tasks = 0;
+    for (uint32_t i = 0; i < x->span_count; i++) {
+        const uint32_t round = x->spans[i].task / s->sim.unit_count;
+        rounds = round >= rounds ? round + 1 : rounds;
+        tasks += x->spans[i].end == HET__SIM_DONE;
+    }
     s->info = (het_simulation_info){
         .struct_size = sizeof s->info, .is_complete = x->completed,
         .device_count = s->sim.device_count, .lane_count = s->sim.lane_count,
         .memory_count = s->machine.group_count, .event_count = x->span_count,
-        .rate_count = x->rate_count, .round_count = s->sim.rounds, .task_count = x->task_count,
+        .rate_count = x->rate_count, .round_count = r->adapt ? rounds : s->sim.rounds,
+        .task_count = tasks,
         .figures_source = source,
         .token_count = r->is_language ? steps * (double)r->symbols[HET__SYM_TOKENS] : steps,
         .makespan_ns = x->makespan_ns, .round_ns = s->sim.step_ns, .bound_ns = s->sim.bound_ns,
@@ -327,9 +335,10 @@ het_status het_simulation_event_at(const het_simulation *s, uint32_t index,
     const het_simulation_event out = {
         .struct_size = sizeof out, .lane = span->lane, .task = span->task, .round = round,
         .sequence = round % s->sim.streams, .outcome = span->end,
-        .wait = is_last ? t->wait : HET_WAIT_NOTHING,
-        .after = !is_last || t->after == HET__SIM_NONE ? UINT32_MAX
-                 : t->after == span->task ? s->previous[index] : s->event_of[t->after],
+        .wait = is_last ? t->wait
+                : s->previous[index] == UINT32_MAX ? HET_WAIT_NOTHING : HET_WAIT_FAULT,
+        .after = !is_last || t->after == span->task ? s->previous[index]
+                 : t->after == HET__SIM_NONE ? UINT32_MAX : s->event_of[t->after],
         .layer = s->layers[unit], .is_transfer = s->sim.units[unit].value != HET__NO_VALUE,
         .name = s->names[unit], .operations = s->operations[unit],
         .ready_ns = is_last ? t->ready_ns : span->begin_ns, .begin_ns = span->begin_ns,

@@ -118,7 +118,8 @@ typedef struct het__sim_problem {
      * false. Must be pure. */
     bool (*move)(void *user, uint32_t task, uint32_t lost, het__sim_cost *cost);
     /* Asked once per batch, when the first of its tasks becomes ready: factor, >= 0, on compute_ns,
-     * joules and bytes but fixed_bytes; at 0 its tasks take no time at all. NULL: 1. */
+     * joules and bytes but fixed_bytes; at 0 its tasks take no time and leave no spans. NULL:
+     * 1. */
     double (*batch)(void *user, const het__sim_view *view);
     void *user;          /* of both */
     bool track;          /* keep the rates of groups over time */

@@ -60,7 +60,8 @@ static amount amount_of(const builder *b, const het__plan_unit *u, uint32_t devi
         het__work w;
         const double whole = model_ns(b, n, b->r->symbols, u->from, &w);
         const double here = model_ns(b, n, b->symbols, device, &w);
-        const bool is_same = is_planned && b->nominal == b->r->symbols[HET__SYM_TOKENS];
+        const bool is_same =
+            is_planned && b->symbols[HET__SYM_TOKENS] == b->r->symbols[HET__SYM_TOKENS];
         a.ns += is_same || whole <= 0 ? plan->node_ns[n] : plan->node_ns[n] * (here / whole);
         a.weight_bytes += w.weight_bytes;
         a.activation_bytes += w.input_bytes + w.output_bytes;
@@ -288,7 +289,8 @@ static uint32_t at_least_one(uint32_t x)
     return x ? x : 1;
 }
 
-/* Tokens of a round: a part of those that the plan is for, the last part rounded up. */
+/* Tokens of a round: a part of those that the plan is for, rounded up. Later parts have more
+ * positions before them; what costs are linear in is their mean. */
 static void set_size(builder *b)
 {
     const het__plan_sim_request *r = b->r;
@@ -296,6 +298,7 @@ static void set_size(builder *b)
     memcpy(b->symbols, r->symbols, sizeof b->symbols);
     if (r->is_language && r->is_prefill && parts > 1)
         b->symbols[HET__SYM_TOKENS] = (tokens + parts - 1) / parts;
+    b->symbols[HET__SYM_CONTEXT] += (tokens - b->symbols[HET__SYM_TOKENS]) / 2;
     b->nominal = (double)b->symbols[HET__SYM_TOKENS];
 }
 

@@ -135,8 +135,9 @@ void het__sim_stop(het__sim *s, uint32_t lane, het__sim_end end)
     het__sim_track *l = &s->tracks[lane];
     const uint32_t task = l->running, g = s->p->lanes[lane].group;
     const het__sim_cost c = het__sim_scaled(s, task);
-    s->r->spans[s->r->span_count++] =
-        (het__sim_span){ task, lane, l->begin_ns, s->now, (uint32_t)end };
+    if (scale_of(s, s->p->tasks[task].batch) > 0)
+        s->r->spans[s->r->span_count++] =
+            (het__sim_span){ task, lane, l->begin_ns, s->now, (uint32_t)end };
     s->r->joules += c.joules;
     if (g != HET__SIM_NONE) {
         if (l->demand <= 0 && end == HET__SIM_DONE)

@@ -629,7 +629,7 @@ static void nonsense_is_refused(void)
 
 static void deep_queues_cost_little(void)
 {
-    enum { COUNT = 200000 };
+    enum { COUNT = 50000 };
     het__sim_task *tasks = calloc(COUNT, sizeof *tasks);
     const het__sim_lane lanes[2] = { { 0, 0, 0, 0 }, { 0, 0, 0, 0 } };
     const het__sim_group group = { .bandwidth = 10 * GB };
