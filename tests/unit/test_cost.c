@@ -243,11 +243,11 @@ static void costs_stay_sane(void)
     het__mem mem;
     uint64_t seed = 5;
     het__mem_init(&mem, NULL);
-    for (int round = 0; round < 40; round++) {
+    for (int round = 0; round < 12; round++) {
         het__calibration c;
         het_error err = HET_ERROR_INIT;
         begin(&c, &mem);
-        const int samples = round * 3;
+        const int samples = round * 9;
         for (int i = 0; i < samples; i++) {
             het__work_item items[3];
             const uint32_t count = 1 + (uint32_t)i % 3;
