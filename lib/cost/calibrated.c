@@ -32,6 +32,7 @@
  * the same; what an operation of other classes is worth is not. */
 static const double spread_of[TERMS] = { 0.8, 0.11, 0.35, 0.35, 0.35 };
 #define COMPUTE_SPREAD_OTHERS 1.0
+#define COMPUTE_SPREAD_FORMATS 0.5 /* of a class: other units, other kernels */
 /* Of a time of a kernel and shape that no sample has, beside what the fit itself leaves open: with
  * it 85 % of the time of networks that were not fitted on is in groups within their ranges. */
 #define UNSEEN 0.2
@@ -217,11 +218,12 @@ static void add_sample(fit *f, const het__calibration_sample *s)
 
 static double spread_at(uint32_t node, uint32_t term)
 {
-    const bool is_class = node >= 1 && node <= CLASSES;
     if (node == 0)
         return ROOT_SPREAD;
-    return is_class && term == HET__TERM_COMPUTE && node - 1 > HET__WORK_CONV_POINT
-               ? COMPUTE_SPREAD_OTHERS : spread_of[term];
+    if (term != HET__TERM_COMPUTE)
+        return spread_of[term];
+    return node > CLASSES                     ? COMPUTE_SPREAD_FORMATS
+           : node - 1 > HET__WORK_CONV_POINT ? COMPUTE_SPREAD_OTHERS : spread_of[term];
 }
 
 /* Every factor is drawn to its parent's, the root's to what is known before. */
