@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 
 int failure(const char *format, ...)
@@ -52,20 +53,21 @@ void settings_session(options *o, settings *s)
                  "Keep re-laid weights here for the next start (nowhere)");
 }
 
-/* In the order of --dtype's choices. */
-static const het_dtype weight_types[] = {
-    HET_DTYPE_NONE, HET_DTYPE_F32,  HET_DTYPE_F16,  HET_DTYPE_BF16,   HET_DTYPE_Q4_0,
-    HET_DTYPE_Q4_1, HET_DTYPE_Q5_0, HET_DTYPE_Q5_1, HET_DTYPE_Q8_0,   HET_DTYPE_Q2_K,
-    HET_DTYPE_Q3_K, HET_DTYPE_Q4_K, HET_DTYPE_Q5_K, HET_DTYPE_Q6_K,   HET_DTYPE_IQ4_NL,
-    HET_DTYPE_IQ4_XS, HET_DTYPE_MXFP4,
-};
-
 void settings_model(options *o, settings *s)
 {
-    options_choice(o, "dtype", &s->dtype,
-                   "file|f32|f16|bf16|q4_0|q4_1|q5_0|q5_1|q8_0|q2_k|q3_k|q4_k|q5_k|q6_k|iq4_nl|"
-                   "iq4_xs|mxfp4",
-                   "Type of weights that a config.json has not (as it says)");
+    options_text(o, "dtype", 0, &s->dtype, "TYPE",
+                 "Of weights that a config.json has not: f32, bf16, q4_0, … (as it says)");
+}
+
+/* HET_DTYPE_NONE if there is no such type. */
+static het_dtype find_dtype(const char *name)
+{
+    for (int d = HET_DTYPE_F32; d <= HET_DTYPE_MXFP4; d++) {
+        const char *known = het_dtype_name((het_dtype)d);
+        if (known && strcasecmp(known, name) == 0)
+            return (het_dtype)d;
+    }
+    return HET_DTYPE_NONE;
 }
 
 /* Names of backends are for the context, because some are probed only when named; a list with a
@@ -110,6 +112,9 @@ int engine_context(engine *e, const settings *s)
 
 int engine_model(engine *e, const settings *s, const char *path, uint64_t flags)
 {
+    const het_dtype dtype = s->dtype ? find_dtype(s->dtype) : HET_DTYPE_NONE;
+    if (s->dtype && !dtype)
+        return failure("--dtype: there is no type '%s'", s->dtype);
     int status = engine_context(e, s);
     if (status != STATUS_GO)
         return status;
@@ -121,7 +126,7 @@ int engine_model(engine *e, const settings *s, const char *path, uint64_t flags)
     o.flags = flags;
     o.progress = progress_update;
     o.progress_user = &bar;
-    o.weight_dtype = (uint32_t)weight_types[s->dtype];
+    o.weight_dtype = (uint32_t)dtype;
     const het_status loaded = het_model_load(e->context, path, &o, &e->model, &err);
     progress_end(&bar);
     if (loaded)

@@ -16,7 +16,7 @@ typedef struct settings {
     int64_t threads, context, batch;
     int kv;        /* 0 f16, 1 f32 */
     int precision; /* het_precision */
-    int dtype;     /* of weights that are not there; see settings_model() */
+    const char *dtype; /* of weights that are not there; see settings_model() */
     const char *weight_cache;
     const char *policy; /* preset or file */
     bool mapped, pin, quiet, json;

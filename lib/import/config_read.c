@@ -80,7 +80,8 @@ static void read_sizes(het__config_reader *r, het__lm_config *c)
 static void read_experts(het__config_reader *r, het__lm_config *c)
 {
     const bool is_qwen = is_type(r, "qwen3_moe");
-    const char *key = is_qwen ? "num_experts" : "num_local_experts";
+    const bool other_name = is_qwen && !het__config_has(r, "num_local_experts");
+    const char *key = other_name ? "num_experts" : "num_local_experts";
     c->experts = het__config_int(r, key, 0, 0, HET__EXPERTS_MAX);
     if (c->experts == 0)
         return;
@@ -279,6 +280,7 @@ static void read_sparsity(het__config_reader *r, het__lm_config *c)
                                "activation_sparsity_pattern is not a share for each layer");
             return;
         }
+        c->layer[i].is_cut = share > 0;
         c->layer[i].cut = share > 0 ? (float)quantile(share) : 0;
     }
 }

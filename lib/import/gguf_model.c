@@ -191,8 +191,8 @@ static void read_layers(reader *r, het__lm_config *c)
             l->is_local = pattern ? local != 0 : (i + 1) % period != 0;
         if (cuts && (!het__gguf_array_f64(cuts, (uint64_t)i, &cut) || isnan(cut) || cut > 100))
             bad_element(r, "activation_sparsity_scale", i);
-        else if (cuts) /* -infinity, the quantile of 0, or 0: nothing is cut */
-            l->cut = cut > 0 ? (float)cut : 0;
+        l->is_cut = cuts && cut > -100; /* -infinity, the quantile of 0: nothing is cut */
+        l->cut = l->is_cut ? (float)cut : 0;
     }
 }
 

@@ -45,7 +45,7 @@ bool het__lm_layers_init(het__lm_config *config, het__arena *arena)
 {
     config->layer = het__arena_zero(arena, (size_t)config->layers, sizeof *config->layer);
     for (int64_t i = 0; config->layer && i < config->layers; i++)
-        config->layer[i] = (het__lm_layer){ config->ffn_width, config->window > 0, 0 };
+        config->layer[i] = (het__lm_layer){ config->ffn_width, config->window > 0, false, 0 };
     return config->layer != NULL;
 }
 

@@ -16,8 +16,8 @@
 typedef struct het__lm_layer {
     int64_t ffn_width;
     bool is_local; /* sees config->window positions and turns by config->local_theta */
-    float cut;     /* the feed-forward gate passes what lies so many standard deviations above its
-                      mean; 0: everything */
+    bool is_cut;   /* the feed-forward gate passes only what lies cut standard deviations above */
+    float cut;     /* its mean, or as many below it */
 } het__lm_layer;
 
 /* Hyperparameters, in the terms of the model file. */

@@ -242,7 +242,7 @@ uint32_t het__lm_ffn(het__lm_build *b, int32_t layer, uint32_t x)
     const uint32_t wg = ffn_part(b, layer, false), wu = ffn_part(b, layer, true);
     uint32_t gate = het__lm_linear(b, layer, "ffn_gate", x, wg, HET__NO_VALUE);
     const uint32_t up = het__lm_linear(b, layer, "ffn_up", x, wu, HET__NO_VALUE);
-    if (l->cut > 0) {
+    if (l->is_cut) {
         const het__attrs attrs = { .cut = { l->cut } };
         gate = het__lm_node(b, HET__OP_CUT, layer, "ffn_cut", &gate, 1, &attrs);
     }

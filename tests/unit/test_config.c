@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Language models from a config.json alone: parameters, what a token reads and keeps, to the digit;
  * the same weights as the GGUF file of the same model; what is refused, and by which sentence. */
+#define _XOPEN_SOURCE 700 /* mkdtemp */
 #include <hetinfer.h>
 
 #include <stdbool.h>
@@ -231,10 +232,13 @@ static void compare_lists(const het_model *a, const het_model *b, const char *wh
                 TEST_FAIL("%s: %s is on one side only", what, x.name);
             continue;
         }
+        const int before = test_failures;
         CHECK_INT(x.desc.rank, y.desc.rank);
         CHECK(memcmp(x.desc.extent, y.desc.extent, x.desc.rank * sizeof x.desc.extent[0]) == 0);
         CHECK_INT(x.desc.dtype, y.desc.dtype);
         CHECK_STR(x.module, y.module);
+        if (test_failures > before)
+            fprintf(stderr, "    %s: %s\n", what, x.name);
     }
 }
 

@@ -37,8 +37,10 @@ static void configure(het__lm_config *config)
     config->attention_scale = 1.0f;
     for (int64_t i = 0; !config->pattern_given && i < config->layers; i++)
         config->layer[i].is_local = (i + 1) % PATTERN != 0;
-    for (int64_t i = 0; !config->cut_given && config->layers > CUT_LAYERS && i < CUT_LAYERS; i++)
+    for (int64_t i = 0; !config->cut_given && config->layers > CUT_LAYERS && i < CUT_LAYERS; i++) {
+        config->layer[i].is_cut = true;
         config->layer[i].cut = CUT;
+    }
     if (!(config->local_theta > 0))
         config->local_theta = LOCAL_THETA;
     if (config->streams == 0)
