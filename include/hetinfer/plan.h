@@ -73,7 +73,7 @@ typedef struct het_plan_info {
     uint32_t layer_count;       /**< Entries of het_plan_layer_at(). */
     uint32_t node_count;        /**< Nodes of the fused graph. */
     uint32_t unfused_count;     /**< Nodes before fusion. */
-    uint32_t figures_source;    /**< het_source of the machine figures behind the times. */
+    uint32_t figures_source;    /**< het_source of the figures of the devices used. */
     uint32_t transfer_count;    /**< Copies between devices. */
     double predicted_ns;        /**< One step. */
     double flop_count;          /**< Multiply and add count as two. */

@@ -222,9 +222,10 @@ het_status het_plan_get_info(const het_plan *plan, het_plan_info *info)
 {
     const het__plan *p = plan->plan;
     uint32_t source = HET_SOURCE_MEASURED;
-    for (uint32_t i = 0; i < p->machine.device_count; i++)
-        if (het__machine_source(&p->machine.device[i]) != HET_SOURCE_MEASURED)
-            source = het__machine_source(&p->machine.device[i]);
+    for (uint32_t i = 0; i < p->entry_count; i++) { /* of devices that the times are of */
+        const uint32_t own = het__machine_source(&p->machine.device[p->entries[i].device]);
+        source = own != HET_SOURCE_MEASURED ? own : source;
+    }
     const het_plan_info out = {
         .struct_size = sizeof out, .layer_count = p->entry_count, .node_count = p->node_count,
         .unfused_count = p->unfused_count, .figures_source = source,

@@ -32,6 +32,7 @@
  * the same; what an operation of other classes is worth is not. */
 static const double spread_of[TERMS] = { 0.8, 0.11, 0.35, 0.35, 0.35 };
 #define COMPUTE_SPREAD_OTHERS 1.0
+#define COMPUTE_SPREAD_FORMATS 0.5 /* of a class: other units, other kernels */
 /* Of a time of a kernel and shape that no sample has, beside what the fit itself leaves open: with
  * it 85 % of the time of networks that were not fitted on is in groups within their ranges. */
 #define UNSEEN 0.2
@@ -107,6 +108,11 @@ static het__calibration_rate *add_rate(het__calibration *c, uint32_t work_class,
     return r;
 }
 
+static uint32_t times_of(const het__work_item *item)
+{
+    return item->times ? item->times : 1;
+}
+
 /* A class has rates of its formats only where there are several. */
 static void make_rates(het__calibration *c)
 {
@@ -128,9 +134,9 @@ static void make_rates(het__calibration *c)
             r = c->rate_count;
             add_rate(c, item->work_class, item->format, item->peak);
         }
-        c->rates[r].sample_count++;
+        c->rates[r].sample_count += times_of(item);
         if (r >= CLASSES)
-            c->rates[item->work_class].sample_count++;
+            c->rates[item->work_class].sample_count += times_of(item);
     }
 }
 
@@ -142,9 +148,16 @@ typedef struct fit {
     double *row;           /* size: derivatives of one sample */
     double *step;
     double (*x)[TERMS];    /* per item */
-    uint32_t *node;        /* per item */
+    uint32_t *node;        /* per item: its node's slot */
     double variance;
 } fit;
+
+/* Nodes stand in memory from formats to the root: elimination in that order leaves most of what is
+ * zero as it is. */
+static uint32_t slot_of(const fit *f, uint32_t node)
+{
+    return f->nodes - 1 - node;
+}
 
 static uint32_t parent_of(const fit *f, uint32_t node)
 {
@@ -159,9 +172,10 @@ static double sample_time(const fit *f, const het__calibration_sample *s, double
     for (uint32_t i = s->first_item; i < s->first_item + s->item_count; i++) {
         double part[TERMS];
         const uint32_t at = f->node[i] * TERMS;
-        ns += combine(f->theta + at, f->x[i], part);
+        const double times = times_of(&f->c->items[i]);
+        ns += times * combine(f->theta + at, f->x[i], part);
         for (int j = 0; row && j < TERMS; j++)
-            row[at + (uint32_t)j] += part[j];
+            row[at + (uint32_t)j] += times * part[j];
     }
     return ns > DBL_MIN ? ns : DBL_MIN;
 }
@@ -171,7 +185,7 @@ static double weight_of(double residual)
     return fabs(residual) > OUTLIER ? OUTLIER / fabs(residual) : 1;
 }
 
-/* Nodes that a sample touches, each once. */
+/* Slots that a sample touches, each once. */
 static uint32_t touched(const fit *f, const het__calibration_sample *s, uint32_t *list)
 {
     bool seen[NODES_MAX] = { false };
@@ -204,11 +218,12 @@ static void add_sample(fit *f, const het__calibration_sample *s)
 
 static double spread_at(uint32_t node, uint32_t term)
 {
-    const bool is_class = node >= 1 && node <= CLASSES;
     if (node == 0)
         return ROOT_SPREAD;
-    return is_class && term == HET__TERM_COMPUTE && node - 1 > HET__WORK_CONV_POINT
-               ? COMPUTE_SPREAD_OTHERS : spread_of[term];
+    if (term != HET__TERM_COMPUTE)
+        return spread_of[term];
+    return node > CLASSES                     ? COMPUTE_SPREAD_FORMATS
+           : node - 1 > HET__WORK_CONV_POINT ? COMPUTE_SPREAD_OTHERS : spread_of[term];
 }
 
 /* Every factor is drawn to its parent's, the root's to what is known before. */
@@ -216,7 +231,8 @@ static void add_priors(fit *f)
 {
     for (uint32_t n = 0; n < f->nodes; n++)
         for (uint32_t j = 0; j < TERMS; j++) {
-            const uint32_t i = n * TERMS + j, p = parent_of(f, n) * TERMS + j;
+            const uint32_t i = slot_of(f, n) * TERMS + j;
+            const uint32_t p = slot_of(f, parent_of(f, n)) * TERMS + j;
             const double pull = 1 / (spread_at(n, j) * spread_at(n, j));
             const double off = f->theta[i] - (n == 0 ? log(prior_of[j]) : f->theta[p]);
             f->h[i * f->size + i] += pull;
@@ -239,37 +255,41 @@ static void assemble(fit *f)
     add_priors(f);
 }
 
-/* h becomes its lower factor; it is positive definite by its priors. */
+/* The upper half of h becomes U of h = UᵀU; h is positive definite by its priors. */
 static void factor(fit *f)
 {
     const uint32_t n = f->size;
-    for (uint32_t i = 0; i < n; i++) {
-        double *ri = f->h + (size_t)i * n;
-        for (uint32_t k = 0; k <= i; k++) {
-            const double *rk = f->h + (size_t)k * n;
-            double sum = ri[k];
-            for (uint32_t m = 0; m < k; m++)
-                sum -= ri[m] * rk[m];
-            if (k < i)
-                ri[k] = sum / rk[k];
-            else
-                ri[i] = sqrt(sum > 1e-12 ? sum : 1e-12);
+    for (uint32_t k = 0; k < n; k++) {
+        double *rk = f->h + (size_t)k * n;
+        const double pivot = sqrt(rk[k] > 1e-12 ? rk[k] : 1e-12);
+        for (uint32_t j = k; j < n; j++)
+            rk[j] /= pivot;
+        for (uint32_t i = k + 1; i < n; i++) {
+            const double times = rk[i];
+            if (times == 0) /* exactly: never touched */
+                continue;
+            double *ri = f->h + (size_t)i * n;
+            for (uint32_t j = i; j < n; j++)
+                ri[j] -= times * rk[j];
         }
     }
 }
 
-static void solve(const fit *f, double *b)
+/* first: entries of b before it are zero. */
+static void solve(const fit *f, double *b, uint32_t first)
 {
     const uint32_t n = f->size;
-    for (uint32_t i = 0; i < n; i++) {
-        for (uint32_t k = 0; k < i; k++)
-            b[i] -= f->h[(size_t)i * n + k] * b[k];
-        b[i] /= f->h[(size_t)i * n + i];
+    for (uint32_t k = first; k < n; k++) {
+        const double *rk = f->h + (size_t)k * n;
+        b[k] /= rk[k];
+        for (uint32_t i = k + 1; i < n && b[k] != 0; i++)
+            b[i] -= rk[i] * b[k];
     }
     for (uint32_t i = n; i-- > 0;) {
+        const double *ri = f->h + (size_t)i * n;
         for (uint32_t k = i + 1; k < n; k++)
-            b[i] -= f->h[(size_t)k * n + i] * b[k];
-        b[i] /= f->h[(size_t)i * n + i];
+            b[i] -= ri[k] * b[k];
+        b[i] /= ri[i];
     }
 }
 
@@ -279,7 +299,7 @@ static double advance(fit *f)
     double most = 0;
     for (uint32_t i = 0; i < f->size; i++)
         f->step[i] = -f->g[i];
-    solve(f, f->step);
+    solve(f, f->step, 0);
     for (uint32_t i = 0; i < f->size; i++)
         most = fmax(most, fabs(f->step[i]));
     const double scale = most > STEP_MOST ? STEP_MOST / most : 1;
@@ -323,7 +343,7 @@ static void start(fit *f)
         f->theta[i] = log(prior_of[i % TERMS]);
     for (uint32_t i = 0; i < f->c->item_count; i++) {
         terms_of(&f->c->items[i], f->c, f->x[i]);
-        f->node[i] = 1 + find_rate(f->c, &f->c->items[i]);
+        f->node[i] = slot_of(f, 1 + find_rate(f->c, &f->c->items[i]));
     }
     f->variance = RESIDUAL_FIRST * RESIDUAL_FIRST;
 }
@@ -335,12 +355,12 @@ static void take(fit *f)
     factor(f);
     for (uint32_t r = 0; r < f->c->rate_count; r++) {
         het__calibration_rate *rate = &f->c->rates[r];
-        const uint32_t at = (r + 1) * TERMS;
+        const uint32_t at = slot_of(f, r + 1) * TERMS;
         memcpy(rate->log_factor, f->theta + at, sizeof rate->log_factor);
         for (uint32_t j = 0; j < TERMS; j++) {
             memset(f->step, 0, f->size * sizeof *f->step);
             f->step[at + j] = 1;
-            solve(f, f->step);
+            solve(f, f->step, at + j);
             memcpy(rate->covariance[j], f->step + at, sizeof rate->covariance[j]);
         }
     }

@@ -2,6 +2,8 @@
 /* To which class of work a node belongs, and which arithmetic its weights allow. */
 #include "lib/cost/cost.h"
 
+#include <math.h>
+
 #include "lib/base/dtype.h"
 
 static const het__value *input_of(const het__graph *graph, const het__node *node, uint32_t i)
@@ -163,6 +165,22 @@ static uint32_t peak_of(const het__node *node, uint32_t format, bool exact)
            : format == HET_DTYPE_BF16             ? HET__PEAK_BF16 : HET__PEAK_F32;
 }
 
+static double padded(double channels, int32_t block)
+{
+    return block > 0 && channels > 0 ? ceil(channels / block) * block / channels : 1;
+}
+
+/* Lanes are filled by blocks of channels; what pads the last block is computed like the rest. */
+static double lane_padding(const het__node *node, uint32_t work_class)
+{
+    const het__image_attrs *a = &node->attrs.image;
+    if ((node->op != HET__OP_CONV && node->op != HET__OP_QCONV) || a->groups < 1)
+        return 1;
+    const double out = padded(a->channels_out, a->block_out);
+    return work_class == HET__WORK_CONV_DEPTH || a->groups > 1
+               ? out : out * padded(a->channels_in, a->block_in);
+}
+
 void het__work_item_of(const het__graph *graph, const het__node *node, const het__work *work,
                        bool exact, het__work_item *item)
 {
@@ -170,7 +188,7 @@ void het__work_item_of(const het__graph *graph, const het__node *node, const het
     const het__value *w = weight_of(graph, node, item->work_class);
     item->format = w && w->dtype != HET_DTYPE_NONE ? w->dtype : HET_DTYPE_F32;
     item->peak = peak_of(node, item->format, exact);
-    item->flops = work->flops;
+    item->flops = work->flops * lane_padding(node, item->work_class);
     item->input_bytes = work->input_bytes;
     item->output_bytes = work->output_bytes;
     item->weight_bytes = work->weight_bytes;

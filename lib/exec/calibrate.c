@@ -178,20 +178,44 @@ static het_status time_runs(session *s, het__exec *exec, const int64_t *symbols,
     return HET_OK;
 }
 
+static bool is_same(const het__work_item *a, const het__work_item *b)
+{
+    return a->work_class == b->work_class && a->format == b->format && a->peak == b->peak &&
+           a->flops == b->flops && a->input_bytes == b->input_bytes &&
+           a->output_bytes == b->output_bytes && a->weight_bytes == b->weight_bytes &&
+           a->units == b->units;
+}
+
+/* Blocks repeat: what was there before counts one more. */
+static void add_item(het__work_item *items, uint32_t *count, const het__work_item *item)
+{
+    uint32_t i = 0;
+    while (i < *count && !is_same(&items[i], item))
+        i++;
+    if (i == *count) {
+        items[(*count)++] = *item;
+        items[i].times = 0;
+    }
+    items[i].times++;
+}
+
 static het_status collect_items(session *s, const het__graph *graph, const int64_t *symbols,
-                                het__work_item **items, double *expected_ns)
+                                het__work_item **items, uint32_t *count, double *expected_ns)
 {
     *expected_ns = 0;
+    *count = 0;
     *items = het__alloc_zero(s->mem, graph->node_count, sizeof **items);
     if (!*items)
         return het__fail_nomem(s->err, "a sample");
     for (uint32_t n = 0; n < graph->node_count; n++) {
         het__work work;
+        het__work_item item = { .times = 0 };
         het__cost cost;
         het__node_work(graph, &graph->nodes[n], symbols, &work);
-        het__work_item_of(graph, &graph->nodes[n], &work, false, &(*items)[n]);
-        het__cost_item(&(*items)[n], &s->bare, &cost);
+        het__work_item_of(graph, &graph->nodes[n], &work, false, &item);
+        het__cost_item(&item, &s->bare, &cost);
         *expected_ns += cost.ns;
+        add_item(*items, count, &item);
     }
     return HET_OK;
 }
@@ -201,16 +225,16 @@ static het_status measure_step(session *s, const het__calibrate_subject *subject
 {
     int64_t symbols[HET__SYM_MAX];
     het__work_item *items;
+    uint32_t count;
     double expected, median, spread;
     memcpy(symbols, subject->symbols_max, sizeof symbols);
     if (subject->is_language)
         het__calibrate_language_bind(exec, step, symbols);
-    het_status status = collect_items(s, &subject->graph, symbols, &items, &expected);
+    het_status status = collect_items(s, &subject->graph, symbols, &items, &count, &expected);
     if (status == HET_OK && expected < RUN_NS_MOST) {
         status = time_runs(s, exec, symbols, &median, &spread);
         if (status == HET_OK)
-            status = het__calibration_add(s->c, items, subject->graph.node_count, median, spread,
-                                          s->err);
+            status = het__calibration_add(s->c, items, count, median, spread, s->err);
     }
     het__free(s->mem, items);
     return status;

@@ -37,6 +37,7 @@ typedef enum network_kind {
     N_TRANSPOSE, /* a channels, size b */
     N_JOIN,      /* concatenation: a channels, size b */
     N_GATHER,    /* a rows of b columns, c of them */
+    N_LSTM,      /* a steps, b columns in, c kept */
 } network_kind;
 
 static const char *const kind_names[] = {
@@ -44,7 +45,7 @@ static const char *const kind_names[] = {
     "inverted bottleneck", "squeeze and excite", "convolution of codes", "pointwise, codes",
     "depthwise, codes", "pool of maxima", "pool of means", "global mean", "product",
     "product of one row", "attention", "elementwise", "softmax", "layer norm", "sums",
-    "transpose", "concatenation", "gather",
+    "transpose", "concatenation", "gather", "recurrent",
 };
 
 typedef struct network_case {
@@ -58,8 +59,9 @@ static const network_case cases[] = {
     { N_CONV, 64, 56, 3, 1, 4, true },    { N_CONV, 96, 20, 3, 1, 6, false },
     { N_CONV, 128, 28, 3, 1, 4, false },  { N_CONV, 256, 14, 3, 1, 4, true },
     { N_CONV, 512, 7, 3, 1, 3, false },   { N_CONV, 32, 32, 3, 1, 8, false },
-    { N_CONV, 64, 12, 3, 1, 8, false },   { N_CONV, 32, 64, 5, 1, 4, false },
-    { N_CONV, 64, 56, 3, 2, 1, false },   { N_STEM, 32, 224, 3, 2, 1, true },
+    { N_CONV, 64, 16, 3, 1, 8, false },   { N_CONV, 32, 64, 5, 1, 4, false },
+    { N_CONV, 64, 56, 3, 2, 1, false },   { N_CONV, 20, 26, 3, 1, 8, false },
+    { N_CONV, 48, 26, 3, 1, 8, false },   { N_STEM, 32, 224, 3, 2, 1, true },
     { N_STEM, 64, 224, 7, 2, 1, false },  { N_STEM, 16, 320, 3, 2, 1, false },
     { N_POINT, 16, 96, 88, 0, 2, false }, { N_POINT, 24, 144, 56, 0, 3, true },
     { N_POINT, 64, 64, 40, 0, 4, false }, { N_POINT, 64, 256, 28, 0, 4, true },
@@ -95,6 +97,8 @@ static const network_case cases[] = {
     { N_TRANSPOSE, 96, 56, 0, 0, 1, true }, { N_TRANSPOSE, 128, 14, 0, 0, 1, false },
     { N_JOIN, 64, 56, 0, 0, 1, true },    { N_JOIN, 96, 14, 0, 0, 1, false },
     { N_GATHER, 4096, 256, 512, 0, 1, true }, { N_GATHER, 512, 64, 32, 0, 1, false },
+    { N_LSTM, 1, 200, 128, 0, 2, true },  { N_LSTM, 24, 64, 96, 0, 1, false },
+    { N_LSTM, 4, 32, 48, 0, 2, false },
 };
 
 #define CASES (sizeof cases / sizeof *cases)
@@ -117,8 +121,45 @@ uint32_t het__calibrate_network_count(bool quick)
 
 /* ---- building ---- */
 
+/* What one repetition of a chain reads of weights, and computes. */
+static void weigh(const network_case *c, double *bytes, double *flops)
+{
+    const double a = c->a, b = c->b, window = (double)c->c * c->c;
+    const double size = c->kind == N_POINT || c->kind == N_CODES_POINT || c->kind == N_INVERTED
+                            ? c->c : c->b;
+    double weights = 0;
+    switch (c->kind) {
+    case N_CONV: case N_CODES: weights = a * a * window; break;
+    case N_POINT: case N_CODES_POINT: case N_INVERTED: weights = 2 * a * b; break;
+    case N_MATMUL: case N_ONE: weights = 2 * b * c->c; break;
+    default: break;
+    }
+    const bool codes = c->kind == N_CODES || c->kind == N_CODES_POINT;
+    *bytes = weights * (codes ? 1 : 4);
+    *flops = 2 * weights * (c->kind == N_MATMUL || c->kind == N_ONE ? a : size * size);
+}
+
+/* Networks read each weight once a run: what a few layers leave in the nearest caches would be
+ * there again. Chains are as long as it takes to leave them, within reason. */
+#define CHAIN_BYTES 10e6
+#define CHAIN_FLOPS 2.5e9
+#define CHAIN_MOST 48
+
+static int32_t repeats_of(const network_case *c)
+{
+    double bytes, flops;
+    weigh(c, &bytes, &flops);
+    if (!(bytes > 0) || c->d > 1)
+        return c->repeat;
+    double n = CHAIN_BYTES / bytes;
+    n = n * flops > CHAIN_FLOPS ? CHAIN_FLOPS / flops : n;
+    n = n > CHAIN_MOST ? CHAIN_MOST : n;
+    return n > c->repeat ? (int32_t)n : c->repeat;
+}
+
 typedef struct builder {
     const network_case *c;
+    int32_t repeat;
     het__graph *g; /* raw; failed once memory ran out */
     het__tensor inputs[INPUTS_MAX];
     uint32_t input_count;
@@ -264,7 +305,7 @@ static uint32_t build_windows(builder *b)
     const network_case *c = b->c;
     const bool stem = c->kind == N_STEM, depth = c->kind == N_DEPTH;
     uint32_t x = image_of(b, stem ? 3 : c->a, c->b);
-    for (int32_t i = 0; i < c->repeat; i++) {
+    for (int32_t i = 0; i < b->repeat; i++) {
         x = conv(b, x, stem ? 3 : c->a, c->a, c->c, c->d, depth);
         x = OP(b, RELU, x);
     }
@@ -275,7 +316,7 @@ static uint32_t build_point(builder *b)
 {
     const network_case *c = b->c;
     uint32_t x = image_of(b, c->a, c->c);
-    for (int32_t i = 0; i < c->repeat; i++) {
+    for (int32_t i = 0; i < b->repeat; i++) {
         x = OP(b, RELU, conv(b, x, c->a, c->b, 1, 1, false));
         x = conv(b, x, c->b, c->a, 1, 1, false);
     }
@@ -286,7 +327,7 @@ static uint32_t build_inverted(builder *b)
 {
     const network_case *c = b->c;
     uint32_t x = image_of(b, c->a, c->c);
-    for (int32_t i = 0; i < c->repeat; i++) {
+    for (int32_t i = 0; i < b->repeat; i++) {
         uint32_t y = OP(b, RELU, conv(b, x, c->a, c->b, 1, 1, false));
         y = OP(b, RELU, conv(b, y, c->b, c->b, 3, 1, true));
         y = conv(b, y, c->b, c->a, 1, 1, false);
@@ -299,7 +340,7 @@ static uint32_t build_squeeze(builder *b)
 {
     const network_case *c = b->c;
     uint32_t x = image_of(b, c->a, c->b);
-    for (int32_t i = 0; i < c->repeat; i++) {
+    for (int32_t i = 0; i < b->repeat; i++) {
         x = OP(b, RELU, conv(b, x, c->a, c->a, 3, 1, true));
         uint32_t y = OP(b, GLOBAL_AVERAGE_POOL, x);
         y = OP(b, RELU, conv(b, y, c->a, c->c, 1, 1, false));
@@ -315,7 +356,7 @@ static uint32_t build_codes(builder *b)
     const bool point = c->kind == N_CODES_POINT, depth = c->kind == N_CODES_DEPTH;
     const int64_t size = point ? c->c : c->b;
     uint32_t x = typed_input(b, HET_DTYPE_U8, 4, E(1, c->a, size, size));
-    for (int32_t i = 0; i < c->repeat; i++) {
+    for (int32_t i = 0; i < b->repeat; i++) {
         if (point) {
             x = conv_codes(b, x, c->a, c->b, 1, 1, false);
             x = conv_codes(b, x, c->b, c->a, 1, 1, false);
@@ -332,7 +373,7 @@ static uint32_t build_pool(builder *b)
     uint32_t x = image_of(b, c->a, c->b);
     if (c->kind == N_GLOBAL)
         return OP(b, GLOBAL_AVERAGE_POOL, x);
-    for (int32_t i = 0; i < c->repeat; i++) {
+    for (int32_t i = 0; i < b->repeat; i++) {
         attr_ints(b, "kernel_shape", 2, E(c->c, c->c));
         window(b, c->c % 2 ? c->c : 0, c->d, 1);
         x = c->kind == N_POOL ? OP(b, MAX_POOL, x) : OP(b, AVERAGE_POOL, x);
@@ -346,7 +387,7 @@ static uint32_t build_product(builder *b)
 {
     const network_case *c = b->c;
     uint32_t x = INPUT(b, c->a, c->b);
-    for (int32_t i = 0; i < c->repeat; i++) {
+    for (int32_t i = 0; i < b->repeat; i++) {
         x = OP(b, ADD, OP(b, MAT_MUL, x, WEIGHT(b, c->b, c->c)), WEIGHT(b, c->c));
         x = OP(b, RELU, x);
         x = OP(b, ADD, OP(b, MAT_MUL, x, WEIGHT(b, c->c, c->b)), WEIGHT(b, c->b));
@@ -359,7 +400,7 @@ static uint32_t build_attention(builder *b)
 {
     const network_case *c = b->c;
     uint32_t x = INPUT(b, 1, c->a, c->b, c->c);
-    for (int32_t i = 0; i < c->repeat; i++) {
+    for (int32_t i = 0; i < b->repeat; i++) {
         attr_ints(b, "perm", 4, E(0, 1, 3, 2));
         const uint32_t turned = OP(b, TRANSPOSE, x);
         uint32_t y = OP(b, MUL, OP(b, MAT_MUL, x, turned), f32_scalar(b, 0.125f));
@@ -375,7 +416,7 @@ static uint32_t build_elements(builder *b)
     const network_case *c = b->c;
     const uint32_t first = INPUT(b, c->a, c->b);
     uint32_t x = first;
-    for (int32_t i = 0; i < c->repeat; i++) {
+    for (int32_t i = 0; i < b->repeat; i++) {
         x = OP(b, ADD, i % 2 ? OP(b, SIGMOID, x) : OP(b, RELU, x), first);
         x = OP(b, MUL, x, WEIGHT(b, c->b));
     }
@@ -386,7 +427,7 @@ static uint32_t build_rows(builder *b)
 {
     const network_case *c = b->c;
     uint32_t x = INPUT(b, c->a, c->b);
-    for (int32_t i = 0; i < c->repeat; i++) {
+    for (int32_t i = 0; i < b->repeat; i++) {
         attr_int(b, "axis", -1);
         if (c->kind == N_SOFTMAX)
             x = OP(b, SOFTMAX, x);
@@ -433,6 +474,21 @@ static uint32_t build_gather(builder *b)
     return OP(b, GATHER, WEIGHT(b, b->c->a, b->c->b), rows);
 }
 
+static uint32_t build_recurrent(builder *b)
+{
+    const network_case *c = b->c;
+    const int64_t one = 1, axis = 1;
+    uint32_t x = INPUT(b, c->a, 1, c->b);
+    for (int32_t i = 0; i < b->repeat; i++) {
+        const uint32_t w = WEIGHT(b, 1, 4 * c->c, i ? c->c : c->b);
+        const uint32_t r = WEIGHT(b, 1, 4 * c->c, c->c);
+        attr_int(b, "hidden_size", c->c);
+        x = OP(b, LSTM, x, w, r);
+        x = OP(b, SQUEEZE, x, const_of(b, HET_DTYPE_I64, 1, &one, &axis, 0));
+    }
+    return x;
+}
+
 static uint32_t build(builder *b)
 {
     switch (b->c->kind) {
@@ -448,6 +504,7 @@ static uint32_t build(builder *b)
     case N_SOFTMAX: case N_NORM: case N_SUMS: return build_rows(b);
     case N_TRANSPOSE: return build_transpose(b);
     case N_JOIN: return build_join(b);
+    case N_LSTM: return build_recurrent(b);
     default: return build_gather(b);
     }
 }
@@ -458,6 +515,7 @@ het_status het__calibrate_network(uint32_t index, bool quick, int32_t block, het
     memset(subject, 0, sizeof *subject);
     het__graph_init(&subject->raw, mem);
     builder b = { .c = case_at(index, quick), .g = &subject->raw };
+    b.repeat = repeats_of(b.c);
     snprintf(subject->name, sizeof subject->name, "%s, %d, %d", kind_names[b.c->kind], (int)b.c->a,
              (int)b.c->b);
     for (uint32_t i = 0; i < HET__SYM_MAX; i++)

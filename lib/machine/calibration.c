@@ -7,7 +7,10 @@
  *     …
  *     ceilings: {f32: …, bandwidth: …, launch_ns: …, …}
  *     samples:
- *       - {ns: 41000, spread: 12, work: [[conv, f32, f32, FLOPS, IN, OUT, WEIGHTS, UNITS], …]}
+ *       - ns: 41000
+ *         spread: 12
+ *         work:
+ *           - [conv, F32, f32, OPERATIONS, IN, OUT, WEIGHTS, PIECES, TIMES]
  *
  * All numbers are whole, so that no locale can spoil them; spread counts thousandths. A file that
  * does not hold exactly this is refused. */
@@ -33,6 +36,7 @@
 #define NS_MOST 8.64e13
 #define AMOUNT_MOST 1.152921504606846976e18
 #define ITEMS_OF_SAMPLE_MAX 1024
+#define TIMES_MOST 1000000
 
 static const char *const class_names[] = {
     [HET__WORK_MATMUL_ONE] = "matmul_one", [HET__WORK_MATMUL] = "matmul",
@@ -176,7 +180,7 @@ static bool is_item(const het__work_item *item)
     return item->work_class < HET__WORK_CLASS_COUNT && item->peak < HET__PEAK_COUNT &&
            het__dtype((het_dtype)item->format) && is_amount(item->flops) &&
            is_amount(item->input_bytes) && is_amount(item->output_bytes) &&
-           is_amount(item->weight_bytes) && is_amount(item->units);
+           is_amount(item->weight_bytes) && is_amount(item->units) && item->times <= TIMES_MOST;
 }
 
 het_status het__calibration_add(het__calibration *c, const het__work_item *items, uint32_t count,
@@ -238,15 +242,14 @@ static void write_ceilings(het__text *text, const het__calibration *c)
 static void write_sample(het__text *text, const het__calibration *c,
                          const het__calibration_sample *s)
 {
-    het__text_printf(text, "  - {ns: %.0f, spread: %.0f, work: [", s->ns, s->spread * 1000);
+    het__text_printf(text, "  - ns: %.0f\n    spread: %.0f\n    work:\n", s->ns, s->spread * 1000);
     for (uint32_t i = 0; i < s->item_count; i++) {
         const het__work_item *w = &c->items[s->first_item + i];
-        het__text_printf(text, "%s[%s, %s, %s, %.0f, %.0f, %.0f, %.0f, %.0f]", i ? ", " : "",
+        het__text_printf(text, "      - [%s, %s, %s, %.0f, %.0f, %.0f, %.0f, %.0f, %u]\n",
                          class_names[w->work_class], het_dtype_name((het_dtype)w->format),
                          peak_names[w->peak], w->flops, w->input_bytes, w->output_bytes,
-                         w->weight_bytes, w->units);
+                         w->weight_bytes, w->units, w->times);
     }
-    het__text_printf(text, "]}\n");
 }
 
 char *het__calibration_write(const het__calibration *c, het__mem *mem)
@@ -262,7 +265,7 @@ char *het__calibration_write(const het__calibration *c, het__mem *mem)
     write_ceilings(&text, c);
     het__text_printf(&text, "# nanoseconds, spread in thousandths, and what was run: class, "
                      "weights, arithmetic,\n# operations, bytes in, bytes out, bytes of weights, "
-                     "pieces\nsamples:%s\n", c->sample_count ? "" : " []");
+                     "pieces, times\nsamples:%s\n", c->sample_count ? "" : " []");
     for (uint32_t s = 0; s < c->sample_count; s++)
         write_sample(&text, c, &c->samples[s]);
     return het__text_take(&text);
@@ -368,8 +371,8 @@ static het_status read_format(const reader *r, const het__yaml_node *node, uint3
 
 static het_status read_item(const reader *r, const het__yaml_node *node, het__work_item *item)
 {
-    if (node->kind != HET__YAML_SEQUENCE || node->count != 8)
-        return het__yaml_fail(r->what, node, r->err, "an operation has eight entries");
+    if (node->kind != HET__YAML_SEQUENCE || node->count != 9)
+        return het__yaml_fail(r->what, node, r->err, "an operation has nine entries");
     const het__yaml_node *e = node->children;
     double *const values[] = { &item->flops, &item->input_bytes, &item->output_bytes,
                                &item->weight_bytes, &item->units };
@@ -380,6 +383,10 @@ static het_status read_item(const reader *r, const het__yaml_node *node, het__wo
         s = het__yaml_choice(r->what, &e[2], peak_names, &item->peak, r->err);
     for (size_t i = 0; s == HET_OK && i < sizeof values / sizeof *values; i++)
         s = het__yaml_number(r->what, &e[3 + i], 0, AMOUNT_MOST, values[i], r->err);
+    double times = 0;
+    if (s == HET_OK)
+        s = het__yaml_number(r->what, &e[8], 0, TIMES_MOST, &times, r->err);
+    item->times = (uint32_t)times;
     return s;
 }
 

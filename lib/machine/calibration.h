@@ -43,6 +43,7 @@ typedef struct het__work_item {
     double flops;
     double input_bytes, output_bytes, weight_bytes;
     double units; /* independent pieces of work; 0: not known */
+    uint32_t times; /* in a sample: operations like this one; 0 is 1 */
 } het__work_item;
 
 /* Operations that were timed together. */

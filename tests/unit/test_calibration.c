@@ -25,10 +25,10 @@ static het_device_info device_of(const char *name)
 static het__calibration sample_of(const het_device_info *info)
 {
     static const het__work_item items[] = {
-        { HET__WORK_CONV, HET_DTYPE_F32, HET__PEAK_F32, 2e9, 1000, 2000, 3000, 500 },
+        { HET__WORK_CONV, HET_DTYPE_F32, HET__PEAK_F32, 2e9, 1000, 2000, 3000, 500, 7 },
         { HET__WORK_MATMUL_ONE, HET_DTYPE_Q4_K, HET__PEAK_INT8, 4096, 0, 64, 1152921504606846976.0,
-          0 },
-        { HET__WORK_OTHER, HET_DTYPE_I8, HET__PEAK_F32, 0, 0, 0, 0, 0 },
+          0, 0 },
+        { HET__WORK_OTHER, HET_DTYPE_I8, HET__PEAK_F32, 0, 0, 0, 0, 0, 1 },
     };
     het__calibration c;
     het_error err = HET_ERROR_INIT;
@@ -70,6 +70,7 @@ static void files_keep_everything(void)
     CHECK_INT(back.item_count, 3);
     CHECK_NEAR(back.samples[0].ns, 54321, 0);
     CHECK_NEAR(back.samples[0].spread, 0.012, 1e-9);
+    CHECK_INT(back.items[0].times, 7);
     CHECK_INT(back.items[1].format, HET_DTYPE_Q4_K);
     CHECK_INT(back.items[1].peak, HET__PEAK_INT8);
     CHECK_NEAR(back.items[1].weight_bytes, 1152921504606846976.0, 0);
@@ -133,10 +134,10 @@ static void broken_files_are_refused(void)
         { "q4_k", "q4_q", "" },
         { "Q4_K", "Q4_Q", "" },
         { "int8, 4096", "int9, 4096", "" },
-        { ", 500]", "]", "eight entries" },
-        { "{ns: 54321,", "{ns: 0,", "" },
-        { "{ns: 54321,", "{", "ns is missing" },
-        { "work: [[", "work: [[[", "" },
+        { ", 500, 7]", ", 500]", "nine entries" },
+        { "- ns: 54321", "- ns: 0", "" },
+        { "- ns: 54321\n    spread", "- spread", "ns is missing" },
+        { "work:\n", "work: [[[\n", "" },
         { "samples:", "samples: 3\nmore:", "" },
     };
     const het_device_info info = device_of("a device");
@@ -166,7 +167,7 @@ static void senseless_samples_are_refused(void)
     const het_device_info info = device_of("a device");
     het__calibration c = sample_of(&info);
     het_error err = HET_ERROR_INIT;
-    het__work_item item = { HET__WORK_CONV, HET_DTYPE_F32, HET__PEAK_F32, 1, 1, 1, 1, 1 };
+    het__work_item item = { HET__WORK_CONV, HET_DTYPE_F32, HET__PEAK_F32, 1, 1, 1, 1, 1, 1 };
     CHECK_INT(het__calibration_add(&c, &item, 0, 5, 0, &err), HET_E_INVALID);
     CHECK_INT(het__calibration_add(&c, &item, 1, 0, 0, &err), HET_E_INVALID);
     CHECK_INT(het__calibration_add(&c, &item, 1, (double)NAN, 0, &err), HET_E_INVALID);
