@@ -267,6 +267,7 @@ static void declare(options *o, request *r, analysis *a)
     options_text(o, "csv", 0, &r->csv, "FILE", "One row per operation");
     options_text(o, "html", 0, &r->html, "FILE", "A page to look at");
     options_text(o, "devices", 0, &r->settings.devices, "LIST", "Backends, comma-separated (all)");
+    settings_model(o, &r->settings);
     settings_output(o, &r->settings);
 }
 
