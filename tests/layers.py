@@ -137,6 +137,14 @@ def check_file(file, includes):
             yield f'{file}: #include {name}: {reason}'
 
 
+def check_names(tree):
+    """A program beside the folder of a command would find its headers as <hetinfer/…>."""
+    public = {file.removeprefix('include/') for file in tree if file.startswith('include/')}
+    for file in tree:
+        if file.removeprefix('examples/') in public:
+            yield f'{file}: has the name of a public header'
+
+
 def check_walls(tree):
     blind = re.compile(r'lib/(?!exec/|api/|backend\.h)')
     for file in tree:
@@ -150,6 +158,7 @@ def main(root):
     root = pathlib.Path(root).resolve()
     tree = read_tree(root)
     problems = [line for file, includes in tree.items() for line in check_file(file, includes)]
+    problems += check_names(tree)
     problems += check_walls(tree)
     for line in problems:
         print(line)

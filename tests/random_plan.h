@@ -65,7 +65,7 @@ static inline void random_plan_graph(random_plan *r, het__mem *mem, uint32_t nod
         }
         count++;
     }
-    if (made[count - 1] != HET__NO_VALUE)
+    if (nodes && made[count - 1] != HET__NO_VALUE)
         het__graph_output(g, made[count - 1], "y");
     memset(r->symbols, 0, sizeof r->symbols);
     r->symbols[HET__SYM_ONE] = 1;

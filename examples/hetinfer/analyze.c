@@ -227,13 +227,12 @@ static int show(analysis *a, const request *r)
 
 static int analyze(analysis *a, const request *r)
 {
-    int status = STATUS_GO;
-    if (r->machine) {
-        het_error err = HET_ERROR_INIT;
-        const het_status loaded =
-            het_machine_load(a->engine->context, r->machine, &a->machine, &err);
-        status = loaded ? failure_of(loaded, &err) : STATUS_GO;
-    }
+    het_error err = HET_ERROR_INIT;
+    const het_status made =
+        r->machine ? het_machine_load(a->engine->context, r->machine, &a->machine, &err)
+                   : het_machine_from_context(a->engine->context, NULL, &a->machine, &err);
+    int status = made ? failure_of(made, &err) : STATUS_GO;
+    a->is_present = !r->machine;
     fill_options(a, r);
     if (status == STATUS_GO)
         status = make(a, &a->options, &a->handle, &a->info);

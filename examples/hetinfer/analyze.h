@@ -17,7 +17,8 @@ typedef struct sweep_point {
 typedef struct analysis {
     const engine *engine;
     const char *path;
-    het_machine *machine; /* NULL: the present one */
+    het_machine *machine;
+    bool is_present; /* the machine that this runs on */
     het_analysis *handle;
     het_analysis_info info;
     het_analysis_options options;

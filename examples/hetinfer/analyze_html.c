@@ -17,12 +17,12 @@
 #define BAR_HEIGHT 15
 #define NAME_WIDTH 200
 #define BARS_WIDTH 250
-#define STAGE_WIDTH 9
-#define CELL_HEIGHT 13
+#define STAGE_WIDTH 12
+#define CELL_HEIGHT 16
 /* Rows of cells that a stage shows; the last one stands for what is left. */
 #define CELLS_MAX 40
 /* Below the stages, for values that skip some. */
-#define ARC_HEIGHT 60
+#define ARC_HEIGHT 40
 /* The smallest axis of the roofline spans these powers of ten. */
 #define DECADES_LEAST 2
 
@@ -64,7 +64,7 @@ static void widen(axis *x, double value)
 
 static double across(const axis *x, double value)
 {
-    return PLOT_LEFT + (log10(value) - x->low) / (x->high - x->low) * (PLOT_WIDTH - PLOT_LEFT - 10);
+    return PLOT_LEFT + (log10(value) - x->low) / (x->high - x->low) * (PLOT_WIDTH - PLOT_LEFT - 20);
 }
 
 static double down(const axis *y, double value)
@@ -86,7 +86,7 @@ static void put_grid(FILE *f, const axis *x, const axis *y)
         const double at = down(y, pow(10, p));
         fprintf(f, "<line class=\"grid\" x1=\"%d\" y1=\"%.1f\" x2=\"%d\" y2=\"%.1f\"/>"
                 "<text class=\"soft\" x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%g</text>\n",
-                PLOT_LEFT, at, PLOT_WIDTH - 10, at, PLOT_LEFT - 6, at + 4, pow(10, p));
+                PLOT_LEFT, at, PLOT_WIDTH - 20, at, PLOT_LEFT - 6, at + 4, pow(10, p));
     }
 }
 
@@ -135,10 +135,10 @@ static void put_roof(FILE *f, const het_analysis_info *t, const axis *x, const a
     fprintf(f, "<polyline class=\"roof\" points=\"%.1f,%.1f %.1f,%.1f %.1f,%.1f\"/>\n",
             across(x, first), down(y, first * bandwidth), across(x, t->balance), down(y, peak),
             across(x, pow(10, x->high)), down(y, peak));
-    fprintf(f, "<text x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%.4g GFLOP/s</text>\n",
-            PLOT_WIDTH - 14, down(y, peak) - 6, peak);
-    fprintf(f, "<text class=\"soft\" x=\"%.1f\" y=\"%.1f\">%.4g GB/s</text>\n",
-            across(x, first) + 8, down(y, first * bandwidth) - 12, bandwidth);
+    fprintf(f, "<text x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%.0f GFLOP/s</text>\n",
+            PLOT_WIDTH - 24, down(y, peak) - 6, peak);
+    fprintf(f, "<text class=\"soft\" x=\"%.1f\" y=\"%.1f\">%.0f GB/s</text>\n",
+            across(x, 2 * first) + 14, down(y, 2 * first * bandwidth) + 16, bandwidth);
 }
 
 static int put_roofline(FILE *f, const analysis *a)

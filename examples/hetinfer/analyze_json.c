@@ -200,6 +200,7 @@ static int json_fusion(const analysis *a, json_t *root)
     set_count(o, "spelled_count", t->spelled_count);
     set_count(o, "group_count", t->group_count);
     set_number(o, "traffic_bytes", t->traffic_bytes);
+    set_number(o, "ungrouped_bytes", t->ungrouped_bytes);
     set_number(o, "grouped_bytes", t->grouped_bytes);
     set_number(o, "inner_bytes", t->inner_bytes);
     set_number(o, "predicted_ns", t->predicted_ns);
@@ -359,7 +360,8 @@ static int json_partition(const analysis *a, json_t *root)
     o.phase = a->options.phase;
     o.token_count = a->options.token_count;
     o.context_count = a->options.context_count;
-    o.devices = a->engine->selected;
+    o.machine = a->is_present ? NULL : a->machine;
+    o.devices = a->is_present ? a->engine->selected : NULL;
     if (het_plan_make(a->engine->model, &o, &plan, &err) != HET_OK ||
         het_plan_get_info(plan, &info) != HET_OK) {
         set_text(root, "partition_missing", err.message);

@@ -117,7 +117,7 @@ static void print_totals(const analysis *a)
 
 static void print_fusion(const het_analysis_info *t)
 {
-    const double saved = t->traffic_bytes - t->grouped_bytes;
+    const double alone = t->ungrouped_bytes, saved = alone - t->grouped_bytes;
     if (!t->group_count) {
         printf("fusion: %u operations of %u\n", t->node_count, t->spelled_count);
         return;
@@ -125,10 +125,9 @@ static void print_fusion(const het_analysis_info *t)
     printf("fusion: %u operations in %u groups (%.2f to one), %u end in an activation\n",
            t->node_count, t->group_count, (double)t->node_count / t->group_count, t->tile_count);
     printf("traffic: %.1f MB alone, %.1f MB in groups: %.1f MB saved (%.1f %%)\n",
-           t->traffic_bytes * 1e-6, t->grouped_bytes * 1e-6, saved * 1e-6,
-           share(saved, t->traffic_bytes));
+           alone * 1e-6, t->grouped_bytes * 1e-6, saved * 1e-6, share(saved, alone));
     printf("kept inside, each value once: %.1f MB, %.1f %% of what is left without them\n",
-           t->inner_bytes * 1e-6, share(t->inner_bytes, t->traffic_bytes - t->inner_bytes));
+           t->inner_bytes * 1e-6, share(t->inner_bytes, alone - t->inner_bytes));
     printf("time: %.4f ms alone, %.4f ms in groups\n", t->predicted_ns * 1e-6,
            t->grouped_ns * 1e-6);
 }

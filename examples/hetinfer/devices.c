@@ -2,7 +2,7 @@
 /* hetinfer devices: what was found in this machine, and why the rest was not. With --machine: what
  * another one has. */
 #include "commands.h"
-#include "machine.h"
+#include "machine_print.h"
 
 #include <stdio.h>
 #include <string.h>

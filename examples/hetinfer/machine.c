@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* hetinfer machine: the profiles that the library brings, one of them or a machine file as a table,
  * and the present machine as a file. */
-#include "machine.h"
+#include "machine_print.h"
 
 #include "commands.h"
 

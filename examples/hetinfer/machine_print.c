@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A machine as a table, with the origin of every figure, and as JSON. */
-#include "machine.h"
+#include "machine_print.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -158,19 +158,29 @@ static int print_memories(const het_machine *machine, uint32_t count)
     return STATUS_GO;
 }
 
-static void print_links(const het_machine *machine)
+static void print_link(const het_machine *machine, uint32_t from, uint32_t to, bool is_only)
 {
-    const uint32_t count = het_machine_device_count(machine);
-    for (uint32_t from = 0; from < count; from++)
-        for (uint32_t to = 0; to < count; to++) {
-            het_figure bandwidth = new_figure(), latency = new_figure();
-            if (from == to || het_machine_link(machine, from, to, &bandwidth, &latency) ||
-                bandwidth.source == HET_SOURCE_UNAVAILABLE)
-                continue;
-            printf("\nfrom %u to %u\n", from, to);
-            print_figure(&bandwidth);
-            print_figure(&latency);
-        }
+    het_figure bandwidth = new_figure(), latency = new_figure();
+    if (het_machine_link(machine, from, to, &bandwidth, &latency) ||
+        bandwidth.source == HET_SOURCE_UNAVAILABLE)
+        return;
+    if (is_only)
+        printf("\nbetween devices\n");
+    else
+        printf("\nfrom %u to %u\n", from, to);
+    print_figure(&bandwidth);
+    print_figure(&latency);
+}
+
+/* Once, where all ways are alike. */
+static void print_links(const het_machine *machine, const het_machine_info *info)
+{
+    if (info->link_count == 0)
+        print_link(machine, 0, 1, true);
+    else
+        for (uint32_t from = 0; from < info->device_count; from++)
+            for (uint32_t to = 0; to < info->device_count; to++)
+                print_link(machine, from, to, false);
 }
 
 static json_t *json_links(const het_machine *machine)
@@ -207,7 +217,7 @@ static int print_table(const het_machine *machine, const het_machine_info *info)
         status = print_memories(machine, info->memory_count);
     if (status != STATUS_GO)
         return status;
-    print_links(machine);
+    print_links(machine, info);
     return fflush(stdout) ? failure("cannot write the result") : STATUS_DONE;
 }
 

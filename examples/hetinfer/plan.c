@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* hetinfer plan: where each layer would run, what that is expected to cost, and why; on this
  * machine or on one that is only described. Runs nothing of the model. */
-#include "plan.h"
+#include "plan_command.h"
 
 #include "commands.h"
 #include "timeline.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A plan as JSON: totals, devices with what they hold, layers, copies, and which layers each device
  * has (shards), in the order in which a step meets them. */
-#include "plan.h"
+#include "plan_command.h"
 
 #include <math.h>
 #include <string.h>

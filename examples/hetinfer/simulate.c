@@ -2,7 +2,7 @@
 /* hetinfer simulate: what a plan would do over time, on a machine that need not be there. Runs
  * nothing of the model. */
 #include "commands.h"
-#include "plan.h"
+#include "plan_command.h"
 #include "timeline.h"
 
 #include <errno.h>
@@ -186,9 +186,11 @@ static void print_totals(const timeline *t, const request *r)
     double idle = 0;
     for (int k = 0; k < WAIT_CAUSES; k++)
         idle += t->waited[k];
-    printf("\n%u rounds in %.4f ms; one alone %.4f ms; bound %.4f ms; %.2f per second\n",
-           i->round_count, i->makespan_ns * 1e-6, i->round_ns * 1e-6, i->bound_ns * 1e-6,
-           i->makespan_ns > 0 ? i->token_count / i->makespan_ns * 1e9 : 0);
+    printf("\n%u rounds in %.4f ms; one alone %.4f ms; ", i->round_count, i->makespan_ns * 1e-6,
+           i->round_ns * 1e-6);
+    if (i->bound_ns > 0)
+        printf("bound %.4f ms; ", i->bound_ns * 1e-6);
+    printf("%.2f per second\n", i->makespan_ns > 0 ? i->token_count / i->makespan_ns * 1e9 : 0);
     if (i->joules > 0)
         printf("%.4f J, %.4f J each\n", i->joules,
                i->token_count > 0 ? i->joules / i->token_count : 0);

@@ -303,8 +303,10 @@ static void put_summary(FILE *f, const timeline *t)
     fprintf(f, " for %u round%s; one alone takes ", i->round_count,
             i->round_count == 1 ? "" : "s");
     put_ms(f, i->round_ns);
-    fputs(", and no order is faster than ", f);
-    put_ms(f, i->bound_ns);
+    if (i->bound_ns > 0) {
+        fputs(", and no order is faster than ", f);
+        put_ms(f, i->bound_ns);
+    }
     if (i->makespan_ns > 0)
         fprintf(f, ". %.4g per second", i->token_count / i->makespan_ns * 1e9);
     if (i->joules > 0)

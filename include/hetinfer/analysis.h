@@ -187,6 +187,8 @@ typedef struct het_analysis_info {
     double traffic_bytes;     /**< All three: each node alone. */
     double grouped_bytes;     /**< Of the groups. */
     double inner_bytes;       /**< Values that never leave their group, each once. */
+    double ungrouped_bytes;   /**< Of the nodes of the groups, each alone: more than traffic_bytes
+                                   where HET_ANALYSIS_COMPAT leaves nodes out. */
     double intensity;         /**< flop_count / traffic_bytes. */
     double mac_intensity;     /**< 2 * mac_count / traffic_bytes. */
     double peak_ops_per_s;    /**< Of the device, for the arithmetic that was asked for. */

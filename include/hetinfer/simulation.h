@@ -102,7 +102,8 @@ typedef struct het_simulation_info {
     double token_count;      /**< Tokens of all rounds; runs of a graph. */
     double makespan_ns;      /**< Until the last task ends, or the run fails. */
     double round_ns;         /**< One round alone, without faults. */
-    double bound_ns;         /**< No order of the tasks is faster without faults. */
+    double bound_ns;         /**< No order of the tasks is faster without faults; 0 with
+                                  HET_SIMULATION_ADAPTIVE, which changes them. */
     double held_ns;          /**< Time in which a full queue held back the others. */
     double joules;           /**< 0 where the machine's figures know nothing of it. */
 } het_simulation_info;

@@ -268,6 +268,7 @@ static void fill_info(het_analysis *a)
     t->group_count = a->report.group_count;
     t->grouped_bytes = a->report.bytes;
     t->inner_bytes = a->report.inner_bytes;
+    t->ungrouped_bytes = a->report.alone_bytes;
     t->grouped_ns = a->report.ns;
     t->tile_count = a->report.tile_count;
     t->figures_source = het__machine_source(d);

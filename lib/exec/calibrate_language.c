@@ -15,7 +15,7 @@
 
 typedef struct language_case {
     het_dtype format;
-    int32_t layers, width, ffn_width, heads, kv_heads, vocabulary;
+    int32_t layers, width, ffn_width, heads, kv_heads, vocabulary, experts;
     bool quick;
     het__calibrate_step steps[HET__CALIBRATE_STEPS_MAX];
     uint32_t step_count;
@@ -27,25 +27,27 @@ typedef struct language_case {
 
 /* About 48 to 100 MB each where weights are to be read from memory. */
 static const language_case cases[] = {
-    { HET_DTYPE_Q4_0, 10, 1024, 2816, 16, 4, 8192, true, DEEP },
-    { HET_DTYPE_Q8_0, 6, 1024, 2816, 16, 4, 8192, true, FLAT },
-    { HET_DTYPE_F16, 4, 1024, 2816, 16, 16, 4096, true, FLAT },
-    { HET_DTYPE_F32, 2, 1024, 2816, 16, 4, 4096, false, FLAT },
-    { HET_DTYPE_BF16, 4, 1024, 2816, 16, 4, 4096, false, FLAT },
-    { HET_DTYPE_Q4_1, 8, 1024, 2816, 16, 4, 4096, false, FLAT },
-    { HET_DTYPE_Q5_0, 8, 1024, 2816, 16, 4, 4096, false, FLAT },
-    { HET_DTYPE_Q5_1, 8, 1024, 2816, 16, 4, 4096, false, FLAT },
-    { HET_DTYPE_Q2_K, 10, 1024, 2816, 16, 4, 4096, false, FLAT },
-    { HET_DTYPE_Q3_K, 10, 1024, 2816, 16, 4, 4096, false, FLAT },
-    { HET_DTYPE_Q4_K, 8, 1024, 2816, 16, 4, 4096, false, FLAT },
-    { HET_DTYPE_Q5_K, 8, 1024, 2816, 16, 4, 4096, false, FLAT },
-    { HET_DTYPE_Q6_K, 8, 1024, 2816, 16, 4, 4096, false, FLAT },
-    { HET_DTYPE_IQ4_NL, 8, 1024, 2816, 16, 4, 4096, false, FLAT },
-    { HET_DTYPE_IQ4_XS, 8, 1024, 2816, 16, 4, 4096, false, FLAT },
-    { HET_DTYPE_MXFP4, 8, 1024, 2816, 16, 4, 4096, false, FLAT },
-    { HET_DTYPE_Q4_0, 8, 96, 256, 6, 6, 512, true, SMALL },
-    { HET_DTYPE_F32, 6, 128, 384, 8, 4, 512, true, SMALL },
-    { HET_DTYPE_Q8_0, 6, 256, 768, 4, 2, 1024, false, SMALL },
+    { HET_DTYPE_Q4_0, 10, 1024, 2816, 16, 4, 8192, 0, true, DEEP },
+    { HET_DTYPE_Q8_0, 6, 1024, 2816, 16, 4, 8192, 0, true, FLAT },
+    { HET_DTYPE_F16, 4, 1024, 2816, 16, 16, 4096, 0, true, FLAT },
+    { HET_DTYPE_F32, 2, 1024, 2816, 16, 4, 4096, 0, false, FLAT },
+    { HET_DTYPE_BF16, 4, 1024, 2816, 16, 4, 4096, 0, false, FLAT },
+    { HET_DTYPE_Q4_1, 8, 1024, 2816, 16, 4, 4096, 0, false, FLAT },
+    { HET_DTYPE_Q5_0, 8, 1024, 2816, 16, 4, 4096, 0, false, FLAT },
+    { HET_DTYPE_Q5_1, 8, 1024, 2816, 16, 4, 4096, 0, false, FLAT },
+    { HET_DTYPE_Q2_K, 10, 1024, 2816, 16, 4, 4096, 0, false, FLAT },
+    { HET_DTYPE_Q3_K, 10, 1024, 2816, 16, 4, 4096, 0, false, FLAT },
+    { HET_DTYPE_Q4_K, 8, 1024, 2816, 16, 4, 4096, 0, false, FLAT },
+    { HET_DTYPE_Q5_K, 8, 1024, 2816, 16, 4, 4096, 0, false, FLAT },
+    { HET_DTYPE_Q6_K, 8, 1024, 2816, 16, 4, 4096, 0, false, FLAT },
+    { HET_DTYPE_IQ4_NL, 8, 1024, 2816, 16, 4, 4096, 0, false, FLAT },
+    { HET_DTYPE_IQ4_XS, 8, 1024, 2816, 16, 4, 4096, 0, false, FLAT },
+    { HET_DTYPE_MXFP4, 8, 1024, 2816, 16, 4, 4096, 0, false, FLAT },
+    { HET_DTYPE_Q4_0, 4, 512, 1024, 8, 4, 2048, 8, false, FLAT },
+    { HET_DTYPE_Q8_0, 4, 256, 512, 4, 4, 1024, 4, false, FLAT },
+    { HET_DTYPE_Q4_0, 8, 96, 256, 6, 6, 512, 0, true, SMALL },
+    { HET_DTYPE_F32, 6, 128, 384, 8, 4, 512, 0, true, SMALL },
+    { HET_DTYPE_Q8_0, 6, 256, 768, 4, 2, 1024, 0, false, SMALL },
 };
 
 #define CASES (sizeof cases / sizeof *cases)
@@ -79,40 +81,16 @@ static bool ends_with(const char *text, const char *end)
     return n >= m && strcmp(text + n - m, end) == 0;
 }
 
-/* Extents by the last part of the name; false: this model has no such weight. */
-static bool extents_of(const language_case *c, const char *name, het__lm_weight *w)
-{
-    const int64_t kv = (int64_t)c->width / c->heads * c->kv_heads;
-    const struct { const char *name; int64_t rows, columns; } known[] = {
-        { "token_embd.weight", c->vocabulary, c->width },
-        { "output.weight", c->vocabulary, c->width },
-        { "norm.weight", 0, c->width },
-        { "attn_q.weight", c->width, c->width },
-        { "attn_k.weight", kv, c->width },
-        { "attn_v.weight", kv, c->width },
-        { "attn_output.weight", c->width, c->width },
-        { "ffn_gate.weight", c->ffn_width, c->width },
-        { "ffn_up.weight", c->ffn_width, c->width },
-        { "ffn_down.weight", c->width, c->ffn_width },
-    };
-    for (size_t i = sizeof known / sizeof *known; i-- > 0;)
-        if (ends_with(name, known[i].name)) {
-            w->rank = known[i].rows ? 2 : 1;
-            w->extent[0] = known[i].rows ? known[i].rows : known[i].columns;
-            w->extent[1] = known[i].columns;
-            w->dtype = known[i].rows ? c->format : HET_DTYPE_F32;
-            return true;
-        }
-    return false;
-}
-
+/* What every model has; a bias, or factors of rotation, it may do without. */
 static bool find_weight(void *user, const char *name, het__lm_weight *w)
 {
     source *s = user;
-    memset(w, 0, sizeof *w);
-    if (!extents_of(s->c, name, w))
+    if (ends_with(name, ".bias") || strncmp(name, "rope_f", 6) == 0)
         return false;
-    const int64_t rows = w->rank == 2 ? w->extent[0] : 1;
+    int64_t rows = 1;
+    for (uint32_t i = 0; i + 1 < w->rank; i++)
+        rows *= w->extent[i];
+    w->dtype = w->rank > 1 && !ends_with(name, "gate_inp.weight") ? s->c->format : HET_DTYPE_F32;
     w->bytes = (size_t)(rows * het_dtype_bytes(w->dtype, w->extent[w->rank - 1]));
     w->name = het__arena_strdup(s->arena, name);
     void *data = het__arena_alloc(s->arena, w->bytes);
@@ -141,6 +119,11 @@ static void configure(const language_case *c, het__lm_config *config)
     config->rope.head_size = config->rope.rotated = config->head_size;
     config->rope.theta = 10000;
     config->rope.scale = config->rope.magnitude = 1;
+    if (c->experts > 0) {
+        config->experts = c->experts;
+        config->experts_used = 2;
+        config->expert_width = c->ffn_width;
+    }
 }
 
 het_status het__calibrate_language(uint32_t index, bool quick, het__mem *mem,
@@ -153,14 +136,16 @@ het_status het__calibrate_language(uint32_t index, bool quick, het__mem *mem,
     memset(subject, 0, sizeof *subject);
     het__graph_init(&subject->raw, mem);
     configure(c, &config);
-    if (family->configure)
-        family->configure(&config);
+    het_status s = het__lm_layers_init(&config, &subject->raw.arena)
+                       ? het__lm_configure(family, &config, err)
+                       : het__fail_nomem(err, "a language model to measure");
     source from = { c, &subject->raw.arena };
     const het__lm_source found = { &from, find_weight };
     subject->is_language = true;
-    snprintf(subject->name, sizeof subject->name, "language model, %s, %d wide",
-             het_dtype_name(c->format), (int)c->width);
-    het_status s = het__lm_graph(family, &config, &found, HET_DTYPE_F16, mem, &subject->graph, err);
+    snprintf(subject->name, sizeof subject->name, "language model%s, %s, %d wide",
+             c->experts ? " of experts" : "", het_dtype_name(c->format), (int)c->width);
+    if (s == HET_OK)
+        s = het__lm_graph(family, &config, &found, HET_DTYPE_F16, mem, &subject->graph, err);
     const het__pass_options all = { HET__PASSES_ALL, 0 };
     if (s == HET_OK)
         s = het__passes_run(&subject->graph, &all, NULL, err);

@@ -7,6 +7,10 @@
 #include "lib/exec/executor.h"
 #include "lib/exec/registry.h"
 
+/* Steps of decoding per step of a prompt, by which the phases are weighed: as het_plan_options has
+ * it. */
+#define DECODES_PER_PROMPT 128
+
 /* The device that was added last costs what was measured of it. A transfer goes at the pace of the
  * slowest device, and waits for one launch on either side. */
 static void attach(het__machine *machine, const het__calibration *c)
@@ -44,13 +48,6 @@ het_status het__exec_machine(const het__registry *registry, uint32_t mask, uint3
     return HET_OK;
 }
 
-/* device: of the plan's machine. */
-static bool is_pinned_elsewhere(const het__exec_request *request, size_t node, uint32_t device)
-{
-    return request->pinned && request->graph->nodes[node].op == HET__OP_ATTENTION &&
-           request->pinned[node] != device;
-}
-
 static const char *refusal(const het__registered *device, const het__graph *graph,
                            const het__node *node, het__arena *arena, bool *failed)
 {
@@ -73,10 +70,8 @@ static het_status ask_backends(const het__exec_request *request, const het__mach
     for (size_t n = 0; n < nodes; n++)
         for (uint32_t d = 0; d < machine->device_count; d++)
             (*reasons)[n * machine->device_count + d] =
-                is_pinned_elsewhere(request, n, d)
-                    ? "its state is on another device"
-                    : refusal(&request->registry->device[machine->device[d].context_index],
-                              request->graph, &request->graph->nodes[n], arena, &failed);
+                refusal(&request->registry->device[machine->device[d].context_index],
+                        request->graph, &request->graph->nodes[n], arena, &failed);
     return failed ? HET_E_NOMEM : HET_OK;
 }
 
@@ -111,9 +106,10 @@ het_status het__exec_support(const het__registry *registry, const het__graph *gr
     return failed ? HET_E_NOMEM : HET_OK;
 }
 
-static het_status make_plan(const het__exec_request *request, const het__machine *machine,
-                            const int64_t *symbols, het__mem *mem, het__plan *plan,
-                            het_error *err)
+/* One plan per step. */
+static het_status make_plans(const het__exec_request *request, const het__machine *machine,
+                             const het__plan_step *steps, uint32_t count, het__mem *mem,
+                             het__plan *plans, het_error *err)
 {
     het__arena arena;
     het__policy_view view;
@@ -126,34 +122,15 @@ static het_status make_plan(const het__exec_request *request, const het__machine
     if (s == HET_OK) {
         const het__plan_request plan_request = {
             .graph = request->graph, .unfused_count = request->unfused_count,
-            .machine = machine, .symbols = symbols, .reasons = reasons,
-            .exact = request->precision == HET_PRECISION_EXACT,
-            .policy = request->policy ? &view : NULL, .labels = labels,
+            .machine = machine, .symbols = steps->symbols, .reasons = reasons,
+            .exact = request->precision == HET_PRECISION_EXACT, .step_count = count,
+            .steps = steps, .policy = request->policy ? &view : NULL, .labels = labels,
         };
-        s = het__plan_make(&plan_request, mem, plan, err);
+        s = het__plan_make(&plan_request, mem, plans, err);
     }
     het__policy_view_finish(&view);
     het__arena_finish(&arena);
     return s;
-}
-
-/* A node that reads the state of another must run where that one writes it. Changes device, the
- * place of each node, to what that asks for; true if something changed. */
-static bool gather_states(const het__graph *graph, uint8_t *device)
-{
-    bool changed = false;
-    for (uint32_t n = 0; n < graph->node_count; n++) {
-        const het__node *reader = &graph->nodes[n];
-        if (reader->op != HET__OP_ATTENTION || reader->inputs[HET__ATTN_K] != HET__NO_VALUE)
-            continue;
-        for (uint32_t w = 0; w < n; w++)
-            if (graph->nodes[w].op == HET__OP_ATTENTION && device[w] != device[n] &&
-                graph->nodes[w].inputs[HET__ATTN_K_STATE] == reader->inputs[HET__ATTN_K_STATE]) {
-                device[n] = device[w];
-                changed = true;
-            }
-    }
-    return changed;
 }
 
 het_status het__exec_plan(const het__exec_request *request, const int64_t *symbols,
@@ -161,22 +138,28 @@ het_status het__exec_plan(const het__exec_request *request, const int64_t *symbo
                           het_error *err)
 {
     het__machine machine;
+    const het__plan_step step = { symbols, 1, "" };
+    const het_status s = het__exec_machine(request->registry, request->device_mask,
+                                           request->threads, figures, &machine, err);
+    return s == HET_OK ? make_plans(request, &machine, &step, 1, mem, plan, err) : s;
+}
+
+het_status het__exec_plan_phases(const het__exec_request *request, het__mem *mem,
+                                 het__plan *decode, het__plan *prefill, het_error *err)
+{
+    het__machine machine;
+    het__plan plans[2];
+    const het__plan_step steps[2] = {
+        { request->symbols_max[HET_PHASE_PREFILL], 1, "prefill" },
+        { request->symbols_max[HET_PHASE_DECODE], DECODES_PER_PROMPT, "decode" },
+    };
     het_status s = het__exec_machine(request->registry, request->device_mask, request->threads,
-                                     figures, &machine, err);
+                                     NULL, &machine, err);
     if (s == HET_OK)
-        s = make_plan(request, &machine, symbols, mem, plan, err);
-    if (s != HET_OK || request->pinned)
-        return s;
-    uint8_t *device = het__alloc_zero(mem, plan->node_count, 1);
-    if (device)
-        memcpy(device, plan->node_device, plan->node_count);
-    if (!device || gather_states(request->graph, device)) {
-        het__exec_request again = *request;
-        again.pinned = device;
-        het__plan_finish(plan);
-        s = device ? make_plan(&again, &machine, symbols, mem, plan, err)
-                   : het__fail_nomem(err, "the plan");
+        s = make_plans(request, &machine, steps, 2, mem, plans, err);
+    if (s == HET_OK) {
+        *prefill = plans[0];
+        *decode = plans[1];
     }
-    het__free(mem, device);
     return s;
 }

@@ -3,21 +3,44 @@
 
 #include <string.h>
 
+#include "lib/machine/features.h"
+
 /* What a core does per cycle in the leanest implementation of an instruction set that is sold,
  * times a sustained clock that laptops hold. Assumed, and labelled so. */
 #define ASSUMED_HZ 2.5e9
 #define ASSUMED_READ_PER_CORE 10e9 /* bytes/s; memory saturates with a few cores */
 #define ASSUMED_READ_MAX 40e9
 
+bool het__features_have(const char *features, const char *set)
+{
+    for (; *features; features++) {
+        const char *at = features, *want = set;
+        while (*want && *at) {
+            const char c = *at >= 'A' && *at <= 'Z' ? (char)(*at - 'A' + 'a') : *at;
+            if (c == '-' && at > features) {
+                at++;
+                continue;
+            }
+            if (c != *want)
+                break;
+            at++;
+            want++;
+        }
+        if (!*want)
+            return true;
+    }
+    return false;
+}
+
 static void assume_cpu(const het_device_info *info, double units, het_device_figures *f)
 {
-    const bool avx512 = strstr(info->features, "avx512") != NULL;
-    const bool avx2 = strstr(info->features, "avx2") != NULL;
-    const bool vnni = strstr(info->features, "vnni") != NULL;
+    const bool avx512 = het__features_have(info->features, "avx512");
+    const bool avx2 = het__features_have(info->features, "avx2");
+    const bool vnni = het__features_have(info->features, "vnni");
     const double f32 = avx512 ? 32 : avx2 ? 32 : 4; /* flops per cycle */
     f->f32_ops_per_s = units * ASSUMED_HZ * f32;
     f->int8_ops_per_s = units * ASSUMED_HZ * (vnni ? (avx512 ? 128 : 64) : avx2 ? 32 : 4);
-    f->bf16_ops_per_s = strstr(info->features, "bf16") ? 2 * f->f32_ops_per_s : 0;
+    f->bf16_ops_per_s = het__features_have(info->features, "bf16") ? 2 * f->f32_ops_per_s : 0;
     f->read_bytes_per_s = units * ASSUMED_READ_PER_CORE;
     if (f->read_bytes_per_s > ASSUMED_READ_MAX)
         f->read_bytes_per_s = ASSUMED_READ_MAX;

@@ -5,10 +5,12 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/base/error.h"
 #include "lib/base/text.h"
+#include "lib/machine/features.h"
 #include "lib/machine/figures.h"
 
 #define CACHES "/sys/devices/system/cpu/cpu*/cache"
@@ -29,6 +31,14 @@ static const char *origin_of(uint32_t source, const char *backend, uint32_t thre
     }
 }
 
+/* What a measurement is good for: three digits. */
+static double rounded(double value)
+{
+    char text[32];
+    snprintf(text, sizeof text, "%.2e", value);
+    return strtod(text, NULL);
+}
+
 static void set(het__figure *figure, double value, uint32_t source, const char *origin)
 {
     if (value > 0)
@@ -38,7 +48,8 @@ static void set(het__figure *figure, double value, uint32_t source, const char *
 /* Lanes of the widest vectors in use. */
 static double lanes_of(const char *features)
 {
-    return strstr(features, "avx512") ? 16 : strstr(features, "avx") ? 8 : 4;
+    return het__features_have(features, "avx512") ? 16
+           : het__features_have(features, "avx") ? 8 : 4;
 }
 
 /* "cores that may be used; highest clocks: 6 x 5.10 GHz, 8 x 3.80 GHz" */
@@ -95,16 +106,19 @@ het_status het__machine_probe(het__machine *machine, const char *root, const het
     if (!d->name[0])
         memcpy(d->name, d->backend, sizeof d->backend);
     make_unique(machine, d);
-    for (size_t i = 0; i < sizeof speeds / sizeof *speeds; i++)
-        het__device_figure(d, speeds[i])->origin = origin;
+    for (size_t i = 0; i < sizeof speeds / sizeof *speeds; i++) {
+        het__figure *f = het__device_figure(d, speeds[i]);
+        f->origin = origin;
+        f->value = rounded(f->value);
+    }
     d->units.origin = "said by the backend";
     d->memory_bytes.origin = "said by the operating system";
     bool good = origin != NULL;
     if (info->kind == HET_DEVICE_CPU)
         good = describe_cpu(d, root, cpus, info->features, arena) && good;
-    /* What the group has came from a device, without an origin if it was this one. */
-    if (group->bandwidth.value == d->bandwidth.value)
-        group->bandwidth.origin = origin;
+    /* The best that a device has is the group's, too. */
+    if (d->bandwidth.value >= group->bandwidth.value || !group->bandwidth.origin)
+        group->bandwidth = d->bandwidth;
     group->memory_bytes.origin = d->memory_bytes.origin;
     set(&group->memory_bytes, (double)het__cpus_memory(root), HET_SOURCE_MEASURED,
         "/proc/meminfo");

@@ -81,6 +81,7 @@ static bool describe(maker *m, uint32_t k)
         s->weight_bytes += n->weight_bytes;
         s->output_bytes += n->output_bytes;
         s->flags &= n->flags;
+        m->out->alone_bytes += n->input_bytes + n->output_bytes + n->weight_bytes;
         if (m->q->shown[nodes[i]] != UINT32_MAX)
             m->listed[m->first[k] + s->node_count++] = m->q->shown[nodes[i]];
     }

@@ -12,6 +12,7 @@ typedef struct het__group_report {
     uint32_t group_count;
     uint32_t tile_count;   /* groups that end in an activation */
     double bytes;          /* traffic of all groups */
+    double alone_bytes;    /* of each member alone */
     double inner_bytes;    /* values that never leave their group, each once */
     double ns;             /* as the problem's cost has it */
 } het__group_report;

@@ -99,6 +99,8 @@ static const struct {
 } product_parts[] = {
     { "lm_head", HET__CLASS_LM_HEAD },
     { "embed_out", HET__CLASS_LM_HEAD },
+    { "token_embd", HET__CLASS_LM_HEAD }, /* a product with the table of the embedding */
+    { "embed_tokens", HET__CLASS_LM_HEAD },
     { ".logits.", HET__CLASS_LM_HEAD },
     { ".output.weight.", HET__CLASS_LM_HEAD },
     { "altup", HET__CLASS_MATMUL }, /* its router routes nothing to experts */
@@ -437,6 +439,8 @@ static uint32_t class_of_node(const het__graph *g, const het__node *node)
     const bool takes_weights = c == HET__CLASS_MATMUL && !is_product_of_two(g, node);
     if (takes_weights || node->op == HET__OP_GATED)
         return class_of_product(g, node, c);
+    if (node->op == HET__OP_UNARY && class_of_name(node->name) == HET__CLASS_LM_HEAD)
+        return HET__CLASS_LM_HEAD; /* the cap of logits stays with them */
     if (node->op == HET__OP_SOFTMAX || node->op == HET__OP_T_SOFTMAX) {
         const uint32_t named = class_of_name(node->name);
         if (named == HET__CLASS_ROUTER_LOGITS || named == HET__CLASS_EXPERT_FFN)

@@ -167,8 +167,8 @@ static bool keep(pass *s, const candidate *c, uint32_t node, uint32_t parent, ui
     const double least = least_of(s, c, node);
     if (!(least < s->q->upper))
         return true;
-    uint32_t *head = slot_of(s, c->masks), *link = head;
-    uint32_t i = *head ? *head - 1 : NONE, prev = NONE;
+    uint32_t *link = slot_of(s, c->masks);
+    uint32_t i = *link ? *link - 1 : NONE, prev = NONE;
     while (i != NONE) {
         const double *other = l->vector + (size_t)i * s->vector_count;
         const uint32_t next = l->next[i];

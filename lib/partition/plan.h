@@ -111,9 +111,9 @@ typedef struct het__plan_request {
 } het__plan_request;
 
 /* Make a plan for the first step, or for each of them: plans has room for one per step, in their
- * order. On failure nothing is left to finish. If weights do not fit otherwise, those of hosts stay
- * in the file, mapped. HET_E_UNSUPPORTED: the message says which node runs nowhere, or what does not
- * fit. */
+ * order. If weights do not fit otherwise, those of hosts stay in the file, mapped. On failure
+ * nothing is left to finish. HET_E_UNSUPPORTED: the message says which node runs nowhere, or what
+ * does not fit. */
 het_status het__plan_make(const het__plan_request *request, het__mem *mem, het__plan *plans,
                           het_error *err);
 void het__plan_finish(het__plan *plan);

@@ -425,7 +425,7 @@ static het_status run_all(builder *b, het__mem *mem, het__sim_problem *p, het_er
     b->sim->streams = repeat.streams;
     p->tasks = b->sim->all_tasks = tasks;
     p->dependencies = edges;
-    if (het__sim_bound_ns(p, mem, &b->sim->bound_ns) != HET_OK)
+    if (!r->adapt && het__sim_bound_ns(p, mem, &b->sim->bound_ns) != HET_OK)
         s = het__fail_nomem(err, "a simulation");
     set_faults(b, p);
     p->queue_depth = r->queue_depth;

@@ -59,7 +59,7 @@ typedef struct het__plan_sim {
     const uint32_t *lane_from, *lane_to; /* devices of a lane; equal: the device's own */
     const uint32_t *lane_group; /* that it loads; HET__SIM_NONE */
     double step_ns;          /* one round of the first size, alone and without faults */
-    double bound_ns;         /* of all rounds without faults */
+    double bound_ns;         /* of all rounds without faults; 0 if their sizes adapt */
     het__sim_result result;
     het__sim_task *all_tasks;
 } het__plan_sim;

@@ -209,7 +209,6 @@ void het__sim_dispatch(het__sim *s)
         const bool is_held = g != HET__SIM_NONE && s->pools[g].is_held && demand_of(s, lane, t) > 0;
         if (is_held || !has_tokens(s, lane, t)) {
             s->tracks[lane].is_throttled = true;
-            s->items[t].was_throttled = true;
             s->pools[g].is_held = s->p->policy != HET__SIM_BANDWIDTH;
             continue;
         }

@@ -5,6 +5,11 @@
 
 #include "lib/partition/simulate_state.h"
 
+/* Work that takes less is not told from none: rates of it would be nonsense. Of the clock the share
+ * is a thousand times what a double resolves. */
+#define SHORTEST_NS 1e-6
+#define SHORTEST_SHARE 1e-12
+
 /* ---- batches ---- */
 
 /* Of the group that was used most since the hook was asked last. */
@@ -78,19 +83,20 @@ static void start_phase(het__sim *s, uint32_t lane, double ns)
     l->next_ns = s->now + (l->slow == 1 ? ns : ns * l->slow);
 }
 
-/* What kept the task until now. */
+/* What kept the task until now. A lane that did nothing although the task was ready had no tokens
+ * for it. */
 static void explain(het__sim *s, uint32_t lane, uint32_t task)
 {
     het__sim_times *t = &s->r->tasks[task];
-    const uint32_t g = s->p->lanes[lane].group;
+    const het__sim_track *l = &s->tracks[lane];
     if (t->begin_ns <= t->ready_ns)
         return; /* what made it ready */
-    if (s->items[task].was_throttled && g != HET__SIM_NONE) {
-        t->wait = HET__SIM_WAIT_TOKENS;
-        t->after = s->pools[g].last;
-    } else if (s->tracks[lane].last != HET__SIM_NONE) {
+    if (l->last != HET__SIM_NONE && l->free_ns == s->now) {
         t->wait = HET__SIM_WAIT_LANE;
-        t->after = s->tracks[lane].last;
+        t->after = l->last;
+    } else if (s->p->lanes[lane].group != HET__SIM_NONE) {
+        t->wait = HET__SIM_WAIT_TOKENS;
+        t->after = s->pools[s->p->lanes[lane].group].last;
     }
 }
 
@@ -104,7 +110,7 @@ void het__sim_begin(het__sim *s, uint32_t lane, uint32_t task)
     l->is_working = false;
     l->begin_ns = t->begin_ns = s->now;
     l->alone_ns = het__sim_work_ns(s->p, &c);
-    const bool shares = s->p->lanes[lane].group != HET__SIM_NONE && l->alone_ns > 0;
+    const bool shares = s->p->lanes[lane].group != HET__SIM_NONE && l->alone_ns > SHORTEST_NS;
     l->demand = shares ? c.bytes / l->alone_ns : 0;
     t->lane = lane;
     t->attempts++;
@@ -116,8 +122,11 @@ void het__sim_begin(het__sim *s, uint32_t lane, uint32_t task)
 
 void het__sim_work(het__sim *s, uint32_t lane)
 {
-    s->tracks[lane].is_working = true;
-    start_phase(s, lane, s->tracks[lane].alone_ns);
+    het__sim_track *l = &s->tracks[lane];
+    l->is_working = true;
+    if (l->alone_ns <= s->now * SHORTEST_SHARE)
+        l->demand = 0; /* its bytes are counted at its end */
+    start_phase(s, lane, l->alone_ns);
     mark_dirty(s, lane);
 }
 
@@ -130,12 +139,13 @@ void het__sim_stop(het__sim *s, uint32_t lane, het__sim_end end)
         (het__sim_span){ task, lane, l->begin_ns, s->now, (uint32_t)end };
     s->r->joules += c.joules;
     if (g != HET__SIM_NONE) {
-        if (l->alone_ns <= 0 && end == HET__SIM_DONE)
-            s->r->groups[g].bytes += c.bytes; /* nothing limits them: they take no time */
+        if (l->demand <= 0 && end == HET__SIM_DONE)
+            s->r->groups[g].bytes += c.bytes;
         s->pools[g].last = task;
     }
     mark_dirty(s, lane);
     l->last = task;
+    l->free_ns = s->now;
     l->running = HET__SIM_NONE;
     l->is_working = false;
     l->demand = 0;

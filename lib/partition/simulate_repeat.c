@@ -5,7 +5,7 @@
 #include "lib/base/error.h"
 #include "lib/partition/simulate_state.h"
 
-#define EDGES_MAX (1u << 28)
+#define EDGES_MAX (1u << 26)
 
 typedef struct maker {
     const het__sim_problem *p; /* one round */

@@ -26,7 +26,6 @@ typedef struct het__sim_item {
     uint32_t tries;          /* failed on this lane */
     uint32_t child, sibling; /* in a heap */
     bool is_handed, is_done;
-    bool was_throttled;      /* had to wait for tokens */
 } het__sim_item;
 
 typedef struct het__sim_track {
@@ -37,6 +36,7 @@ typedef struct het__sim_track {
     bool is_throttled;       /* the next task has no tokens */
     uint32_t depth;          /* handed over, not done */
     uint32_t last;           /* task that had the lane before */
+    double free_ns;          /* when `last` ended */
     double lost_at;          /* INFINITY: never */
     double slow;             /* time that the same work takes now, >= 1 */
     double begin_ns;         /* of the attempt */

@@ -131,7 +131,7 @@ def check_fusion(out, compat, name):
     same(100 * less / f['traffic_bytes'], saved_share, 1, 'share saved')
     same(f['inner_bytes'] / 1e6, inner, 1, 'kept inside')
     # The published share leaves statistics of normalisation out of the traffic.
-    rest = c['grouped_bytes'] + c['inner_bytes']
+    rest = c['ungrouped_bytes'] - c['inner_bytes']
     same(100 * c['inner_bytes'] / rest, inner_share, 1, 'share kept inside')
 
 
@@ -250,7 +250,7 @@ def check_sweep(command, path, machine):
     out = command.analyze(path, '--batch-sweep', '1,2,3,4,5,6,8,10,12,16,24,32', *machine)
     points = out['batch_sweep']['points']
     fill = [p['unit_fill'] for p in points]
-    check(fill == sorted(fill), f'units with work fall with the batch: {fill}')
+    check(all(b >= a - 1e-12 for a, b in zip(fill, fill[1:])), f'units with work fall with the batch: {fill}')
     check([p['macs'] for p in points] == [p['batch'] * points[0]['macs'] for p in points], 'macs')
     check([p['intensity'] for p in points] == sorted(p['intensity'] for p in points),
           'operations per byte fall with the batch')

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Files of calibrations: what is written is read, anything else is refused with its line; and a
  * context's store, which uses what belongs to a device and leaves alone what does not. */
+#define _GNU_SOURCE /* setenv, mkdtemp */
 #include "folder.h"
 #include "lib/exec/calibrations.h"
 #include "lib/machine/machine.h"

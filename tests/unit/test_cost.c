@@ -274,7 +274,7 @@ static double truth(const het__work_item *w)
     const double compute = w->flops / (part[k] * 200e9) * 1e9;
     const double memory = (w->input_bytes / 15e9 + w->output_bytes / 8e9 +
                            w->weight_bytes / (k ? 12e9 : 18e9)) * 1e9;
-    return launch[k] + fmax(compute, memory) + 0.5 * fmin(compute, memory);
+    return launch[k] + fmax(compute, memory) + 0.75 * fmin(compute, memory);
 }
 
 static het__work_item plain_item(uint64_t *seed)

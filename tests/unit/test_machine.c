@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "folder.h"
+#include "lib/machine/features.h"
 #include "lib/machine/figures.h"
 #include "lib/machine/machine_file.h"
 #include "lib/machine/probe.h"
@@ -187,6 +188,27 @@ static void missing_files_are_unknown(void)
     end_tree();
 }
 
+/* As backends spell them. */
+static void features_are_found(void)
+{
+    CHECK(het__features_have("AVX-512 with VNNI and BF16", "avx512"));
+    CHECK(het__features_have("AVX-512 with VNNI and BF16", "bf16"));
+    CHECK(!het__features_have("AVX-512 with VNNI and BF16", "avx2"));
+    CHECK(het__features_have("AVX2 with FMA, F16C and AVX-VNNI", "avx2"));
+    CHECK(het__features_have("AVX2 with FMA, F16C and AVX-VNNI", "vnni"));
+    CHECK(!het__features_have("AVX2 with FMA, F16C and AVX-VNNI", "avx512"));
+    CHECK(het__features_have("avx2 avx512f", "avx512"));
+    CHECK(!het__features_have("portable C", "avx") && !het__features_have("", "avx"));
+    CHECK(!het__features_have("AVX-51", "avx512"));
+    het_device_figures wide, plain;
+    het_device_info info = { .struct_size = sizeof info, .kind = HET_DEVICE_CPU, .unit_count = 2 };
+    het__machine_assume(&info, 0, &plain);
+    snprintf(info.features, sizeof info.features, "AVX-512 with VNNI and BF16");
+    het__machine_assume(&info, 0, &wide);
+    CHECK(wide.f32_ops_per_s == 8 * plain.f32_ops_per_s && wide.bf16_ops_per_s > 0 &&
+          plain.bf16_ops_per_s == 0 && wide.int8_ops_per_s > 8 * plain.int8_ops_per_s);
+}
+
 /* ---- public functions ---- */
 
 static het_context *make_context(void)
@@ -297,6 +319,7 @@ int main(void)
     test_case(hybrid_processors);
     test_case(caches_are_added_up);
     test_case(missing_files_are_unknown);
+    test_case(features_are_found);
     test_case(this_machine_round_trips);
     test_case(profiles_load_by_name);
     test_case(wrong_arguments_are_refused);

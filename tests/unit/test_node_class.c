@@ -54,8 +54,8 @@ static const char as_built[] =
     "blk.0.attn_q attention_qkv_proj 0\n"
     "blk.0.attn_k attention_qkv_proj 0\n"
     "blk.0.attn_v attention_qkv_proj 0\n"
-    "blk.0.rope_q attention 0\n"
     "blk.0.rope_k attention 0\n"
+    "blk.0.rope_q attention 0\n"
     "blk.0.attention attention 0\n"
     "blk.0.attn_output attention_output_proj 0\n"
     "blk.0.attn_residual residual 0\n"
@@ -166,6 +166,8 @@ static void names_of_exporters(void)
         { "MatMul_77", "onnx::MatMul_1234", "matmul -1" },
         { "/classifier/Gemm", "classifier.weight", "matmul -1" },
         { "/block_proj/MatMul", "w", "matmul -1" },
+        { "head", "token_embd.weight", "lm_head -1" },
+        { "MatMul_9", "model.embed_tokens.weight_T", "lm_head -1" },
         { "blk.3.altup_router", "w", "matmul 3" },
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {

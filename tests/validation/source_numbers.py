@@ -104,6 +104,10 @@ def table(head, rows):
     return [row(*head), '|' + '---|' * len(head), *rows, '']
 
 
+def short(x):
+    return f'{x:.0f}' if x >= 100 else f'{x:.3g}'
+
+
 def off(stated, right):
     return f'{100 * (stated / right - 1):+.1f} %'.replace('-', '−')
 
@@ -140,7 +144,7 @@ def fusion_rows(s):
     for name, (title, ops, groups, ratio, mb, percent) in FUSION.items():
         f, c = s.analyze(name)['fusion'], s.analyze(name, '--compat')['fusion']
         saved = f['traffic_bytes'] - f['grouped_bytes']
-        rest = c['grouped_bytes'] + c['inner_bytes']
+        rest = c['ungrouped_bytes'] - c['inner_bytes']
         yield row(title, f'{ops} → {groups}, {ratio}',
                   f'{f["node_count"]} → {f["group_count"]}, '
                   f'{f["node_count"] / f["group_count"]:.2f}',
@@ -168,9 +172,8 @@ def machine_rows(s):
         found = s.sweep('resnet18', machine, '--arithmetic', arithmetic)
         here = float(found['joules'])
         yield row(title, speed, f'{peak / base:.4g}', throughput, f'{peak / BLOCK:.5g}',
-                  f'{MACHINES[BASE][4] / joules:.3g}',
-                  f'{energy / here:.3g}' if here else 'unknown',
-                  f'{float(found["inferences_per_s"]):.4g}')
+                  short(MACHINES[BASE][4] / joules), short(energy / here) if here else 'unknown',
+                  short(float(found['inferences_per_s'])))
 
 
 def utilisation_rows(s):
