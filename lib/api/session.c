@@ -204,8 +204,8 @@ static het_status obey(const het__policy *policy, const het__registry *registry,
     return HET_OK;
 }
 
-/* A copy, so that the caller may change or destroy the policy: its text is all that it says, but for
- * the lines of the file that it came from, which messages name. */
+/* A copy, so that the caller may change or destroy the policy: its text is all that it says, but
+ * for the lines of the file that it came from, which messages name. */
 static het_status copy_policy(het_session *s, const het_policy *policy, het_error *err)
 {
     const het_status st = het__policy_read(policy->text, strlen(policy->text), "policy",

@@ -6,7 +6,8 @@
  * extents or branches (If) follow from contents of small integer inputs (a switch, a shape), a form
  * is for these contents too, unless they turn out to change from run to run. A form
  * whose extents all follow from the inputs' extents runs as a compiled plan and allocates nothing.
- * Where extents follow from other contents (NonZero, Loop, …) the form is interpreted on the host. */
+ * Where extents follow from other contents (NonZero, Loop, …) the form is interpreted on the
+ * host. */
 #ifndef HET_EXEC_GRAPH_RUN_H
 #define HET_EXEC_GRAPH_RUN_H
 

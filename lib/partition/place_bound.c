@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Relaxed problems. With a price per byte stored on a device in place of its capacity, what is left
  * is a sum that the dynamic programme solves exactly, and its optimum less the price of all memory
- * is a lower bound. A store that several nodes use is charged when it comes to a device, which makes
- * it part of the state until its last user; where that makes too many states it is charged in
- * parts, never more in all than what it counts. For the largest share of a device, shares get weights that sum to one: no
- * weighted mean is above the largest. Prices and weights follow what the last answer overran. */
+ * is a lower bound. A store that several nodes use is charged when it comes to a device, which
+ * makes it part of the state until its last user; where that makes too many states it is charged in
+ * parts, never more in all than what it counts. For the largest share of a device, shares get
+ * weights that sum to one: no weighted mean is above the largest. Prices and weights follow what
+ * the last answer overran. */
 #include <math.h>
 #include <string.h>
 

@@ -2,8 +2,9 @@
 /* Images in blocks of channels from one convolution to the next.
  *
  * A convolution, a pool, a change of size and what works element by element run on blocked images
- * once something before them gives one; other nodes read plain images, which are unpacked where such a node asks
- * for one, once. A convolution asks for blocks by itself unless its channels are too few. */
+ * once something before them gives one; other nodes read plain images, which are unpacked where
+ * such a node asks for one, once. A convolution asks for blocks by itself unless its channels are
+ * too few. */
 #include <string.h>
 
 #include "lib/passes/tensor.h"
