@@ -11,7 +11,7 @@ import tempfile
 
 CONFIG = {'model_type': 'llama', 'num_hidden_layers': 6, 'hidden_size': 1024,
           'intermediate_size': 2816, 'num_attention_heads': 16, 'num_key_value_heads': 4,
-          'vocab_size': 32000, 'torch_dtype': 'bfloat16'}
+          'vocab_size': 32000, 'max_position_embeddings': 2048, 'torch_dtype': 'bfloat16'}
 MACHINE = 'amd-8945hs'
 
 
