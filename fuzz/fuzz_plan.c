@@ -50,7 +50,8 @@ static bool make_graph(het__graph *g, het__mem *mem)
 {
     const het__extent extent[] = { { 1, HET__SYM_TOKENS }, { 4, HET__SYM_ONE } };
     const int64_t square[] = { 4, 4 };
-    const het__attrs relu = { .unary = { HET__UNARY_RELU } }, one = { .linear = { 1, false } };
+    const het__attrs relu = { .unary = { .kind = HET__UNARY_RELU } };
+    const het__attrs one = { .linear = { 1, false } };
     het__graph_init(g, mem);
     const uint32_t x = het__graph_value(g, "x", HET__VALUE_INPUT, HET_DTYPE_F32, 2, extent);
     const uint32_t w = het__graph_const(g, "w", HET_DTYPE_F32, 2, square, NULL);

@@ -50,7 +50,7 @@ static inline void random_plan_graph(random_plan *r, het__mem *mem, uint32_t nod
         const uint32_t inputs[] = { a, made[r->below(r->user, count)] };
         snprintf(name, sizeof name, "node \"%u\"\\\n", n);
         const char *kept = het__arena_strdup(&g->arena, name);
-        het__attrs attrs = { .unary = { HET__UNARY_RELU } };
+        het__attrs attrs = { .unary = { .kind = HET__UNARY_RELU } };
         switch (r->below(r->user, 4)) {
         case 0: made[count] = het__graph_node(g, HET__OP_ADD, 0, kept, inputs, 2, NULL, NULL);
             break;

@@ -214,7 +214,7 @@ static void build_unary(rig *r, const spec *s)
 {
     const uint32_t x = matrix_input(r, "x", s->k);
     for (int kind = HET__UNARY_SILU; kind <= HET__UNARY_SIGMOID; kind++)
-        node(r, HET__OP_UNARY, &x, 1, (het__attrs){ .unary = { (het__unary)kind } });
+        node(r, HET__OP_UNARY, &x, 1, (het__attrs){ .unary = { .kind = (het__unary)kind } });
     node(r, HET__OP_SOFTMAX, &x, 1, s->attrs);
 }
 

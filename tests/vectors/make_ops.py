@@ -229,7 +229,8 @@ def elementwise_cases():
     for kind, f in ACTIVATIONS.items():
         ends = [[-100, -20, -1, -0.015625, 0, 0.015625, 1, 8, 20, 100]]
         x = np.concatenate([uniform(2, 10, scale=6.0), ends])
-        case("unary: %s" % kind.lower(), "UNARY", ".unary = { HET__UNARY_%s }" % kind, {T: 3},
+        case("unary: %s" % kind.lower(), "UNARY",
+             ".unary = { .kind = HET__UNARY_%s }" % kind, {T: 3},
              [given(x, [T, 10])], [(f(x), [T, 10])])
 
 
