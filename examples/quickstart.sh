@@ -13,7 +13,7 @@ step() { printf '\n== %s\n' "$*"; }
 
 step "Packages"
 sh "$root/tests/packages.sh" gcc libc6-dev meson ninja-build pkg-config libdnnl-dev libpcre2-dev \
-    libutf8proc-dev libxxhash-dev libjansson-dev
+    libutf8proc-dev libxxhash-dev libyaml-dev libjansson-dev
 echo "all there"
 
 step "Build in $build"
@@ -34,7 +34,7 @@ ninja -C "$build" >"$log" 2>&1 || {
 
 if [ ! -f "$model" ]; then
     step "Built, but $model is not there"
-    echo "Run any GGUF file of the llama, qwen2, qwen3 or phi3 family:"
+    echo "Run any GGUF file of a family in docs/MODELS.md:"
     echo "  $command run MODEL.gguf -p \"Once upon a time\""
     exit 1
 fi

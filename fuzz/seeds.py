@@ -7,6 +7,7 @@ Usage: seeds.py [folder]     (default: corpora, next to this script)
 Files that a fuzzer found are added by hand under names that say what they broke; this script leaves
 them alone.
 """
+import json
 import math
 import pathlib
 import struct
@@ -551,11 +552,108 @@ def graph_seeds():
     return {**graph_images(), **graph_tokens(), **graph_control(), **graph_hostile()}
 
 
+def simulation(tasks, policy=0, lanes=2, groups=((10, 0, 0),), depth=0, flags=1, buffers=0,
+               in_flight=0, slow=(), losses=(), errors=(), retries=0, backoff=0, fallback=(3, 3)):
+    """A problem as fuzz_simulate.c reads it; numbers below 128 are themselves."""
+    b = [policy, lanes - 1, len(groups), depth, flags, buffers, in_flight]
+    for group in groups:
+        b += group
+    for _ in range(lanes):
+        b += [0, 0, 2, 1]
+    b.append(len(slow) | len(losses) << 2 | len(errors) << 4)
+    for fault in (*slow, *losses, *errors):
+        b += fault
+    b += [retries, backoff, *fallback]
+    for lane, launch, compute, size, *before in tasks:
+        b += [1 | 2 | len(before) << 6, lane, launch, compute, size, *before]
+    return bytes(b)
+
+
+def simulation_seeds():
+    pair = [(0, 1, 9, 60), (1, 1, 9, 60)]
+    chain = [(0, 1, 9, 60), (1, 1, 9, 60, 0), (0, 1, 9, 60, 0), (1, 1, 9, 60, 0, 1)]
+    raw = struct.pack("<d", math.nan)
+    return {
+        "empty": b"",
+        "pair_shares": simulation(pair),
+        "pair_tokens": simulation(pair, policy=2, groups=((20, 8, 0),)),
+        "pair_token_size": simulation(pair, policy=1, groups=((20, 8, 5),)),
+        "chain_in_order": simulation(chain),
+        "chain_fifo": simulation(chain, policy=1),
+        "chain_bandwidth": simulation(chain * 4, policy=2),
+        "chain_critical_path": simulation(chain * 4, policy=3),
+        "queue_full": simulation(chain * 4, policy=1, depth=1),
+        "slow": simulation(chain, slow=[(0, 5, 20, 4), (0, 10, 30, 2)]),
+        "lost": simulation(chain * 3, policy=1, losses=[(0, 12)], fallback=(1, 3)),
+        "lost_in_order": simulation(chain * 3, losses=[(0, 12)], fallback=(1, 3)),
+        "lost_both": simulation(chain, losses=[(0, 12), (1, 15)], fallback=(1, 0)),
+        "errors": simulation(chain, policy=3, errors=[(0, 2), (1, 1)], retries=3, backoff=5),
+        "errors_move": simulation(chain, errors=[(0, 9)], retries=1, backoff=5, fallback=(1, 3)),
+        "batches": simulation(chain * 6, flags=3),
+        "rounds": simulation(chain, flags=1 | 3 << 2 | 1 << 4, buffers=2),
+        "rounds_decode": simulation(chain, flags=1 | 3 << 2 | 2 << 4 | 2 << 6, in_flight=1),
+        "no_limit": simulation(chain, groups=((0, 0, 0),)),
+        "not_a_number": simulation([]) + bytes([2, 0, 250]) + raw,
+        "huge_and_tiny": simulation([]) + bytes([2, 0, 240, 255, 130, 1, 2, 1, 130, 1, 240, 255]),
+    }
+
+
+def config_seeds():
+    """Small configurations of every family, and ones that are wrong in one place."""
+    base = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2,
+            "num_attention_heads": 4, "num_key_value_heads": 2, "vocab_size": 64,
+            "max_position_embeddings": 128}
+    experts = {"num_local_experts": 4, "num_experts_per_tok": 2}
+    streams = {"hidden_size_per_layer_input": 8, "vocab_size_per_layer_input": 60,
+               "laurel_rank": 4, "num_kv_shared_layers": 1, "head_dim": 8, "sliding_window": 16,
+               "layer_types": ["full_attention", "full_attention"],
+               "activation_sparsity_pattern": [0.95, 0.0]}
+
+    def config(kind, **more):
+        return json.dumps({"model_type": kind, **base, **more}).encode()
+
+    def llama(**more):
+        return config("llama", **more)
+    return {
+        "gemma": config("gemma", head_dim=16),
+        "gemma2": config("gemma2", sliding_window=16, attn_logit_softcapping=None),
+        "gemma3": config("gemma3_text", sliding_window_pattern=2),
+        "gemma3n": config("gemma3n_text", **streams),
+        "gemma3n_nested": json.dumps({"model_type": "gemma3n", "text_config": {
+            "model_type": "gemma3n_text", **base, **streams}}).encode(),
+        "llama3_rope": llama(rope_scaling={"rope_type": "llama3", "factor": 8.0}),
+        "llama_linear": llama(rope_scaling={"type": "linear", "factor": 2}),
+        "mistral": config("mistral", sliding_window=32),
+        "mixtral": config("mixtral", **experts),
+        "phi3": config("phi3", rope_scaling={"type": "longrope", "short_factor": [1.0]},
+                       original_max_position_embeddings=64),
+        "phimoe": config("phimoe", attention_bias=True, lm_head_bias=True, **experts),
+        "qwen2": config("qwen2", use_sliding_window=True, max_window_layers=1, sliding_window=8),
+        "qwen3": config("qwen3", head_dim=24, rope_parameters={"rope_theta": 5e5}),
+        "qwen3moe": config("qwen3_moe", num_experts=4, num_experts_per_tok=2, head_dim=8,
+                           moe_intermediate_size=8, norm_topk_prob=True),
+        "per_layer_rope": config("gemma3_text", rope_parameters={
+            "full_attention": {"rope_theta": 1e6}, "sliding_attention": {"rope_theta": 1e4}}),
+        "broken_activation": llama(hidden_act="relu"),
+        "broken_deep": b'{"a":' + b"[" * 100 + b"]" * 100 + b"}",
+        "broken_escape": b'{"model_type":"\\ud800"}',
+        "broken_float": llama(rms_norm_eps=1e300),
+        "broken_heads": llama(num_key_value_heads=3),
+        "broken_layers": llama(num_hidden_layers=1 << 40),
+        "broken_list": llama(intermediate_size=[48]),
+        "broken_text": b'{"model_type": "llama", "hidden_size": 3',
+        "broken_type": llama(vocab_size="many"),
+        "broken_unknown": config("mamba\x1b[31m"),
+    }
+
+
 def main():
     root = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else
                         pathlib.Path(__file__).parent / "corpora")
-    for target, seeds in {"cache": cache_seeds(), "gguf": gguf_seeds(), "graph": graph_seeds(),
-                          "onnx": onnx_seeds(), "tokenizer": tokenizer_seeds()}.items():
+    for target, seeds in {"cache": cache_seeds(), "config": config_seeds(), "gguf": gguf_seeds(),
+                          "graph": graph_seeds(), "onnx": onnx_seeds(),
+                          "simulate": simulation_seeds(),
+                          "tokenizer": tokenizer_seeds()}.items():
         folder = root / target
         folder.mkdir(parents=True, exist_ok=True)
         for name, content in seeds.items():

@@ -30,22 +30,28 @@
  *    network connection. Threads are started only by a session, as many as its
  *    options say, and joined when it is destroyed. The environment is read once,
  *    in het_context_create(), unless HET_CONTEXT_NO_ENV is given. Files are
- *    written only into a folder that het_session_options.weight_cache names.
+ *    written only into a folder that het_session_options.weight_cache names, and
+ *    where het_machine_write() and het_calibrate() are told to.
  */
 #ifndef HETINFER_H
 #define HETINFER_H
 
+#include <hetinfer/analysis.h>
 #include <hetinfer/base.h>
+#include <hetinfer/calibration.h>
 #include <hetinfer/context.h>
 #include <hetinfer/device.h>
 #include <hetinfer/generate.h>
 #include <hetinfer/groups.h>
+#include <hetinfer/machine.h>
 #include <hetinfer/model.h>
 #include <hetinfer/op.h>
 #include <hetinfer/plan.h>
+#include <hetinfer/policy.h>
 #include <hetinfer/sampler.h>
 #include <hetinfer/sequence.h>
 #include <hetinfer/session.h>
+#include <hetinfer/simulation.h>
 #include <hetinfer/telemetry.h>
 #include <hetinfer/tensor.h>
 #include <hetinfer/tokenizer.h>

@@ -17,14 +17,16 @@ ROOMS = ['base', 'quant', 'ir', 'plain', 'text', 'import', 'passes', 'machine', 
 # The only places where lib/backend.h may appear in lib/.
 SEES_BACKENDS = re.compile(r'lib/(exec/|api/context\.c$)')
 # What a backend may include besides its own folder.
-FOR_BACKENDS = re.compile(r'lib/(backend\.h$|base/|quant/|plain/(plain|call|strided)\.h$|'
+FOR_BACKENDS = re.compile(r'lib/(backend\.h$|base/|quant/|plain/(plain|call|route|strided)\.h$|'
                           r'ir/(graph|op|attr|tensor|tensor_ops|eval|window)\.h$)')
 # Headers of the operating system belong to one room, those of a vendor to the code that calls it.
 SYSTEM = [
     (re.compile(r'(pthread|unistd|fcntl|dlfcn|sched|signal|dirent|poll|semaphore)\.h|sys/.*'),
      re.compile(r'lib/base/')),
     (re.compile(r'(pcre2|utf8proc)\.h'), re.compile(r'lib/(text|import)/')),
+    (re.compile(r'jansson\.h'), re.compile(r'(lib/import|examples)/')),
     (re.compile(r'xx(hash|h3)\.h'), re.compile(r'lib/base/')),
+    (re.compile(r'yaml\.h'), re.compile(r'lib/base/')),
     (re.compile(r'(oneapi/dnnl/)?dnnl.*\.h'), re.compile(r'backends/cpu_onednn/')),
 ]
 STANDARD_FOR_HEADERS = {'stddef.h', 'stdint.h'}
@@ -135,6 +137,14 @@ def check_file(file, includes):
             yield f'{file}: #include {name}: {reason}'
 
 
+def check_names(tree):
+    """A program beside the folder of a command would find its headers as <hetinfer/…>."""
+    public = {file.removeprefix('include/') for file in tree if file.startswith('include/')}
+    for file in tree:
+        if file.removeprefix('examples/') in public:
+            yield f'{file}: has the name of a public header'
+
+
 def check_walls(tree):
     blind = re.compile(r'lib/(?!exec/|api/|backend\.h)')
     for file in tree:
@@ -148,6 +158,7 @@ def main(root):
     root = pathlib.Path(root).resolve()
     tree = read_tree(root)
     problems = [line for file, includes in tree.items() for line in check_file(file, includes)]
+    problems += check_names(tree)
     problems += check_walls(tree)
     for line in problems:
         print(line)

@@ -25,7 +25,8 @@ case ${1:-} in
 esac
 
 packages='gcc g++ libc6-dev meson ninja-build pkg-config libdnnl-dev libpcre2-dev libutf8proc-dev
-    libxxhash-dev libjansson-dev libpng-dev libjpeg-dev python3 python3-numpy valgrind man-db git'
+    libxxhash-dev libyaml-dev libjansson-dev libpng-dev libjpeg-dev python3 python3-numpy valgrind
+    man-db git'
 [ $quick = yes ] || packages="$packages clang-14 libclang-rt-14-dev abigail-tools"
 # What cannot be installed shows up below as a build that fails or a test that is skipped.
 # shellcheck disable=SC2086

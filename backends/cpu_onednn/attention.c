@@ -131,8 +131,11 @@ static size_t state_at(const attention *at, int64_t page, int64_t g, int64_t off
     return (size_t)((page * a->kv_heads + g) * a->page_size + offset) * at->row_bytes;
 }
 
+/* Without keys of its own a node reads what another has written. */
 static void write_key(const attention *at, int64_t token, int64_t g, unsigned char *scratch)
 {
+    if (!at->k)
+        return;
     const int64_t d = at->a.head_size, from = (token * at->a.kv_heads + g) * d;
     const int64_t page = at->slots[token] / at->a.page_size;
     const size_t to = state_at(at, page, g, at->slots[token] % at->a.page_size);
@@ -146,7 +149,7 @@ static void write_key(const attention *at, int64_t token, int64_t g, unsigned ch
 static int64_t keys_count(const het__cpu_step *step)
 {
     const attention *at = *(attention *const *)step->data;
-    return all_single(at) ? 0 : at->tokens * at->a.kv_heads;
+    return !at->k || all_single(at) ? 0 : at->tokens * at->a.kv_heads;
 }
 
 static void keys_task(const het__cpu_step *step, int64_t task, unsigned char *scratch)

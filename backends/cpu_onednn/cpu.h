@@ -144,6 +144,9 @@ int64_t het__cpu_rows_max(const het__cpu_build *build, uint32_t value);
 
 het_status het__cpu_matrix_get(het__cpu_build *build, uint32_t value,
                                const het__cpu_matrix **matrix);
+/* Matrix number index of a constant of rank 3. */
+het_status het__cpu_matrix_part(het__cpu_build *build, uint32_t value, int64_t index,
+                                const het__cpu_matrix **matrix);
 /* F32 elements of a small constant, or of a value with a place; NULL for HET__NO_VALUE. */
 het_status het__cpu_vector_get(het__cpu_build *build, uint32_t value, const float **vector);
 /* A table that is read as it lies. */
@@ -183,6 +186,9 @@ het_status het__cpu_build_elementwise(het__cpu_build *build, const het__node *no
 het_status het__cpu_build_softmax(het__cpu_build *build, const het__node *node);
 het_status het__cpu_build_rows(het__cpu_build *build, const het__node *node);
 het_status het__cpu_build_attention(het__cpu_build *build, const het__node *node);
+het_status het__cpu_build_moe(het__cpu_build *build, const het__node *node);
+/* COLUMNS, CUT, MATCH, PREDICT, CORRECT. */
+het_status het__cpu_build_streams(het__cpu_build *build, const het__node *node);
 /* Any tensor operation, by its plain kernel. */
 het_status het__cpu_build_plain(het__cpu_build *build, const het__node *node);
 /* LINEAR, GATED, and MATMUL with a constant [N,K]. norm: the node whose output is read here and

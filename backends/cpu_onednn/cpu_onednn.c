@@ -134,6 +134,7 @@ static bool needs_weight(const het__node *node, uint32_t i)
     case HET__OP_GATED:
         return i > 0;
     case HET__OP_LINEAR:
+    case HET__OP_MOE:
         return i > 1;
     case HET__OP_ROPE:
         return i > 1;

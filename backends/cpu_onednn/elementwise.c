@@ -59,8 +59,9 @@ static void embed_task(const het__cpu_step *step, int64_t task, unsigned char *s
     int64_t t, end;
     task_rows(&e->cut, task, &t, &end);
     for (; t < end; t++) {
-        assert(e->ids[t] >= 0 && e->ids[t] < e->table->n);
-        const size_t row = (size_t)e->ids[t] * e->table->row_bytes;
+        assert(e->ids[t] >= 0);
+        const int64_t id = e->ids[t] < e->table->n ? e->ids[t] : 0;
+        const size_t row = (size_t)id * e->table->row_bytes;
         float *out = e->out + t * d;
         e->decode((const unsigned char *)e->table->source + row, out, d);
         if (e->scale != 1.0f)
@@ -128,13 +129,13 @@ static void norm_group(const het__cpu_level *level, const het__cpu_norm *norm, c
         const double mean = (double)level->dot(x, x, n) / (double)n;
         const float inverse = (float)(1.0 / sqrt(mean + (double)norm->eps));
         for (int64_t i = 0; i < n; i++)
-            target[i] = x[i] * inverse * w[i];
+            target[i] = x[i] * inverse * (w ? w[i] : 1.0f);
     } else {
         const float mean = (float)(sum_of(x, n) / (double)n);
         const double var = squares_of(x, mean, n) / (double)n;
         const float inverse = (float)(1.0 / sqrt(var + (double)norm->eps));
         for (int64_t i = 0; i < n; i++)
-            target[i] = (x[i] - mean) * inverse * w[i];
+            target[i] = (x[i] - mean) * inverse * (w ? w[i] : 1.0f);
     }
     if (norm->bias)
         for (int64_t i = 0; i < n; i++)
@@ -226,7 +227,7 @@ void het__cpu_activate(const het__cpu_level *level, het__unary kind, float *x, i
             x[i] = 1.0f / (1.0f + expf(-x[i]));
         break;
     case HET__UNARY_NONE:
-    default:
+    default: /* what takes an alpha is done by nodes of their own */
         break;
     }
 }
@@ -237,6 +238,7 @@ typedef struct elementwise {
     float *out;
     het__op op;
     het__unary kind;
+    float alpha;    /* of a scale or cap */
     int64_t count;  /* elements, when bound */
     int64_t period; /* elements of b */
     bool row;       /* b is repeated for every row */
@@ -267,6 +269,12 @@ static void elementwise_task(const het__cpu_step *step, int64_t task, unsigned c
     const elementwise *e = step->data;
     int64_t i = task * CHUNK;
     const int64_t end = i + CHUNK < e->count ? i + CHUNK : e->count;
+    if (e->op == HET__OP_UNARY && e->kind >= HET__UNARY_SCALE) {
+        for (; i < end; i++)
+            e->out[i] = e->kind == HET__UNARY_SCALE ? e->alpha * e->a[i]
+                                                    : e->alpha * tanhf(e->a[i] / e->alpha);
+        return;
+    }
     if (e->op == HET__OP_UNARY) {
         memmove(e->out + i, e->a + i, (size_t)(end - i) * sizeof(float));
         het__cpu_activate(step->program->device->level, e->kind, e->out + i, end - i);
@@ -296,6 +304,7 @@ het_status het__cpu_build_elementwise(het__cpu_build *build, const het__node *no
         return s;
     if (node->op == HET__OP_UNARY) {
         e->kind = node->attrs.unary.kind;
+        e->alpha = node->attrs.unary.alpha;
         return HET_OK;
     }
     e->row = het__cpu_value(build, node, 1)->rank < e->a_value->rank;

@@ -4,8 +4,8 @@
  *     convolution   pad (where the window leaves the image, or the picture is plain), product
  *     depthwise, pool, block, unblock   one step
  *
- * Work is cut by image, group of channel blocks and stretch of output places, the same for any
- * number of threads. Weights are packed per program: each has its own convolutions.
+ * Work is cut by image, group of channel blocks and stretch of output places; what an element is
+ * does not depend on the cut. Weights are packed per program: each has its own convolutions.
  */
 #include <assert.h>
 #include <string.h>
@@ -15,7 +15,8 @@
 #include "lib/plain/strided.h"
 #include "lib/quant/quant.h"
 
-/* Output places of a task: their sums, for a full group, stay in half of a second-level cache. */
+/* Output places of a task at most: their sums, for a full group, stay in half of a second-level
+ * cache. */
 #define TASK_PLACES 240
 /* Floats that a task of the lighter kinds moves, about. */
 #define TASK_FLOATS 16384
@@ -44,6 +45,7 @@ typedef struct image_step {
     int32_t *place;
     int64_t *steps;
     int64_t step_count, depth;
+    int64_t tail_step, tail_depth; /* steps from there on are of the last, perhaps partial block */
 } image_step;
 
 static int64_t blocks_of(int64_t channels, int64_t lanes)
@@ -85,6 +87,17 @@ static int64_t cut_first(const image_step *s, int64_t cut)
     return cut * s->group_blocks / s->cuts;
 }
 
+static int64_t depth_of(const image_step *s, int64_t step)
+{
+    return step < s->tail_step ? s->depth : s->tail_depth;
+}
+
+/* Weights of one output block: per lane, all channels of all steps. */
+static int64_t block_floats(const image_step *s)
+{
+    return (s->tail_step * s->depth + (s->step_count - s->tail_step) * s->tail_depth) * s->lanes;
+}
+
 /* [groups][cut][steps][depth][blocks of the cut][lanes] from [M][C/g][kh][kw] */
 static void pack_conv(const image_step *s, const float *w, float *packed)
 {
@@ -96,12 +109,12 @@ static void pack_conv(const image_step *s, const float *w, float *packed)
     for (int64_t g = 0; g < a->groups; g++)
         for (int64_t cut = 0; cut < s->cuts; cut++)
             for (int64_t k = 0; k < steps; k++)
-                for (int64_t d = 0; d < s->depth; d++)
+                for (int64_t d = 0; d < depth_of(s, k); d++)
                     for (int64_t b = cut_first(s, cut); b < cut_first(s, cut + 1); b++)
                         for (int64_t l = 0; l < s->lanes; l++, to++) {
                             const int64_t m = b * s->lanes + l, c = k / taps * s->depth + d;
-                            const bool real = m < per_out && c < per_in;
-                            *to = real ? w[((g * per_out + m) * per_in + c) * taps + k % taps] : 0;
+                            *to = m < per_out ? w[((g * per_out + m) * per_in + c) * taps +
+                                                  k % taps] : 0;
                         }
 }
 
@@ -146,51 +159,65 @@ static het_status take_weights(het__cpu_build *build, const het__node *node, ima
 
 /* ---- convolutions: the padded image ---- */
 
+/* Rows of a task: as much as other light tasks move. */
+static int64_t pad_rows(const image_step *s)
+{
+    return TASK_FLOATS / (s->padded_width * s->depth) + 1;
+}
+
+static int64_t pad_cuts(const image_step *s)
+{
+    return (s->padded_height + pad_rows(s) - 1) / pad_rows(s);
+}
+
 static void bind_pad(het__cpu_step *step, const int64_t *symbols)
 {
     const image_step *s = *(image_step *const *)step->data;
     (void)symbols;
-    step->tasks = s->pads ? s->batch * (s->attrs.block_in ? s->in_blocks : 1) : 0;
+    step->tasks = s->pads ? s->batch * (s->attrs.block_in ? s->in_blocks : 1) * pad_cuts(s) : 0;
 }
 
+/* A row of [H][W][lanes] with its border. */
 static void pad_block(const image_step *s, const float *from, float *to)
 {
-    const int64_t row = s->padded_width * s->lanes;
-    const int64_t left = s->attrs.pad_begin[1] * s->lanes, width = s->width * s->lanes;
+    const int64_t row = s->padded_width * s->lanes, width = s->width * s->lanes;
+    const int64_t left = s->attrs.pad_begin[1] * s->lanes;
     const int64_t copied = width < row - left ? width : row - left;
-    memset(to, 0, (size_t)(s->padded_height * row) * sizeof *to);
-    for (int64_t y = 0; y < s->height && y + s->attrs.pad_begin[0] < s->padded_height; y++)
-        memcpy(to + (y + s->attrs.pad_begin[0]) * row + left, from + y * width,
-               (size_t)copied * sizeof *to);
+    memset(to, 0, (size_t)left * sizeof *to);
+    memcpy(to + left, from, (size_t)copied * sizeof *to);
+    memset(to + left + copied, 0, (size_t)(row - left - copied) * sizeof *to);
 }
 
-/* [C][H][W] to [H][W][C] with a border. */
+/* A row of [C][H][W] as [W][C] with its border. */
 static void pad_picture(const image_step *s, const float *from, float *to)
 {
-    const int64_t channels = s->depth;
-    memset(to, 0, (size_t)s->padded_image * sizeof *to);
+    const int64_t channels = s->depth, room = s->padded_width - s->attrs.pad_begin[1];
+    const int64_t width = s->width < room ? s->width : room;
+    memset(to, 0, (size_t)(s->padded_width * channels) * sizeof *to);
+    to += s->attrs.pad_begin[1] * channels;
     for (int64_t c = 0; c < channels; c++)
-        for (int64_t y = 0; y < s->height && y + s->attrs.pad_begin[0] < s->padded_height; y++) {
-            const float *row = from + (c * s->height + y) * s->width;
-            float *out = to + ((y + s->attrs.pad_begin[0]) * s->padded_width +
-                               s->attrs.pad_begin[1]) * channels + c;
-            const int64_t room = s->padded_width - s->attrs.pad_begin[1];
-            for (int64_t x = 0; x < s->width && x < room; x++)
-                out[x * channels] = row[x];
-        }
+        for (int64_t x = 0; x < width; x++)
+            to[x * channels + c] = from[c * s->height * s->width + x];
 }
 
 static void run_pad(const het__cpu_step *step, int64_t task, unsigned char *scratch)
 {
     const image_step *s = *(image_step *const *)step->data;
-    float *padded = (float *)(void *)(step->program->shared + s->padded_offset);
+    const int64_t cuts = pad_cuts(s), plane = task / cuts, first = task % cuts * pad_rows(s);
+    const int64_t end = first + pad_rows(s), row = s->padded_width * s->depth;
+    const float *from = s->input + plane * s->height * s->width * s->depth;
+    float *to = (float *)(void *)(step->program->shared + s->padded_offset) +
+                plane * s->padded_height * row;
     (void)scratch;
-    if (s->attrs.block_in)
-        pad_block(s, s->input + task * s->height * s->width * s->lanes,
-                  padded + task * s->padded_height * s->padded_width * s->lanes);
-    else
-        pad_picture(s, s->input + task * s->depth * s->height * s->width,
-                    padded + task * s->padded_image);
+    for (int64_t y = first; y < end && y < s->padded_height; y++) {
+        const int64_t line = y - s->attrs.pad_begin[0];
+        if (line < 0 || line >= s->height)
+            memset(to + y * row, 0, (size_t)row * sizeof *to);
+        else if (s->attrs.block_in)
+            pad_block(s, from + line * s->width * s->lanes, to + y * row);
+        else
+            pad_picture(s, from + line * s->width, to + y * row);
+    }
 }
 
 /* ---- convolutions: running ---- */
@@ -214,7 +241,6 @@ static void run_conv(const het__cpu_step *step, int64_t task, unsigned char *scr
     const int64_t group = part / s->cuts, cut = part % s->cuts;
     const int64_t block = cut_first(s, cut), end = cut_first(s, cut + 1);
     const int64_t out_block = group * s->group_blocks + block;
-    const int64_t step_floats = s->step_count * s->depth * s->lanes;
     const int64_t output = ((image * s->out_blocks + out_block) * s->places + first) * s->lanes;
     const float *in = s->pads ? (const float *)(const void *)(step->program->shared +
                                                               s->padded_offset) : s->input;
@@ -223,13 +249,14 @@ static void run_conv(const het__cpu_step *step, int64_t task, unsigned char *scr
                                        s->padded_width * s->lanes : 0;
     const het__conv_job job = {
         .input = in + image * s->padded_image + in_group,
-        .weights = s->weights + (group * s->group_blocks + block) * step_floats,
+        .weights = s->weights + (group * s->group_blocks + block) * block_floats(s),
         .bias = s->bias + out_block * s->lanes,
         .residual = s->residual ? s->residual + output : NULL,
         .output = s->output + output,
         .places = s->place + first,
         .place_count = first + s->chunk < s->places ? s->chunk : s->places - first,
-        .steps = s->steps, .step_count = s->step_count, .depth = (int32_t)s->depth,
+        .steps = s->steps, .step_count = s->step_count, .tail_step = s->tail_step,
+        .depth = (int32_t)s->depth, .tail_depth = (int32_t)s->tail_depth,
         .blocks = (int32_t)(end - block), .output_stride = s->places * s->lanes,
         .act = &s->attrs.act,
     };
@@ -237,8 +264,25 @@ static void run_conv(const het__cpu_step *step, int64_t task, unsigned char *scr
     s->math->conv(&job);
 }
 
+int64_t het__cpu_image_chunk(int64_t parts, int64_t places, int64_t tile, uint32_t threads)
+{
+    const int64_t all = (places + tile - 1) / tile;
+    int64_t most = TASK_PLACES / tile, best = 1, least = INT64_MAX;
+    most = most < all ? most : all;
+    for (int64_t tiles = most; tiles > 0; tiles--) {
+        const int64_t tasks = parts * ((all + tiles - 1) / tiles);
+        /* A task takes a tile's time besides: its weights come from further away. */
+        const int64_t time = (tasks + threads - 1) / threads * (tiles + 1);
+        if (time < least) {
+            least = time;
+            best = tiles;
+        }
+    }
+    return best * tile;
+}
+
 /* Blocks per cut that make full tiles, and cuts of nearly equal size. */
-static void cut_blocks(image_step *s)
+static void cut_blocks(image_step *s, uint32_t threads)
 {
     int32_t most = HET__IMAGE_GROUP;
     while (s->math->tile(most) == 0)
@@ -247,7 +291,8 @@ static void cut_blocks(image_step *s)
     s->cuts = (s->group_blocks + most - 1) / most;
     s->groups = s->attrs.groups * s->cuts;
     const int32_t tile = s->math->tile((int32_t)((s->group_blocks + s->cuts - 1) / s->cuts));
-    s->chunk = TASK_PLACES / tile * tile;
+    s->places = s->out_height * s->out_width;
+    s->chunk = het__cpu_image_chunk(s->batch * s->groups, s->places, tile, threads);
 }
 
 static het_status list_places(het__cpu_build *build, const het__node *node, image_step *s)
@@ -283,6 +328,10 @@ static void size_padding(image_step *s)
     s->padded_width = s->width + (s->pads ? a->pad_begin[1] + a->pad_end[1] : 0);
     s->depth = a->block_in ? s->lanes : a->channels_in;
     s->step_count = (a->block_in ? s->in_blocks / a->groups : 1) * a->kernel[0] * a->kernel[1];
+    const int64_t taps = (int64_t)a->kernel[0] * a->kernel[1];
+    const int64_t rest = a->channels_in / a->groups % s->depth;
+    s->tail_step = s->step_count - taps;
+    s->tail_depth = rest ? rest : s->depth;
     s->padded_image = s->padded_height * s->padded_width * s->depth *
                       (a->block_in ? s->in_blocks : 1);
 }
@@ -290,8 +339,7 @@ static void size_padding(image_step *s)
 static het_status build_conv(het__cpu_build *build, const het__node *node, image_step *s)
 {
     size_padding(s);
-    cut_blocks(s);
-    s->places = s->out_height * s->out_width;
+    cut_blocks(s, build->device->options.threads);
     size_t shared = 0;
     s->padded_offset =
         het__cpu_reserve(&shared, s->pads ? (size_t)(s->batch * s->padded_image) * sizeof(float)
@@ -303,8 +351,7 @@ static het_status build_conv(het__cpu_build *build, const het__node *node, image
     pad->bind = bind_pad;
     pad->task = run_pad;
     *(image_step **)pad->data = s;
-    const size_t floats =
-        (size_t)(s->attrs.groups * s->group_blocks * s->step_count * s->depth * s->lanes);
+    const size_t floats = (size_t)(s->attrs.groups * s->group_blocks * block_floats(s));
     const het_status status = list_places(build, node, s);
     return status == HET_OK ? take_weights(build, node, s, floats, pack_conv) : status;
 }

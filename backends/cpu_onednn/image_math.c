@@ -39,6 +39,7 @@
 #define PLACES_1 10
 #define PLACES_2 6
 #define BLOCKS_MAX 2
+#define ROW_PLACES 4 /* 16 registers hold no more */
 #endif
 
 #define PLACES_MAX 12
@@ -155,6 +156,12 @@ VEC_INLINE void conv_begin(const stretch *s, const int B, const int P, int64_t a
     }
 }
 
+/* Done on the sums themselves. */
+static bool is_cut(const het__act *act)
+{
+    return act->kind == HET__ACT_NONE || act->kind == HET__ACT_RELU || act->kind == HET__ACT_CLIP;
+}
+
 VEC_INLINE void conv_end(const stretch *s, const int B, const int P, int64_t at,
                          vf sum[][PLACES_MAX])
 {
@@ -172,11 +179,16 @@ VEC_INLINE void conv_end(const stretch *s, const int B, const int P, int64_t at,
             VEC_UNROLL
             for (int p = 0; p < P; p++)
                 sum[b][p] = vf_max(vf_zero(), sum[b][p]);
+        } else if (s->ends && job->act->kind == HET__ACT_CLIP) {
+            const vf low = vf_set(job->act->alpha), high = vf_set(job->act->beta);
+            VEC_UNROLL
+            for (int p = 0; p < P; p++)
+                sum[b][p] = vf_min(high, vf_max(low, sum[b][p]));
         }
         VEC_UNROLL
         for (int p = 0; p < P; p++)
             vf_store(out + p * VL, sum[b][p]);
-        if (s->ends && job->act->kind > HET__ACT_RELU)
+        if (s->ends && !is_cut(job->act))
             act_run(job->act, out, P * VL);
     }
 }
@@ -186,7 +198,6 @@ VEC_INLINE void conv_tile(const stretch *s, const int B, const int P, int64_t at
 {
     const het__conv_job *job = s->job;
     const float *in[PLACES_MAX], *w = s->weights;
-    const int32_t depth = job->depth;
     vf sum[BLOCKS_MAX][PLACES_MAX];
     conv_begin(s, B, P, at, sum);
     VEC_UNROLL
@@ -194,6 +205,7 @@ VEC_INLINE void conv_tile(const stretch *s, const int B, const int P, int64_t at
         in[p] = job->input + job->places[at + p];
     for (int64_t k = s->first; k < s->end; k++) {
         const int64_t step = job->steps[k];
+        const int32_t depth = k < job->tail_step ? job->depth : job->tail_depth;
         for (int32_t c = 0; c < depth; c++, w += B * VL) {
             vf weight[BLOCKS_MAX];
             VEC_UNROLL
@@ -240,13 +252,16 @@ static void conv(const het__conv_job *job)
         conv_places_3, conv_places_4,
 #endif
     };
-    const int64_t step_floats = (int64_t)job->blocks * VL * job->depth;
+    const int64_t channel_floats = (int64_t)job->blocks * VL;
+    const int64_t step_floats = channel_floats * job->depth;
     int64_t most = NEAR_BYTES / (int64_t)sizeof(float) / step_floats;
     most = most > 0 ? most : 1;
     for (int64_t k = 0; k < job->step_count; k += most) {
         const int64_t end = k + most < job->step_count ? k + most : job->step_count;
-        const stretch s = { job, job->weights + k * step_floats, k, end, k == 0,
-                            end == job->step_count };
+        const int64_t tail = k > job->tail_step ? k - job->tail_step : 0;
+        const float *weights =
+            job->weights + (k - tail) * step_floats + tail * channel_floats * job->tail_depth;
+        const stretch s = { job, weights, k, end, k == 0, end == job->step_count };
         run[job->blocks - 1](&s);
     }
 }
@@ -264,10 +279,47 @@ static int32_t tile(int32_t blocks)
 
 /* ---- windows over one block ---- */
 
+/* Places of a depthwise convolution's tile. */
+#ifndef ROW_PLACES
 #define ROW_PLACES 8
+#endif
 
-VEC_INLINE void depthwise_tile(const het__window_job *job, const int P, int64_t oy, int64_t ox,
-                               int64_t kx_first, int64_t kx_end)
+/* A row of a window of K columns side by side, at P neighbouring places: each column is read once
+ * for all that it belongs to. */
+VEC_INLINE void depthwise_row(const float *in, const float *w, const int K, const int P, vf *sum)
+{
+    vf column[ROW_PLACES + 4];
+    VEC_UNROLL
+    for (int x = 0; x < P + K - 1; x++)
+        column[x] = vf_load(in + x * VL);
+    VEC_UNROLL
+    for (int k = 0; k < K; k++) {
+        const vf weight = vf_load(w + k * VL);
+        VEC_UNROLL
+        for (int p = 0; p < P; p++)
+            sum[p] = vf_fma(weight, column[p + k], sum[p]);
+    }
+}
+
+/* What is added and done to sums before they are stored. */
+VEC_INLINE void depthwise_end(const het__window_job *job, const int P, int64_t offset, vf *sum)
+{
+    const het__act *act = &job->attrs->act;
+    VEC_UNROLL
+    for (int p = 0; p < P; p++) {
+        if (job->residual)
+            sum[p] = vf_add(sum[p], vf_load(job->residual + offset + p * VL));
+        if (act->kind == HET__ACT_RELU)
+            sum[p] = vf_max(vf_zero(), sum[p]);
+        else if (act->kind == HET__ACT_CLIP)
+            sum[p] = vf_min(vf_set(act->beta), vf_max(vf_set(act->alpha), sum[p]));
+        vf_store(job->output + offset + p * VL, sum[p]);
+    }
+}
+
+/* K: columns of the window, side by side and for places side by side; 0: as the attributes say. */
+VEC_INLINE void depthwise_tile(const het__window_job *job, const int K, const int P, int64_t oy,
+                               int64_t ox, int64_t kx_first, int64_t kx_end)
 {
     const het__image_attrs *a = job->attrs;
     const int64_t x0 = ox * a->stride[1] - a->pad_begin[1];
@@ -283,7 +335,9 @@ VEC_INLINE void depthwise_tile(const het__window_job *job, const int P, int64_t 
         sum[p] = bias;
     for (int64_t ky = ky_first; ky < ky_end; ky++) {
         const float *row = job->input + (y0 + ky * a->dilation[0]) * job->width * VL;
-        for (int64_t kx = kx_first; kx < kx_end; kx++) {
+        if (K > 0)
+            depthwise_row(row + x0 * VL, job->weights + ky * K * VL, K, P, sum);
+        for (int64_t kx = kx_first; K == 0 && kx < kx_end; kx++) {
             const vf w = vf_load(job->weights + (ky * a->kernel[1] + kx) * VL);
             const float *in = row + (x0 + kx * a->dilation[1]) * VL;
             VEC_UNROLL
@@ -291,13 +345,7 @@ VEC_INLINE void depthwise_tile(const het__window_job *job, const int P, int64_t 
                 sum[p] = vf_fma(w, vf_load(in + p * across), sum[p]);
         }
     }
-    const int64_t offset = (oy * job->out_width + ox) * VL;
-    VEC_UNROLL
-    for (int p = 0; p < P; p++) {
-        if (job->residual)
-            sum[p] = vf_add(sum[p], vf_load(job->residual + offset + p * VL));
-        vf_store(job->output + offset + p * VL, sum[p]);
-    }
+    depthwise_end(job, P, (oy * job->out_width + ox) * VL, sum);
 }
 
 /* Output columns [*first, *end) whose windows lie in the image from side to side. */
@@ -323,23 +371,41 @@ static void depthwise_edge(const het__window_job *job, int64_t oy, int64_t from,
         int64_t first, end;
         het__image_taps(ox, job->width, a->kernel[1], a->stride[1], a->dilation[1],
                         a->pad_begin[1], &first, &end);
-        depthwise_tile(job, 1, oy, ox, first, end);
+        depthwise_tile(job, 0, 1, oy, ox, first, end);
     }
+}
+
+/* Columns from *at on of which the whole window lies in the image; *at is behind them. */
+VEC_INLINE void depthwise_inner(const het__window_job *job, const int K, int64_t oy, int64_t *at,
+                                int64_t end)
+{
+    const int64_t kernel = job->attrs->kernel[1];
+    for (; *at + ROW_PLACES <= end; *at += ROW_PLACES)
+        depthwise_tile(job, K, ROW_PLACES, oy, *at, 0, kernel);
+    for (; *at + 2 <= end; *at += 2)
+        depthwise_tile(job, K, 2, oy, *at, 0, kernel);
+    for (; *at < end; ++*at)
+        depthwise_tile(job, K, 1, oy, *at, 0, kernel);
 }
 
 static void depthwise(const het__window_job *job)
 {
     int64_t first, end;
+    const het__image_attrs *a = job->attrs;
+    const int32_t together = a->stride[1] == 1 && a->dilation[1] == 1 ? a->kernel[1] : 0;
     inner_columns(job, &first, &end);
     for (int64_t oy = job->first_row; oy < job->end_row; oy++) {
         int64_t ox = first;
         depthwise_edge(job, oy, 0, first);
-        for (; ox + ROW_PLACES <= end; ox += ROW_PLACES)
-            depthwise_tile(job, ROW_PLACES, oy, ox, 0, job->attrs->kernel[1]);
-        for (; ox < end; ox++)
-            depthwise_tile(job, 1, oy, ox, 0, job->attrs->kernel[1]);
+        if (together == 3)
+            depthwise_inner(job, 3, oy, &ox, end);
+        else if (together == 5)
+            depthwise_inner(job, 5, oy, &ox, end);
+        else
+            depthwise_inner(job, 0, oy, &ox, end);
         depthwise_edge(job, oy, end, job->out_width);
-        act_run(&job->attrs->act, job->output + oy * job->out_width * VL, job->out_width * VL);
+        if (!is_cut(&a->act))
+            act_run(&a->act, job->output + oy * job->out_width * VL, job->out_width * VL);
     }
 }
 

@@ -20,7 +20,7 @@
  * that a tile may run on into the next row. */
 typedef struct het__conv_job {
     const float *input;       /* of the first channel block (or the first channel) */
-    const float *weights;     /* [groups of blocks][steps][depth][lanes], see het__conv_pack */
+    const float *weights;     /* per step: [depth][blocks][lanes] */
     const float *bias;        /* [blocks * lanes]; NULL: zero */
     const float *residual;    /* like output; NULL: none */
     float *output;            /* of the first block */
@@ -28,7 +28,8 @@ typedef struct het__conv_job {
     int64_t place_count;
     const int64_t *steps;     /* offset of each step: channel block and tap */
     int64_t step_count;
-    int32_t depth;            /* channels of a step: lanes, or fewer for a plain picture */
+    int64_t tail_step;        /* from here on steps are of the last, perhaps partial block */
+    int32_t depth, tail_depth; /* channels of a step, before and from there */
     int32_t blocks;           /* of output channels, 1 to HET__IMAGE_GROUP */
     int64_t output_stride;    /* floats between blocks of the output */
     const het__act *act;

@@ -100,6 +100,14 @@ static het_status build_node(het__cpu_build *build, const het__node *node, const
         return het__cpu_build_rope(build, node);
     case HET__OP_ATTENTION:
         return het__cpu_build_attention(build, node);
+    case HET__OP_MOE:
+        return het__cpu_build_moe(build, node);
+    case HET__OP_COLUMNS:
+    case HET__OP_CUT:
+    case HET__OP_MATCH:
+    case HET__OP_PREDICT:
+    case HET__OP_CORRECT:
+        return het__cpu_build_streams(build, node);
     case HET__OP_ADD:
     case HET__OP_MUL:
     case HET__OP_UNARY:

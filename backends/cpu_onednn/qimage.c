@@ -12,7 +12,6 @@
 #include "backends/cpu_onednn/qimage_math.h"
 #include "lib/base/error.h"
 
-#define TASK_PLACES 240
 /* Bytes that a task of the lighter kinds moves, about. */
 #define TASK_BYTES 32768
 
@@ -279,7 +278,7 @@ static void run_conv(const het__cpu_step *step, int64_t task, unsigned char *scr
     s->math->conv(&job);
 }
 
-static void cut_blocks(qimage_step *s)
+static void cut_blocks(qimage_step *s, uint32_t threads)
 {
     int32_t most = HET__IMAGE_GROUP;
     while (s->math->tile(most) == 0)
@@ -288,7 +287,8 @@ static void cut_blocks(qimage_step *s)
     s->cuts = parts_of(s->group_blocks, most);
     s->groups = s->attrs.groups * s->cuts;
     const int32_t tile = s->math->tile((int32_t)parts_of(s->group_blocks, s->cuts));
-    s->chunk = TASK_PLACES / tile * tile;
+    s->places = s->out_height * s->out_width;
+    s->chunk = het__cpu_image_chunk(s->batch * s->groups, s->places, tile, threads);
 }
 
 static het_status list_places(het__cpu_build *build, const het__node *node, qimage_step *s)
@@ -332,8 +332,7 @@ static void size_copy(qimage_step *s)
 static het_status build_conv(het__cpu_build *build, const het__node *node, qimage_step *s)
 {
     size_copy(s);
-    cut_blocks(s);
-    s->places = s->out_height * s->out_width;
+    cut_blocks(s, build->device->options.threads);
     size_t shared = 0;
     s->copy_offset =
         het__cpu_reserve(&shared, s->copies ? (size_t)(s->batch * s->copy_image) : 0);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Constants of a device: re-laid once for the level or taken from a cache on disk, kept until the
  * device closes, found again by the address of their data. */
+#include <stdio.h>
 #include <string.h>
 
 #include "backends/cpu_onednn/cache.h"
@@ -171,15 +172,13 @@ static het_status pack(het__cpu_build *build, het__cpu_matrix *m, size_t bytes)
     return HET_OK;
 }
 
-het_status het__cpu_matrix_get(het__cpu_build *build, uint32_t value,
-                               const het__cpu_matrix **matrix)
+static het_status get_matrix(het__cpu_build *build, const het__value *v, int64_t rows,
+                             int64_t columns, const het__cpu_matrix **matrix)
 {
     het__device *device = build->device;
-    const het__value *v = &build->slice->graph->values[value];
     het__cpu_constant *c;
     bool fresh;
-    het_status s = get(build, v, HET__CPU_USE_MATRIX, v->extent[0].count, v->extent[1].count, &c,
-                       &fresh);
+    het_status s = get(build, v, HET__CPU_USE_MATRIX, rows, columns, &c, &fresh);
     if (s != HET_OK)
         return s;
     *matrix = &c->matrix;
@@ -202,6 +201,27 @@ het_status het__cpu_matrix_get(het__cpu_build *build, uint32_t value,
     if (s != HET_OK)
         drop_newest(device);
     return s;
+}
+
+het_status het__cpu_matrix_get(het__cpu_build *build, uint32_t value,
+                               const het__cpu_matrix **matrix)
+{
+    const het__value *v = &build->slice->graph->values[value];
+    return get_matrix(build, v, v->extent[0].count, v->extent[1].count, matrix);
+}
+
+het_status het__cpu_matrix_part(het__cpu_build *build, uint32_t value, int64_t index,
+                                const het__cpu_matrix **matrix)
+{
+    const het__value *v = &build->slice->graph->values[value];
+    const int64_t rows = v->extent[1].count, columns = v->extent[2].count;
+    char name[160];
+    snprintf(name, sizeof name, "%s[%lld]", v->name, (long long)index);
+    het__value part = *v;
+    part.name = name;
+    if (v->data)
+        part.data = (const char *)v->data + index * rows * het_dtype_bytes(v->dtype, columns);
+    return get_matrix(build, &part, rows, columns, matrix);
 }
 
 het_status het__cpu_table_get(het__cpu_build *build, uint32_t value,

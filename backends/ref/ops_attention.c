@@ -204,7 +204,8 @@ static void attend_segment(const attention *a, int64_t segment)
 static void attention_run(const het__ref_call *call)
 {
     const attention a = attention_of(call);
-    for (int64_t t = 0; t < call->inputs[HET__ATTN_K].rows; t++)
+    const bool stores = het__ref_input(call, HET__ATTN_K) != NULL; /* or another node has */
+    for (int64_t t = 0; stores && t < call->inputs[HET__ATTN_K].rows; t++)
         store_token(&a, t);
     for (int64_t s = 0; s < call->inputs[HET__ATTN_SEGMENTS].rows; s++)
         attend_segment(&a, s);

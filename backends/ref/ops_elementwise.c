@@ -55,9 +55,22 @@ double het__ref_unary_value(het__unary kind, double x)
         return tanh(x);
     case HET__UNARY_SIGMOID:
         return 1.0 / (1.0 + exp(-x));
+    case HET__UNARY_SCALE:
+    case HET__UNARY_SOFTCAP:
+        break; /* they take an alpha */
     }
     assert(false); /* a kind without a formula */
     return x;
+}
+
+static double value_of(const het__ref_call *call, double x)
+{
+    const double alpha = (double)call->attrs.unary.alpha;
+    if (call->attrs.unary.kind == HET__UNARY_SCALE)
+        return alpha * x;
+    if (call->attrs.unary.kind == HET__UNARY_SOFTCAP)
+        return alpha * tanh(x / alpha);
+    return het__ref_unary_value(call->attrs.unary.kind, x);
 }
 
 static void unary_run(const het__ref_call *call)
@@ -68,7 +81,7 @@ static void unary_run(const het__ref_call *call)
         const float *row = het__ref_row(x, t, room);
         float *y = het__ref_row_out(out, t);
         for (int64_t i = 0; i < out->columns; i++)
-            y[i] = (float)het__ref_unary_value(call->attrs.unary.kind, (double)row[i]);
+            y[i] = (float)value_of(call, (double)row[i]);
     }
 }
 

@@ -13,8 +13,8 @@ static void embed_run(const het__ref_call *call)
     float *room = (float *)call->scratch;
     for (int64_t t = 0; t < out->rows; t++) {
         const int32_t id = het__ref_int(ids, t);
-        assert(id >= 0 && id < table->rows);
-        const float *row = het__ref_row(table, id, room);
+        assert(id >= 0);
+        const float *row = het__ref_row(table, id < table->rows ? id : 0, room);
         float *y = het__ref_row_out(out, t);
         for (int64_t i = 0; i < out->columns; i++)
             y[i] = (float)((double)row[i] * scale);
@@ -62,7 +62,8 @@ void het__ref_norm_group(het__norm_kind kind, float eps, const float *x, const f
     const double factor = 1.0 / sqrt(square / (double)count + (double)eps);
     for (int64_t i = 0; i < count; i++) {
         const double shift = bias ? (double)bias[i] : 0.0;
-        out[i] = (float)(((double)x[i] - mean) * factor * (double)weight[i] + shift);
+        const double scale = weight ? (double)weight[i] : 1.0;
+        out[i] = (float)(((double)x[i] - mean) * factor * scale + shift);
     }
 }
 
@@ -80,7 +81,8 @@ static void norm_run(const het__ref_call *call)
     const int64_t group = call->attrs.norm.group;
     assert(group > 0 && x->columns % group == 0);
     float *room = (float *)call->scratch;
-    const float *w = het__ref_row(&call->inputs[1], 0, room);
+    const het__ref_operand *weight = het__ref_input(call, 1);
+    const float *w = weight ? het__ref_row(weight, 0, room) : NULL;
     const float *b = bias ? het__ref_row(bias, 0, room + group) : NULL;
     for (int64_t t = 0; t < x->rows; t++) {
         const float *row = het__ref_row(x, t, room + 2 * group);

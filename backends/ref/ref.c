@@ -23,6 +23,9 @@ static const het__ref_kernel *const kernels[HET__OP_T_FIRST] = {
     [HET__OP_POOL] = &het__ref_image,      [HET__OP_BLOCK] = &het__ref_image,
     [HET__OP_UNBLOCK] = &het__ref_image,   [HET__OP_MATMUL] = &het__ref_matmul,
     [HET__OP_QCONV] = &het__ref_qconv,     [HET__OP_QMAP] = &het__ref_qmap,
+    [HET__OP_COLUMNS] = &het__ref_columns, [HET__OP_MOE] = &het__ref_moe,
+    [HET__OP_CUT] = &het__ref_cut,         [HET__OP_MATCH] = &het__ref_match,
+    [HET__OP_PREDICT] = &het__ref_predict, [HET__OP_CORRECT] = &het__ref_correct,
 };
 
 struct het__device {

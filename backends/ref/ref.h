@@ -47,7 +47,8 @@ typedef struct het__ref_kernel {
 extern const het__ref_kernel het__ref_embed, het__ref_norm, het__ref_linear, het__ref_gated,
     het__ref_rope, het__ref_attention, het__ref_add, het__ref_mul, het__ref_unary,
     het__ref_softmax, het__ref_rows, het__ref_image, het__ref_matmul, het__ref_qconv,
-    het__ref_qmap;
+    het__ref_qmap, het__ref_columns, het__ref_moe, het__ref_cut, het__ref_match,
+    het__ref_predict, het__ref_correct;
 
 /* NULL where an optional input is absent. */
 static inline const het__ref_operand *het__ref_input(const het__ref_call *call, uint32_t index)
@@ -76,11 +77,11 @@ static inline float *het__ref_row_out(const het__ref_operand *operand, int64_t r
 int64_t het__ref_two_rows(const het__ref_call *call);
 
 /* Pieces that more than one operation uses. */
-double het__ref_unary_value(het__unary kind, double x);
+double het__ref_unary_value(het__unary kind, double x); /* kinds without alpha */
 double het__ref_act_value(const het__act *act, double x);
 /* POOL, BLOCK and UNBLOCK of images of codes. */
 void het__ref_codes_run(const het__ref_call *call);
-/* In place where x == out. bias may be NULL. */
+/* In place where x == out. weight and bias may be NULL. */
 void het__ref_norm_group(het__norm_kind kind, float eps, const float *x, const float *weight,
                          const float *bias, int64_t count, float *out);
 /* Cosine and sine, times magnitude, of each pair of a head at a position: rotated doubles. */

@@ -12,17 +12,6 @@
 #define NAME_WIDTH 190
 #define BARS_WIDTH 520
 
-static void put_text(FILE *f, const char *text)
-{
-    for (; *text; text++) {
-        const unsigned char c = (unsigned char)*text;
-        if (c == '&' || c == '<' || c == '>' || c == '"')
-            fprintf(f, "&#%d;", c);
-        else
-            fputc(c < 0x20 || c == 0x7f ? '?' : c, f);
-    }
-}
-
 /* Rows of prompts are an order of magnitude faster: each kind has a scale of its own. */
 static double scale_of(const bench *b, const row *r)
 {
@@ -43,7 +32,7 @@ static void put_bar(FILE *f, const bench *b, size_t index)
     const double scale = scale_of(b, r);
     const int y = (int)index * BAR_PITCH;
     fprintf(f, "<text x=\"%d\" y=\"%d\" text-anchor=\"end\">", NAME_WIDTH - 8, y + 16);
-    put_text(f, r->name);
+    html_text(f, r->name);
     fprintf(f, "</text><rect class=\"speed\" x=\"%d\" y=\"%d\" width=\"%.1f\" height=\"%d\"/>",
             NAME_WIDTH, y, r->median * scale, BAR_HEIGHT);
     if (r->limit > 0)
@@ -62,7 +51,7 @@ static void put_table(FILE *f, const bench *b)
     for (size_t i = 0; i < b->row_count; i++) {
         const row *r = &b->rows[i];
         fputs("<tr><td>", f);
-        put_text(f, r->name);
+        html_text(f, r->name);
         fprintf(f, "<td>%.2f<td>%.2f<td>%.2f<td>", r->median, r->mean, r->deviation);
         if (r->limit > 0)
             fprintf(f, "%.2f<td>%s", r->limit, r->bound);
@@ -89,7 +78,7 @@ static void put_page(FILE *f, const bench *b)
           "<style>body{font:14px sans-serif;margin:2em}svg text{font:13px sans-serif}"
           ".speed{fill:#4a7fb5}.limit{fill:none;stroke:#333}td,th{padding:.2em .8em;"
           "text-align:right}td:first-child{text-align:left}</style>\n<h1>", f);
-    put_text(f, m->name[0] ? m->name : m->architecture);
+    html_text(f, m->name[0] ? m->name : m->architecture);
     fprintf(f, "</h1>\n<p>%.2f M parameters, %s of weights. Opened in %.3f s, session in %.3f s, "
             "peak memory %s. Machine: read %.2f GB/s, f32 %.1f, bf16 %.1f, int8 %.1f GOP/s (%s).\n",
             (double)m->parameter_count * 1e-6, format_bytes((double)m->weight_bytes, weights),

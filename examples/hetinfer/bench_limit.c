@@ -58,6 +58,7 @@ static int plan_row(bench *b, const row *r, bool measured, het_plan_info *sum)
         sum->flop_count += info.flop_count;
         sum->weight_bytes += info.weight_bytes;
         sum->predicted_ns += info.predicted_ns;
+        sum->figures_source = info.figures_source;
     }
     return STATUS_GO;
 }
@@ -84,9 +85,12 @@ void bench_note_peak(bench *b)
 int bench_predict(bench *b, row *r)
 {
     het_plan_info sum;
-    bench_note_peak(b);
-    const int status = plan_row(b, r, true, &sum);
-    peak_memory_forget();
+    int status = plan_row(b, r, false, &sum);
+    if (status == STATUS_GO && sum.figures_source != HET_SOURCE_MEASURED) { /* not calibrated */
+        bench_note_peak(b);
+        status = plan_row(b, r, true, &sum);
+        peak_memory_forget();
+    }
     r->predicted_s = sum.predicted_ns * 1e-9;
     return status;
 }

@@ -10,8 +10,14 @@ int command_tokenize(int argc, char **argv);
 int command_detokenize(int argc, char **argv);
 int command_inspect(int argc, char **argv);
 int command_devices(int argc, char **argv);
+int command_machine(int argc, char **argv);
+int command_calibrate(int argc, char **argv);
 int command_plan(int argc, char **argv);
+int command_policy(int argc, char **argv);
 int command_groups(int argc, char **argv);
+int command_simulate(int argc, char **argv);
+int command_analyze(int argc, char **argv);
+int command_sweep(int argc, char **argv);
 int command_bench(int argc, char **argv);
 
 #endif /* HETINFER_COMMANDS_H */

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 
 int failure(const char *format, ...)
@@ -47,8 +48,26 @@ void settings_session(options *o, settings *s)
     options_choice(o, "precision", &s->precision, "fast|exact", "Type of activations (fast)");
     options_flag(o, "pin", 0, &s->pin, "Keep each thread on a processor of its own");
     options_flag(o, "mapped", 0, &s->mapped, "Use weights as they lie in the file");
+    options_text(o, "policy", 0, &s->policy, "NAME", "Preset or policy file (none)");
     options_text(o, "weight-cache", 0, &s->weight_cache, "DIR",
                  "Keep re-laid weights here for the next start (nowhere)");
+}
+
+void settings_model(options *o, settings *s)
+{
+    options_text(o, "dtype", 0, &s->dtype, "TYPE",
+                 "Of weights that a config.json has not: f32, bf16, q4_0, … (as it says)");
+}
+
+/* HET_DTYPE_NONE if there is no such type. */
+static het_dtype find_dtype(const char *name)
+{
+    for (int d = HET_DTYPE_F32; d <= HET_DTYPE_MXFP4; d++) {
+        const char *known = het_dtype_name((het_dtype)d);
+        if (known && strcasecmp(known, name) == 0)
+            return (het_dtype)d;
+    }
+    return HET_DTYPE_NONE;
 }
 
 /* Names of backends are for the context, because some are probed only when named; a list with a
@@ -93,6 +112,9 @@ int engine_context(engine *e, const settings *s)
 
 int engine_model(engine *e, const settings *s, const char *path, uint64_t flags)
 {
+    const het_dtype dtype = s->dtype ? find_dtype(s->dtype) : HET_DTYPE_NONE;
+    if (s->dtype && !dtype)
+        return failure("--dtype: there is no type '%s'", s->dtype);
     int status = engine_context(e, s);
     if (status != STATUS_GO)
         return status;
@@ -104,6 +126,7 @@ int engine_model(engine *e, const settings *s, const char *path, uint64_t flags)
     o.flags = flags;
     o.progress = progress_update;
     o.progress_user = &bar;
+    o.weight_dtype = (uint32_t)dtype;
     const het_status loaded = het_model_load(e->context, path, &o, &e->model, &err);
     progress_end(&bar);
     if (loaded)
@@ -123,6 +146,14 @@ int engine_need_language(const engine *e, const char *path)
                : STATUS_GO;
 }
 
+het_status open_policy(const engine *e, const char *name, het_policy **policy, het_error *err)
+{
+    for (uint32_t i = 0; i < het_policy_preset_count(); i++)
+        if (strcmp(name, het_policy_preset_name(i)) == 0)
+            return het_policy_preset(e->context, name, policy, err);
+    return het_policy_load(e->context, name, policy, err);
+}
+
 int engine_session(engine *e, const settings *s, const het_session_options *more)
 {
     het_session_options o = HET_SESSION_OPTIONS_INIT;
@@ -139,14 +170,20 @@ int engine_session(engine *e, const settings *s, const het_session_options *more
     o.weight_cache = s->weight_cache;
     o.flags |= s->mapped ? HET_SESSION_WEIGHTS_MAPPED : 0;
     o.flags |= s->pin ? HET_SESSION_PIN_THREADS : 0;
+    het_policy *policy = NULL;
+    het_error err = HET_ERROR_INIT;
+    het_status status = s->policy ? open_policy(e, s->policy, &policy, &err) : HET_OK;
+    if (status)
+        return failure_of(status, &err);
     progress bar;
     progress_begin(&bar, s->quiet);
     o.progress = progress_update;
     o.progress_user = &bar;
+    o.policy = policy;
     const double start = now_s();
-    het_error err = HET_ERROR_INIT;
-    const het_status status = het_session_create(e->model, &o, &e->session, &err);
+    status = het_session_create(e->model, &o, &e->session, &err);
     progress_end(&bar);
+    het_policy_destroy(policy);
     e->session_s = now_s() - start;
     e->load_s += e->session_s;
     if (status)

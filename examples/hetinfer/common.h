@@ -8,6 +8,7 @@
 
 #include <hetinfer.h>
 #include <jansson.h>
+#include <stdio.h>
 
 /* Options that several commands share; all zero is the library's choice. */
 typedef struct settings {
@@ -15,7 +16,9 @@ typedef struct settings {
     int64_t threads, context, batch;
     int kv;        /* 0 f16, 1 f32 */
     int precision; /* het_precision */
+    const char *dtype; /* of weights that are not there; see settings_model() */
     const char *weight_cache;
+    const char *policy; /* preset or file */
     bool mapped, pin, quiet, json;
 } settings;
 
@@ -33,12 +36,16 @@ typedef struct engine {
 
 /* Declare --quiet and --json. */
 void settings_output(options *o, settings *s);
+/* Declare --dtype, for commands that take a model without weights. */
+void settings_model(options *o, settings *s);
 /* Declare those that choose where and how a session runs. */
 void settings_session(options *o, settings *s);
 
 /* All of these return STATUS_GO, or STATUS_FAILED after a sentence on stderr. */
 int engine_context(engine *e, const settings *s);
 int engine_model(engine *e, const settings *s, const char *path, uint64_t flags);
+/* The preset of that name, else the policy of that file. */
+het_status open_policy(const engine *e, const char *name, het_policy **policy, het_error *err);
 /* Say what to do with a graph where only a language model will do. */
 int engine_need_language(const engine *e, const char *path);
 /* more: options beyond the settings, or NULL. */
@@ -72,6 +79,9 @@ const char *format_bytes(double bytes, char buffer[32]);
 /* Text from a file: control characters would drive the reader's terminal. */
 void print_safe(const char *text, int width);
 
+/* Text in a page: what has a meaning there is written as a number. */
+void html_text(FILE *f, const char *text);
+
 /* A string for JSON; bytes outside ASCII become '?' if the text is not UTF-8. */
 json_t *json_text(const char *text, size_t bytes);
 /* {"schema": "hetinfer.<command>/1"} */
@@ -79,5 +89,7 @@ json_t *json_begin(const char *command);
 /* Print and free. */
 int json_end(json_t *root);
 const char *source_name(uint32_t source);
+/* Of a het_device_kind. */
+const char *kind_name(uint32_t kind);
 
 #endif /* HETINFER_COMMON_H */

@@ -1,28 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* hetinfer devices: what was found in this machine, and why the rest was not. */
+/* hetinfer devices: what was found in this machine, and why the rest was not. With --machine: what
+ * another one has. */
 #include "commands.h"
-#include "common.h"
+#include "machine_print.h"
 
 #include <stdio.h>
 #include <string.h>
 
 typedef struct request {
     bool measure;
+    const char *machine; /* a profile or file, or NULL */
     settings settings;
 } request;
-
-static const char *kind_name(uint32_t kind)
-{
-    switch (kind) {
-    case HET_DEVICE_CPU: return "cpu";
-    case HET_DEVICE_IGPU: return "igpu";
-    case HET_DEVICE_GPU: return "gpu";
-    case HET_DEVICE_NPU: return "npu";
-    case HET_DEVICE_REFERENCE: return "reference";
-    case HET_DEVICE_SIMULATED: return "simulated";
-    default: return "unknown";
-    }
-}
 
 static int device_info(const het_device *device, het_device_info *info)
 {
@@ -131,12 +120,18 @@ int command_devices(int argc, char **argv)
     options_flag(&o, "measure", 'm', &r.measure, "Measure each (half a second)");
     options_int(&o, "threads", 't', &r.settings.threads, 1, 4096, "N", "Threads to measure with");
     options_text(&o, "devices", 0, &r.settings.devices, "LIST", "Backends, comma-separated (all)");
+    options_text(&o, "machine", 0, &r.machine, "NAME|FILE",
+                 "A profile or a machine file instead of this machine");
     settings_output(&o, &r.settings);
     int status = options_parse(&o, argc, argv, NULL);
+    if (status == STATUS_GO && r.machine && (r.measure || r.settings.threads))
+        status = usage_error("devices", "--machine is not this machine: it cannot be measured");
     engine e = { 0 };
     if (status == STATUS_GO)
         status = engine_context(&e, &r.settings);
-    if (status == STATUS_GO)
+    if (status == STATUS_GO && r.machine)
+        status = show_machine(e.context, r.machine, r.settings.json);
+    else if (status == STATUS_GO)
         status = r.settings.json ? print_json(&e, &r) : print_table(&e, &r);
     engine_close(&e);
     return status;

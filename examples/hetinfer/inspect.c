@@ -273,9 +273,11 @@ int command_inspect(int argc, char **argv)
 {
     request r = { 0 };
     options o;
-    options_begin(&o, "inspect", "MODEL", "Print what is in a model file.");
+    options_begin(&o, "inspect", "MODEL",
+                  "Print what is in a model file, or what a config.json asks for.");
     options_flag(&o, "all", 'a', &r.all, "All metadata");
     options_flag(&o, "weights", 'w', &r.weights, "All weights: name, kind, type, bytes, extents");
+    settings_model(&o, &r.settings);
     settings_output(&o, &r.settings);
     const char *path = NULL;
     int status = options_parse(&o, argc, argv, &path);

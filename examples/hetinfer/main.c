@@ -22,8 +22,14 @@ static const command commands[] = {
     { "detokenize", command_detokenize, "token ids to text" },
     { "inspect", command_inspect, "what is in a model file" },
     { "devices", command_devices, "what is in this machine" },
+    { "machine", command_machine, "machines as files: list, show, record" },
+    { "calibrate", command_calibrate, "measure the devices, so that plans know them" },
     { "plan", command_plan, "which layer runs where, and why" },
+    { "policy", command_policy, "what placing and running must respect" },
+    { "simulate", command_simulate, "what a plan would do over time" },
     { "groups", command_groups, "which operations of a graph would be one kernel" },
+    { "analyze", command_analyze, "what a model costs on a machine, operation by operation" },
+    { "sweep", command_sweep, "what models cost on machines, as a table" },
     { "bench", command_bench, "speed next to the limits of the machine" },
 };
 #define COMMAND_COUNT (sizeof commands / sizeof commands[0])

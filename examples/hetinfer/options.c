@@ -260,7 +260,12 @@ int options_parse(const options *o, int argc, char **argv, const char **operand)
     }
     if (o->operand && optind == argc)
         return usage_error(o->command, "%s is missing", o->operand);
-    if (o->operand)
+    for (; o->operands && optind < argc; optind++) {
+        if (o->operands->count == TEXTS_MAX)
+            return usage_error(o->command, "%s: %d at most", o->operand, TEXTS_MAX);
+        o->operands->at[o->operands->count++] = argv[optind];
+    }
+    if (o->operand && !o->operands)
         *operand = argv[optind++];
     if (optind < argc)
         return usage_error(o->command, "what is '%s' for?", argv[optind]);

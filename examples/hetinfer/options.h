@@ -55,6 +55,7 @@ typedef struct option_entry {
 
 typedef struct options {
     const char *command, *operand, *summary; /* operand NULL: the command takes none */
+    texts *operands;                         /* where it takes several; NULL: one */
     option_entry at[OPTIONS_MAX];
     size_t count;
 } options;
@@ -77,8 +78,8 @@ void options_number(options *o, const char *name, double *target, double min, do
                     const char *value, const char *help);
 
 /* Fill the targets. argv[0] is the command's name. operand receives the operand; NULL if the
- * command takes none. Returns STATUS_GO, or what to exit with: STATUS_DONE after --help,
- * STATUS_USAGE after a sentence on stderr. */
+ * command takes none, or several, which go where o->operands says. Returns STATUS_GO, or what to
+ * exit with: STATUS_DONE after --help, STATUS_USAGE after a sentence on stderr. */
 int options_parse(const options *o, int argc, char **argv, const char **operand);
 
 /* A sentence on stderr; returns STATUS_USAGE. */

@@ -47,6 +47,17 @@ void print_safe(const char *text, int width)
         putchar(' ');
 }
 
+void html_text(FILE *f, const char *text)
+{
+    for (; *text; text++) {
+        const unsigned char c = (unsigned char)*text;
+        if (c == '&' || c == '<' || c == '>' || c == '"')
+            fprintf(f, "&#%d;", c);
+        else
+            fputc(c < 0x20 || c == 0x7f ? '?' : c, f);
+    }
+}
+
 json_t *json_text(const char *text, size_t bytes)
 {
     json_t *value = json_stringn(text, bytes);
@@ -84,5 +95,18 @@ const char *source_name(uint32_t source)
     case HET_SOURCE_DATASHEET: return "datasheet";
     case HET_SOURCE_ASSUMED: return "assumed";
     default: return "unavailable";
+    }
+}
+
+const char *kind_name(uint32_t kind)
+{
+    switch (kind) {
+    case HET_DEVICE_CPU: return "cpu";
+    case HET_DEVICE_IGPU: return "igpu";
+    case HET_DEVICE_GPU: return "gpu";
+    case HET_DEVICE_NPU: return "npu";
+    case HET_DEVICE_REFERENCE: return "reference";
+    case HET_DEVICE_SIMULATED: return "simulated";
+    default: return "unknown";
     }
 }

@@ -40,10 +40,14 @@ typedef struct het_model_options {
     uint64_t flags;           /**< HET_MODEL_*. */
     het_progress_fn progress; /**< May be NULL. */
     void *progress_user;      /**< First argument of progress. */
+    uint32_t weight_dtype;    /**< Of a model without weights (a config.json): the het_dtype that
+                                   its matrices are taken to have, F32, F16, BF16 or a block
+                                   format; 0: what the file says. No effect on other models. */
+    uint32_t reserved_1;      /**< Zero. */
 } het_model_options;
 
 /** Initial value of a het_model_options. */
-#define HET_MODEL_OPTIONS_INIT { sizeof(het_model_options), 0, 0, NULL, NULL }
+#define HET_MODEL_OPTIONS_INIT { sizeof(het_model_options), 0, 0, NULL, NULL, 0, 0 }
 
 /** Figures of a model. Zero where a model has no such thing. */
 typedef struct het_model_info {
@@ -52,7 +56,7 @@ typedef struct het_model_info {
     uint64_t parameter_count;   /**< Elements of all weights; of a graph model without scalars and
                                      what is neither floating nor quantised. */
     uint64_t active_count;      /**< Weights that one decoded token reads; see docs/MODELS.md. */
-    uint64_t weight_bytes;      /**< Bytes of all weights as stored. */
+    uint64_t weight_bytes;      /**< Bytes of all weights as stored, or as a GGUF file would. */
     uint64_t kv_bytes_per_token; /**< Keys and values of one position in F16, all layers. */
     int64_t context_max;        /**< Positions the model was made for. */
     int64_t embedding_size;     /**< Width of the hidden state. */
@@ -61,7 +65,7 @@ typedef struct het_model_info {
     uint32_t kv_head_count;     /**< Key and value heads. */
     uint32_t expert_count;      /**< Experts per layer. */
     uint32_t expert_used_count; /**< Experts that one token uses. */
-    char format[16];            /**< "gguf" or "onnx". */
+    char format[16];            /**< "gguf", "onnx", or "config": a config.json, no weights. */
     char architecture[32];      /**< For example "llama"; of a graph model the graph's name, or
                                      "graph". */
     char name[64];              /**< The model's own name, or "". */
@@ -116,8 +120,12 @@ typedef struct het_port {
  * and the file must not be changed while the model or a session of it lives.
  *
  * @param context  Kept alive by the model.
- * @param path     A GGUF file (version 2 or 3) or an ONNX file, told apart by their contents.
- *                 External data files of an ONNX file are looked for in its folder and below.
+ * @param path     A GGUF file (version 2 or 3), an ONNX file, or the config.json of a language
+ *                 model (or a folder that holds one), told apart by their contents. External
+ *                 data files of an ONNX file are looked for in its folder and below. A config.json
+ *                 gives a model without weights: it can be inspected and planned, sessions are
+ *                 refused. Weights are then named as in GGUF, and metadata entries are the file's
+ *                 keys.
  * @param options  May be NULL: defaults.
  * @param model    Receives the handle.
  * @param err      May be NULL.
@@ -145,7 +153,7 @@ HET_API HET_NODISCARD het_status het_model_load(het_context *context, const char
  *
  * @param context     Kept alive by the model.
  * @param data        The bytes of a GGUF file, aligned to 32 bytes, or of an ONNX
- *                    file without external data, at any address. Kept until the
+ *                    file without external data or a config.json, at any address. Kept until the
  *                    model and all its sessions are destroyed, and must not
  *                    change.
  * @param size_bytes  Readable bytes at @p data.

@@ -82,12 +82,13 @@ typedef struct het_session_options {
     const char *weight_cache;  /**< Folder that keeps re-laid weights from one start to the next.
                                     May be NULL: none, and the library writes no file. See
                                     het_session_create(). */
+    const het_policy *policy;  /**< Copied. May be NULL: everything may run everywhere. */
 } het_session_options;
 
 /** Initial value of a het_session_options. */
 #define HET_SESSION_OPTIONS_INIT \
     { sizeof(het_session_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, NULL, \
-      NULL, NULL, NULL }
+      NULL, NULL, NULL, NULL }
 
 /**
  * Compile a model and reserve all memory that running it takes.
@@ -100,8 +101,9 @@ typedef struct het_session_options {
  * @param session  Receives the handle.
  * @param err      May be NULL.
  *
- * @retval HET_E_INVALID      An option is out of range; the message names it.
- * @retval HET_E_UNSUPPORTED  No device can run some operation.
+ * @retval HET_E_INVALID      An option is out of range; the message names it. Or the policy demands
+ *                            a device that is not there.
+ * @retval HET_E_UNSUPPORTED  No device can run some operation, or may under the policy.
  * @retval HET_E_CANCELLED    The progress callback asked for it.
  * @retval HET_E_NOMEM        Out of memory.
  *
@@ -123,6 +125,10 @@ typedef struct het_session_options {
  * is ever removed from the folder but files of the library's own that a newer one replaces: to
  * bound its growth is up to its owner, who may delete any file in it at any time. Whoever can write
  * into the folder decides what the model computes.
+ *
+ * Of a policy a session keeps the list of devices, the rules, thresholds and limits of memory, all
+ * in its plans, and where threads is 0 the limit of threads of the CPU. het_policy_note_at() tells
+ * what else is honoured where.
  *
  * Thread-safety: several sessions may be created from one model at once.
  * @since 0.1

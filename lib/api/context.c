@@ -17,6 +17,7 @@ void het__context_release(het_context *context)
     if (!context || atomic_fetch_sub_explicit(&context->refs, 1, memory_order_acq_rel) != 1)
         return;
     het__custom_list_finish(&context->customs);
+    het__calibrations_finish(&context->calibrations);
     het__registry_finish(&context->registry);
     het__log_finish(&context->log);
     het__mem mem = { .allocator = context->mem.allocator };
@@ -84,6 +85,8 @@ static het_status fill_context(het_context *context, const het_context_options *
         list = het__env("HETINFER_BACKENDS");
     const het__host host = { &context->mem, &context->log, use_env };
     const het_status s = het__registry_init(&context->registry, &host, list, err);
+    het__calibrations_init(&context->calibrations, use_env, &context->mem, &context->log);
+    context->registry.calibrations = &context->calibrations;
     if (s == HET_OK)
         log_devices(context);
     return s;

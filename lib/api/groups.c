@@ -7,7 +7,6 @@
 #include "lib/base/error.h"
 #include "lib/base/options.h"
 #include "lib/partition/group_graph.h"
-#include "lib/passes/specialise.h"
 
 /* What the groups of a file's own operations are counted on: SiLU is one operation there. */
 #define PASSES_ALWAYS (UINT32_C(1) << HET__PASS_ACTIVATIONS)
@@ -47,57 +46,6 @@ static het_status check_options(const het_groups_options *options, const het_mod
         return het__fail(err, HET_E_INVALID, "%zu inputs are described, the model has %u",
                          o->input_count, model->network->input_count);
     return HET_OK;
-}
-
-/* Extents that a symbol stands for must agree; bound: per symbol, -1 where nothing is known. */
-static het_status bind_input(const het__value *v, const het_tensor_desc *given, int64_t *bound,
-                             het__tensor *t, het_error *err)
-{
-    memset(t, 0, sizeof *t);
-    t->dtype = v->dtype;
-    if (!het__value_is_known(v) && !given)
-        return het__fail(err, HET_E_INVALID, "input %s has no known rank: its extents are needed",
-                         v->name);
-    t->rank = given ? given->rank : v->rank;
-    if (t->rank > HET_RANK_MAX || (het__value_is_known(v) && t->rank != v->rank))
-        return het__fail(err, HET_E_INVALID, "input %s: %u extents where the model has %u",
-                         v->name, t->rank, v->rank);
-    for (uint32_t i = 0; i < t->rank; i++) {
-        const het__extent e = het__value_is_known(v) ? v->extent[i]
-                                                     : (het__extent){ 1, HET__SYM_MAX };
-        int64_t want = e.symbol == HET__SYM_ONE ? e.count
-                       : e.symbol < HET__SYM_MAX ? bound[e.symbol] : -1;
-        t->extent[i] = given ? given->extent[i] : want < 0 ? 1 : want;
-        if (t->extent[i] < 0 || (want >= 0 && t->extent[i] != want))
-            return het__fail(err, HET_E_INVALID,
-                             "input %s: extent %u is %lld where the model has %lld", v->name, i,
-                             (long long)t->extent[i], (long long)(want < 0 ? 0 : want));
-        if (e.symbol > HET__SYM_ONE && e.symbol < HET__SYM_MAX)
-            bound[e.symbol] = t->extent[i];
-    }
-    if (het__tensor_bytes(t) < 0)
-        return het__fail(err, HET_E_INVALID, "input %s has an impossible size", v->name);
-    return HET_OK;
-}
-
-static het_status specialise(const het_model *model, const het_groups_options *o, het__graph *out,
-                             het_error *err)
-{
-    const het__network *n = model->network;
-    het__mem *mem = &model->context->mem;
-    het__tensor *inputs = het__alloc_zero(mem, n->input_count ? n->input_count : 1,
-                                          sizeof *inputs);
-    int64_t bound[HET__SYM_MAX];
-    for (uint32_t i = 0; i < HET__SYM_MAX; i++)
-        bound[i] = -1;
-    het_status s = inputs ? HET_OK : het__fail_nomem(err, "the inputs");
-    for (uint32_t i = 0; s == HET_OK && i < n->input_count; i++)
-        s = bind_input(&n->onnx.graph.values[n->inputs[i]], o->input_count ? &o->inputs[i] : NULL,
-                       bound, &inputs[i], err);
-    if (s == HET_OK)
-        s = het__specialise(&n->onnx.graph, inputs, n->input_count, mem, out, NULL, err);
-    het__free(mem, inputs);
-    return s;
 }
 
 /* ---- groups ---- */
@@ -289,12 +237,18 @@ static het_status fill_groups(het_groups *out, const het_model *model,
 {
     het_device_figures figures;
     work w = { .o = o, .out = out };
-    const het_device_info *device = &model->context->registry.device[o->device].info;
-    het__machine_assume(device, het__cpus_default(), &figures);
+    const het__registry *registry = &model->context->registry;
+    const het_device_info *device = &registry->device[o->device].info;
+    const uint32_t threads = het__cpus_default();
+    const het__calibration *c = het__calibrations_find(registry->calibrations, device, threads);
+    het__machine_assume(device, threads, &figures);
+    if (c)
+        het__calibration_figures(c, &figures);
     het__machine_add(&w.machine, device, &figures);
     out->info.struct_size = sizeof out->info;
     out->info.figures_source = figures.source;
-    het_status s = specialise(model, o, &w.graph, err);
+    const het__network_shapes shapes = { o->input_count ? o->inputs : NULL, 1, 1 };
+    het_status s = het__network_specialise(model, &shapes, &w.graph, err);
     if (s != HET_OK)
         return s;
     het__arena_init(&w.arena, out->mem);

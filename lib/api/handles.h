@@ -9,9 +9,13 @@
 #include "lib/exec/graph_run.h"
 #include "lib/exec/registry.h"
 #include "lib/generate/engine.h"
+#include "lib/import/config.h"
 #include "lib/import/gguf_model.h"
+#include "lib/import/lm_outline.h"
 #include "lib/import/onnx.h"
 #include "lib/ir/custom.h"
+#include "lib/machine/machine.h"
+#include "lib/partition/policy.h"
 #include "lib/passes/passes.h"
 
 #include <hetinfer.h>
@@ -29,15 +33,19 @@ struct het_context {
     _Atomic uint32_t refs;
     het__mem mem;
     het__log log;
+    het__calibrations calibrations;
     het__registry registry;
     het__custom_list customs;
     het_device devices[HET__DEVICES_MAX];
 };
 
-/* A language model: what a GGUF file holds. */
+/* A language model: what a GGUF file holds, or a configuration alone. */
 typedef struct het__language {
     het__arena arena;
-    het__gguf gguf;
+    het__gguf gguf; /* of a configuration: the tensors that there would be, without data */
+    bool is_outline; /* a configuration alone: no weights */
+    het__config config_file;
+    het__lm_outline outline;
     het__lm_config config;
     const het__lm_family *family; /* NULL: inspect only */
     const char **values; /* metadata rendered, per entry */
@@ -68,11 +76,43 @@ struct het_model {
     het__network *network;
 };
 
+/* Immutable after create. */
+struct het_machine {
+    het_context *context; /* a reference */
+    het__arena arena;     /* of all that is below */
+    het__machine machine;
+    const char *text;     /* as a machine file */
+};
+
+/* Changed by its setters, which make text and notes anew. */
+struct het_policy {
+    het_context *context; /* a reference */
+    het__policy policy;
+    char *text;           /* as a policy file */
+    het__arena arena;     /* of the notes */
+    het_policy_note *notes;
+    uint32_t note_count;
+};
+
+/* Immutable after create: what het_calibrate() found. */
+struct het_calibration {
+    het_context *context; /* a reference */
+    uint32_t device_count;
+    struct {
+        het_calibration_device info;
+        het_calibration_class classes[HET__WORK_CLASS_COUNT];
+        char *text;
+    } device[HET__DEVICES_MAX];
+};
+
 struct het_plan {
     het_model *model;       /* a reference; NULL: borrowed from a session */
     het__plan *plan;        /* points to own, or into the session or run */
     het__plan own;
     het__graph_run *run;    /* of a graph, made for its plan; or NULL */
+    het__graph graph;       /* that the plan is of, unless it is run's */
+    int64_t symbols[HET__SYM_MAX]; /* of its step */
+    uint32_t phase;         /* het_phase */
     const het_context *context;
 };
 
@@ -96,6 +136,7 @@ struct het_session {
     het__graph graph;
     het__exec *exec;
     het__engine engine;
+    het__policy policy; /* a copy; mem NULL: none */
     het_plan plans[HET__PHASE_COUNT];
 };
 
@@ -128,7 +169,11 @@ void het__model_copy(char *target, size_t bytes, const char *text, size_t length
  * given back by close. */
 het_status het__language_open(het_model *model, const void *data, size_t bytes,
                               const het_model_options *o, het_error *err);
+/* The same of a config.json: a model without weights. */
+het_status het__language_outline(het_model *model, const void *data, size_t bytes,
+                                 const het_model_options *o, het_error *err);
 void het__language_close(het_model *model);
+size_t het__language_metadata_count(const het__language *language);
 void het__language_metadata(const het__language *language, size_t index, het_metadata *entry);
 void het__language_weight(const het__language *language, size_t index, het_weight *weight);
 
@@ -139,6 +184,18 @@ void het__network_close(het_model *model);
 void het__network_weight(const het__network *network, size_t index, het_weight *weight);
 void het__network_input(const het__network *network, uint32_t index, het_port *port);
 void het__network_output(const het__network *network, uint32_t index, het_port *port);
+
+/* Extents of a network's inputs. */
+typedef struct het__network_shapes {
+    const het_tensor_desc *given; /* per input; NULL: as the file has them, and */
+    int64_t first, other;         /* where it leaves the first extent, or another, open */
+} het__network_shapes;
+
+/* The graph for these; its names and constants are the model's. specialise.c */
+het_status het__network_specialise(const het_model *model, const het__network_shapes *shapes,
+                                   het__graph *graph, het_error *err);
+/* Whether the file leaves the first extent (or another) of an input open. */
+bool het__network_is_open(const het__network *network, bool first);
 
 /* The fused graph of a language model for one session or plan. unfused receives the number of
  * nodes before. */

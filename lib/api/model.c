@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Public functions of model.h. What a model is beyond its figures depends on the file's format:
- * model_language.c (GGUF) and model_network.c (ONNX). */
+ * model_language.c (GGUF, config.json) and model_network.c (ONNX). */
 #include <string.h>
 
 #include "lib/api/handles.h"
+#include "lib/base/dtype.h"
 #include "lib/base/error.h"
+#include "lib/base/file.h"
 #include "lib/base/options.h"
+#include "lib/quant/quant.h"
 
 /* As much of a file as telling its format takes. */
 #define SNIFF_BYTES 4096
@@ -48,13 +51,24 @@ void het__model_copy(char *target, size_t bytes, const char *text, size_t length
     target[n] = '\0';
 }
 
+/* A floating type, or a block format that weights are kept in. */
+static bool is_weight_type(het_dtype dtype)
+{
+    return dtype == HET_DTYPE_F32 || dtype == HET_DTYPE_F16 || dtype == HET_DTYPE_BF16 ||
+           (het__dtype_is_block(dtype) && het__decoder(dtype));
+}
+
 static het_status check_options(const het_model_options *options, het_model_options *o,
                                 het_error *err)
 {
     const uint64_t known = HET_MODEL_INSPECT_ONLY | HET_MODEL_TOKENIZER_ONLY;
     const het_status s = het__options_read(o, sizeof *o, options, "het_model_options", err);
-    if (s == HET_OK && ((o->flags & ~known) != 0 || o->reserved))
+    if (s == HET_OK && ((o->flags & ~known) != 0 || o->reserved || o->reserved_1))
         return het__fail(err, HET_E_VERSION, "het_model_options has an unknown flag");
+    if (s == HET_OK && o->weight_dtype && !is_weight_type((het_dtype)o->weight_dtype))
+        return het__fail(err, HET_E_INVALID,
+                         "het_model_options.weight_dtype: weights of type %u do not exist",
+                         o->weight_dtype);
     return s;
 }
 
@@ -64,10 +78,12 @@ static het_status read_model(het_model *m, const void *data, size_t bytes, const
     m->info.struct_size = sizeof m->info;
     if (het__onnx_sniff(data, bytes < SNIFF_BYTES ? bytes : SNIFF_BYTES))
         return het__network_open(m, data, bytes, path, o, err);
+    if (het__config_sniff(data, bytes))
+        return het__language_outline(m, data, bytes, o, err);
     if ((uintptr_t)data % 32 != 0)
         return het__fail(err, HET_E_INVALID, "a GGUF file in memory must be aligned to 32 bytes");
     if (bytes < 4 || memcmp(data, "GGUF", 4) != 0)
-        return het__fail(err, HET_E_FORMAT, "neither a GGUF nor an ONNX file");
+        return het__fail(err, HET_E_FORMAT, "neither a GGUF nor an ONNX file nor a config.json");
     return het__language_open(m, data, bytes, o, err);
 }
 
@@ -105,10 +121,19 @@ het_status het_model_load(het_context *context, const char *path, const het_mode
     *model = NULL;
     HET_REQUIRE(context != NULL && path != NULL, err);
     het_status s = check_options(options, &o, err);
-    if (s == HET_OK)
-        s = het__map_file(path, &mapping, err);
+    if (s != HET_OK)
+        return s;
+    char *inner = NULL;
+    if (het__is_folder(path)) {
+        inner = het__path_join(&context->mem, path, "config.json");
+        if (!inner)
+            return het__fail_nomem(err, "a model");
+        path = inner;
+    }
+    s = het__map_file(path, &mapping, err);
     if (s == HET_OK)
         s = create_model(context, mapping, mapping.data, mapping.bytes, path, &o, model, err);
+    het__free(&context->mem, inner);
     return s;
 }
 
@@ -135,7 +160,8 @@ het_status het_model_get_info(const het_model *model, het_model_info *info)
 
 size_t het_model_metadata_count(const het_model *model)
 {
-    return model->network ? model->network->entry_count : model->language->gguf.entry_count;
+    return model->network ? model->network->entry_count
+                          : het__language_metadata_count(model->language);
 }
 
 het_status het_model_metadata_at(const het_model *model, size_t index, het_metadata *entry)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Models in GGUF files: language models with their tokenizer. The graph is built once when the
- * model is loaded, which proves that all weights are there and fit, and again for each session. */
+/* Language models: GGUF files with their tokenizer, and configurations alone. The graph is built
+ * once when the model is loaded, which proves that all weights are there and fit (or says which
+ * there would be), and again for each session. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -53,23 +54,29 @@ static uint64_t elements_of(const het__gguf_tensor *t)
     return n;
 }
 
-/* Weights that one decoded token reads: all but the rows of the input table (unless the table is
- * the head as well), and of the experts only those that are used. */
+/* The elements of a tensor that one decoded token reads: all but those of tables of which a row is
+ * read, and of the experts only those that are used. */
+static uint64_t active_of(const het__lm_config *c, const het__gguf_tensor *t)
+{
+    const uint64_t n = elements_of(t);
+    if (strcmp(t->name, "token_embd.weight") == 0)
+        return c->tied ? n : 0; /* a tied table is the head as well */
+    if (strcmp(t->name, "per_layer_token_embd.weight") == 0)
+        return 0;
+    return strstr(t->name, "_exps") && c->experts > 0
+               ? n / (uint64_t)c->experts * (uint64_t)c->experts_used : n;
+}
+
+/* Factors of rope stand in a file as a tensor and are no parameters of a configuration. */
 static void count_parameters(const het__language *l, het_model_info *info)
 {
-    const bool tied = het__gguf_tensor_find(&l->gguf, "output.weight") == NULL;
-    const het__lm_config *c = &l->config;
     for (size_t i = 0; i < l->gguf.tensor_count; i++) {
         const het__gguf_tensor *t = &l->gguf.tensors[i];
-        const uint64_t n = elements_of(t);
-        info->parameter_count += n;
         info->weight_bytes += t->bytes;
-        if (strcmp(t->name, "token_embd.weight") == 0 && !tied)
+        if (l->is_outline && starts_with(t->name, "rope_"))
             continue;
-        if (strstr(t->name, "_exps") && c->experts > 0)
-            info->active_count += n / (uint64_t)c->experts * (uint64_t)c->experts_used;
-        else
-            info->active_count += n;
+        info->parameter_count += elements_of(t);
+        info->active_count += active_of(&l->config, t);
     }
 }
 
@@ -83,9 +90,17 @@ static void copy_span(char *target, size_t bytes, const het__gguf *gguf, const c
 static void fill_info(const het__language *l, het_model_info *info)
 {
     const het__lm_config *c = &l->config;
-    memcpy(info->format, "gguf", 5);
-    copy_span(info->architecture, sizeof info->architecture, &l->gguf, "general.architecture");
-    copy_span(info->name, sizeof info->name, &l->gguf, "general.name");
+    if (l->is_outline) {
+        memcpy(info->format, "config", 7);
+        memcpy(info->architecture, c->architecture, sizeof info->architecture);
+        het__model_copy(info->name, sizeof info->name, l->config_file.name,
+                        strlen(l->config_file.name));
+    } else {
+        memcpy(info->format, "gguf", 5);
+        copy_span(info->architecture, sizeof info->architecture, &l->gguf,
+                  "general.architecture");
+        copy_span(info->name, sizeof info->name, &l->gguf, "general.name");
+    }
     info->layer_count = (uint32_t)c->layers;
     info->context_max = c->context;
     info->embedding_size = c->width;
@@ -94,8 +109,8 @@ static void fill_info(const het__language *l, het_model_info *info)
     info->kv_head_count = (uint32_t)c->kv_heads;
     info->expert_count = (uint32_t)c->experts;
     info->expert_used_count = (uint32_t)c->experts_used;
-    info->kv_bytes_per_token = (uint64_t)c->layers * (uint64_t)c->kv_heads *
-                               (uint64_t)c->head_size * 4;
+    info->kv_bytes_per_token = (uint64_t)(c->layers - c->shared_kv_layers) *
+                               (uint64_t)c->kv_heads * (uint64_t)c->head_size * 4;
     count_parameters(l, info);
 }
 
@@ -132,7 +147,7 @@ static het_status check_all_used(const het__language *l, const het__graph *graph
 {
     for (size_t i = 0; i < l->gguf.tensor_count; i++) {
         const char *name = l->gguf.tensors[i].name;
-        if (strncmp(name, "blk.", 4) == 0 && !graph_uses(graph, name))
+        if (starts_with(name, "blk.") && !graph_uses(graph, name))
             return het__fail(err, HET_E_UNSUPPORTED,
                              "tensor %s has no part in the graph of family %s", name,
                              l->config.architecture);
@@ -219,14 +234,58 @@ static void release_owner(void *model)
     het__model_release(model);
 }
 
-het_status het__language_open(het_model *m, const void *data, size_t bytes,
-                              const het_model_options *o, het_error *err)
+/* Building the graph lists what weights there are. */
+static het_status list_weights(het_model *m, const het_model_options *o, het_error *err)
+{
+    het__language *l = m->language;
+    het__graph graph;
+    uint32_t unfused;
+    const het_dtype dtype =
+        o->weight_dtype ? (het_dtype)o->weight_dtype : l->config_file.dtype;
+    het__lm_outline_init(&l->outline, &l->config, &l->arena, dtype);
+    const het_status s = het__model_graph(m, HET_DTYPE_F16, &graph, &unfused, err);
+    if (s == HET_OK)
+        het__graph_finish(&graph);
+    if (l->outline.failed || (s == HET_OK && !het__lm_outline_seal(&l->outline)))
+        return het__fail_nomem(err, "the list of weights");
+    l->gguf.tensors = l->outline.tensors;
+    l->gguf.tensor_count = l->outline.count;
+    return s;
+}
+
+static het_status read_outline(het_model *m, const void *data, size_t bytes,
+                               const het_model_options *o, het_error *err)
+{
+    const bool whole = het__model_wants_graph(o);
+    het__language *l = m->language;
+    l->is_outline = true;
+    het_status s = het__model_report(o, 0.0, "configuration", err);
+    if (s != HET_OK)
+        return s;
+    s = het__config_read(data, bytes, &l->arena, &l->config_file, err);
+    l->config = l->config_file.lm;
+    if (s == HET_OK)
+        l->family = l->config_file.family;
+    if (s == HET_OK)
+        s = list_weights(m, o, err);
+    /* What could be read of a model that is not known is shown if that is all that is asked for. */
+    const bool shows = !whole && s == HET_E_UNSUPPORTED && l->config_file.entries;
+    if (!whole)
+        l->family = NULL;
+    return shows ? HET_OK : s;
+}
+
+typedef het_status (*reader_fn)(het_model *m, const void *data, size_t bytes,
+                                const het_model_options *o, het_error *err);
+
+static het_status open_with(reader_fn read, het_model *m, const void *data, size_t bytes,
+                            const het_model_options *o, het_error *err)
 {
     m->language = het__alloc_zero(&m->context->mem, 1, sizeof *m->language);
     if (!m->language)
         return het__fail_nomem(err, "a model");
     het__arena_init(&m->language->arena, &m->context->mem);
-    const het_status s = read_model(m, data, bytes, o, err);
+    const het_status s = read(m, data, bytes, o, err);
     if (s != HET_OK)
         return s;
     m->is_whole = m->language->family != NULL;
@@ -237,6 +296,18 @@ het_status het__language_open(het_model *m, const void *data, size_t bytes,
                   m->info.architecture, (unsigned long long)m->info.parameter_count,
                   m->info.layer_count);
     return HET_OK;
+}
+
+het_status het__language_open(het_model *m, const void *data, size_t bytes,
+                              const het_model_options *o, het_error *err)
+{
+    return open_with(read_model, m, data, bytes, o, err);
+}
+
+het_status het__language_outline(het_model *m, const void *data, size_t bytes,
+                                 const het_model_options *o, het_error *err)
+{
+    return open_with(read_outline, m, data, bytes, o, err);
 }
 
 void het__language_close(het_model *m)
@@ -250,7 +321,9 @@ het_status het__model_graph(const het_model *model, het_dtype kv_dtype, het__gra
                             uint32_t *unfused, het_error *err)
 {
     const het__language *l = model->language;
-    const het__lm_source source = het__gguf_source(&l->gguf);
+    const het__lm_source source =
+        l->is_outline ? het__lm_outline_source((het__lm_outline *)(uintptr_t)&l->outline)
+                      : het__gguf_source(&l->gguf);
     het_status s = het__lm_graph(l->family, &l->config, &source, kv_dtype, &model->context->mem,
                                  graph, err);
     if (s != HET_OK)
@@ -264,8 +337,20 @@ het_status het__model_graph(const het_model *model, het_dtype kv_dtype, het__gra
 
 /* ---- use ---- */
 
+size_t het__language_metadata_count(const het__language *l)
+{
+    return l->is_outline ? l->config_file.entry_count : l->gguf.entry_count;
+}
+
 void het__language_metadata(const het__language *l, size_t index, het_metadata *entry)
 {
+    if (l->is_outline) {
+        const het__config_entry *c = &l->config_file.entries[index];
+        entry->key = c->key;
+        entry->type = c->type;
+        entry->value = c->value;
+        return;
+    }
     const het__gguf_entry *e = &l->gguf.entries[index];
     entry->key = e->key;
     entry->type = het__gguf_type_name(e);

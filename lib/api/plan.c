@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Public functions of plan.h. */
+#include <math.h>
 #include <string.h>
 
 #include "lib/api/handles.h"
+#include "lib/api/plan_described.h"
 #include "lib/base/cpus.h"
 #include "lib/base/error.h"
 #include "lib/base/options.h"
+
+#define SEQUENCES_MAX 65536
 
 static het_status check_options(const het_model *model, const het_plan_options *options,
                                 het_plan_options *o, het_error *err)
@@ -13,38 +17,47 @@ static het_status check_options(const het_model *model, const het_plan_options *
     const het_status s = het__options_read(o, sizeof *o, options, "het_plan_options", err);
     if (s != HET_OK)
         return s;
-    if (o->flags != 0)
+    if (o->flags & ~(HET_PLAN_SPLIT | HET_PLAN_ALONE))
         return het__fail(err, HET_E_VERSION, "het_plan_options.flags has an unknown flag");
     if (o->phase > HET_PHASE_PREFILL)
         return het__fail(err, HET_E_INVALID, "het_plan_options.phase is %u", o->phase);
     if (o->token_count < 0 || o->token_count > INT32_MAX || o->context_count < 0 ||
-        o->context_count > INT32_MAX)
+        o->context_count > INT32_MAX || o->output_count < 0 || o->output_count > INT32_MAX ||
+        o->sequence_count > SEQUENCES_MAX)
         return het__fail(err, HET_E_INVALID, "a count of het_plan_options is out of range");
-    if (o->token_count == 0)
-        o->token_count = model->network || o->phase == HET_PHASE_DECODE ? 1 : 512;
+    if (o->objective > HET_OBJECTIVE_ENERGY)
+        return het__fail(err, HET_E_INVALID, "het_plan_options.objective is %u", o->objective);
+    if (o->machine && (o->devices || o->threads || o->measure))
+        return het__fail(err, HET_E_INVALID, "het_plan_options: devices, threads and measure "
+                         "mean the context's devices, not a machine's");
+    if (!model->is_whole)
+        return het__fail(err, HET_E_INVALID, "the model was loaded without its graph");
     return HET_OK;
+}
+
+static void fill_defaults(const het_model *model, het_plan_options *o)
+{
+    if (o->sequence_count == 0)
+        o->sequence_count = 1;
+    if (o->output_count == 0)
+        o->output_count = 128;
+    if (o->token_count == 0)
+        o->token_count = model->network           ? 1
+                         : o->phase == HET_PHASE_DECODE ? o->sequence_count : 512;
 }
 
 /* Symbols of the step that is planned for: one sequence. */
 static void bind_symbols(const het_plan_options *o, int64_t *symbols)
 {
-    memset(symbols, 0, HET__SYM_MAX * sizeof *symbols);
-    const int64_t pages = (o->context_count + o->token_count + HET__PAGE_SIZE - 1) / HET__PAGE_SIZE;
-    symbols[HET__SYM_ONE] = 1;
-    symbols[HET__SYM_TOKENS] = o->token_count;
-    symbols[HET__SYM_SEQUENCES] = 1;
-    symbols[HET__SYM_ROWS] = 1;
-    symbols[HET__SYM_CONTEXT] = o->context_count;
-    symbols[HET__SYM_PAGES] = symbols[HET__SYM_STATE_PAGES] = pages;
+    het__plan_symbols(o->token_count, o->context_count, 1, symbols);
 }
 
-static het_status measure_devices(const het_plan_options *o, const het__registry *registry,
-                                  uint32_t mask, uint32_t threads, het_device_figures *figures,
-                                  het_error *err)
+het_status het__plan_figures(const het__registry *registry, uint32_t mask, uint32_t threads,
+                             het_device_figures *figures, het_error *err)
 {
     for (uint32_t i = 0; i < registry->count; i++) {
         het__machine_assume(&registry->device[i].info, threads, &figures[i]);
-        if (!o->measure || !(mask >> i & 1))
+        if (!(mask >> i & 1))
             continue;
         het_device_figures f;
         const het_status s = het__registry_measure(registry, i, threads, &f, err);
@@ -56,10 +69,9 @@ static het_status measure_devices(const het_plan_options *o, const het__registry
     return HET_OK;
 }
 
-/* Inputs of a graph, what the file leaves open taken as extent. HET_E_UNSUPPORTED where there is no
- * saying. */
-static het_status describe_inputs(const het__network *n, int64_t extent, het__tensor *inputs,
-                                  het_error *err)
+/* HET_E_UNSUPPORTED where there is no saying. */
+het_status het__plan_inputs(const het__network *n, int64_t extent, het__tensor *inputs,
+                            het_error *err)
 {
     for (uint32_t i = 0; i < n->input_count; i++) {
         const het__value *v = &n->onnx.graph.values[n->inputs[i]];
@@ -102,7 +114,7 @@ static het_status fill_network_plan(het_plan *p, const het_plan_options *o, het_
     uint32_t mask;
     if (o->measure)
         return het__fail(err, HET_E_UNSUPPORTED,
-                         "het_plan_options.measure: plans of graphs use assumed figures");
+                         "het_plan_options.measure: graphs are planned by a calibration");
     if (o->threads > HET__THREADS_MAX)
         return het__fail(err, HET_E_INVALID, "het_plan_options.threads is %u, not in 1 to %d",
                          o->threads, HET__THREADS_MAX);
@@ -111,7 +123,7 @@ static het_status fill_network_plan(het_plan *p, const het_plan_options *o, het_
         return het__fail_nomem(err, "a plan");
     het_status s = het__registry_select(&p->context->registry, o->devices, &mask, err);
     if (s == HET_OK)
-        s = describe_inputs(n, o->token_count, inputs, err);
+        s = het__plan_inputs(n, o->token_count, inputs, err);
     if (s == HET_OK)
         s = compile_network(p, o, mask, inputs, err);
     het__free(mem, inputs);
@@ -121,39 +133,38 @@ static het_status fill_network_plan(het_plan *p, const het_plan_options *o, het_
 static het_status fill_plan(het_plan *p, const het_plan_options *o, het_error *err)
 {
     const het_context *context = p->model->context;
-    int64_t symbols[HET__SYM_MAX];
     het_device_figures figures[HET__DEVICES_MAX];
-    het__graph graph;
     het__exec_request request = { .registry = &context->registry };
     request.threads = o->threads ? o->threads : het__cpus_default();
     het_status s =
         het__registry_select(&context->registry, o->devices, &request.device_mask, err);
+    if (s == HET_OK && o->measure)
+        s = het__plan_figures(&context->registry, request.device_mask, request.threads, figures,
+                              err);
     if (s == HET_OK)
-        s = measure_devices(o, &context->registry, request.device_mask, request.threads, figures,
-                            err);
-    if (s == HET_OK)
-        s = het__model_graph(p->model, HET_DTYPE_F16, &graph, &request.unfused_count, err);
+        s = het__model_graph(p->model, HET_DTYPE_F16, &p->graph, &request.unfused_count, err);
     if (s != HET_OK)
         return s;
-    request.graph = &graph;
-    bind_symbols(o, symbols);
-    s = het__exec_plan(&request, symbols, figures, &p->model->context->mem, &p->own, err);
-    het__graph_finish(&graph);
-    return s;
+    request.graph = &p->graph;
+    bind_symbols(o, p->symbols);
+    return het__exec_plan(&request, p->symbols, o->measure ? figures : NULL,
+                          &p->model->context->mem, &p->own, err);
 }
 
-het_status het_plan_make(const het_model *model, const het_plan_options *options, het_plan **plan,
-                         het_error *err)
+/* What only described machines, policies and objectives need. */
+static bool is_described(const het_plan_options *o)
+{
+    return o->machine || o->policy || o->objective || o->flags || o->sequence_count > 1;
+}
+
+static het_status create(const het_model *model, const het_plan_options *options,
+                         const char *text, size_t bytes, het_plan **plan, het_error *err)
 {
     het_plan_options o;
-    HET_REQUIRE(plan != NULL, err);
-    *plan = NULL;
-    HET_REQUIRE(model != NULL, err);
     het_status s = check_options(model, options, &o, err);
     if (s != HET_OK)
         return s;
-    if (!model->is_whole)
-        return het__fail(err, HET_E_INVALID, "the model was loaded without its graph");
+    fill_defaults(model, &o);
     het_context *context = model->context;
     het_plan *p = het__alloc_zero(&context->mem, 1, sizeof *p);
     if (!p)
@@ -161,30 +172,70 @@ het_status het_plan_make(const het_model *model, const het_plan_options *options
     p->model = (het_model *)(uintptr_t)model;
     p->context = context;
     p->plan = &p->own;
-    s = model->network ? fill_network_plan(p, &o, err) : fill_plan(p, &o, err);
+    if (text || is_described(&o))
+        s = het__plan_described(p, &o, text, bytes, err);
+    else
+        s = model->network ? fill_network_plan(p, &o, err) : fill_plan(p, &o, err);
     if (s != HET_OK) {
         het__graph_run_destroy(p->run);
+        if (p->graph.arena.mem)
+            het__graph_finish(&p->graph);
         het__free(&context->mem, p);
         return s;
     }
+    p->phase = o.phase;
+    for (uint32_t i = 0; p->run && i < HET__SYM_MAX; i++)
+        p->symbols[i] = 1;
     het__model_retain(p->model);
     *plan = p;
     return HET_OK;
+}
+
+het_status het_plan_make(const het_model *model, const het_plan_options *options, het_plan **plan,
+                         het_error *err)
+{
+    HET_REQUIRE(plan != NULL, err);
+    *plan = NULL;
+    HET_REQUIRE(model != NULL, err);
+    return create(model, options, NULL, 0, plan, err);
+}
+
+het_status het_plan_load(const het_model *model, const het_plan_options *options, const void *text,
+                         size_t bytes, het_plan **plan, het_error *err)
+{
+    HET_REQUIRE(plan != NULL, err);
+    *plan = NULL;
+    HET_REQUIRE(model != NULL && text != NULL, err);
+    return create(model, options, text, bytes, plan, err);
+}
+
+static uint32_t best_single(const het__plan *p)
+{
+    uint32_t best = UINT32_MAX;
+    for (uint32_t d = 0; d < p->machine.device_count; d++)
+        if (p->single[d] < (best == UINT32_MAX ? INFINITY : p->single[best]))
+            best = d;
+    return best;
 }
 
 het_status het_plan_get_info(const het_plan *plan, het_plan_info *info)
 {
     const het__plan *p = plan->plan;
     uint32_t source = HET_SOURCE_MEASURED;
-    for (uint32_t i = 0; i < p->machine.device_count; i++)
-        if (p->machine.device[i].figures.source != HET_SOURCE_MEASURED)
-            source = p->machine.device[i].figures.source;
+    for (uint32_t i = 0; i < p->entry_count; i++) { /* of devices that the times are of */
+        const uint32_t own = het__machine_source(&p->machine.device[p->entries[i].device]);
+        source = own != HET_SOURCE_MEASURED ? own : source;
+    }
     const het_plan_info out = {
         .struct_size = sizeof out, .layer_count = p->entry_count, .node_count = p->node_count,
         .unfused_count = p->unfused_count, .figures_source = source,
         .transfer_count = p->transfer_count, .predicted_ns = p->predicted_ns,
         .flop_count = p->flops, .weight_bytes = p->weight_bytes,
         .activation_bytes = p->activation_bytes, .transfer_bytes = p->transfer_bytes,
+        .device_count = p->machine.device_count, .objective = p->objective,
+        .is_proven = p->proven, .broken_count = p->broken_wishes, .total = p->total,
+        .bound = p->bound, .greedy_total = p->greedy, .simulated_ns = p->simulated_ns,
+        .split_ns = p->split_ns, .split_count = p->split_count, .best_single = best_single(p),
     };
     return het__result_write(info, &out, sizeof out);
 }
@@ -201,9 +252,62 @@ het_status het_plan_layer_at(const het_plan *plan, uint32_t index, het_plan_laye
         .name = e->name, .backend = p->machine.device[e->device].backend,
         .operations = e->operations, .reason = e->reason, .predicted_ns = e->predicted_ns,
         .flop_count = e->flops, .weight_bytes = e->weight_bytes,
-        .activation_bytes = e->activation_bytes,
+        .activation_bytes = e->activation_bytes, .stored_bytes = e->stored_bytes,
+        .state_bytes = e->state_bytes, .runner_up_total = e->runner_up_total,
+        .runner_up = e->runner_up, .plan_device = e->device,
     };
     return het__result_write(layer, &out, sizeof out);
+}
+
+het_status het_plan_device_at(const het_plan *plan, uint32_t index, het_plan_device *device)
+{
+    const het__plan *p = plan->plan;
+    if (index >= p->machine.device_count)
+        return HET_E_INVALID;
+    const het__machine_device *d = &p->machine.device[index];
+    const het__plan_memory *m = &p->memory[index];
+    het_plan_device out = {
+        .struct_size = sizeof out, .kind = d->kind, .context_index = d->context_index,
+        .name = d->name, .backend = d->backend, .weight_bytes = m->weight_bytes,
+        .file_bytes = m->file_bytes, .state_bytes = m->state_bytes, .io_bytes = m->io_bytes,
+        .activation_bytes = m->activation_bytes, .limit_bytes = m->limit_bytes,
+        .single_total = p->single[index],
+    };
+    for (uint32_t n = 0; n < p->node_count; n++) {
+        out.node_count += p->node_device[n] == index;
+        out.busy_ns += p->node_device[n] == index ? p->node_ns[n] : 0;
+    }
+    for (uint32_t i = 0; i < p->transfer_count; i++)
+        out.busy_ns += p->transfers[i].to == index ? p->transfers[i].ns : 0;
+    return het__result_write(device, &out, sizeof out);
+}
+
+het_status het_plan_transfer_at(const het_plan *plan, uint32_t index, het_plan_transfer *transfer)
+{
+    const het__plan *p = plan->plan;
+    if (index >= p->transfer_count)
+        return HET_E_INVALID;
+    const het__plan_transfer *t = &p->transfers[index];
+    uint32_t entry = 0;
+    while (entry + 1 < p->entry_count && p->entries[entry + 1].first_node <= t->node)
+        entry++;
+    const het_plan_transfer out = { .struct_size = sizeof out, .from = t->from, .to = t->to,
+                                    .layer = entry, .name = t->name, .bytes = t->bytes,
+                                    .predicted_ns = t->ns };
+    return het__result_write(transfer, &out, sizeof out);
+}
+
+het_status het_plan_split_at(const het_plan *plan, uint32_t index, het_plan_split *split)
+{
+    const het__plan *p = plan->plan;
+    if (index >= p->split_count)
+        return HET_E_INVALID;
+    const het__plan_split *v = &p->splits[index];
+    const het_plan_split out = { .struct_size = sizeof out, .device = v->device,
+                                 .other = v->other, .node_count = v->node_count,
+                                 .name = v->name, .share = v->share,
+                                 .simulated_ns = v->simulated_ns };
+    return het__result_write(split, &out, sizeof out);
 }
 
 const char *het_plan_text(const het_plan *plan)
@@ -220,6 +324,8 @@ void het_plan_destroy(het_plan *plan)
         het__graph_run_destroy(plan->run); /* which has the plan */
     else
         het__plan_finish(&plan->own);
+    if (plan->graph.arena.mem)
+        het__graph_finish(&plan->graph);
     het__free(&model->context->mem, plan);
     het__model_release(model);
 }

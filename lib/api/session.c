@@ -34,6 +34,7 @@ void het__session_release(het_session *session)
         het__exec_destroy(session->exec);
         het__graph_finish(&session->graph);
     }
+    het__policy_finish(&session->policy);
     het__free(&model->context->mem, session);
     het__model_release(model);
 }
@@ -107,8 +108,6 @@ static het_status check_options(const het_model *model, const het_session_option
         return het__fail(err, HET_E_INVALID, "het_session_options.precision is %u", o->precision);
     if (o->weight_cache && !*o->weight_cache)
         return het__fail(err, HET_E_INVALID, "het_session_options.weight_cache is empty");
-    if (o->threads == 0)
-        o->threads = het__cpus_default();
     if (o->threads > HET__THREADS_MAX)
         return out_of_range("threads", o->threads, HET__THREADS_MAX, err);
     if (model->network)
@@ -161,7 +160,7 @@ static het_status open_language(het_session *s, const het_session_options *o,
         .pin_threads = (o->flags & HET_SESSION_PIN_THREADS) != 0,
         .parallel = o->parallel, .parallel_user = o->parallel_user,
         .constant_copied = drop_original, .constant_user = s->model,
-        .weight_cache = o->weight_cache,
+        .policy = o->policy ? &s->policy : NULL, .weight_cache = o->weight_cache,
         .progress = o->progress, .progress_user = o->progress_user,
     };
     het__engine_symbols(&limits, request.symbols_max);
@@ -178,13 +177,61 @@ static het_status open_language(het_session *s, const het_session_options *o,
     return st;
 }
 
-static het_status fill_session(het_session *s, const het_session_options *o, het_error *err)
+/* What a policy says about devices and threads. */
+static het_status obey(const het__policy *policy, const het__registry *registry, uint32_t *mask,
+                       uint32_t *threads, het_error *err)
 {
-    uint32_t mask;
-    const het_status st =
-        het__registry_select(&s->model->context->registry, o->devices, &mask, err);
+    het__machine machine = { .device_count = 0 };
+    het__policy_view view;
+    for (uint32_t i = 0; i < registry->count; i++) {
+        const het_device_info *info = &registry->device[i].info;
+        het_device_figures figures;
+        het__machine_assume(info, 0, &figures);
+        if ((*mask >> i & 1) && !het__machine_add(&machine, info, &figures))
+            return het__fail(err, HET_E_UNSUPPORTED, "more devices than a plan can hold");
+    }
+    het_status s = het__policy_bind(policy, &machine, policy->mem, &view, err);
+    if (s != HET_OK)
+        return s;
+    for (uint32_t d = 0; d < machine.device_count; d++) {
+        const uint32_t most = het__policy_threads(&view, d);
+        if (!(view.enabled >> d & 1))
+            *mask &= ~(UINT32_C(1) << machine.device[d].context_index);
+        else if (most && (!*threads || most < *threads))
+            *threads = most;
+    }
+    het__policy_view_finish(&view);
+    return HET_OK;
+}
+
+/* A copy, so that the caller may change or destroy the policy: its text is all that it says, but
+ * for the lines of the file that it came from, which messages name. */
+static het_status copy_policy(het_session *s, const het_policy *policy, het_error *err)
+{
+    const het_status st = het__policy_read(policy->text, strlen(policy->text), "policy",
+                                           &s->model->context->mem, &s->policy, err);
+    for (uint32_t i = 0; st == HET_OK && i < s->policy.rule_count; i++)
+        s->policy.rules[i].line = policy->policy.rules[i].line;
+    return st;
+}
+
+static het_status fill_session(het_session *s, het_session_options *o, het_error *err)
+{
+    const het__registry *registry = &s->model->context->registry;
+    uint32_t mask, limit = 0;
+    het_status st = het__registry_select(registry, o->devices, &mask, err);
+    if (st == HET_OK && o->policy)
+        st = copy_policy(s, o->policy, err);
+    if (st == HET_OK && o->policy)
+        st = obey(&s->policy, registry, &mask, &limit, err);
     if (st != HET_OK)
         return st;
+    if (o->threads == 0)
+        o->threads = het__cpus_default();
+    else
+        limit = 0; /* said by the caller */
+    if (limit && limit < o->threads)
+        o->threads = limit;
     return s->model->network ? het__network_session_open(s, o, mask, err)
                              : open_language(s, o, mask, err);
 }
@@ -198,6 +245,10 @@ het_status het_session_create(const het_model *model, const het_session_options 
     HET_REQUIRE(model != NULL, err);
     if (!model->is_whole)
         return het__fail(err, HET_E_INVALID, "the model was loaded without its graph");
+    if (model->language && model->language->is_outline)
+        return het__fail(err, HET_E_INVALID,
+                         "the model is a configuration without weights: it can be inspected and "
+                         "planned, not run");
     het_status st = check_options(model, options, &o, err);
     if (st != HET_OK)
         return st;

@@ -118,6 +118,7 @@ het_status het__network_session_open(het_session *s, const het_session_options *
         .device_mask = device_mask, .threads = o->threads, .precision = o->precision,
         .pin_threads = (o->flags & HET_SESSION_PIN_THREADS) != 0,
         .parallel = o->parallel, .parallel_user = o->parallel_user,
+        .policy = o->policy ? &s->policy : NULL,
         .passes = { HET__PASSES_ALL, 0 }, .forms_max = FORMS_MAX,
     };
     het_status st = reserve(s, err);

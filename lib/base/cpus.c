@@ -36,12 +36,17 @@ static bool read_line(const char *path, char *line, size_t bytes)
     return is_read;
 }
 
-static bool read_of(const char *root, uint32_t id, const char *name, char *line)
+bool het__cpus_line(const char *root, uint32_t id, const char *name, char *line, size_t bytes)
 {
     char path[PATH_BYTES];
     const int n = snprintf(path, sizeof path, "%s/sys/devices/system/cpu/cpu%u/%s", root,
                            (unsigned)id, name);
-    return n > 0 && (size_t)n < sizeof path && read_line(path, line, LINE_BYTES);
+    return n > 0 && (size_t)n < sizeof path && read_line(path, line, bytes);
+}
+
+static bool read_of(const char *root, uint32_t id, const char *name, char *line)
+{
+    return het__cpus_line(root, id, name, line, LINE_BYTES);
 }
 
 static uint64_t number_of(const char *root, uint32_t id, const char *name)

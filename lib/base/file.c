@@ -135,6 +135,12 @@ void het__file_close(het__file *file)
     file->fd = -1;
 }
 
+bool het__is_folder(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
 het_status het__folder_check(const char *folder, het_error *err)
 {
     struct stat st;
@@ -145,6 +151,25 @@ het_status het__folder_check(const char *folder, het_error *err)
     if (faccessat(AT_FDCWD, folder, W_OK | X_OK, AT_EACCESS) != 0)
         return failed(err, errno, "write into", folder);
     return HET_OK;
+}
+
+het_status het__folder_make(het__mem *mem, const char *folder, het_error *err)
+{
+    char *path = het__strndup(mem, folder, strlen(folder));
+    int code = 0;
+    if (!path)
+        return het__fail_nomem(err, "a path");
+    for (char *at = path + 1; !code && *path && at[-1]; at++) {
+        const char was = *at;
+        if (was != '/' && was != '\0')
+            continue;
+        *at = '\0';
+        if (mkdir(path, S_IRWXU) != 0 && errno != EEXIST)
+            code = errno;
+        *at = was;
+    }
+    het__free(mem, path);
+    return code ? failed(err, code, "make the folder", folder) : het__folder_check(folder, err);
 }
 
 char *het__path_join(het__mem *mem, const char *folder, const char *name)

@@ -28,8 +28,12 @@ bool het__file_read(const het__file *file, uint64_t offset, void *target, size_t
 void het__file_want(const het__file *file);
 void het__file_close(het__file *file);
 
+bool het__is_folder(const char *path);
 /* Whether files can be made in a folder. */
 het_status het__folder_check(const char *folder, het_error *err);
+/* Make a folder, and those above it that are missing, for the user alone. One that is there is left
+ * as it is. */
+het_status het__folder_make(het__mem *mem, const char *folder, het_error *err);
 /* "FOLDER/NAME", to be freed; NULL when out of memory. */
 char *het__path_join(het__mem *mem, const char *folder, const char *name);
 

@@ -10,39 +10,14 @@
 
 /* ---- create ---- */
 
-static het_status make_plan(het__exec *x, uint32_t phase, het_error *err)
-{
-    return het__exec_plan(&x->request, x->request.symbols_max[phase], NULL, x->mem,
-                          &x->phase[phase].plan, err);
-}
-
-/* The cache of a layer lives on one device: both phases must attend there. */
-static bool states_agree(const het__exec *x)
-{
-    const uint8_t *decode = x->phase[HET_PHASE_DECODE].plan.node_device;
-    const uint8_t *prefill = x->phase[HET_PHASE_PREFILL].plan.node_device;
-    for (uint32_t n = 0; n < x->graph->node_count; n++)
-        if (x->graph->nodes[n].op == HET__OP_ATTENTION && decode[n] != prefill[n])
-            return false;
-    return true;
-}
-
-/* Tokens are decoded one by one for most of the time, so where the plans disagree the prefill plan
- * is made again with attention where the decode plan has it. */
+/* Both phases over one residency of weights, and attention where the states are. */
 static het_status make_plans(het__exec *x, het_error *err)
 {
     if (x->request.phase_count == 1)
-        return make_plan(x, 0, err);
-    het_status s = make_plan(x, HET_PHASE_DECODE, err);
-    if (s == HET_OK)
-        s = make_plan(x, HET_PHASE_PREFILL, err);
-    if (s != HET_OK || states_agree(x))
-        return s;
-    het__plan_finish(&x->phase[HET_PHASE_PREFILL].plan);
-    x->request.pinned = x->phase[HET_PHASE_DECODE].plan.node_device;
-    s = make_plan(x, HET_PHASE_PREFILL, err);
-    x->request.pinned = NULL;
-    return s;
+        return het__exec_plan(&x->request, x->request.symbols_max[0], NULL, x->mem,
+                              &x->phase[0].plan, err);
+    return het__exec_plan_phases(&x->request, x->mem, &x->phase[HET_PHASE_DECODE].plan,
+                                 &x->phase[HET_PHASE_PREFILL].plan, err);
 }
 
 static het_status open_devices(het__exec *x, het_error *err)

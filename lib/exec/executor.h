@@ -36,8 +36,7 @@ typedef struct het__exec_request {
     void *parallel_user;
     const char *weight_cache; /* folder, or NULL; lent for het__exec_create() */
     het__hash128 content;     /* of the model; with weight_cache only */
-    const uint8_t *pinned; /* per node: the device of the plan's machine where a node with state
-                              must run; NULL: anywhere */
+    const het__policy *policy; /* kept until the executor is destroyed; NULL: none */
     uint32_t phase_count; /* plans to make: 1 for a graph without phases; 0: all */
     int64_t symbols_max[HET__PHASE_COUNT][HET__SYM_MAX];
     /* A constant's original bytes are read no more. */
@@ -47,11 +46,26 @@ typedef struct het__exec_request {
     void *progress_user;
 } het__exec_request;
 
-/* Place a graph on the devices of a mask for one step with the given symbols. figures: per device
- * of the registry, or NULL: assumed. */
+/* The devices of a mask as a machine. figures: per device of the registry, or NULL: calibrated
+ * ones, or assumed where there are none. */
+het_status het__exec_machine(const het__registry *registry, uint32_t mask, uint32_t threads,
+                             const het_device_figures *figures, het__machine *machine,
+                             het_error *err);
+
+/* Place a graph on the devices of a mask for one step with the given symbols. figures: as
+ * above. */
 het_status het__exec_plan(const het__exec_request *request, const int64_t *symbols,
                           const het_device_figures *figures, het__mem *mem, het__plan *plan,
                           het_error *err);
+
+/* Place both phases together, as a session needs them: states on one device, weights once. */
+het_status het__exec_plan_phases(const het__exec_request *request, het__mem *mem,
+                                 het__plan *decode, het__plan *prefill, het_error *err);
+
+/* Why not, for each node of a graph and each device: reasons[node * device count + device], NULL
+ * where it runs. In the arena; HET_E_NOMEM is the only failure. */
+het_status het__exec_support(const het__registry *registry, const het__graph *graph,
+                             het__arena *arena, const char ***reasons);
 
 het_status het__exec_create(const het__exec_request *request, het__exec **exec, het_error *err);
 void het__exec_destroy(het__exec *exec);

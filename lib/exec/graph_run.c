@@ -14,14 +14,21 @@
 #define FORMS_DEFAULT 4
 /* A program is cancelled at its end, so one holds about this much work. */
 #define LAYER_FLOPS 1e8
+/* Inputs of so few bytes may decide what runs: a switch, a shape, an index. */
+#define DECIDING_BYTES_MAX 64
+/* Forms made for contents that came but once; more of them, and contents decide no more. */
+#define PASSING_FORMS_MAX 8
 
 typedef struct form {
-    het__tensor *shapes; /* of the inputs; data NULL */
+    het__tensor *shapes; /* of the inputs; data: contents that this form is for, or NULL */
+    unsigned char *contents; /* memory of these */
+    bool waits;          /* for contents, which may decide what was left open */
     het__graph graph;
     het__exec *exec;     /* NULL: interpreted */
     void **inputs;       /* staging memory of exec */
     void **outputs;
     uint64_t used;       /* number of the run that used it last; 0: an empty slot */
+    uint64_t runs;
 } form;
 
 struct het__graph_run {
@@ -32,6 +39,8 @@ struct het__graph_run {
     form *forms;
     uint32_t form_count;
     form *last;
+    bool *decides;          /* per input, for the form in the making */
+    uint32_t passing_forms; /* made for contents and given up unused */
     het__tensor *owned; /* outputs of an interpreted run */
     uint64_t runs;
 };
@@ -43,6 +52,7 @@ static void finish_form(het__graph_run *r, form *f)
     het__exec_destroy(f->exec);
     het__graph_finish(&f->graph);
     het__free(r->mem, f->shapes);
+    het__free(r->mem, f->contents);
     het__free(r->mem, f->inputs);
     het__free(r->mem, f->outputs);
     if (r->last == f)
@@ -67,6 +77,7 @@ void het__graph_run_destroy(het__graph_run *r)
     het__free(r->mem, r->owned);
     het__free(r->mem, r->forms);
     het__free(r->mem, r->inputs);
+    het__free(r->mem, r->decides);
     het__free(r->mem, r);
 }
 
@@ -86,7 +97,8 @@ het_status het__graph_run_create(const het__graph_run_request *request, het__gra
     r->forms = het__alloc_zero(mem, r->form_count, sizeof *r->forms);
     r->owned = het__alloc_zero(mem, g->output_count ? g->output_count : 1, sizeof *r->owned);
     r->inputs = het__alloc_zero(mem, g->value_count ? g->value_count : 1, sizeof *r->inputs);
-    if (!r->forms || !r->owned || !r->inputs) {
+    r->decides = het__alloc_zero(mem, g->value_count ? g->value_count : 1, sizeof *r->decides);
+    if (!r->forms || !r->owned || !r->inputs || !r->decides) {
         het__graph_run_destroy(r);
         return het__fail_nomem(err, "a graph's session");
     }
@@ -151,12 +163,47 @@ static het_status check_inputs(const het__graph_run *r, const het__tensor *input
 
 /* ---- forms ---- */
 
+/* Whether contents of this input may decide what runs; floats and large tensors are what is run
+ * on. */
+static bool may_decide(const het__tensor *input)
+{
+    switch (input->dtype) {
+    case HET_DTYPE_BOOL:
+    case HET_DTYPE_I32:
+    case HET_DTYPE_I64:
+        return input->data && het__tensor_bytes(input) <= DECIDING_BYTES_MAX;
+    default:
+        return false;
+    }
+}
+
+static bool choose_deciding(het__graph_run *r, const het__tensor *inputs)
+{
+    bool any = false;
+    for (uint32_t i = 0; i < r->input_count; i++) {
+        r->decides[i] = may_decide(&inputs[i]);
+        any = any || r->decides[i];
+    }
+    return any && r->passing_forms < PASSING_FORMS_MAX;
+}
+
+static bool fits(const het__tensor *input, const het__tensor *of_form)
+{
+    if (!het__tensor_same_extents(input, of_form))
+        return false;
+    return !of_form->data ||
+           (input->data &&
+            memcmp(input->data, of_form->data, (size_t)het__tensor_bytes(of_form)) == 0);
+}
+
+/* A form that was made without contents is passed over where they may help. */
 static form *find_form(het__graph_run *r, const het__tensor *inputs)
 {
+    const bool can_decide = choose_deciding(r, inputs);
     for (uint32_t f = 0; f < r->form_count; f++) {
-        bool same = r->forms[f].used != 0;
+        bool same = r->forms[f].used != 0 && !(can_decide && r->forms[f].waits);
         for (uint32_t i = 0; same && i < r->input_count; i++)
-            same = het__tensor_same_extents(&inputs[i], &r->forms[f].shapes[i]);
+            same = fits(&inputs[i], &r->forms[f].shapes[i]);
         if (same)
             return &r->forms[f];
     }
@@ -169,12 +216,14 @@ static form *free_slot(het__graph_run *r)
     for (uint32_t f = 1; f < r->form_count; f++)
         if (r->forms[f].used < oldest->used)
             oldest = &r->forms[f];
-    if (oldest->used)
+    if (oldest->used) {
+        r->passing_forms += oldest->contents && oldest->runs < 2;
         finish_form(r, oldest);
+    }
     return oldest;
 }
 
-static void assign_layers(het__graph *g, const int64_t *symbols)
+void het__graph_run_layers(het__graph *g, const int64_t *symbols)
 {
     double flops = 0;
     int32_t layer = 0;
@@ -197,11 +246,11 @@ static het_status compile(het__graph_run *r, form *f, uint32_t unfused, het_erro
         .registry = q->registry, .graph = &f->graph, .unfused_count = unfused,
         .device_mask = q->device_mask, .threads = q->threads, .precision = q->precision,
         .pin_threads = q->pin_threads, .parallel = q->parallel,
-        .parallel_user = q->parallel_user, .phase_count = 1,
+        .parallel_user = q->parallel_user, .policy = q->policy, .phase_count = 1,
     };
     for (uint32_t i = 0; i < HET__SYM_MAX; i++)
         request.symbols_max[0][i] = 1;
-    assign_layers(&f->graph, request.symbols_max[0]);
+    het__graph_run_layers(&f->graph, request.symbols_max[0]);
     const het_status s = het__exec_create(&request, &f->exec, err);
     for (uint32_t i = 0; s == HET_OK && i < r->input_count; i++)
         f->inputs[i] = het__exec_input(f->exec, q->graph->values[r->inputs[i]].name);
@@ -236,12 +285,65 @@ static het__pass_options pass_options(const het__graph_run_request *q)
     return options;
 }
 
+/* For these extents; where they leave extents or branches open, for contents of small inputs too,
+ * if that helps: *decided says so, and r->decides which. */
+static het_status specialise(het__graph_run *r, het__graph *graph, const het__tensor *inputs,
+                             het__specialise_report *report, bool *waits, bool *decided,
+                             het_error *err)
+{
+    het__specialise_request q = { .graph = r->request.graph, .inputs = inputs,
+                                  .input_count = r->input_count, .work_max = r->request.work_max };
+    *decided = false;
+    const het_status s = het__specialise_for(&q, r->mem, graph, report, err);
+    const bool is_open = s == HET_OK && report->open + report->undecided > 0;
+    const bool can_decide = choose_deciding(r, inputs);
+    *waits = is_open && !can_decide;
+    if (!is_open || !can_decide)
+        return s;
+    het__graph other;
+    het__specialise_report better;
+    q.known = r->decides;
+    if (het__specialise_for(&q, r->mem, &other, &better, NULL) != HET_OK)
+        return HET_OK;
+    *decided = better.open + better.undecided < report->open + report->undecided;
+    het__graph_finish(*decided ? graph : &other);
+    if (*decided) {
+        *graph = other;
+        *report = better;
+    }
+    return HET_OK;
+}
+
+/* What a form is for. */
+static bool keep_shapes(het__graph_run *r, form *f, const het__tensor *inputs, bool decided)
+{
+    size_t bytes = 0;
+    for (uint32_t i = 0; decided && i < r->input_count; i++)
+        bytes += r->decides[i] ? (size_t)het__tensor_bytes(&inputs[i]) : 0;
+    f->shapes = het__alloc_zero(r->mem, r->input_count ? r->input_count : 1, sizeof *f->shapes);
+    f->contents = decided ? het__alloc(r->mem, bytes ? bytes : 1) : NULL;
+    if (!f->shapes || (decided && !f->contents))
+        return false;
+    unsigned char *to = f->contents;
+    for (uint32_t i = 0; i < r->input_count; i++) {
+        f->shapes[i] = inputs[i];
+        f->shapes[i].data = NULL;
+        if (!decided || !r->decides[i])
+            continue;
+        const size_t size = (size_t)het__tensor_bytes(&inputs[i]);
+        memcpy(to, inputs[i].data, size);
+        f->shapes[i].data = to;
+        to += size;
+    }
+    return true;
+}
+
 static het_status build_form(het__graph_run *r, form *f, const het__tensor *inputs, het_error *err)
 {
     const uint32_t in = r->input_count ? r->input_count : 1;
     het__specialise_report report;
-    het_status s = het__specialise_within(r->request.graph, inputs, r->input_count,
-                                          r->request.work_max, r->mem, &f->graph, &report, err);
+    bool decided;
+    het_status s = specialise(r, &f->graph, inputs, &report, &f->waits, &decided, err);
     if (s == HET_OK)
         s = check_known(&f->graph, err);
     const het__pass_options passes = pass_options(&r->request);
@@ -249,16 +351,12 @@ static het_status build_form(het__graph_run *r, form *f, const het__tensor *inpu
         s = het__passes_run(&f->graph, &passes, NULL, err);
     if (s != HET_OK)
         return s;
-    f->shapes = het__alloc_zero(r->mem, in, sizeof *f->shapes);
+    const bool kept = keep_shapes(r, f, inputs, decided);
     f->inputs = het__alloc_zero(r->mem, in, sizeof *f->inputs);
     f->outputs = het__alloc_zero(r->mem, r->output_count ? r->output_count : 1,
                                  sizeof *f->outputs);
-    if (!f->shapes || !f->inputs || !f->outputs)
+    if (!kept || !f->inputs || !f->outputs)
         return het__fail_nomem(err, "a form of the graph");
-    for (uint32_t i = 0; i < r->input_count; i++) {
-        f->shapes[i] = inputs[i];
-        f->shapes[i].data = NULL;
-    }
     return report.open ? HET_OK : compile(r, f, report.nodes_before, err);
 }
 
@@ -277,6 +375,7 @@ het_status het__graph_run_prepare(het__graph_run *r, const het__tensor *inputs, 
         }
     }
     f->used = ++r->runs;
+    f->runs++;
     r->last = f;
     return HET_OK;
 }
@@ -317,7 +416,8 @@ static het_status run_compiled(het__graph_run *r, form *f, const het__tensor *in
     for (uint32_t i = 0; i < HET__SYM_MAX; i++)
         symbols[i] = 1;
     for (uint32_t i = 0; i < r->input_count; i++)
-        memcpy(f->inputs[i], inputs[i].data, (size_t)het__tensor_bytes(&inputs[i]));
+        if (f->inputs[i]) /* nobody may read it */
+            memcpy(f->inputs[i], inputs[i].data, (size_t)het__tensor_bytes(&inputs[i]));
     het_status s = het__exec_run(f->exec, 0, symbols, cancel, err);
     for (uint32_t o = 0; s == HET_OK && o < r->output_count; o++) {
         const het__value *v = &f->graph.values[f->graph.outputs[o]];

@@ -2,9 +2,12 @@
 /* Graphs of tensor operations, run with the shapes that inputs happen to have.
  *
  * For each set of input shapes the graph is specialised (extents bound, constants folded), fused,
- * planned and compiled once; a few such forms are kept, the one used longest ago goes first. A form
+ * planned and compiled once; a few such forms are kept, the one used longest ago goes first. Where
+ * extents or branches (If) follow from contents of small integer inputs (a switch, a shape), a form
+ * is for these contents too, unless they turn out to change from run to run. A form
  * whose extents all follow from the inputs' extents runs as a compiled plan and allocates nothing.
- * Where extents follow from contents (NonZero, Loop, …) the form is interpreted on the host. */
+ * Where extents follow from other contents (NonZero, Loop, …) the form is interpreted on the
+ * host. */
 #ifndef HET_EXEC_GRAPH_RUN_H
 #define HET_EXEC_GRAPH_RUN_H
 
@@ -23,6 +26,7 @@ typedef struct het__graph_run_request {
     bool pin_threads;
     het_parallel_fn parallel;
     void *parallel_user;
+    const het__policy *policy; /* kept until destroy; NULL: none */
     het__pass_options passes;
     uint32_t forms_max; /* compiled forms kept, each with weights of its own; 0 = 4 */
     double work_max; /* operations and bytes of folding, and of an interpreted run; 0: folding has
@@ -33,8 +37,7 @@ het_status het__graph_run_create(const het__graph_run_request *request, het__gra
                                  het_error *err);
 void het__graph_run_destroy(het__graph_run *run);
 
-/* Compile for inputs of these types and extents, unless that was done before. data is looked at
- * where extents depend on it and may be NULL elsewhere. */
+/* Compile for inputs of these types and extents, unless that was done before. data may be NULL. */
 het_status het__graph_run_prepare(het__graph_run *run, const het__tensor *inputs, het_error *err);
 
 /* One run. inputs: per INPUT value of the graph in order of ids, data read only. outputs: per entry
@@ -48,5 +51,8 @@ het_status het__graph_run_step(het__graph_run *run, const het__tensor *inputs,
 /* The plan and fused graph of the form used last; NULL if it is interpreted or there is none. */
 const het__plan *het__graph_run_plan(const het__graph_run *run);
 const het__graph *het__graph_run_graph(const het__graph_run *run);
+
+/* Number the layers of a graph that has none: pieces of about as much work. */
+void het__graph_run_layers(het__graph *graph, const int64_t *symbols);
 
 #endif /* HET_EXEC_GRAPH_RUN_H */

@@ -5,6 +5,7 @@
 
 #include "lib/backend.h"
 #include "lib/base/text.h"
+#include "lib/exec/calibrations.h"
 
 typedef struct het__registered {
     const het__backend *backend;
@@ -12,9 +13,10 @@ typedef struct het__registered {
     het_device_info info;
 } het__registered;
 
-/* Immutable after het__registry_init(). */
+/* Immutable after het__registry_init(), but for what calibrations lock themselves. */
 typedef struct het__registry {
     het__host host;
+    het__calibrations *calibrations; /* of the context; NULL: none */
     uint32_t count;
     het__registered device[HET__DEVICES_MAX];
     char *report;

@@ -7,34 +7,52 @@
 #include "lib/exec/executor.h"
 #include "lib/exec/registry.h"
 
-static het_status make_machine(const het__exec_request *request,
-                               const het_device_figures *figures, het__machine *machine)
+/* Steps of decoding per step of a prompt, by which the phases are weighed: as het_plan_options has
+ * it. */
+#define DECODES_PER_PROMPT 128
+
+/* The device that was added last costs what was measured of it. A transfer goes at the pace of the
+ * slowest device, and waits for one launch on either side. */
+static void attach(het__machine *machine, const het__calibration *c)
+{
+    const bool first = machine->link_bandwidth.source != HET_SOURCE_MEASURED;
+    const double latency = c->copy_ns + 2 * c->launch_ns;
+    machine->device[machine->device_count - 1].calibration = c;
+    if (c->copy_bandwidth > 0 && (first || c->copy_bandwidth < machine->link_bandwidth.value))
+        machine->link_bandwidth =
+            (het__figure){ .value = c->copy_bandwidth, .source = HET_SOURCE_MEASURED };
+    if (first || latency > machine->link_latency.value)
+        machine->link_latency = (het__figure){ .value = latency, .source = HET_SOURCE_MEASURED };
+}
+
+het_status het__exec_machine(const het__registry *registry, uint32_t mask, uint32_t threads,
+                             const het_device_figures *figures, het__machine *machine,
+                             het_error *err)
 {
     memset(machine, 0, sizeof *machine);
-    for (uint32_t i = 0; i < request->registry->count; i++) {
-        if (!(request->device_mask >> i & 1))
+    for (uint32_t i = 0; i < registry->count; i++) {
+        if (!(mask >> i & 1))
             continue;
         het_device_figures assumed;
-        const het_device_info *info = &request->registry->device[i].info;
-        het__machine_assume(info, request->threads, &assumed);
+        const het_device_info *info = &registry->device[i].info;
+        het__machine_assume(info, threads, &assumed);
+        const het__calibration *c =
+            figures ? NULL : het__calibrations_find(registry->calibrations, info, threads);
+        if (c)
+            het__calibration_figures(c, &assumed);
         if (!het__machine_add(machine, info, figures ? &figures[i] : &assumed))
-            return HET_E_UNSUPPORTED;
+            return het__fail(err, HET_E_UNSUPPORTED, "more devices than a plan can hold");
+        if (c)
+            attach(machine, c);
     }
     return HET_OK;
 }
 
-/* device: of the plan's machine. */
-static bool is_pinned_elsewhere(const het__exec_request *request, size_t node, uint32_t device)
-{
-    return request->pinned && request->graph->nodes[node].op == HET__OP_ATTENTION &&
-           request->pinned[node] != device;
-}
-
-static const char *refusal(const het__registered *device, const het__exec_request *request,
+static const char *refusal(const het__registered *device, const het__graph *graph,
                            const het__node *node, het__arena *arena, bool *failed)
 {
     char reason[160] = "";
-    if (device->backend->supports(request->graph, node, reason, sizeof reason))
+    if (device->backend->supports(graph, node, reason, sizeof reason))
         return NULL;
     const char *copy = het__arena_strdup(arena, reason[0] ? reason : "not supported");
     *failed = *failed || !copy;
@@ -52,11 +70,67 @@ static het_status ask_backends(const het__exec_request *request, const het__mach
     for (size_t n = 0; n < nodes; n++)
         for (uint32_t d = 0; d < machine->device_count; d++)
             (*reasons)[n * machine->device_count + d] =
-                is_pinned_elsewhere(request, n, d)
-                    ? "its state is on another device"
-                    : refusal(&request->registry->device[machine->device[d].context_index],
-                              request, &request->graph->nodes[n], arena, &failed);
+                refusal(&request->registry->device[machine->device[d].context_index],
+                        request->graph, &request->graph->nodes[n], arena, &failed);
     return failed ? HET_E_NOMEM : HET_OK;
+}
+
+/* What planning under a policy takes: names resolved, and what part of a network each node is. */
+static het_status bind_policy(const het__exec_request *request, const het__machine *machine,
+                              het__arena *arena, het__policy_view *view,
+                              het__node_label **labels, het_error *err)
+{
+    *labels = NULL;
+    memset(view, 0, sizeof *view);
+    if (!request->policy)
+        return HET_OK;
+    *labels = het__arena_zero(arena, (size_t)request->graph->node_count + 1, sizeof **labels);
+    if (!*labels)
+        return het__fail_nomem(err, "the plan");
+    const het_status s = het__graph_labels(request->graph, arena->mem, *labels, err);
+    return s == HET_OK ? het__policy_bind(request->policy, machine, arena->mem, view, err) : s;
+}
+
+het_status het__exec_support(const het__registry *registry, const het__graph *graph,
+                             het__arena *arena, const char ***reasons)
+{
+    bool failed = false;
+    *reasons = het__arena_zero(arena, (size_t)graph->node_count * registry->count + 1,
+                               sizeof **reasons);
+    if (!*reasons)
+        return HET_E_NOMEM;
+    for (size_t n = 0; n < graph->node_count; n++)
+        for (uint32_t d = 0; d < registry->count; d++)
+            (*reasons)[n * registry->count + d] =
+                refusal(&registry->device[d], graph, &graph->nodes[n], arena, &failed);
+    return failed ? HET_E_NOMEM : HET_OK;
+}
+
+/* One plan per step. */
+static het_status make_plans(const het__exec_request *request, const het__machine *machine,
+                             const het__plan_step *steps, uint32_t count, het__mem *mem,
+                             het__plan *plans, het_error *err)
+{
+    het__arena arena;
+    het__policy_view view;
+    het__node_label *labels;
+    const char **reasons = NULL;
+    het__arena_init(&arena, mem);
+    het_status s = bind_policy(request, machine, &arena, &view, &labels, err);
+    if (s == HET_OK && ask_backends(request, machine, &arena, &reasons) != HET_OK)
+        s = het__fail_nomem(err, "the plan");
+    if (s == HET_OK) {
+        const het__plan_request plan_request = {
+            .graph = request->graph, .unfused_count = request->unfused_count,
+            .machine = machine, .symbols = steps->symbols, .reasons = reasons,
+            .exact = request->precision == HET_PRECISION_EXACT, .step_count = count,
+            .steps = steps, .policy = request->policy ? &view : NULL, .labels = labels,
+        };
+        s = het__plan_make(&plan_request, mem, plans, err);
+    }
+    het__policy_view_finish(&view);
+    het__arena_finish(&arena);
+    return s;
 }
 
 het_status het__exec_plan(const het__exec_request *request, const int64_t *symbols,
@@ -64,22 +138,28 @@ het_status het__exec_plan(const het__exec_request *request, const int64_t *symbo
                           het_error *err)
 {
     het__machine machine;
-    het__arena arena;
-    const char **reasons = NULL;
-    het_status s = make_machine(request, figures, &machine);
-    if (s != HET_OK)
-        return het__fail(err, s, "more devices than a plan can hold");
-    het__arena_init(&arena, mem);
-    s = ask_backends(request, &machine, &arena, &reasons);
-    if (s != HET_OK) {
-        s = het__fail_nomem(err, "the plan");
-    } else {
-        const het__plan_request plan_request = {
-            request->graph, request->unfused_count, &machine, symbols, reasons,
-            request->precision == HET_PRECISION_EXACT,
-        };
-        s = het__plan_make(&plan_request, mem, plan, err);
+    const het__plan_step step = { symbols, 1, "" };
+    const het_status s = het__exec_machine(request->registry, request->device_mask,
+                                           request->threads, figures, &machine, err);
+    return s == HET_OK ? make_plans(request, &machine, &step, 1, mem, plan, err) : s;
+}
+
+het_status het__exec_plan_phases(const het__exec_request *request, het__mem *mem,
+                                 het__plan *decode, het__plan *prefill, het_error *err)
+{
+    het__machine machine;
+    het__plan plans[2];
+    const het__plan_step steps[2] = {
+        { request->symbols_max[HET_PHASE_PREFILL], 1, "prefill" },
+        { request->symbols_max[HET_PHASE_DECODE], DECODES_PER_PROMPT, "decode" },
+    };
+    het_status s = het__exec_machine(request->registry, request->device_mask, request->threads,
+                                     NULL, &machine, err);
+    if (s == HET_OK)
+        s = make_plans(request, &machine, steps, 2, mem, plans, err);
+    if (s == HET_OK) {
+        *prefill = plans[0];
+        *decode = plans[1];
     }
-    het__arena_finish(&arena);
     return s;
 }

@@ -117,7 +117,14 @@ static void read_attention(reader *r, het__lm_config *c)
     if (r->status == HET_OK && c->heads % c->kv_heads != 0)
         r->status = het__fail(r->err, HET_E_FORMAT, "%d heads are not a multiple of %d key heads",
                               c->heads, c->kv_heads);
-    c->norm_eps = (float)get_float(r, "attention.layer_norm_rms_epsilon", 1e-5);
+    c->norm_eps = (float)get_float(r, "attention.layer_norm_rms_epsilon",
+                                   get_float(r, "attention.layer_norm_epsilon", 1e-5));
+    c->attention_cap = (float)get_float(r, "attn_logit_softcapping", 0);
+    c->logit_cap = (float)get_float(r, "final_logit_softcapping", 0);
+    c->attention_scale = (float)get_float(r, "attention.scale", 0);
+    c->local_theta = (float)get_float(r, "rope.freq_base_swa", 0);
+    if (r->status == HET_OK && (c->attention_cap < 0 || c->logit_cap < 0 || c->local_theta < 0))
+        r->status = het__fail(r->err, HET_E_FORMAT, "a cap or rope.freq_base_swa is negative");
     int64_t window = 0;
     if (has_int(r, "attention.sliding_window", &window) && window > 0 && window < INT32_MAX)
         c->window = (int32_t)window;
@@ -132,23 +139,115 @@ static void read_attention(reader *r, het__lm_config *c)
                               c->rope.rotated, c->head_size, (double)c->rope.theta);
 }
 
+/* ---- what differs from layer to layer ---- */
+
+/* The array of a key, NULL if it is a scalar, missing, or not one element per layer. */
+static const het__gguf_entry *per_layer(reader *r, const char *name, const het__lm_config *c)
+{
+    char key[160];
+    const het__gguf_entry *e = het__gguf_find(r->gguf, key_of(r, name, key, sizeof key));
+    if (!e || e->type != HET__GGUF_ARRAY)
+        return NULL;
+    if (e->count == (uint64_t)c->layers)
+        return e;
+    if (r->status == HET_OK)
+        r->status = het__fail(r->err, HET_E_FORMAT,
+                              "metadata key %s does not have one element per layer", key);
+    return NULL;
+}
+
+static void bad_element(reader *r, const char *name, int64_t layer)
+{
+    char key[160];
+    if (r->status == HET_OK)
+        r->status = het__fail(r->err, HET_E_FORMAT, "metadata key %s: element %lld is not valid",
+                              key_of(r, name, key, sizeof key), (long long)layer);
+}
+
+static void read_layers(reader *r, het__lm_config *c)
+{
+    const het__gguf_entry *widths = per_layer(r, "feed_forward_length", c);
+    const het__gguf_entry *pattern = per_layer(r, "attention.sliding_window_pattern", c);
+    const het__gguf_entry *cuts = per_layer(r, "activation_sparsity_scale", c);
+    if (r->status == HET_OK && !het__lm_layers_init(c, r->gguf->arena))
+        r->status = het__fail_nomem(r->err, "the configuration");
+    if (r->status != HET_OK)
+        return;
+    int64_t period = 0; /* the pattern may be a number: the last of so many layers sees all */
+    if (!pattern && has_int(r, "attention.sliding_window_pattern", &period) && period < 1)
+        period = 0;
+    c->pattern_given = pattern || period > 0;
+    c->cut_given = cuts != NULL;
+    for (int64_t i = 0; i < c->layers; i++) {
+        het__lm_layer *l = &c->layer[i];
+        int64_t local = 0;
+        double cut = 0;
+        if (widths && (!het__gguf_array_i64(widths, (uint64_t)i, &l->ffn_width) ||
+                       l->ffn_width < 1 || l->ffn_width > SIZE_LIMIT))
+            bad_element(r, "feed_forward_length", i);
+        if (pattern && !het__gguf_array_i64(pattern, (uint64_t)i, &local))
+            bad_element(r, "attention.sliding_window_pattern", i);
+        else if (c->pattern_given)
+            l->is_local = pattern ? local != 0 : (i + 1) % period != 0;
+        if (cuts && (!het__gguf_array_f64(cuts, (uint64_t)i, &cut) || isnan(cut) || cut > 100))
+            bad_element(r, "activation_sparsity_scale", i);
+        l->is_cut = cuts && cut > -100; /* -infinity, the quantile of 0: nothing is cut */
+        l->cut = l->is_cut ? (float)cut : 0;
+    }
+}
+
+/* ---- sizes ---- */
+
+static void read_experts(reader *r, het__lm_config *c)
+{
+    int64_t experts = 0;
+    char key[160];
+    if (!has_int(r, "expert_count", &experts) || experts == 0)
+        return;
+    c->experts = get_int(r, "expert_count", 0, HET__EXPERTS_MAX);
+    c->experts_used = get_int(r, "expert_used_count", -1, HET__EXPERTS_USED_MAX);
+    c->expert_width = get_int(r, "expert_feed_forward_length", 0, SIZE_LIMIT);
+    c->experts_norm_given = het__gguf_bool(
+        r->gguf, key_of(r, "expert_weights_norm", key, sizeof key), &c->experts_norm);
+}
+
+static void read_streams(reader *r, het__lm_config *c)
+{
+    int64_t n = 0;
+    c->per_layer_width = get_int(r, "embedding_length_per_layer_input", 0, SIZE_LIMIT);
+    if (has_int(r, "attention.shared_kv_layers", &n) && n > 0)
+        c->shared_kv_layers = get_int(r, "attention.shared_kv_layers", 0, LAYERS_LIMIT);
+    c->streams = (int32_t)get_int(r, "altup.num_inputs", 0, HET__LM_STREAMS_MAX);
+    if (has_int(r, "altup.active_idx", &n) && n > 0)
+        c->stream_active = (int32_t)get_int(r, "altup.active_idx", 0, HET__LM_STREAMS_MAX);
+    const het__gguf_tensor *table =
+        het__gguf_tensor_find(r->gguf, "per_layer_token_embd.weight");
+    if (table && table->rank == 2)
+        c->per_layer_vocabulary = table->extent[0];
+    const het__gguf_tensor *laurel = het__gguf_tensor_find(r->gguf, "blk.0.laurel_l.weight");
+    if (laurel && laurel->rank == 2)
+        c->laurel_rank = laurel->extent[0];
+}
+
 static void read_sizes(reader *r, het__lm_config *c)
 {
+    char key[160];
+    const het__gguf_entry *ffn =
+        het__gguf_find(r->gguf, key_of(r, "feed_forward_length", key, sizeof key));
     c->layers = get_int(r, "block_count", -1, LAYERS_LIMIT);
     c->width = get_int(r, "embedding_length", -1, SIZE_LIMIT);
-    c->ffn_width = get_int(r, "feed_forward_length", -1, SIZE_LIMIT);
+    read_experts(r, c);
+    if (!ffn || ffn->type != HET__GGUF_ARRAY)
+        c->ffn_width =
+            get_int(r, "feed_forward_length", c->expert_width > 0 ? 0 : -1, SIZE_LIMIT);
     c->context = get_int(r, "context_length", -1, INT32_MAX);
-    int64_t experts = 0, used = 0;
-    has_int(r, "expert_count", &experts);
-    has_int(r, "expert_used_count", &used);
-    c->experts = experts > 0 ? experts : 0;
-    c->experts_used = used > 0 ? used : 0;
     const het__gguf_tensor *table = het__gguf_tensor_find(r->gguf, "token_embd.weight");
     if (table && table->rank == 2)
         c->vocabulary = table->extent[0];
     else if (r->status == HET_OK)
         r->status =
             het__fail(r->err, HET_E_FORMAT, "tensor token_embd.weight is missing or no matrix");
+    c->tied = !het__gguf_tensor_find(r->gguf, "output.weight");
 }
 
 het_status het__gguf_config(const het__gguf *gguf, het__lm_config *config,
@@ -166,13 +265,11 @@ het_status het__gguf_config(const het__gguf *gguf, het__lm_config *config,
     read_sizes(&r, config);
     read_attention(&r, config);
     read_rope_scaling(&r, config);
-    if (r.status == HET_OK && config->experts > 0)
-        r.status = het__fail(err, HET_E_UNSUPPORTED, "mixtures of experts (%lld here) are not "
-                             "supported in family %s", (long long)config->experts,
-                             config->architecture);
     if (r.status == HET_OK)
-        (*family)->configure(config);
-    return r.status;
+        read_streams(&r, config);
+    if (r.status == HET_OK)
+        read_layers(&r, config);
+    return r.status == HET_OK ? het__lm_configure(*family, config, err) : r.status;
 }
 
 static bool source_find(void *user, const char *name, het__lm_weight *weight)

@@ -196,6 +196,24 @@ void het__op_count_image(const het__graph *graph, const het__node *node, const i
 void het__op_count_matmul(const het__graph *graph, const het__node *node, const int64_t *symbols,
                           het__work *work);
 
+/* Rules of mixtures and streams (op_mixture.c). */
+het_status het__op_shape_moe(const het__graph *graph, const het__node *node, het__value *outputs,
+                             uint32_t *count, het_error *err);
+het_status het__op_shape_columns(const het__graph *graph, const het__node *node,
+                                 het__value *outputs, uint32_t *count, het_error *err);
+het_status het__op_shape_row(const het__graph *graph, const het__node *node, het__value *outputs,
+                             uint32_t *count, het_error *err);
+het_status het__op_shape_streams(const het__graph *graph, const het__node *node,
+                                 het__value *outputs, uint32_t *count, het_error *err);
+void het__op_count_moe(const het__graph *graph, const het__node *node, const int64_t *symbols,
+                       het__work *work);
+void het__op_count_row(const het__graph *graph, const het__node *node, const int64_t *symbols,
+                       het__work *work);
+void het__op_count_streams(const het__graph *graph, const het__node *node,
+                           const int64_t *symbols, het__work *work);
+/* Share of a mixture's experts that a step with these symbols is expected to read. */
+double het__op_moe_share(const het__graph *graph, const het__node *node, const int64_t *symbols);
+
 /* Work of a node with symbols bound (all HET__SYM_MAX entries, SYM_ONE = 1). */
 void het__node_work(const het__graph *graph, const het__node *node, const int64_t *symbols,
                     het__work *work);

@@ -93,7 +93,8 @@ static het_status shape_norm(const het__graph *graph, const het__node *node, het
         return refuse(node, "the input is not a matrix", err);
     if (group <= 0 || x->extent[1].count % group != 0)
         return refuse(node, "the group does not divide the row", err);
-    if (!is_vector(input(graph, node, 1), group))
+    const het__value *weight = input(graph, node, 1);
+    if (weight && !is_vector(weight, group))
         return refuse(node, "the weight does not have one element per group element", err);
     const het__value *bias = input(graph, node, 2);
     if (bias && !is_vector(bias, group))
@@ -140,7 +141,7 @@ static het_status shape_gated(const het__graph *graph, const het__node *node, he
     if (!same_extents(gate, up) || gate->extent[1].count != x->extent[1].count ||
         gate->extent[0].symbol != HET__SYM_ONE)
         return refuse(node, "the weights do not fit each other and the input", err);
-    if (!het__unary_name(node->attrs.gated.act))
+    if (!het__unary_name(node->attrs.gated.act) || node->attrs.gated.act >= HET__UNARY_SCALE)
         return refuse(node, "the activation is unknown", err);
     matrix_of(out, x->extent[0], gate->extent[0].count);
     *count = 1;
@@ -218,8 +219,12 @@ static const char *attention_problem(const het__graph *graph, const het__node *n
         return "the fused rotation does not fit the heads";
     if (!is_matrix(q) || q->extent[1].count != (int64_t)a->heads * a->head_size)
         return "the queries do not have heads times head size columns";
+    if (!input(graph, node, HET__ATTN_K) != !input(graph, node, HET__ATTN_V))
+        return "keys come without values, or values without keys";
     for (uint32_t i = HET__ATTN_K; i <= HET__ATTN_V; i++) {
         const het__value *v = input(graph, node, i);
+        if (!v)
+            continue;
         if (!is_matrix(v) || v->extent[1].count != (int64_t)a->kv_heads * a->head_size)
             return "keys or values do not have key heads times head size columns";
         if (!same_extent(v->extent[0], q->extent[0]))
@@ -273,6 +278,9 @@ static het_status shape_same(const het__graph *graph, const het__node *node, het
         return refuse(node, "the input is missing", err);
     if (node->op == HET__OP_UNARY && !het__unary_name(node->attrs.unary.kind))
         return refuse(node, "the function is unknown", err);
+    if (node->op == HET__OP_UNARY && node->attrs.unary.kind == HET__UNARY_SOFTCAP &&
+        !(node->attrs.unary.alpha > 0))
+        return refuse(node, "the cap is not positive", err);
     like(out, x);
     *count = 1;
     return HET_OK;
@@ -377,8 +385,12 @@ static void count_attention(const het__graph *graph, const het__node *node,
         work->flops += 4 * tokens * a->kv_heads * a->head_size;
     const het__value *keys = input(graph, node, HET__ATTN_K_STATE);
     const double row = 2.0 * a->kv_heads * (double)het_dtype_bytes(keys->dtype, a->head_size);
-    work->input_bytes += sequences * (double)symbols[HET__SYM_CONTEXT] * row;
-    work->output_bytes += tokens * row;
+    double context = (double)symbols[HET__SYM_CONTEXT];
+    if (a->window > 0 && context > a->window)
+        context = a->window;
+    work->input_bytes += sequences * context * row;
+    if (input(graph, node, HET__ATTN_K))
+        work->output_bytes += tokens * row;
     work->units = tokens * a->heads;
 }
 
@@ -403,6 +415,15 @@ static const het__op_info ops[HET__OP_T_FIRST] = {
     [HET__OP_UNARY] = { "unary", 1, 1, shape_same, count_elementwise, "elements" },
     [HET__OP_SOFTMAX] = { "softmax", 1, 1, shape_same, count_elementwise, "rows" },
     [HET__OP_ROWS] = { "rows", 2, 2, shape_rows, count_none, "rows" },
+    [HET__OP_COLUMNS] = { "columns", 1, 1, het__op_shape_columns, het__op_count_row, "tokens" },
+    [HET__OP_MOE] = { "moe", 5, 5, het__op_shape_moe, het__op_count_moe,
+                      "tokens, experts, columns" },
+    [HET__OP_CUT] = { "cut", 1, 1, het__op_shape_row, het__op_count_row, "tokens" },
+    [HET__OP_MATCH] = { "match", 2, 2, het__op_shape_row, het__op_count_row, "tokens" },
+    [HET__OP_PREDICT] = { "predict", 2, 9, het__op_shape_streams, het__op_count_streams,
+                          "tokens, columns" },
+    [HET__OP_CORRECT] = { "correct", 3, 10, het__op_shape_streams, het__op_count_streams,
+                          "tokens, columns" },
     [HET__OP_CONV] = { "conv", 2, 4, het__op_shape_image, het__op_count_image,
                        "batch, channels, rows" },
     [HET__OP_POOL] = { "pool", 1, 1, het__op_shape_image, het__op_count_image,
@@ -440,15 +461,19 @@ const char *het__unary_name(het__unary kind)
         [HET__UNARY_SILU] = "silu",         [HET__UNARY_GELU_TANH] = "gelu_tanh",
         [HET__UNARY_GELU_ERF] = "gelu_erf", [HET__UNARY_RELU] = "relu",
         [HET__UNARY_TANH] = "tanh",         [HET__UNARY_SIGMOID] = "sigmoid",
+        [HET__UNARY_SCALE] = "scale",       [HET__UNARY_SOFTCAP] = "softcap",
     };
     return (uint32_t)kind < sizeof names / sizeof names[0] ? names[kind] : NULL;
 }
 
-/* Rows of a table that are read are weights too, but only as many as there are ids. */
+/* Rows of a table that are read are weights too, but only as many as there are ids; of experts
+ * those that some token picks. */
 static double weight_bytes_read(const het__graph *graph, const het__node *node, const het__value *v,
                                 const int64_t *symbols)
 {
     const double all = (double)het__value_bytes(v, symbols);
+    if (node->op == HET__OP_MOE)
+        return all * het__op_moe_share(graph, node, symbols);
     if (node->op != HET__OP_EMBED)
         return all;
     const double rows = (double)v->extent[0].count;

@@ -15,8 +15,9 @@
 
 typedef enum het__op {
     HET__OP_NONE = 0,
-    HET__OP_EMBED,     /* (table [V,D], ids [T]) -> [T,D]: rows of the table, times scale */
-    HET__OP_NORM,      /* (x [T,D], weight [G], bias? [G]) -> [T,D]: over groups of G elements */
+    HET__OP_EMBED,     /* (table [V,D], ids [T]) -> [T,D]: rows of the table, times scale; ids
+                          beyond the table take row 0 */
+    HET__OP_NORM,      /* (x [T,D], weight? [G], bias? [G]) -> [T,D]: over groups of G elements */
     HET__OP_LINEAR,    /* (x [T,K], residual? [T,N], then per projection: W [N,K], bias? [N])
                           -> one [T,N] per projection: x·Wᵀ + bias (+ residual, one projection) */
     HET__OP_GATED,     /* (x [T,K], Wg [N,K], Wu [N,K]) -> [T,N]: act(x·Wgᵀ) * (x·Wuᵀ) */
@@ -27,6 +28,17 @@ typedef enum het__op {
     HET__OP_UNARY,     /* (x) -> same shape */
     HET__OP_SOFTMAX,   /* (x [T,D]) -> [T,D]: over the last extent */
     HET__OP_ROWS,      /* (x [T,D], rows [R]) -> [R,D] */
+    HET__OP_COLUMNS,   /* (x [T,N]) -> [T,count]: columns from first */
+    HET__OP_MOE,       /* (x [T,D], scores [T,E], Wg [E,F,D], Wu [E,F,D], Wd [E,D,F]) -> [T,D]:
+                          sum over the experts that the router picks for a token, in their order,
+                          of share * (Wd · (act(Wg·x) * (Wu·x))) */
+    HET__OP_CUT,       /* (x [T,D]) -> [T,D]: relu(x - mean - deviations * standard deviation), both
+                          of the row */
+    HET__OP_MATCH,     /* (x [T,D], like [T,D]) -> [T,D]: x * rms(like) / sqrt(max(mean x², eps)) */
+    HET__OP_PREDICT,   /* (c [T,A*A], A times h [T,D]) -> A times [T,D]:
+                          h_b + sum over a of c[b*A+a] * h_a */
+    HET__OP_CORRECT,   /* (c [T,A], y [T,D], A times p [T,D]) -> A times [T,D]:
+                          p_b + (c[b] + 1) * (y - p_active) */
 
     /* Images, F32. A blocked image [N,ceil(C/b),H,W,b] keeps b channels of a place together; what
      * stands in those beyond C is finite, and nothing depends on it. A plain one is [N,C,H,W]. See
@@ -66,7 +78,30 @@ typedef enum het__unary {
     HET__UNARY_RELU,
     HET__UNARY_TANH,
     HET__UNARY_SIGMOID,
+    HET__UNARY_SCALE,   /* alpha * x; only as a node of its own, like the next */
+    HET__UNARY_SOFTCAP, /* alpha * tanh(x / alpha) */
 } het__unary;
+
+/* How a token's experts follow from its scores, and their shares. Ties go to the first expert. */
+typedef enum het__router {
+    HET__ROUTER_SOFTMAX = 0,  /* the largest; share: softmax over all scores */
+    HET__ROUTER_SIGMOID,      /* the largest; share: sigmoid */
+    HET__ROUTER_SPARSE_MIXER, /* two, one after the other; share: softmax over the scores that come
+                                 near the largest (lib/plain/route.h) */
+} het__router;
+
+typedef struct het__moe_attrs {
+    int32_t used;       /* experts per token */
+    het__router router;
+    bool normalise;     /* shares are divided by their sum */
+    float scale;        /* of shares */
+    float jitter;       /* of SparseMixer */
+    het__unary act;
+} het__moe_attrs;
+
+/* Most experts of one layer, and most that a token uses. */
+#define HET__EXPERTS_MAX 1024
+#define HET__EXPERTS_USED_MAX 64
 
 typedef enum het__norm_kind {
     HET__NORM_RMS = 0, /* x / sqrt(mean x² + eps) * weight */
@@ -74,7 +109,8 @@ typedef enum het__norm_kind {
 } het__norm_kind;
 
 /* Inputs of HET__OP_ATTENTION. The first four tensors describe the step; see lib/generate/batch.h.
- * Optional inputs are HET__NO_VALUE. */
+ * Optional inputs are HET__NO_VALUE. Without K and V a node reads a state that another node of the
+ * graph, before it, writes. */
 typedef enum het__attention_input {
     HET__ATTN_Q = 0,     /* [T, H*d] */
     HET__ATTN_K,         /* [T, G*d]: keys of the step's tokens, not yet in the cache */
@@ -162,7 +198,12 @@ typedef union het__attrs {
     struct { het__unary act; } gated;
     het__rope_attrs rope;
     het__attention_attrs attention;
-    struct { het__unary kind; } unary;
+    struct { het__unary kind; float alpha; } unary;
+    struct { int64_t first, count; } columns;
+    het__moe_attrs moe;
+    struct { float deviations; } cut;
+    struct { float eps; } match;
+    struct { int32_t active; } correct;
     het__image_attrs image;   /* CONV, POOL, BLOCK, UNBLOCK, QCONV */
     struct { het_dtype type; } map; /* QMAP: of the output */
     het__matmul_attrs matmul;

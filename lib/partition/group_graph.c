@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "lib/base/error.h"
+#include "lib/cost/analysis.h"
 #include "lib/cost/cost.h"
 #include "lib/plain/plain.h"
 
@@ -37,15 +38,6 @@ static bool is_number(const het__value *v, double want)
     return v && v->kind == HET__VALUE_CONST && v->data && v->rank <= 1 &&
            (v->rank == 0 || v->extent[0].count == 1) &&
            het__get_f64(v->dtype, v->data, 0) == want;
-}
-
-/* Neither moves nor changes a byte of its first operand. */
-static bool is_view(const het__graph *g, const het__node *node)
-{
-    const het__value *training = input_of(g, node, 2);
-    if (node->op == HET__OP_T_DROPOUT)
-        return !training || is_number(training, 0);
-    return het__op_is_view(node->op);
 }
 
 static bool bound_is(const het__graph *g, const het__node *node, uint32_t i, const char *name,
@@ -222,7 +214,8 @@ static void add_node(maker *m, uint32_t n, const uint32_t *uses)
     const het__node *node = &m->g->nodes[n];
     const het__value *first = input_of(m->g, node, 0);
     const bool alone = is_alone(m->g, node);
-    const bool view = !alone && is_view(m->g, node) && first && first->kind != HET__VALUE_CONST;
+    const bool view = !alone && het__node_is_view(m->g, node) && first &&
+                      first->kind != HET__VALUE_CONST;
     m->nodes[n] = (het__group_node){ .kind = kind_of(m->g, node), .is_alone = alone };
     add_operands(m, n, view);
     if (!alone && !view)
@@ -289,7 +282,7 @@ het_status het__group_problem_make(const het__group_request *q, het__arena *aren
     het__cost cost;
     het__cost_node(q->graph, &none, &byte, q->device, false, &cost);
     p->ns_per_byte = cost.memory_ns;
-    p->launch_ns = q->device->figures.launch_ns;
+    p->launch_ns = q->device->launch.value;
     p->near_bytes = q->near_bytes > 0 ? q->near_bytes : HET__GROUP_NEAR_BYTES;
     p->max_ops = q->max_ops;
     p->max_bytes = q->max_bytes;

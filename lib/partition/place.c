@@ -1,297 +1,370 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Placing: candidates that are always looked at, then the search, then what the search could not
+ * prove. */
 #include "lib/partition/place.h"
 
 #include <assert.h>
 #include <math.h>
 #include <string.h>
 
-/* States kept per node; a language model's layer needs at most devices * (2^devices - 1). */
-#define STATES_MAX 4096
-/* Values alive at once that a state can describe. */
-#define LIVE_MAX 32
-#define TOO_MANY UINT32_MAX
+#include "lib/partition/place_search.h"
 
-/* A partial placement: where live values are, what it cost, how it came about. */
-typedef struct state {
-    double ns;
-    uint32_t parent; /* in the previous node's states */
-    uint8_t device;  /* of this node */
-    uint16_t where[LIVE_MAX]; /* per live value: devices that hold it */
-} state;
+#define DEVICES HET__PLACE_DEVICES_MAX
+/* Comparisons of labels with vectors that a problem may take: a tenth of a second, or a second for
+ * small ones (nodes times devices), which are to be solved exactly. */
+#define VECTOR_WORK 1e7
+#define VECTOR_WORK_SMALL 1e8
+#define VECTOR_SMALL 64
+#define NEAR 1e-4
+/* Sums within limits need fewer comparisons per label: prices put them in order. */
+#define VECTOR_WORK_SUM 1e8
+#define VECTOR_LABELS_MAX 8192
+#define VECTOR_LABELS_MIN 64
 
-typedef struct step { /* what backtracking needs */
-    uint32_t *parent;
-    uint8_t *device;
-    uint32_t count;
-} step;
+/* ---- what a placement costs and needs ---- */
 
-typedef struct solver {
-    const het__place_problem *problem;
-    het__mem *mem;
-    state *now, *next;
-    uint32_t now_count, next_count;
-    uint32_t *slots;       /* hash table over next: index + 1 */
-    uint32_t live[LIVE_MAX]; /* values alive before the node */
-    uint32_t live_count;
-    step *steps;
-    bool proven;
-} solver;
-
-#define SLOTS (4 * STATES_MAX)
-
-static uint32_t last_use(const het__place_value *v)
-{
-    return v->consumer_count ? v->consumers[v->consumer_count - 1] : v->producer;
-}
-
-static bool reads(const het__place_value *v, uint32_t node)
-{
-    for (uint32_t i = 0; i < v->consumer_count; i++)
-        if (v->consumers[i] == node)
-            return true;
-    return false;
-}
-
-/* Cheapest way to bring a value to a device from one that has it. */
-static double bring_ns(const het__place_problem *p, const het__place_value *v, uint16_t where,
-                       uint32_t device)
+static double bring_cost(const het__place_problem *p, const het__place_value *v, uint16_t where,
+                         uint32_t device)
 {
     if (where >> device & 1)
         return 0;
     double best = INFINITY;
     for (uint32_t from = 0; from < p->device_count; from++) {
-        if (!(where >> from & 1))
-            continue;
-        const double ns = v->transfer_ns[from * p->device_count + device];
-        if (ns < best)
-            best = ns;
+        const double cost = v->transfer_cost[from * p->device_count + device];
+        if (where >> from & 1 && cost < best)
+            best = cost;
     }
     return best;
 }
 
-static uint64_t hash_where(const uint16_t *where)
-{
-    uint64_t h = UINT64_C(1469598103934665603);
-    for (uint32_t i = 0; i < LIVE_MAX; i++)
-        h = (h ^ where[i]) * UINT64_C(1099511628211);
-    return h ^ h >> 29;
-}
-
-static void keep(solver *s, const state *candidate)
-{
-    uint64_t h = hash_where(candidate->where) % SLOTS;
-    while (s->slots[h]) {
-        state *other = &s->next[s->slots[h] - 1];
-        if (memcmp(other->where, candidate->where, sizeof other->where) == 0) {
-            if (candidate->ns < other->ns)
-                *other = *candidate;
-            return;
-        }
-        h = (h + 1) % SLOTS;
-    }
-    if (s->next_count < STATES_MAX) {
-        s->next[s->next_count] = *candidate;
-        s->slots[h] = ++s->next_count;
-        return;
-    }
-    s->proven = false;
-    uint32_t worst = 0;
-    for (uint32_t i = 1; i < s->next_count; i++)
-        if (s->next[i].ns > s->next[worst].ns)
-            worst = i;
-    if (candidate->ns >= s->next[worst].ns)
-        return;
-    s->next[worst] = *candidate; /* its slot keeps a stale key: only a duplicate may arise */
-}
-
-/* Values that are alive behind a node, and where each of them was in the list before it. */
-static uint32_t live_after(const solver *s, uint32_t node, uint32_t *live, uint32_t *from)
-{
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < s->live_count; i++) {
-        if (last_use(&s->problem->values[s->live[i]]) <= node)
-            continue;
-        live[count] = s->live[i];
-        from[count++] = i;
-    }
-    for (uint32_t v = 0; v < s->problem->value_count; v++) {
-        if (s->problem->values[v].producer != node || last_use(&s->problem->values[v]) <= node)
-            continue;
-        if (count == LIVE_MAX)
-            return TOO_MANY;
-        live[count] = v;
-        from[count++] = UINT32_MAX;
-    }
-    return count;
-}
-
-static void extend(solver *s, uint32_t node, uint32_t parent, uint32_t device,
-                   const uint32_t *from, uint32_t live_count)
-{
-    const het__place_problem *p = s->problem;
-    const state *old = &s->now[parent];
-    uint16_t where[LIVE_MAX];
-    double ns = old->ns + p->node_ns[(size_t)node * p->device_count + device];
-    memcpy(where, old->where, sizeof where);
-    for (uint32_t i = 0; i < s->live_count; i++) {
-        const het__place_value *v = &p->values[s->live[i]];
-        if (!reads(v, node))
-            continue;
-        ns += bring_ns(p, v, where[i], device);
-        where[i] = (uint16_t)(where[i] | 1u << device);
-    }
-    if (!isfinite(ns))
-        return;
-    state candidate = { .ns = ns, .parent = parent, .device = (uint8_t)device };
-    for (uint32_t i = 0; i < live_count; i++)
-        candidate.where[i] = from[i] == UINT32_MAX ? (uint16_t)(1u << device) : where[from[i]];
-    keep(s, &candidate);
-}
-
-static het_status record(solver *s, uint32_t node)
-{
-    step *out = &s->steps[node];
-    out->count = s->next_count;
-    out->parent = het__alloc(s->mem, s->next_count * sizeof *out->parent);
-    out->device = het__alloc(s->mem, s->next_count);
-    if (!out->parent || !out->device)
-        return HET_E_NOMEM;
-    for (uint32_t i = 0; i < s->next_count; i++) {
-        out->parent[i] = s->next[i].parent;
-        out->device[i] = s->next[i].device;
-    }
-    return HET_OK;
-}
-
-static het_status advance(solver *s, uint32_t node)
-{
-    uint32_t live[LIVE_MAX], from[LIVE_MAX];
-    const uint32_t live_count = live_after(s, node, live, from);
-    if (live_count == TOO_MANY)
-        return HET_E_INTERNAL;
-    s->next_count = 0;
-    memset(s->slots, 0, SLOTS * sizeof *s->slots);
-    for (uint32_t i = 0; i < s->now_count; i++)
-        for (uint32_t d = 0; d < s->problem->device_count; d++)
-            extend(s, node, i, d, from, live_count);
-    if (s->next_count == 0)
-        return HET_E_UNSUPPORTED;
-    const het_status status = record(s, node);
-    memcpy(s->live, live, sizeof live);
-    s->live_count = live_count;
-    state *swap = s->now;
-    s->now = s->next;
-    s->next = swap;
-    s->now_count = s->next_count;
-    return status;
-}
-
-static void backtrack(const solver *s, het__placement *placement)
-{
-    uint32_t best = 0;
-    for (uint32_t i = 1; i < s->now_count; i++)
-        if (s->now[i].ns < s->now[best].ns)
-            best = i;
-    placement->total_ns = s->now[best].ns;
-    for (uint32_t n = s->problem->node_count; n-- > 0;) {
-        placement->device[n] = s->steps[n].device[best];
-        best = s->steps[n].parent[best];
-    }
-}
-
-static void single_devices(const het__place_problem *p, het__placement *placement)
-{
-    for (uint32_t d = 0; d < p->device_count; d++) {
-        placement->single_ns[d] = 0;
-        for (uint32_t n = 0; n < p->node_count; n++)
-            placement->single_ns[d] += p->node_ns[(size_t)n * p->device_count + d];
-    }
-}
-
-/* The best single device is always a candidate: it wins ties and whatever pruning lost. */
-static void consider_single(const het__place_problem *p, het__placement *placement)
-{
-    uint32_t best = 0;
-    for (uint32_t d = 1; d < p->device_count; d++)
-        if (placement->single_ns[d] < placement->single_ns[best])
-            best = d;
-    if (p->node_count == 0 || !(placement->single_ns[best] <= placement->total_ns))
-        return;
-    memset(placement->device, (int)best, p->node_count);
-    placement->total_ns = placement->single_ns[best];
-}
-
-/* The dynamic programme; HET_E_INTERNAL if a state cannot describe what is alive. */
-static het_status search(solver *s, het__placement *placement, uint32_t *stuck)
-{
-    s->now_count = 1;
-    memset(s->now, 0, sizeof *s->now);
-    for (uint32_t n = 0; n < s->problem->node_count; n++) {
-        const het_status status = advance(s, n);
-        if (status != HET_OK) {
-            *stuck = n;
-            return status;
-        }
-    }
-    if (s->problem->node_count)
-        backtrack(s, placement);
-    return HET_OK;
-}
-
-static het_status solve(solver *s, het__placement *placement, uint32_t *stuck)
-{
-    single_devices(s->problem, placement);
-    het_status status = search(s, placement, stuck);
-    if (status == HET_E_INTERNAL) {
-        placement->total_ns = INFINITY;
-        s->proven = false;
-        status = HET_OK;
-    }
-    if (status != HET_OK)
-        return status;
-    consider_single(s->problem, placement);
-    placement->proven = s->proven;
-    return isfinite(placement->total_ns) ? HET_OK : HET_E_UNSUPPORTED;
-}
-
-het_status het__place(const het__place_problem *problem, het__mem *mem, het__placement *placement,
-                      uint32_t *stuck)
-{
-    assert(problem->device_count >= 1 && problem->device_count <= HET__PLACE_DEVICES_MAX);
-    solver s = { .problem = problem, .mem = mem, .proven = true };
-    het_status status = HET_E_NOMEM;
-    *stuck = 0;
-    placement->total_ns = 0;
-    s.now = het__alloc_zero(mem, STATES_MAX, sizeof *s.now);
-    s.next = het__alloc_zero(mem, STATES_MAX, sizeof *s.next);
-    s.slots = het__alloc_zero(mem, SLOTS, sizeof *s.slots);
-    s.steps = het__alloc_zero(mem, problem->node_count ? problem->node_count : 1, sizeof *s.steps);
-    if (s.now && s.next && s.slots && s.steps)
-        status = solve(&s, placement, stuck);
-    for (uint32_t n = 0; s.steps && n < problem->node_count; n++) {
-        het__free(mem, s.steps[n].parent);
-        het__free(mem, s.steps[n].device);
-    }
-    het__free(mem, s.steps);
-    het__free(mem, s.slots);
-    het__free(mem, s.next);
-    het__free(mem, s.now);
-    return status;
-}
-
 double het__place_cost(const het__place_problem *p, const uint8_t *device)
 {
-    double ns = 0;
+    double cost = 0;
     for (uint32_t n = 0; n < p->node_count; n++)
-        ns += p->node_ns[(size_t)n * p->device_count + device[n]];
+        cost += p->node_cost[(size_t)n * p->device_count + device[n]];
     for (uint32_t v = 0; v < p->value_count; v++) {
         const het__place_value *value = &p->values[v];
         uint16_t where = (uint16_t)(1u << device[value->producer]);
         for (uint32_t i = 0; i < value->consumer_count; i++) {
             const uint32_t d = device[value->consumers[i]];
-            ns += bring_ns(p, value, where, d);
+            cost += bring_cost(p, value, where, d);
             where = (uint16_t)(where | 1u << d);
         }
     }
-    return ns;
+    return cost;
+}
+
+/* Loads by copies, and bytes as differences per node: what comes, less what went before it. What is
+ * read stays within its phase. */
+static void measure_value(const het__place_problem *p, const het__place_value *v,
+                          const uint8_t *device, double *change, het__place_sums *sums)
+{
+    const uint32_t devices = p->device_count;
+    const uint32_t last = v->consumer_count ? v->consumers[v->consumer_count - 1] : v->producer;
+    uint16_t where = (uint16_t)(1u << device[v->producer]);
+    const size_t end = (size_t)last + het__place_phases(p);
+    change[(size_t)v->producer * devices + device[v->producer]] += v->bytes;
+    change[end * devices + device[v->producer]] -= v->bytes;
+    for (uint32_t i = 0; i < v->consumer_count; i++) {
+        const uint32_t n = v->consumers[i], d = device[n];
+        if (where >> d & 1)
+            continue;
+        sums->load[d] += bring_cost(p, v, where, d);
+        where = (uint16_t)(where | 1u << d);
+        change[(size_t)n * devices + d] += v->bytes;
+        change[end * devices + d] -= v->bytes;
+    }
+}
+
+static void measure_store(const het__place_problem *p, const het__place_store *s,
+                          const uint8_t *device, het__place_sums *sums)
+{
+    uint16_t where = 0;
+    for (uint32_t i = 0; i < s->user_count; i++) {
+        const uint32_t d = device[s->users[i]];
+        if (where >> d & 1)
+            continue;
+        if (where && s->is_tied)
+            sums->possible = false;
+        where = (uint16_t)(where | 1u << d);
+        if (!s->is_file || !(p->file_devices >> d & 1))
+            sums->stored[d] += s->bytes;
+    }
+}
+
+static void add_up(const het__place_problem *p, const double *change, het__place_sums *sums)
+{
+    double all[HET__PLACE_PHASES_MAX][DEVICES] = { { 0 } };
+    for (uint32_t n = 0; n < p->node_count; n++)
+        for (uint32_t d = 0; d < p->device_count; d++) {
+            double *now = &all[n % het__place_phases(p)][d];
+            *now += change[(size_t)n * p->device_count + d];
+            sums->peak[d] = *now > sums->peak[d] ? *now : sums->peak[d];
+        }
+    sums->fits = true;
+    for (uint32_t i = 0; i < p->limit_count; i++) {
+        double bytes = 0;
+        for (uint32_t d = 0; d < p->device_count; d++)
+            bytes += p->limits[i].devices >> d & 1 ? sums->stored[d] + sums->peak[d] : 0;
+        sums->fits = sums->fits && bytes <= p->limits[i].bytes;
+    }
+    for (uint32_t d = 0; d < p->device_count; d++) {
+        sums->sum += sums->load[d];
+        if (p->objective == HET__PLACE_BOTTLENECK)
+            sums->objective = sums->load[d] > sums->objective ? sums->load[d] : sums->objective;
+    }
+    sums->possible = sums->possible && isfinite(sums->sum);
+    if (p->objective == HET__PLACE_SUM)
+        sums->objective = sums->sum;
+}
+
+het_status het__place_measure(const het__place_problem *p, const uint8_t *device, het__mem *mem,
+                              het__place_sums *sums)
+{
+    memset(sums, 0, sizeof *sums);
+    sums->possible = true;
+    const uint32_t phases = het__place_phases(p);
+    double *change = het__alloc_zero(mem, ((size_t)p->node_count + phases) * p->device_count,
+                                     sizeof *change);
+    if (!change)
+        return HET_E_NOMEM;
+    for (uint32_t n = 0; n < p->node_count; n++) {
+        const size_t at = (size_t)n * p->device_count + device[n];
+        sums->load[device[n]] += p->node_cost[at];
+        if (p->scratch_bytes) {
+            change[at] += p->scratch_bytes[n];
+            change[at + (size_t)phases * p->device_count] -= p->scratch_bytes[n];
+        }
+    }
+    for (uint32_t v = 0; v < p->value_count; v++)
+        measure_value(p, &p->values[v], device, change, sums);
+    for (uint32_t i = 0; i < p->store_count; i++)
+        measure_store(p, &p->stores[i], device, sums);
+    add_up(p, change, sums);
+    het__free(mem, change);
+    return HET_OK;
+}
+
+/* ---- candidates ---- */
+
+bool het__place_greedy(const het__place_problem *p, uint8_t *device)
+{
+    for (uint32_t n = 0; n < p->node_count; n++) {
+        uint32_t i = 0, d = 0;
+        for (; i < p->device_count; i++) {
+            d = p->priority ? p->priority[i] : i;
+            if (isfinite(p->node_cost[(size_t)n * p->device_count + d]))
+                break;
+        }
+        if (i == p->device_count)
+            return false;
+        device[n] = (uint8_t)d;
+    }
+    return true;
+}
+
+typedef struct solver {
+    const het__place_problem *p;
+    het__mem *mem;
+    het__placement *out;
+    uint8_t *trial;
+} solver;
+
+/* The cheapest stays; among equals the first. */
+static het_status consider(solver *s, const uint8_t *device, double *cost)
+{
+    het__place_sums sums;
+    *cost = INFINITY;
+    const het_status status = het__place_measure(s->p, device, s->mem, &sums);
+    if (status != HET_OK || !sums.possible || !sums.fits)
+        return status;
+    *cost = sums.objective;
+    if (!(sums.objective < s->out->total))
+        return HET_OK;
+    s->out->total = sums.objective;
+    if (device != s->out->device)
+        memcpy(s->out->device, device, s->p->node_count);
+    return HET_OK;
+}
+
+static het_status consider_simple(solver *s)
+{
+    const het__place_problem *p = s->p;
+    het_status status = HET_OK;
+    for (uint32_t d = 0; status == HET_OK && d < p->device_count; d++) {
+        memset(s->trial, (int)d, p->node_count);
+        status = consider(s, s->trial, &s->out->single[d]);
+    }
+    s->out->greedy = INFINITY;
+    if (status == HET_OK && het__place_greedy(p, s->trial))
+        status = consider(s, s->trial, &s->out->greedy);
+    double cost;
+    return status == HET_OK && p->hint ? consider(s, p->hint, &cost) : status;
+}
+
+/* What every placement costs at least, transfers not counted; false with the node if one runs
+ * nowhere. */
+static bool least_of_nodes(const het__place_problem *p, double *bound, uint32_t *stuck)
+{
+    double sum = 0, most = 0;
+    for (uint32_t n = 0; n < p->node_count; n++) {
+        double least = INFINITY;
+        for (uint32_t d = 0; d < p->device_count; d++)
+            least = fmin(least, p->node_cost[(size_t)n * p->device_count + d]);
+        if (!isfinite(least)) {
+            *stuck = n;
+            return false;
+        }
+        sum += least;
+        most = fmax(most, least);
+    }
+    *bound = p->objective == HET__PLACE_SUM ? sum : fmax(most, sum / p->device_count);
+    return true;
+}
+
+/* ---- search ---- */
+
+/* Not more than a label that is cut off by rounding may be better. */
+static bool is_met(double total, double bound)
+{
+    return total <= bound + 1e-12 * fabs(bound);
+}
+
+static void raise_bound(het__placement *out, double bound)
+{
+    out->bound = bound > out->bound ? bound : out->bound;
+}
+
+/* The sum without regard to memory. */
+static het_status search_sum(solver *s, uint32_t *stuck)
+{
+    het__arena arena;
+    het__place_index index;
+    het__arena_init(&arena, s->mem);
+    het_status status = het__place_index_make(s->p, false, &arena, &index) ? HET_OK : HET_E_NOMEM;
+    const het__place_pass pass = { .index = &index, .node_cost = s->p->node_cost,
+                                   .labels_max = het__place_labels_max(s->p),
+                                   .upper = s->out->total };
+    het__place_found found = { .device = s->trial };
+    if (status == HET_OK)
+        status = het__place_search(&pass, s->mem, &found);
+    het__arena_finish(&arena);
+    if (status != HET_OK)
+        return status;
+    if (found.complete)
+        raise_bound(s->out, fmin(found.total, s->out->total));
+    double cost;
+    if (isfinite(found.total))
+        return consider(s, s->trial, &cost);
+    if (!isfinite(s->out->total))
+        *stuck = found.stuck;
+    return HET_OK;
+}
+
+static uint32_t vector_labels_max(const het__place_problem *p)
+{
+    const double work = (double)(p->node_count ? p->node_count : 1) * p->device_count;
+    const double most = p->objective == HET__PLACE_SUM ? VECTOR_WORK_SUM
+                        : work <= VECTOR_SMALL         ? VECTOR_WORK_SMALL : VECTOR_WORK;
+    const double labels = sqrt(most / work);
+    return labels > VECTOR_LABELS_MAX ? VECTOR_LABELS_MAX
+           : labels < VECTOR_LABELS_MIN ? VECTOR_LABELS_MIN : (uint32_t)labels;
+}
+
+/* Labels with vectors, in the order that prices give. */
+static het_status search_vectors(solver *s, const double *byte_price, bool *complete)
+{
+    het__arena arena;
+    het__place_index index;
+    het__arena_init(&arena, s->mem);
+    het_status status =
+        het__place_index_make(s->p, s->p->limit_count > 0, &arena, &index) ? HET_OK : HET_E_NOMEM;
+    const het__place_pass pass = {
+        .index = &index, .node_cost = s->p->node_cost, .memory = s->p->limit_count > 0,
+        .bottleneck = s->p->objective == HET__PLACE_BOTTLENECK,
+        .labels_max = vector_labels_max(s->p),
+        .byte_price = s->p->limit_count > 0 ? byte_price : NULL,
+        .upper = s->out->total,
+    };
+    het__place_found found = { .device = s->trial };
+    if (status == HET_OK)
+        status = het__place_search(&pass, s->mem, &found);
+    het__arena_finish(&arena);
+    *complete = found.complete;
+    double cost;
+    return status == HET_OK && isfinite(found.total) ? consider(s, s->trial, &cost) : status;
+}
+
+/* A large problem is not searched for the last hundredth of a percent. */
+static bool is_near(const solver *s)
+{
+    return (double)s->p->node_count * s->p->device_count > VECTOR_SMALL &&
+           s->out->total <= s->out->bound * (1 + NEAR);
+}
+
+static het_status prove(solver *s)
+{
+    het__place_relaxed relaxed = { .device = s->trial };
+    double cost;
+    bool complete = false;
+    het_status status = het__place_relax(s->p, s->out->total, s->mem, &relaxed);
+    if (status != HET_OK)
+        return status;
+    raise_bound(s->out, relaxed.bound);
+    if (isfinite(relaxed.total))
+        status = consider(s, s->trial, &cost);
+    s->out->proven = is_met(s->out->total, s->out->bound);
+    if (status != HET_OK || s->out->proven || is_near(s))
+        return status;
+    status = search_vectors(s, relaxed.byte_price, &complete);
+    s->out->proven = complete || is_met(s->out->total, s->out->bound);
+    if (s->out->proven && isfinite(s->out->total))
+        s->out->bound = s->out->total;
+    return status;
+}
+
+static het_status solve(solver *s, uint32_t *stuck)
+{
+    het__placement *out = s->out;
+    if (!least_of_nodes(s->p, &out->bound, stuck))
+        return HET_E_UNSUPPORTED;
+    het_status status = consider_simple(s);
+    const uint32_t nowhere = s->p->node_count;
+    *stuck = nowhere;
+    if (status == HET_OK && s->p->objective == HET__PLACE_SUM)
+        status = search_sum(s, stuck);
+    if (status != HET_OK)
+        return status;
+    if (*stuck < nowhere)
+        return HET_E_UNSUPPORTED;
+    out->proven = is_met(out->total, out->bound);
+    if (!out->proven && (s->p->limit_count > 0 || s->p->objective == HET__PLACE_BOTTLENECK))
+        status = prove(s);
+    return status == HET_OK && !isfinite(out->total) ? HET_E_UNSUPPORTED : status;
+}
+
+het_status het__place(const het__place_problem *problem, het__mem *mem, het__placement *placement,
+                      uint32_t *stuck)
+{
+    assert(problem->device_count >= 1 && problem->device_count <= DEVICES);
+    solver s = { .p = problem, .mem = mem, .out = placement };
+    assert(problem->limit_count <= HET__PLACE_LIMITS_MAX);
+    assert(problem->phase_count <= HET__PLACE_PHASES_MAX);
+    *stuck = 0;
+    placement->total = placement->greedy = INFINITY;
+    placement->bound = 0;
+    placement->proven = false;
+    for (uint32_t d = 0; d < DEVICES; d++)
+        placement->single[d] = INFINITY;
+    if (problem->node_count == 0) {
+        placement->total = placement->greedy = 0;
+        placement->proven = true;
+        return HET_OK;
+    }
+    s.trial = het__alloc(mem, problem->node_count);
+    if (!s.trial)
+        return HET_E_NOMEM;
+    const het_status status = solve(&s, stuck);
+    het__free(mem, s.trial);
+    return status;
 }

@@ -1,13 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A plan: fused graph + machine + costs -> a device per node, grouped by layer, with reasons. */
+/* A plan: fused graph + machine + costs + policy -> a device per node, grouped by layer, with
+ * reasons. Steps of several kinds (prefill, decode, batches) over the same graph are placed
+ * together: each gets devices of its own, over one residency of weights and states. */
 #ifndef HET_PARTITION_PLAN_H
 #define HET_PARTITION_PLAN_H
 
 #include "lib/base/arena.h"
 #include "lib/ir/graph.h"
 #include "lib/machine/machine.h"
+#include "lib/partition/policy.h"
 
 #include <hetinfer/plan.h>
+
+#define HET__PLAN_STEPS_MAX 4
+#define HET__PLAN_NONE UINT32_MAX
+
+/* One kind of step. */
+typedef struct het__plan_step {
+    const int64_t *symbols;
+    double weight;    /* how often it runs, against the others */
+    const char *name; /* for the text: "decode tokens 1 context 512" */
+} het__plan_step;
 
 /* Nodes [first_node, first_node + node_count) of the graph, on one device. */
 typedef struct het__plan_entry {
@@ -17,7 +30,39 @@ typedef struct het__plan_entry {
     uint32_t node_count;
     const char *name, *operations, *reason;
     double predicted_ns, flops, weight_bytes, activation_bytes;
+    double stored_bytes; /* weights that no earlier entry stores on this device */
+    double state_bytes;  /* of states that its nodes keep */
+    uint32_t runner_up;     /* device, or HET__PLAN_NONE: no other runs it all */
+    double runner_up_total; /* the plan's objective with this entry there, all else as it is */
 } het__plan_entry;
+
+/* A copy between devices, before a node runs. */
+typedef struct het__plan_transfer {
+    uint32_t value; /* of the graph */
+    uint32_t from, to;
+    uint32_t node; /* the first that needs it there */
+    const char *name; /* of the value */
+    double bytes, ns;
+} het__plan_transfer;
+
+/* What a device holds, over all steps. */
+typedef struct het__plan_memory {
+    double weight_bytes;
+    double file_bytes;       /* weights that stay in the model's file; then weight_bytes is 0 */
+    double state_bytes;
+    double io_bytes;         /* inputs and outputs */
+    double activation_bytes; /* temporaries: the most at a time, of the step with the most */
+    double limit_bytes;      /* INFINITY: none */
+} het__plan_memory;
+
+/* What the simulation adds: rows of a product, or a branch, on another device. */
+typedef struct het__plan_split {
+    uint32_t first_node, node_count;
+    uint32_t device, other;
+    double share; /* of the rows for other; 1: all of the nodes */
+    double simulated_ns; /* of the step with this and those before */
+    const char *name;    /* of the first node */
+} het__plan_split;
 
 typedef struct het__plan {
     het__arena arena;
@@ -25,10 +70,23 @@ typedef struct het__plan {
     uint32_t entry_count;
     het__plan_entry *entries;
     uint8_t *node_device; /* per node, index in the machine */
+    double *node_ns;      /* per node, on its device */
     uint32_t node_count, unfused_count;
     uint32_t transfer_count;
+    het__plan_transfer *transfers; /* by node */
     uint64_t transfer_bytes;
     double predicted_ns, flops, weight_bytes, activation_bytes;
+    uint32_t objective;    /* het_objective, never DEFAULT */
+    double total;          /* the objective, of all steps by their weights: ns, or nJ for energy */
+    double bound;          /* no placement has less */
+    double single[HET__MACHINE_DEVICES_MAX]; /* all on one device; INFINITY: cannot */
+    double greedy;         /* each node on the first device that supports it; INFINITY: cannot */
+    uint32_t broken_wishes; /* of the policy */
+    het__plan_memory memory[HET__MACHINE_DEVICES_MAX];
+    double simulated_ns;  /* plan_split.c; 0: not asked for */
+    double split_ns;      /* with splits */
+    uint32_t split_count;
+    het__plan_split *splits;
     bool proven;
     char *text;
 } het__plan;
@@ -38,14 +96,38 @@ typedef struct het__plan_request {
     const het__graph *graph;
     uint32_t unfused_count;
     const het__machine *machine;
-    const int64_t *symbols; /* bound to the step that is planned for */
-    const char *const *reasons;
+    const int64_t *symbols; /* bound to the step that is planned for; steps says more */
+    const char *const *reasons; /* NULL: every device may run everything */
     bool exact;
+    /* Zero: nothing of what follows. */
+    uint32_t step_count; /* 0: one, with symbols */
+    const het__plan_step *steps;
+    const het__policy_view *policy;  /* bound to the machine */
+    const het__node_label *labels;   /* per node; needed with a policy */
+    uint32_t objective;              /* het_objective; DEFAULT: the policy's */
+    bool limited;                    /* memories of the machine are limits */
+    const uint8_t *forced;           /* per step, per node: a device; see het__plan_read() */
+    bool split;                      /* judge splits and branches by simulation: plan_split.c */
 } het__plan_request;
 
-/* Make a plan. On failure nothing is left to finish. */
-het_status het__plan_make(const het__plan_request *request, het__mem *mem, het__plan *plan,
+/* Make a plan for the first step, or for each of them: plans has room for one per step, in their
+ * order. If weights do not fit otherwise, those of hosts stay in the file, mapped. On failure
+ * nothing is left to finish. HET_E_UNSUPPORTED: the message says which node runs nowhere, or what
+ * does not fit. */
+het_status het__plan_make(const het__plan_request *request, het__mem *mem, het__plan *plans,
                           het_error *err);
 void het__plan_finish(het__plan *plan);
+
+/* plan_text.c: the text of a plan, for het__free(); NULL if memory ran out. */
+char *het__plan_write(const het__plan *plan, const het__graph *graph, const char *step,
+                      het__mem *mem);
+
+/* plan_read.c: the devices of a text, which must be a plan of this graph with these symbols on a
+ * machine with these devices: every node once and in order, every cut edge with its transfer and no
+ * other transfer, sums that are right. node_device: caller's array of the graph's node_count.
+ * HET_E_FORMAT: "plan:LINE: sentence"; HET_E_VERSION: a later form. */
+het_status het__plan_read(const char *text, size_t bytes, const het__graph *graph,
+                          const int64_t *symbols, const het__machine *machine, het__mem *mem,
+                          uint8_t *node_device, het_error *err);
 
 #endif /* HET_PARTITION_PLAN_H */

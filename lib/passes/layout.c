@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Images in blocks of channels from one convolution to the next.
  *
- * A convolution, a pool and what works element by element run on blocked images once something
- * before them gives one; other nodes read plain images, which are unpacked where such a node asks
- * for one, once. A convolution asks for blocks by itself unless its channels are too few. */
+ * A convolution, a pool, a change of size and what works element by element run on blocked images
+ * once something before them gives one; other nodes read plain images, which are unpacked where
+ * such a node asks for one, once. A convolution asks for blocks by itself unless its channels are
+ * too few. */
 #include <string.h>
 
 #include "lib/passes/tensor.h"
@@ -63,14 +64,16 @@ static void give_blocked(layout *l, uint32_t value, uint32_t made)
 
 /* ---- convolutions and pools ---- */
 
-/* Which sides of a convolution can be blocked. */
-static bool conv_blocks(const het__image_attrs *a, int32_t block, bool *in, bool *out)
+/* Which sides of a convolution can be blocked. Few channels are worth a block if those that they
+ * are made of stand in blocks already. */
+static bool conv_blocks(const het__image_attrs *a, int32_t block, bool is_blocked, bool *in,
+                        bool *out)
 {
     const int32_t per_in = a->channels_in / a->groups, per_out = a->channels_out / a->groups;
     *in = *out = true;
     if (a->groups == 1) {
         *in = a->channels_in >= CHANNELS_MIN;
-        return a->channels_out >= CHANNELS_MIN;
+        return a->channels_out >= CHANNELS_MIN || (is_blocked && *in);
     }
     if (per_in == 1 && per_out == 1)
         return true;
@@ -83,7 +86,8 @@ static void block_conv(layout *l, uint32_t index)
     het__attrs attrs = node.attrs;
     bool in, out;
     if (attrs.image.block_in || attrs.image.block_out ||
-        !conv_blocks(&attrs.image, l->block, &in, &out))
+        !conv_blocks(&attrs.image, l->block, blocked_form(l, node.inputs[0]) != HET__NO_VALUE,
+                     &in, &out))
         return;
     uint32_t inputs[4];
     memcpy(inputs, node.inputs, node.input_count * sizeof *inputs);
@@ -105,7 +109,7 @@ static void block_qconv(layout *l, uint32_t index)
     bool in, out;
     if (attrs.image.block_in || attrs.image.block_out)
         return;
-    const bool fits = conv_blocks(&attrs.image, l->block, &in, &out);
+    const bool fits = conv_blocks(&attrs.image, l->block, false, &in, &out);
     if (!fits && attrs.image.groups > 1)
         return;
     uint32_t inputs[4];
@@ -304,6 +308,71 @@ static void block_concat(layout *l, uint32_t index)
                                                       node.input_count, 1, &attrs));
 }
 
+/* ---- other sizes ---- */
+
+/* Constant scales or sizes of [N,C,H,W] for [N,C/b,H,W,b]; HET__NO_VALUE if batch or channels would
+ * change, or they are not known. */
+static uint32_t block_factors(layout *l, const het__node *node, uint32_t input)
+{
+    const het__value *x = het__rw_input(l->r, node, 0);
+    const het__value *v = het__rw_input(l->r, node, input);
+    const bool is_scale = input == 2;
+    const int64_t five = 5, blocks = (x->extent[1].count + l->block - 1) / l->block;
+    if (v->kind != HET__VALUE_CONST || !v->data || v->rank != 1 || v->extent[0].count != 4 ||
+        v->dtype != (is_scale ? HET_DTYPE_F32 : HET_DTYPE_I64))
+        return HET__NO_VALUE;
+    if (is_scale) {
+        float old[4], *scales;
+        memcpy(old, v->data, sizeof old);
+        if (old[0] != 1 || old[1] != 1)
+            return HET__NO_VALUE;
+        const uint32_t made = het__rw_floats(l->r, node->name, 1, &five, &scales);
+        for (uint32_t i = 0; made != HET__NO_VALUE && i < 5; i++)
+            scales[i] = i < 4 ? old[i] : 1;
+        return made;
+    }
+    int64_t old[4];
+    memcpy(old, v->data, sizeof old);
+    if (old[0] != x->extent[0].count || old[1] != x->extent[1].count)
+        return HET__NO_VALUE;
+    const int64_t sizes[5] = { old[0], blocks, old[2], old[3], l->block };
+    void *copy = het__arena_alloc(&l->r->graph->arena, sizeof sizes);
+    if (!copy) {
+        l->r->failed = true;
+        return HET__NO_VALUE;
+    }
+    memcpy(copy, sizes, sizeof sizes);
+    return het__rw_constant(l->r, node->name, HET_DTYPE_I64, 1, &five, copy);
+}
+
+/* A region is given, and not an empty one. */
+static bool crops(const het__value *roi)
+{
+    return roi && (roi->rank != 1 || roi->extent[0].count != 0);
+}
+
+/* Height and width of a blocked image change as those of a plain one. */
+static void block_resize(layout *l, uint32_t index)
+{
+    const het__node node = l->r->graph->nodes[index];
+    const het__attr_list *list = &node.attrs.tensor;
+    const het__value *x = het__rw_input(l->r, &node, 0);
+    const uint32_t by = het__rw_input(l->r, &node, 2) ? 2 : 3;
+    if (list->opset < 11 || blocked_form(l, node.inputs[0]) == HET__NO_VALUE || !is_image(x) ||
+        !het__rw_input(l->r, &node, by) || crops(het__rw_input(l->r, &node, 1)) ||
+        het__attr_find(list, "axes", HET__ATTR_INTS) ||
+        het__attr_find(list, "keep_aspect_ratio_policy", HET__ATTR_STRING))
+        return;
+    const uint32_t factors = block_factors(l, &node, by);
+    if (factors == HET__NO_VALUE)
+        return;
+    uint32_t inputs[4] = { l->blocked[node.inputs[0]], HET__NO_VALUE, HET__NO_VALUE,
+                           HET__NO_VALUE };
+    inputs[by] = factors;
+    give_blocked(l, node.outputs[0],
+                 het__rw_node(l->r, node.op, node.name, inputs, by + 1, 1, &node.attrs));
+}
+
 static void block_node(layout *l, uint32_t index)
 {
     const het__op op = l->r->graph->nodes[index].op;
@@ -315,28 +384,38 @@ static void block_node(layout *l, uint32_t index)
         block_pool(l, index);
     else if (op == HET__OP_T_CONCAT)
         block_concat(l, index);
+    else if (op == HET__OP_T_RESIZE)
+        block_resize(l, index);
     else if (is_elementwise(op))
         block_elementwise(l, index);
     else
         block_codes(l, index);
 }
 
+/* Whether somebody still reads the plain form, or it is a result: per value. */
+static void find_needed(const layout *l, bool *needed)
+{
+    const het__graph *g = l->r->graph;
+    for (uint32_t v = 0; v < l->count; v++)
+        needed[v] = g->values[v].kind == HET__VALUE_OUTPUT;
+    for (uint32_t n = 0; n < g->node_count; n++) {
+        const het__node *node = &g->nodes[n];
+        if (node->op == HET__OP_NONE ||
+            (node->output_count > 0 && node->outputs[0] < l->count &&
+             l->is_native[node->outputs[0]]))
+            continue;
+        for (uint32_t i = 0; i < node->input_count; i++)
+            if (node->inputs[i] < l->count)
+                needed[node->inputs[i]] = true;
+    }
+}
+
 /* Who still reads the plain form of a value that is made blocked gets it unpacked. */
-static void unpack(layout *l)
+static void unpack(layout *l, const bool *needed)
 {
     for (uint32_t v = 0; v < l->count && !l->r->failed; v++) {
         const het__value *value = &l->r->graph->values[v];
-        if (!l->is_native[v])
-            continue;
-        bool needed = value->kind == HET__VALUE_OUTPUT;
-        for (uint32_t n = 0; !needed && n < l->r->graph->node_count; n++) {
-            const het__node *node = &l->r->graph->nodes[n];
-            const bool lives = node->output_count == 0 || node->outputs[0] >= l->count ||
-                               !l->is_native[node->outputs[0]];
-            for (uint32_t i = 0; lives && node->op != HET__OP_NONE && i < node->input_count; i++)
-                needed = needed || node->inputs[i] == v;
-        }
-        if (!needed)
+        if (!l->is_native[v] || !needed[v])
             continue;
         const int32_t channels = (int32_t)value->extent[1].count;
         het__attrs attrs;
@@ -358,7 +437,8 @@ void het__pass_layout(het__rewriter *r)
         return;
     l.blocked = het__alloc(mem, l.count * sizeof *l.blocked);
     l.is_native = het__alloc_zero(mem, l.count, sizeof *l.is_native);
-    if (!l.blocked || !l.is_native) {
+    bool *needed = het__alloc(mem, l.count * sizeof *needed);
+    if (!l.blocked || !l.is_native || !needed) {
         r->failed = true;
     } else {
         const uint32_t nodes = r->graph->node_count;
@@ -366,8 +446,10 @@ void het__pass_layout(het__rewriter *r)
             l.blocked[v] = HET__NO_VALUE;
         for (uint32_t n = 0; n < nodes && !r->failed; n++)
             block_node(&l, n);
-        unpack(&l);
+        find_needed(&l, needed);
+        unpack(&l, needed);
     }
+    het__free(mem, needed);
     het__free(mem, l.blocked);
     het__free(mem, l.is_native);
 }

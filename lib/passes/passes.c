@@ -111,7 +111,8 @@ static void fuse_gated(het__rewriter *r, het__node *mul)
         const uint32_t up = mul->inputs[1 - side];
         het__node *act = het__rw_sole(r, mul->inputs[side], HET__OP_UNARY);
         uint32_t w[3];
-        if (!act || !is_inner(r, act->inputs[0]) || !is_inner(r, up) ||
+        if (!act || act->attrs.unary.kind >= HET__UNARY_SCALE ||
+            !is_inner(r, act->inputs[0]) || !is_inner(r, up) ||
             !gated_weights(r, act->inputs[0], up, w))
             continue;
         const uint32_t *inputs = het__rw_keep_ids(r, w, 3);
@@ -172,6 +173,8 @@ static bool is_bare(const het__node *attention)
 
 static void fuse_rope(het__rewriter *r, het__node *attention)
 {
+    if (attention->inputs[HET__ATTN_K] == HET__NO_VALUE)
+        return; /* the keys were turned where they were made */
     het__node *q = het__rw_sole(r, attention->inputs[HET__ATTN_Q], HET__OP_ROPE);
     het__node *k = het__rw_sole(r, attention->inputs[HET__ATTN_K], HET__OP_ROPE);
     if (!is_bare(attention) || !q || !k || q->input_count != 3 ||

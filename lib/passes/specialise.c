@@ -186,6 +186,7 @@ static het_status copy_node(special *s, env *scope, const het__node *node,
             shape_value(made, &e->outputs[o]);
     }
     s->report.open += !e || e->unknown;
+    s->report.undecided += node->op == HET__OP_T_IF;
     return HET_OK;
 }
 
@@ -308,7 +309,20 @@ static het_status walk(special *s, env *scope)
 
 /* ---- the ends ---- */
 
-static het_status take_inputs(special *s, env *scope, const het__tensor *inputs, uint32_t count)
+/* What is known of an input stands in its place; the input itself stays, unread. */
+static het_status know_input(special *s, const het__value *value, const het__tensor *input,
+                             uint32_t *id)
+{
+    const size_t bytes = (size_t)het__tensor_bytes(input);
+    void *data = het__arena_alloc(&s->out->arena, bytes ? bytes : 1);
+    if (!data)
+        return nomem(s);
+    memcpy(data, input->data, bytes);
+    *id = add_value(s, value->name, HET__VALUE_CONST, input, data);
+    return *id == HET__NO_VALUE ? nomem(s) : HET_OK;
+}
+
+static het_status take_inputs(special *s, env *scope, const het__specialise_request *q)
 {
     uint32_t next = 0;
     for (uint32_t v = 0; v < scope->graph->value_count; v++) {
@@ -316,11 +330,18 @@ static het_status take_inputs(special *s, env *scope, const het__tensor *inputs,
         scope->map[v] = HET__NO_VALUE;
         if (value->kind != HET__VALUE_INPUT)
             continue;
-        if (next == count)
+        if (next == q->input_count)
             return het__fail(s->err, HET_E_INVALID, "input %s is missing", value->name);
-        scope->map[v] = add_value(s, value->name, HET__VALUE_INPUT, &inputs[next++], NULL);
+        const het__tensor *input = &q->inputs[next];
+        scope->map[v] = add_value(s, value->name, HET__VALUE_INPUT, input, NULL);
         if (scope->map[v] == HET__NO_VALUE)
             return nomem(s);
+        if (q->known && q->known[next]) {
+            const het_status status = know_input(s, value, input, &scope->map[v]);
+            if (status != HET_OK)
+                return status;
+        }
+        next++;
     }
     return HET_OK;
 }
@@ -394,23 +415,26 @@ het_status het__specialise(const het__graph *raw, const het__tensor *inputs, uin
                            het__mem *mem, het__graph *out, het__specialise_report *report,
                            het_error *err)
 {
-    return het__specialise_within(raw, inputs, input_count, 0, mem, out, report, err);
+    const het__specialise_request request = { .graph = raw, .inputs = inputs,
+                                              .input_count = input_count };
+    return het__specialise_for(&request, mem, out, report, err);
 }
 
-het_status het__specialise_within(const het__graph *raw, const het__tensor *inputs,
-                                  uint32_t input_count, double work_max, het__mem *mem,
-                                  het__graph *out, het__specialise_report *report, het_error *err)
+het_status het__specialise_for(const het__specialise_request *request, het__mem *mem,
+                               het__graph *out, het__specialise_report *report, het_error *err)
 {
+    const het__graph *raw = request->graph;
     special s = { .out = out, .mem = mem, .err = err };
-    s.work_left = work_max > 0 ? work_max
-                               : FOLD_WORK_MAX + FOLD_WORK_PER_BYTE * constant_bytes(raw);
+    s.work_left = request->work_max > 0
+                      ? request->work_max
+                      : FOLD_WORK_MAX + FOLD_WORK_PER_BYTE * constant_bytes(raw);
     s.interpreter = (het__interpreter){ .mem = mem, .work_left = &s.work_left };
     s.report.nodes_before = raw->node_count;
     het__graph_init(out, mem);
     het__scratch_init(&s.scratch, mem);
     env top = { raw,
                   het__alloc(mem, (raw->value_count ? raw->value_count : 1) * sizeof *top.map) };
-    het_status status = top.map ? take_inputs(&s, &top, inputs, input_count) : nomem(&s);
+    het_status status = top.map ? take_inputs(&s, &top, request) : nomem(&s);
     if (status == HET_OK)
         status = walk(&s, &top);
     if (status == HET_OK)

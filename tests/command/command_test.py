@@ -202,6 +202,25 @@ def inspect_adds_up(c):
     check('total' in c.run('inspect', c.model, '-a', '-w'), 'no table')
 
 
+def configurations_need_no_weights(c):
+    path = os.path.join(c.folder, 'config.json')
+    with open(path, 'w', encoding='utf-8') as file:
+        json.dump({'model_type': 'gemma2', 'hidden_size': 256, 'intermediate_size': 512,
+                   'num_hidden_layers': 4, 'num_attention_heads': 4, 'num_key_value_heads': 2,
+                   'head_dim': 96, 'vocab_size': 1024, 'max_position_embeddings': 512}, file)
+    facts = c.json('inspect', path)['model']
+    quantised = c.json('inspect', c.folder, '--dtype', 'Q4_0')['model']
+    check(facts['format'] == 'config' and facts['parameter_count'] == 3019008,
+          f'{facts["parameter_count"]} parameters')
+    check(0.25 < quantised['weight_bytes'] / facts['weight_bytes'] < 0.3,
+          'four bits are not a quarter of sixteen')
+    check('block 3' in c.run('plan', path, '--dtype', 'q8_0', '--phase', 'prefill'), 'no plan')
+    c.run('inspect', path, '--dtype', 'q9_9', status=1)
+    check('no type' in c.stderr, f'not said: {c.stderr}')
+    c.run('run', path, '-p', 'x', status=1)
+    check('without weights' in c.stderr, f'not said: {c.stderr}')
+
+
 def devices_and_plans_agree(c):
     devices = c.json('devices')
     check(devices['devices'] and devices['report'], 'no devices')
@@ -366,7 +385,8 @@ def interrupt_keeps_statistics(c):
 
 CASES = [usage_errors_exit_2, failures_exit_1, help_names_every_option, text_survives_tokenization,
          logits_agree_with_perplexity, greedy_text_is_reproducible, seeds_decide, inspect_adds_up,
-         devices_and_plans_agree, bench_reports_all, bench_rows_multiply,
+         configurations_need_no_weights, devices_and_plans_agree, bench_reports_all,
+         bench_rows_multiply,
          bench_suite_is_reproducible, bench_compares, bench_draws_a_page,
          weight_cache_changes_nothing,
          interrupt_keeps_statistics]

@@ -51,6 +51,9 @@ typedef struct stage {
     het_sequence *sequence;
     het_plan *plan;
     het_groups *groups;
+    het_policy *policy;
+    het_machine *machine;
+    het_analysis *analysis;
 } stage;
 
 static int take(void *user, const char *piece, size_t bytes)
@@ -114,6 +117,40 @@ static het_status do_warmup(stage *s, het_error *err)
     return het_session_warmup(s->session, err);
 }
 
+static het_status do_policy(stage *s, het_error *err)
+{
+    return het_policy_preset(s->context, "amd_phoenix", &s->policy, err);
+}
+
+static het_status do_rule(stage *s, het_error *err)
+{
+    het_policy_rule rule = HET_POLICY_RULE_INIT;
+    het_policy_limit limit = HET_POLICY_LIMIT_INIT;
+    het_policy *p = NULL;
+    rule.kind = HET_RULE_PREFER;
+    rule.devices = "cpu";
+    rule.name = "blk.*";
+    limit.threads = 2;
+    het_status st = het_policy_create(s->context, &p, err);
+    if (st == HET_OK)
+        st = het_policy_set_rule(p, &rule, err);
+    if (st == HET_OK)
+        st = het_policy_set_limit(p, "cpu", &limit, err);
+    if (st == HET_OK)
+        st = het_policy_set_objective(p, HET_OBJECTIVE_ENERGY, err);
+    het_policy_destroy(p);
+    return st;
+}
+
+static het_status do_policy_session(stage *s, het_error *err)
+{
+    het_session_options o = HET_SESSION_OPTIONS_INIT;
+    o.threads = 1;
+    o.context_max = 100;
+    o.policy = s->policy;
+    return het_session_create(s->model, &o, &s->session, err);
+}
+
 static het_status do_plan(stage *s, het_error *err)
 {
     return het_plan_make(s->model, NULL, &s->plan, err);
@@ -156,10 +193,52 @@ static het_status do_groups(stage *s, het_error *err)
     return het_groups_make(s->model, &o, &s->groups, err);
 }
 
+static het_status do_analysis(stage *s, het_error *err)
+{
+    het_analysis_options o = HET_ANALYSIS_OPTIONS_INIT;
+    o.flags = HET_ANALYSIS_SUPPORT;
+    o.group_rule = HET_GROUP_SEARCH;
+    return het_analysis_make(s->model, &o, &s->analysis, err);
+}
+
+static void undo_analysis(stage *s)
+{
+    het_analysis_destroy(s->analysis);
+    s->analysis = NULL;
+}
+
 static void undo_groups(stage *s)
 {
     het_groups_destroy(s->groups);
     s->groups = NULL;
+}
+
+static het_status do_machine(stage *s, het_error *err)
+{
+    return het_machine_from_context(s->context, NULL, &s->machine, err);
+}
+
+static het_status do_profile(stage *s, het_error *err)
+{
+    return het_machine_load(s->context, "intel-185h", &s->machine, err);
+}
+
+static het_status do_machine_file(stage *s, het_error *err)
+{
+    het_status st = do_machine(s, err);
+    if (st == HET_OK)
+        st = het_machine_write(s->machine, test_folder_file(&folder, "m.yaml"), err);
+    het_machine_destroy(s->machine);
+    s->machine = NULL;
+    if (st == HET_OK)
+        st = het_machine_load(s->context, test_folder_file(&folder, "m.yaml"), &s->machine, err);
+    return st;
+}
+
+static void undo_machine(stage *s)
+{
+    het_machine_destroy(s->machine);
+    s->machine = NULL;
 }
 
 static het_status do_network(stage *s, het_error *err)
@@ -231,6 +310,12 @@ static void undo_plan(stage *s)
     s->plan = NULL;
 }
 
+static void undo_policy(stage *s)
+{
+    het_policy_destroy(s->policy);
+    s->policy = NULL;
+}
+
 static void undo_nothing(stage *s)
 {
     (void)s;
@@ -275,6 +360,13 @@ static void every_allocation(void)
 {
     stage s = { 0 };
     fail_each("context", do_context, undo_context, &s, 2);
+    fail_each("machine", do_machine, undo_machine, &s, 3);
+    undo_machine(&s);
+    fail_each("profile", do_profile, undo_machine, &s, 5);
+    undo_machine(&s);
+    fail_each("machine file", do_machine_file, undo_machine, &s, 10);
+    undo_machine(&s);
+    test_folder_empty(&folder);
     fail_each("inspect", do_inspect, undo_nothing, &s, 3);
     fail_each("model", do_model, undo_model, &s, 5);
     fail_each("plan", do_plan, undo_plan, &s, 5);
@@ -284,6 +376,11 @@ static void every_allocation(void)
         fail_each("cached session", do_cached_session, undo_session, &s, 10);
         undo_session(&s);
     }
+    fail_each("policy", do_policy, undo_policy, &s, 10);
+    fail_each("rules", do_rule, undo_nothing, &s, 10);
+    fail_each("its session", do_policy_session, undo_session, &s, 10);
+    undo_session(&s);
+    undo_policy(&s);
     fail_each("session", do_session, undo_session, &s, 10);
     fail_each("sequence", do_sequence, undo_sequence, &s, 5);
     fail_each("steps", do_steps, undo_nothing, &s, 0);
@@ -305,6 +402,8 @@ static void every_allocation_of_a_graph(void)
     CHECK_INT(make_context(&s.context, NULL), HET_OK);
     fail_each("graph", do_network, undo_model, &s, 5);
     fail_each("its groups", do_groups, undo_groups, &s, 20);
+    fail_each("its analysis", do_analysis, undo_analysis, &s, 20);
+    undo_analysis(&s);
     undo_groups(&s);
     fail_each("its plan", do_plan, undo_plan, &s, 5);
     undo_plan(&s);
@@ -312,6 +411,54 @@ static void every_allocation_of_a_graph(void)
     undo_session(&s);
     fail_each("its runs", do_new_runs, undo_nothing, &s, 10);
     undo_model(&s);
+    undo_context(&s);
+    CHECK_INT(counter.blocks, 0);
+    CHECK_INT(counter.bytes, 0);
+}
+
+/* ---- families: files of tests/models/reference/families ---- */
+
+static char family_path[512];
+
+static het_status do_family(stage *s, het_error *err)
+{
+    return het_model_load(s->context, family_path, NULL, &s->model, err);
+}
+
+static het_status do_family_steps(stage *s, het_error *err)
+{
+    static const int32_t ids[20] = { 5, 9, 80, 33, 7 };
+    het_status st = het_sequence_truncate(s->sequence, 0, err);
+    if (st == HET_OK)
+        st = het_sequence_append(s->sequence, ids, 20, 0, err);
+    while (st == HET_OK && het_sequence_pending(s->sequence) > 0)
+        st = het_session_step(s->session, NULL, err);
+    return st;
+}
+
+static void every_allocation_of_families(void)
+{
+    static const char *const names[] = { "gemma2", "gemma3n", "phimoe" };
+    stage s = { 0 };
+    CHECK_INT(make_context(&s.context, NULL), HET_OK);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        char file[128];
+        snprintf(file, sizeof file, "tests/models/reference/families/%s.config.json", names[i]);
+        test_source_path(family_path, sizeof family_path, file);
+        fail_each("configuration", do_family, undo_model, &s, 4);
+        fail_each("its plan", do_plan, undo_plan, &s, 5);
+        undo_plan(&s);
+        undo_model(&s);
+        snprintf(file, sizeof file, "tests/models/reference/families/%s.gguf", names[i]);
+        test_source_path(family_path, sizeof family_path, file);
+        fail_each(names[i], do_family, undo_model, &s, 5);
+        fail_each("its session", do_session, undo_session, &s, 10);
+        CHECK_INT(het_sequence_create(s.session, &s.sequence, NULL), HET_OK);
+        fail_each("its steps", do_family_steps, undo_nothing, &s, 0);
+        undo_sequence(&s);
+        undo_session(&s);
+        undo_model(&s);
+    }
     undo_context(&s);
     CHECK_INT(counter.blocks, 0);
     CHECK_INT(counter.bytes, 0);
@@ -342,6 +489,7 @@ int main(void)
         printf("with %s\n", backends);
         test_case(every_allocation);
         test_case(every_allocation_of_a_graph);
+        test_case(every_allocation_of_families);
     }
     strcpy(backends, "ref,null");
     test_case(every_allocation);

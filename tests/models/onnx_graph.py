@@ -64,7 +64,7 @@ class Graph:
     def op(self, op, path, inputs, shape, expect=None, **attributes):
         """A node with one output. inputs: values or names. expect: a value whose expectations and
         bounds the output has, or nothing."""
-        name = f'/{path}/{op}'
+        name = f'/{path}/{op}' if path else f'/{op}'
         self.names[name] += 1
         if self.names[name] > 1:
             name += f'_{self.names[name]}'

@@ -9,8 +9,9 @@ import onnx_graph as og
 IMAGE, SCORES = 'image', 'scores'
 
 
-def _head(g, x, path, classes, dropout=None):
-    x = g.flatten(g.global_pool(x, 'avgpool'), 'flatten')
+def _head(g, x, path, classes, dropout=None, pool='avgpool'):
+    """pool: the module that averages; '' where a function does."""
+    x = g.flatten(g.global_pool(x, pool), 'flatten')
     if dropout:
         x = g.dropout(x, dropout)
     g.output(g.linear(x, path, classes, gain=3.0), SCORES)
@@ -89,7 +90,7 @@ def mobilenet_v2(g, size, classes):
                                    stride if i == 0 else 1)
             block += 1
     x = g.conv_norm(x, f'features.{block}.0', f'features.{block}.1', 1280, 1)
-    _head(g, g.relu6(x, f'features.{block}.2'), 'classifier.1', classes, 'classifier.0')
+    _head(g, g.relu6(x, f'features.{block}.2'), 'classifier.1', classes, 'classifier.0', '')
 
 
 # Expansion, kernel, stride of the first, features, blocks.

@@ -130,7 +130,7 @@ static const bad cases[] = {
       .names = "8 for values" },
     { .architecture = "mamba", .status = HET_E_UNSUPPORTED, .names = "\"mamba\"" },
     { .more = yarn, .status = HET_E_UNSUPPORTED, .names = "\"yarn\"" },
-    { .more = experts, .status = HET_E_UNSUPPORTED, .names = "experts (4" },
+    { .more = experts, .status = HET_E_FORMAT, .names = "expert_used_count" },
     { .rotated = 7, .status = HET_E_FORMAT, .names = "7 of 16" },
     { .rotated = 18, .status = HET_E_FORMAT, .names = "18 of 16" },
     { .more = tokens_130, .status = HET_E_FORMAT, .names = "130 tokens" },

@@ -161,6 +161,46 @@ static void build_gated(rig *r, const spec *s)
     node(r, HET__OP_GATED, raw, 3, s->attrs);
 }
 
+/* Experts of n hidden values; two or three of five. The scores are their own input. */
+static void build_moe(rig *r, const spec *s)
+{
+    enum { EXPERTS = 5 };
+    const int64_t n = s->n, k = s->k;
+    const int64_t in[3] = { EXPERTS, n, k }, back[3] = { EXPERTS, k, n };
+    const uint32_t inputs[5] = {
+        matrix_input(r, "x", k), matrix_input(r, "scores", EXPERTS),
+        het__graph_const(&r->graph, "gate", s->dtypes[0], 3, in,
+                         random_weights(r, s->dtypes[0], EXPERTS * n, k)),
+        het__graph_const(&r->graph, "up", s->dtypes[1], 3, in,
+                         random_weights(r, s->dtypes[1], EXPERTS * n, k)),
+        het__graph_const(&r->graph, "down", s->dtypes[2], 3, back,
+                         random_weights(r, s->dtypes[2], EXPERTS * k, n)),
+    };
+    node(r, HET__OP_MOE, inputs, 5, s->attrs);
+}
+
+/* Streams predicted and corrected, cut and matched, and columns of one. */
+static void build_streams(rig *r, const spec *s)
+{
+    uint32_t in[6] = { matrix_input(r, "c", 9), matrix_input(r, "a", s->k),
+                       matrix_input(r, "b", s->k), matrix_input(r, "d", s->k) };
+    node(r, HET__OP_PREDICT, in, 4, (het__attrs){ { 0 } });
+    in[4] = in[3];
+    in[3] = in[2];
+    in[2] = in[1];
+    in[1] = matrix_input(r, "y", s->k);
+    in[0] = matrix_input(r, "c3", 3);
+    node(r, HET__OP_CORRECT, in, 5, (het__attrs){ .correct = { 2 } });
+    node(r, HET__OP_MATCH, in + 1, 2, (het__attrs){ .match = { 1e-5f } });
+    node(r, HET__OP_CUT, in + 1, 1, (het__attrs){ .cut = { 0.5f } });
+    node(r, HET__OP_COLUMNS, in + 1, 1, (het__attrs){ .columns = { 3, s->k / 2 } });
+    node(r, HET__OP_UNARY, in + 1, 1, (het__attrs){ .unary = { HET__UNARY_SCALE, 0.3f } });
+    node(r, HET__OP_UNARY, in + 1, 1, (het__attrs){ .unary = { HET__UNARY_SOFTCAP, 1.5f } });
+    const uint32_t bare[2] = { in[1], HET__NO_VALUE };
+    node(r, HET__OP_NORM, bare, 2,
+         (het__attrs){ .norm = { HET__NORM_RMS, 1e-5f, (int32_t)s->k } });
+}
+
 static void build_norm(rig *r, const spec *s)
 {
     const int64_t group = s->attrs.norm.group;
@@ -174,7 +214,7 @@ static void build_unary(rig *r, const spec *s)
 {
     const uint32_t x = matrix_input(r, "x", s->k);
     for (int kind = HET__UNARY_SILU; kind <= HET__UNARY_SIGMOID; kind++)
-        node(r, HET__OP_UNARY, &x, 1, (het__attrs){ .unary = { (het__unary)kind } });
+        node(r, HET__OP_UNARY, &x, 1, (het__attrs){ .unary = { .kind = (het__unary)kind } });
     node(r, HET__OP_SOFTMAX, &x, 1, s->attrs);
 }
 
@@ -496,6 +536,8 @@ static void check_all(const spec *specs, size_t count, het_precision precision, 
 #define COUNT(list) (sizeof(list) / sizeof((list)[0]))
 #define T(a, b, c) { HET_DTYPE_##a, HET_DTYPE_##b, HET_DTYPE_##c }
 #define GATED(name) { .gated = { HET__UNARY_##name } }
+#define MOE(used, router, act) \
+    { .moe = { used, HET__ROUTER_##router, true, 1, 0.01f, HET__UNARY_##act } }
 
 /* F32 sums of up to some hundred products of values near 1 against double. */
 static const spec exact_products[] = {
@@ -512,6 +554,12 @@ static const spec exact_products[] = {
     { "gated silu", build_gated, T(Q4_0, Q8_0, NONE), 160, 77, GATED(SILU), .tolerance = 4e-6 },
     { "gated gelu", build_gated, T(F32, F32, NONE), 33, 20, GATED(GELU_TANH), .tolerance = 4e-6 },
     { "gated erf", build_gated, T(BF16, F16, NONE), 64, 64, GATED(GELU_ERF), .tolerance = 4e-6 },
+    { "moe f32", build_moe, T(F32, F32, F32), 45, 70, MOE(2, SPARSE_MIXER, SILU),
+      .tolerance = 4e-6 },
+    { "moe q4_0, q8_0", build_moe, T(Q4_0, Q4_0, Q8_0), 96, 160, MOE(3, SOFTMAX, SILU),
+      .tolerance = 4e-6 },
+    { "moe, types of all kinds", build_moe, T(Q4_K, F16, BF16), 256, 77, MOE(1, SIGMOID, RELU),
+      .tolerance = 4e-6 },
 };
 
 /* Activations of 8 bits per block of 32: errors of 1/254 of a block's largest element, random
@@ -522,6 +570,8 @@ static const spec fast_products[] = {
     { "linear bf16", build_linear, T(BF16, F16, BF16), 71, 37, .tolerance = 0.01 },
     { "gated silu", build_gated, T(Q4_0, Q8_0, NONE), 160, 77, GATED(SILU), .tolerance = 0.03 },
     { "gated relu", build_gated, T(Q4_K, Q6_K, NONE), 256, 300, GATED(RELU), .tolerance = 0.03 },
+    { "moe q4_0, q8_0", build_moe, T(Q4_0, Q8_0, Q4_0), 96, 160, MOE(2, SOFTMAX, SILU),
+      .tolerance = 0.04 },
 };
 
 static void products_exact(void)
@@ -555,6 +605,7 @@ static const spec small_ops[] = {
       .attrs = { .embed = { 3.0f } }, .tolerance = 1e-7 },
     { "embed q4_k, rows", build_rows, T(Q4_K, NONE, NONE), 256, 30,
       .attrs = { .embed = { 1.0f } }, .tolerance = 1e-7 },
+    { "streams", build_streams, .k = 71, .tolerance = 2e-6 },
     { "rope", build_rope, .k = 3 * 24,
       .attrs = { .rope = { 24, 24, false, 1e4f, 1.0f, 1.0f } }, .past = 9000, .tolerance = 1e-6 },
     { "rope, part, pairs", build_rope, .k = 2 * 40, .factors = true,

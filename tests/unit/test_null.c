@@ -11,7 +11,7 @@ static uint32_t build(rig *r)
     const het__extent extent[] = { { 1, HET__SYM_TOKENS }, { 2, HET__SYM_ONE } };
     const uint32_t x =
         het__graph_value(&r->graph, "x", HET__VALUE_INPUT, HET_DTYPE_F32, 2, extent);
-    const het__attrs attrs = { .unary = { HET__UNARY_SILU } };
+    const het__attrs attrs = { .unary = { .kind = HET__UNARY_SILU } };
     r->symbols[HET__SYM_TOKENS] = r->symbols_max[HET__SYM_TOKENS] = 3;
     return het__graph_node(&r->graph, HET__OP_UNARY, 0, "silu", &x, 1, &attrs, NULL);
 }

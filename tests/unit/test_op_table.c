@@ -28,6 +28,11 @@ typedef struct rule_case {
 #define NONE { .dtype = HET_DTYPE_NONE }
 #define KV(dtype, heads, page, size) \
     { HET__VALUE_STATE, HET_DTYPE_##dtype, 4, { S(STATE_PAGES), N(heads), N(page), N(size) } }
+#define STACK(matrices, rows, columns) \
+    { HET__VALUE_CONST, HET_DTYPE_F32, 3, { N(matrices), N(rows), N(columns) } }
+#define MOE(used, router) \
+    { .moe = { used, HET__ROUTER_##router, false, 1, 0.01f, HET__UNARY_SILU } }
+#define MOE_WEIGHTS(e, f, d) STACK(e, f, d), STACK(e, f, d), STACK(e, d, f)
 #define STEP IDS(TOKENS), IDS(TOKENS), IDS4, IDS(PAGES)
 
 static const rule_case cases[] = {
@@ -132,14 +137,52 @@ static const rule_case cases[] = {
     { "the operands have different shapes", HET__OP_ADD, { { 0 } }, 2, { X(N(8)), V(4) } },
     { "the operands have different shapes", HET__OP_MUL, { { 0 } }, 2, { V(8), X(N(8)) } },
     { "an operand is missing", HET__OP_ADD, { { 0 } }, 2, { X(N(8)), NONE } },
-    { NULL, HET__OP_UNARY, { .unary = { HET__UNARY_TANH } }, 1, { X(N(8)) } },
-    { "the function is unknown", HET__OP_UNARY, { .unary = { HET__UNARY_NONE } }, 1, { X(N(8)) } },
-    { "the input is missing", HET__OP_UNARY, { .unary = { HET__UNARY_TANH } }, 1, { NONE } },
+    { NULL, HET__OP_UNARY, { .unary = { .kind = HET__UNARY_TANH } }, 1, { X(N(8)) } },
+    { "the function is unknown", HET__OP_UNARY, { .unary = { .kind = HET__UNARY_NONE } }, 1,
+      { X(N(8)) } },
+    { "the input is missing", HET__OP_UNARY, { .unary = { .kind = HET__UNARY_TANH } }, 1,
+      { NONE } },
     { NULL, HET__OP_SOFTMAX, { { 0 } }, 1, { X(N(8)) } },
     { "the input is missing", HET__OP_SOFTMAX, { { 0 } }, 1, { NONE } },
     { NULL, HET__OP_ROWS, { { 0 } }, 2, { X(N(8)), IDS(ROWS) } },
     { "the input is not a matrix", HET__OP_ROWS, { { 0 } }, 2, { V(8), IDS(ROWS) } },
     { "the rows are not a vector of I32", HET__OP_ROWS, { { 0 } }, 2, { X(N(8)), V(2) } },
+
+    { NULL, HET__OP_NORM, { .norm = { HET__NORM_RMS, 0, 4 } }, 2, { X(N(8)), NONE } },
+    { NULL, HET__OP_UNARY, { .unary = { HET__UNARY_SOFTCAP, 30 } }, 1, { X(N(8)) } },
+    { "the cap is not positive", HET__OP_UNARY, { .unary = { .kind = HET__UNARY_SOFTCAP } }, 1,
+      { X(N(8)) } },
+    { "the activation is unknown", HET__OP_GATED, { .gated = { HET__UNARY_SCALE } }, 3,
+      { X(N(8)), W(5, 8), W(5, 8) } },
+    { NULL, HET__OP_ATTENTION, { .attention = { 4, 2, 3, 8, .scale = 1 } }, 12,
+      { X(N(12)), NONE, NONE, KV(F16, 2, 8, 3), KV(F16, 2, 8, 3), STEP, NONE, NONE, NONE } },
+    { "keys come without values", HET__OP_ATTENTION, { .attention = { 4, 2, 3, 8, .scale = 1 } },
+      12,
+      { X(N(12)), X(N(6)), NONE, KV(F16, 2, 8, 3), KV(F16, 2, 8, 3), STEP, NONE, NONE, NONE } },
+    { NULL, HET__OP_COLUMNS, { .columns = { 5, 3 } }, 1, { X(N(8)) } },
+    { "does not have these columns", HET__OP_COLUMNS, { .columns = { 6, 3 } }, 1, { X(N(8)) } },
+    { "does not have these columns", HET__OP_COLUMNS, { .columns = { -1, 3 } }, 1, { X(N(8)) } },
+    { NULL, HET__OP_MOE, MOE(2, SPARSE_MIXER), 5, { X(N(8)), X(N(4)), MOE_WEIGHTS(4, 6, 8) } },
+    { "one row of scores", HET__OP_MOE, MOE(2, SOFTMAX), 5,
+      { X(N(8)), W(3, 4), MOE_WEIGHTS(4, 6, 8) } },
+    { "experts used is out of range", HET__OP_MOE, MOE(5, SOFTMAX), 5,
+      { X(N(8)), X(N(4)), MOE_WEIGHTS(4, 6, 8) } },
+    { "does not pick so many experts", HET__OP_MOE, MOE(3, SPARSE_MIXER), 5,
+      { X(N(8)), X(N(4)), MOE_WEIGHTS(4, 6, 8) } },
+    { "the weights do not fit", HET__OP_MOE, MOE(2, SOFTMAX), 5,
+      { X(N(8)), X(N(4)), MOE_WEIGHTS(4, 6, 9) } },
+    { NULL, HET__OP_CUT, { .cut = { 1 } }, 1, { X(N(8)) } },
+    { NULL, HET__OP_MATCH, { .match = { 1 } }, 2, { X(N(8)), X(N(8)) } },
+    { "the operands have different shapes", HET__OP_MATCH, { .match = { 1 } }, 2,
+      { X(N(8)), X(N(7)) } },
+    { NULL, HET__OP_PREDICT, { { 0 } }, 3, { X(N(4)), X(N(8)), X(N(8)) } },
+    { "the coefficients do not fit", HET__OP_PREDICT, { { 0 } }, 3,
+      { X(N(3)), X(N(8)), X(N(8)) } },
+    { "the streams have different shapes", HET__OP_PREDICT, { { 0 } }, 3,
+      { X(N(4)), X(N(8)), X(N(7)) } },
+    { NULL, HET__OP_CORRECT, { .correct = { 1 } }, 4, { X(N(2)), X(N(8)), X(N(8)), X(N(8)) } },
+    { "no such active stream", HET__OP_CORRECT, { .correct = { 2 } }, 4,
+      { X(N(2)), X(N(8)), X(N(8)), X(N(8)) } },
 };
 
 static uint32_t add_node(het__graph *graph, const rule_case *c, het_error *err)
@@ -215,8 +258,16 @@ static const work_case work_cases[] = {
     { { NULL, HET__OP_ATTENTION, { .attention = { 4, 2, 3, 8, .scale = 1, .window = 2 } }, 12,
         { X(N(12)), X(N(6)), X(N(6)), KV(F32, 2, 8, 3), KV(F32, 2, 8, 3), STEP, NONE, NONE,
           NONE } },
-      288, 576 + 48 * 4, 4 * (6 * 24 + 6 + 6 + 8 + 5) + 2 * 10 * 12 * 4, 4 * 72 + 6 * 12 * 4, 0,
+      288, 576 + 48 * 4, 4 * (6 * 24 + 6 + 6 + 8 + 5) + 2 * 2 * 12 * 4, 4 * 72 + 6 * 12 * 4, 0,
       24 },
+    /* Keys of another node: nothing is written but the output, 12 floats a token. */
+    { { NULL, HET__OP_ATTENTION, { .attention = { 4, 2, 3, 8, .scale = 1 } }, 12,
+        { X(N(12)), NONE, NONE, KV(F16, 2, 8, 3), KV(F16, 2, 8, 3), STEP, NONE, NONE, NONE } },
+      1728, 3456 + 288 * 4, 4 * (6 * 12 + 6 + 6 + 8 + 5) + 2 * 10 * 12 * 2, 4 * 72, 0, 24 },
+    /* 12 pairs of a token and an expert, each 3 x 6 x 8 products. Of 4 experts 6 tokens with 2 each
+     * are expected to meet 1 - 1/64 of 4 x 144 weights. */
+    { { NULL, HET__OP_MOE, MOE(2, SOFTMAX), 5, { X(N(8)), X(N(4)), MOE_WEIGHTS(4, 6, 8) } },
+      12 * 144, 2 * 12 * 144 + 12 * 28 + 96, 4 * (48 + 24), 4 * 48, 4 * 576 * 63.0 / 64, 72 },
 };
 
 static void work(void)

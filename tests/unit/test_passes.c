@@ -70,7 +70,7 @@ static uint32_t linear_of(bench *b, uint32_t x, int64_t rows)
 
 static uint32_t unary_of(bench *b, uint32_t x)
 {
-    const het__attrs attrs = { .unary = { HET__UNARY_SILU } };
+    const het__attrs attrs = { .unary = { .kind = HET__UNARY_SILU } };
     return node_of(b, HET__OP_UNARY, 0, &x, 1, &attrs);
 }
 

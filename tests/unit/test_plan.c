@@ -187,7 +187,7 @@ static void options(void)
     po.context_count = INT64_MAX;
     refuse(model, &po, HET_E_INVALID, "count");
     po.context_count = 0;
-    po.flags = 1;
+    po.flags = 1u << 10;
     refuse(model, &po, HET_E_VERSION, "flag");
     het_model_options mo = HET_MODEL_OPTIONS_INIT;
     het_model *seen = NULL;

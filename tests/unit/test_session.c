@@ -663,7 +663,7 @@ static void every_order(void)
             if (q)
                 CHECK(het_sequence_length(q) >= 0);
             if (p)
-                CHECK(strncmp(het_plan_text(p), "plan 1\n", 7) == 0);
+                CHECK(strncmp(het_plan_text(p), "plan 2\n", 7) == 0);
         }
     }
     het_context_destroy(NULL);

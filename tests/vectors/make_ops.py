@@ -229,7 +229,8 @@ def elementwise_cases():
     for kind, f in ACTIVATIONS.items():
         ends = [[-100, -20, -1, -0.015625, 0, 0.015625, 1, 8, 20, 100]]
         x = np.concatenate([uniform(2, 10, scale=6.0), ends])
-        case("unary: %s" % kind.lower(), "UNARY", ".unary = { HET__UNARY_%s }" % kind, {T: 3},
+        case("unary: %s" % kind.lower(), "UNARY",
+             ".unary = { .kind = HET__UNARY_%s }" % kind, {T: 3},
              [given(x, [T, 10])], [(f(x), [T, 10])])
 
 
@@ -412,6 +413,100 @@ def attention_cases():
                    window=4, qk_norm=True, turn=(8, False, 500000.0, 1.0, 1.0), factored=True)
 
 
+# ---- mixtures and streams ----
+
+def mixer(s, jitter):
+    """SparseMixer of one row: expert -> share."""
+    shares, taken = {}, np.zeros(len(s), bool)
+    for _ in range(2):
+        best = int(np.argmax(np.where(taken, -np.inf, s)))
+        near = (s[best] - s) / np.maximum(np.abs(s), s[best]) <= 2 * jitter
+        shares[best] = 1 / np.sum(np.exp(s - s[best])[near & ~taken])
+        taken[best] = True
+    return shares
+
+
+def largest(s, used, normalise):
+    p = np.exp(s - s.max())
+    p /= p.sum()
+    best = np.argsort(-s, kind="stable")[:used]
+    total = p[best].sum() if normalise else 1.0
+    return {int(e): p[e] / total for e in best}
+
+
+def moe_case(name, router, used, dtype, width, inner, experts, tokens, normalise=False,
+             scale=1.0):
+    x, s = uniform(tokens, width), uniform(tokens, experts)
+    s[-1] = 1 + np.arange(experts) / 256  # shares of several experts near the best
+    texts, w = [], []
+    for rows, columns in ((inner, width), (inner, width), (width, inner)):
+        text, values = weight(experts * rows, columns, dtype)
+        texts.append(text.replace("2, { N(%d), N(%d) }" % (experts * rows, columns),
+                                  "3, { N(%d), N(%d), N(%d) }" % (experts, rows, columns)))
+        w.append(values.reshape(experts, rows, columns))
+    y = np.zeros((tokens, width))
+    for t in range(tokens):
+        shares = (mixer(s[t], float(np.float32(0.01))) if router == "SPARSE_MIXER"
+                  else largest(s[t], used, normalise))
+        for e, share in shares.items():
+            hidden = ACTIVATIONS["SILU"](w[0][e] @ x[t]) * (w[1][e] @ x[t])
+            y[t] += scale * share * (w[2][e] @ hidden)
+    case("moe: " + name, "MOE",
+         ".moe = { %d, HET__ROUTER_%s, %s, %s, %s, HET__UNARY_SILU }"
+         % (used, router, "true" if normalise else "false", single(scale), single(0.01)),
+         {T: tokens}, [given(x, [T, width]), given(s, [T, experts])] + texts,
+         [(y, [T, width])], 4e-6)
+
+
+def moe_cases():
+    moe_case("largest two", "SOFTMAX", 2, F32, 6, 5, 4, 7)
+    moe_case("largest three, normalised", "SOFTMAX", 3, F16, 6, 4, 5, 4, True, 1.5)
+    moe_case("all", "SOFTMAX", 3, "Q8_0", 32, 32, 3, 2, True)
+    moe_case("sparse mixer", "SPARSE_MIXER", 2, BF16, 8, 6, 6, 9)
+
+
+def stream_cases():
+    x = uniform(3, 10)
+    case("columns", "COLUMNS", ".columns = { 3, 4 }", {T: 3}, [given(x, [T, 10])],
+         [(x[:, 3:7], [T, 4])])
+    x = uniform(4, 12)
+    least = x.mean(-1, keepdims=True) + np.float64(np.float32(0.75)) * x.std(-1, keepdims=True)
+    case("cut", "CUT", ".cut = { 0.75f }", {T: 4}, [given(x, [T, 12])],
+         [(np.maximum(x - least, 0), [T, 12])])
+    x, like = uniform(4, 9), uniform(4, 9)
+    x[1] = 0
+    x[2] /= 16
+    least = np.float64(np.float32(1e-2))
+    factor = np.sqrt((like ** 2).mean(-1)) / np.sqrt(np.maximum((x ** 2).mean(-1), least))
+    case("match", "MATCH", ".match = { %s }" % single(1e-2), {T: 4},
+         [given(x, [T, 9]), given(like, [T, 9])], [(x * factor[:, None], [T, 9])])
+    n, h = 3, uniform(3, 4, 5)
+    c = uniform(4, n * n)
+    y = np.einsum("tba,atd->btd", c.reshape(4, n, n), h) + h
+    case("predict", "PREDICT", "{ 0 }", {T: 4},
+         [given(c, [T, n * n])] + [given(s, [T, 5]) for s in h], [(s, [T, 5]) for s in y])
+    c, x = uniform(4, n), uniform(4, 5)
+    y = h + (c.T[:, :, None] + 1) * (x - h[1])
+    case("correct", "CORRECT", ".correct = { 1 }", {T: 4},
+         [given(c, [T, n]), given(x, [T, 5])] + [given(s, [T, 5]) for s in h],
+         [(s, [T, 5]) for s in y])
+
+
+def bare_cases():
+    """Norms without a weight, functions with a number, ids beyond the table."""
+    x, eps = uniform(3, 8), float(np.float32(1e-2))
+    case("norm: no weight", "NORM", ".norm = { HET__NORM_RMS, %s, 4 }" % single(eps), {T: 3},
+         [given(x, [T, 8]), ABSENT],
+         [(rms(x.reshape(3, 2, 4), 1.0, eps).reshape(3, 8), [T, 8])])
+    case("unary: scale", "UNARY", ".unary = { HET__UNARY_SCALE, -1.5f }", {T: 3},
+         [given(x, [T, 8])], [(x * -1.5, [T, 8])])
+    case("unary: softcap", "UNARY", ".unary = { HET__UNARY_SOFTCAP, 0.5f }", {T: 3},
+         [given(x, [T, 8])], [(0.5 * np.tanh(x / 0.5), [T, 8])])
+    text, values = weight(4, 6, F32)
+    case("embed: beyond the table", "EMBED", ".embed = { .scale = 2.0f }", {T: 3},
+         [text, given([3, 4, 1000], [T], I32)], [(2 * values[[3, 0, 0]], [T, 6])])
+
+
 def fold(text):
     lines = []
     for line in text.split("\n"):
@@ -425,7 +520,7 @@ def fold(text):
 
 def main():
     for make in (embed_cases, norm_cases, softmax_rows_cases, elementwise_cases, linear_cases,
-                 gated_cases, rope_cases, attention_cases):
+                 gated_cases, rope_cases, attention_cases, moe_cases, stream_cases, bare_cases):
         make()
     out = sys.stdout
     out.write("/* SPDX-License-Identifier: Apache-2.0 */\n"

@@ -10,4 +10,4 @@ static void configure(het__lm_config *config)
     config->fused_qkv = true;
 }
 
-const het__lm_family het__family_phi3 = { "phi3", configure, het__lm_standard_block };
+const het__lm_family het__family_phi3 = { "phi3", configure, het__lm_standard_block, NULL, NULL };

@@ -9,4 +9,4 @@ static void configure(het__lm_config *config)
     config->rope.interleaved = false;
 }
 
-const het__lm_family het__family_qwen2 = { "qwen2", configure, het__lm_standard_block };
+const het__lm_family het__family_qwen2 = { "qwen2", configure, het__lm_standard_block, NULL, NULL };
