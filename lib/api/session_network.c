@@ -93,6 +93,16 @@ static het_status compile_fixed(het_session *s, het_error *err)
     return st;
 }
 
+/* What lies in the mapped file can be read again. */
+static void drop_original(void *user, const void *data, size_t bytes)
+{
+    const het__mapping *mapping = &((const het_model *)user)->mapping;
+    const uintptr_t begin = (uintptr_t)mapping->data, at = (uintptr_t)data;
+    if (mapping->data && at >= begin && at - begin < mapping->bytes &&
+        bytes <= mapping->bytes - (at - begin))
+        het__drop_pages(data, bytes);
+}
+
 static het_status reserve(het_session *s, het_error *err)
 {
     het__mem *mem = &s->model->context->mem;
@@ -120,6 +130,7 @@ het_status het__network_session_open(het_session *s, const het_session_options *
         .parallel = o->parallel, .parallel_user = o->parallel_user,
         .policy = o->policy ? &s->policy : NULL,
         .passes = { HET__PASSES_ALL, 0 }, .forms_max = FORMS_MAX,
+        .constant_idle = drop_original, .constant_user = s->model,
     };
     het_status st = reserve(s, err);
     if (st == HET_OK && o->progress && o->progress(o->progress_user, 0.0, "graph") != 0)

@@ -338,6 +338,17 @@ static bool keep_shapes(het__graph_run *r, form *f, const het__tensor *inputs, b
     return true;
 }
 
+/* What a form has read of the graph's constants it has in another order, or reads where it lies. */
+static void leave_constants(const het__graph_run *r)
+{
+    const het__graph *g = r->request.graph;
+    const int64_t ones[HET__SYM_MAX] = { 1 };
+    for (uint32_t v = 0; r->request.constant_idle && v < g->value_count; v++)
+        if (g->values[v].kind == HET__VALUE_CONST && g->values[v].data)
+            r->request.constant_idle(r->request.constant_user, g->values[v].data,
+                                     (size_t)het__value_bytes(&g->values[v], ones));
+}
+
 static het_status build_form(het__graph_run *r, form *f, const het__tensor *inputs, het_error *err)
 {
     const uint32_t in = r->input_count ? r->input_count : 1;
@@ -357,7 +368,12 @@ static het_status build_form(het__graph_run *r, form *f, const het__tensor *inpu
                                  sizeof *f->outputs);
     if (!kept || !f->inputs || !f->outputs)
         return het__fail_nomem(err, "a form of the graph");
-    return report.open ? HET_OK : compile(r, f, report.nodes_before, err);
+    if (report.open)
+        return HET_OK;
+    leave_constants(r);
+    s = compile(r, f, report.nodes_before, err);
+    leave_constants(r);
+    return s;
 }
 
 het_status het__graph_run_prepare(het__graph_run *r, const het__tensor *inputs, het_error *err)

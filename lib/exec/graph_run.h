@@ -28,6 +28,10 @@ typedef struct het__graph_run_request {
     void *parallel_user;
     const het__policy *policy; /* kept until destroy; NULL: none */
     het__pass_options passes;
+    /* Bytes of a constant of the graph that nobody reads for a while, so that their pages may leave
+     * memory. May be NULL. */
+    void (*constant_idle)(void *user, const void *data, size_t bytes);
+    void *constant_user;
     uint32_t forms_max; /* compiled forms kept, each with weights of its own; 0 = 4 */
     double work_max; /* operations and bytes of folding, and of an interpreted run; 0: folding has
                         a bound of its own, a run ends when it is over or cancelled */

@@ -194,7 +194,7 @@ static bool leading_fit(const het__value *a, const het__value *b)
 static uint32_t transpose_weights(het__rewriter *r, uint32_t value)
 {
     int64_t count;
-    const float *old = het__rw_copy_floats(r, value, &count);
+    const float *old = het__rw_read_floats(r, value, &count);
     if (!old)
         return HET__NO_VALUE;
     const int64_t k = r->graph->values[value].extent[0].count;
@@ -233,7 +233,7 @@ static uint32_t gemm_bias(het__rewriter *r, const het__node *node, int64_t colum
     for (uint32_t i = 0; i + 1 < c->rank; i++)
         if (c->extent[i].count != 1)
             return HET__NO_VALUE;
-    float *old = het__rw_copy_floats(r, node->inputs[2], &count);
+    const float *old = het__rw_read_floats(r, node->inputs[2], &count);
     if (!old || (count != columns && count != 1))
         return HET__NO_VALUE;
     float *bias;

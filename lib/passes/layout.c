@@ -184,7 +184,7 @@ static bool fits_channels(const het__value *v, int64_t channels)
 static uint32_t block_constant(layout *l, uint32_t value, int64_t channels)
 {
     int64_t count;
-    const float *old = het__rw_copy_floats(l->r, value, &count);
+    const float *old = het__rw_read_floats(l->r, value, &count);
     if (!old || count != channels)
         return old ? value : HET__NO_VALUE;
     const int64_t extent[4] = { (channels + l->block - 1) / l->block, 1, 1, l->block };

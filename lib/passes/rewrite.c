@@ -192,7 +192,7 @@ uint32_t het__rw_floats(het__rewriter *r, const char *name, uint32_t rank, const
     return het__rw_constant(r, name, HET_DTYPE_F32, rank, extent, *data);
 }
 
-float *het__rw_copy_floats(het__rewriter *r, uint32_t value, int64_t *count)
+const float *het__rw_read_floats(het__rewriter *r, uint32_t value, int64_t *count)
 {
     const int64_t ones[HET__SYM_MAX] = { 1 };
     if (value == HET__NO_VALUE || r->failed)
@@ -201,6 +201,8 @@ float *het__rw_copy_floats(het__rewriter *r, uint32_t value, int64_t *count)
     if (v->kind != HET__VALUE_CONST || v->dtype != HET_DTYPE_F32 || !v->data)
         return NULL;
     *count = het__value_elements(v, ones);
+    if ((uintptr_t)v->data % sizeof(float) == 0)
+        return v->data;
     float *copy = het__arena_alloc(&r->graph->arena, (size_t)(*count ? *count : 1) * sizeof *copy);
     if (!copy) {
         nomem(r);

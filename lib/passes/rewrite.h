@@ -54,9 +54,9 @@ uint32_t het__rw_floats(het__rewriter *r, const char *name, uint32_t rank, const
 /* The same of any type with data that lives as long as the graph. */
 uint32_t het__rw_constant(het__rewriter *r, const char *name, het_dtype dtype, uint32_t rank,
                           const int64_t *extent, const void *data);
-/* Elements of an F32 constant in memory of the arena, to be changed at will; NULL if the value is
- * something else (or memory ran out: failed). */
-float *het__rw_copy_floats(het__rewriter *r, uint32_t value, int64_t *count);
+/* Elements of an F32 constant, where they lie or, if a float may not be read there, in memory of
+ * the arena; NULL if the value is something else (or memory ran out: failed). */
+const float *het__rw_read_floats(het__rewriter *r, uint32_t value, int64_t *count);
 /* The value of a constant with one element of a floating type. */
 bool het__rw_scalar(const het__rewriter *r, uint32_t value, double *x);
 /* Attributes of a tensor operation in the arena. */
