@@ -44,7 +44,8 @@ export ASAN_OPTIONS UBSAN_OPTIONS TSAN_OPTIONS
 # Sanitized golden tests are slow: the reference device and the fastest level stand for the others.
 # Gates look at the source, which is the same in every build.
 unsanitised='install|networks|exec_networks|logits-(avx2.*|generic|rounded)|style|layers|docs'
-unsanitised="$unsanitised|symbols|headers.*|manual"
+# Long searches that smaller tests stand for, and what is measured, are left out as well.
+unsanitised="$unsanitised|symbols|headers.*|manual|plan_machine|calibrate"
 threaded='pool|share|threads|graph_threads|session|network|generate|null|exec|cpu_ops|cache|file'
 
 # list_tests BUILD PATTERN [-v]: names of tests that match (or do not).
