@@ -18,7 +18,7 @@ typedef struct vector_case {
     double tolerance; /* times the larger of 1 and the largest wanted value */
     uint32_t attr_count, input_count, output_count;
     het__attr attrs[8];
-    vector_tensor inputs[9], outputs[2];
+    vector_tensor inputs[9], outputs[4];
 } vector_case;
 
 static inline void vector_load(const vector_case *v)

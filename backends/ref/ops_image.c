@@ -4,7 +4,7 @@
 #include <assert.h>
 #include <math.h>
 
-#include "backends/ref/ref.h"
+#include "backends/ref/image.h"
 
 double het__ref_act_value(const het__act *act, double x)
 {
@@ -41,38 +41,17 @@ double het__ref_act_value(const het__act *act, double x)
 
 /* ---- images ---- */
 
-typedef struct image {
-    const het__ref_operand *operand;
-    int64_t channels, block, height, width;
-} image;
-
-static image image_of(const het__ref_operand *operand, int32_t channels, int32_t block)
-{
-    const het__extent *e = operand->value.extent;
-    return (image){ operand, channels, block, e[2].count, e[3].count };
-}
-
-/* Index of an element; c may lie in the padding of the last block. */
-static int64_t place(const image *m, int64_t n, int64_t c, int64_t y, int64_t x)
-{
-    if (!m->block)
-        return ((n * m->channels + c) * m->height + y) * m->width + x;
-    const int64_t blocks = (m->channels + m->block - 1) / m->block;
-    return (((n * blocks + c / m->block) * m->height + y) * m->width + x) * m->block +
-           c % m->block;
-}
-
-static double get(const image *m, int64_t n, int64_t c, int64_t y, int64_t x)
+static double get(const het__ref_grid *m, int64_t n, int64_t c, int64_t y, int64_t x)
 {
     float f;
-    memcpy(&f, m->operand->read + place(m, n, c, y, x) * (int64_t)sizeof f, sizeof f);
+    memcpy(&f, m->operand->read + het__ref_place(m, n, c, y, x) * (int64_t)sizeof f, sizeof f);
     return (double)f;
 }
 
-static void put(const image *m, int64_t n, int64_t c, int64_t y, int64_t x, double value)
+static void put(const het__ref_grid *m, int64_t n, int64_t c, int64_t y, int64_t x, double value)
 {
     const float f = (float)value;
-    memcpy(m->operand->write + place(m, n, c, y, x) * (int64_t)sizeof f, &f, sizeof f);
+    memcpy(m->operand->write + het__ref_place(m, n, c, y, x) * (int64_t)sizeof f, &f, sizeof f);
 }
 
 static double vector_at(const het__ref_operand *v, int64_t i)
@@ -81,8 +60,8 @@ static double vector_at(const het__ref_operand *v, int64_t i)
 }
 
 /* One output of a convolution, before the activation. */
-static double conv_at(const het__ref_call *call, const image *in, int64_t n, int64_t m, int64_t oy,
-                      int64_t ox)
+static double conv_at(const het__ref_call *call, const het__ref_grid *in, int64_t n, int64_t m,
+                      int64_t oy, int64_t ox)
 {
     const het__image_attrs *a = &call->attrs.image;
     const het__ref_operand *w = &call->inputs[1];
@@ -102,8 +81,8 @@ static double conv_at(const het__ref_call *call, const image *in, int64_t n, int
     return sum;
 }
 
-static double pool_at(const het__ref_call *call, const image *in, int64_t n, int64_t c, int64_t oy,
-                      int64_t ox)
+static double pool_at(const het__ref_call *call, const het__ref_grid *in, int64_t n, int64_t c,
+                      int64_t oy, int64_t ox)
 {
     const het__image_attrs *a = &call->attrs.image;
     double most = -INFINITY, sum = 0;
@@ -126,8 +105,8 @@ static double pool_at(const het__ref_call *call, const image *in, int64_t n, int
     return all ? sum / (double)all : 0;
 }
 
-static double image_at(const het__ref_call *call, const image *in, const image *residual,
-                       int64_t n, int64_t c, int64_t y, int64_t x)
+static double image_at(const het__ref_call *call, const het__ref_grid *in,
+                       const het__ref_grid *residual, int64_t n, int64_t c, int64_t y, int64_t x)
 {
     const het__image_attrs *a = &call->attrs.image;
     double v;
@@ -149,11 +128,11 @@ static void image_run(const het__ref_call *call)
         het__ref_codes_run(call);
         return;
     }
-    const image in = image_of(&call->inputs[0], a->channels_in, a->block_in);
-    const image out = image_of(&call->outputs[0], a->channels_out, a->block_out);
-    image residual = { NULL, 0, 0, 0, 0 };
+    const het__ref_grid in = het__ref_image_of(&call->inputs[0], a->channels_in, a->block_in);
+    const het__ref_grid out = het__ref_image_of(&call->outputs[0], a->channels_out, a->block_out);
+    het__ref_grid residual = { NULL, 0, 0, 0, 0 };
     if (call->op == HET__OP_CONV && het__ref_input(call, 3))
-        residual = image_of(&call->inputs[3], a->channels_out, a->block_out);
+        residual = het__ref_image_of(&call->inputs[3], a->channels_out, a->block_out);
     const int64_t batch = call->outputs[0].value.extent[0].count;
     const int64_t last = out.block ? (out.channels + out.block - 1) / out.block * out.block
                                    : out.channels;

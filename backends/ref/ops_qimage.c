@@ -4,32 +4,11 @@
  * of the standard do it. */
 #include <math.h>
 
-#include "backends/ref/ref.h"
+#include "backends/ref/image.h"
 
-typedef struct image {
-    const het__ref_operand *operand;
-    int64_t channels, block, height, width;
-} image;
-
-static image image_of(const het__ref_operand *operand, int32_t channels, int32_t block)
+static int32_t get(const het__ref_grid *m, int64_t n, int64_t c, int64_t y, int64_t x)
 {
-    const het__extent *e = operand->value.extent;
-    return (image){ operand, channels, block, e[2].count, e[3].count };
-}
-
-/* Index of an element; c may lie in the padding of the last block. */
-static int64_t place(const image *m, int64_t n, int64_t c, int64_t y, int64_t x)
-{
-    if (!m->block)
-        return ((n * m->channels + c) * m->height + y) * m->width + x;
-    const int64_t blocks = (m->channels + m->block - 1) / m->block;
-    return (((n * blocks + c / m->block) * m->height + y) * m->width + x) * m->block +
-           c % m->block;
-}
-
-static int32_t get(const image *m, int64_t n, int64_t c, int64_t y, int64_t x)
-{
-    const uint8_t code = (uint8_t)m->operand->read[place(m, n, c, y, x)];
+    const uint8_t code = (uint8_t)m->operand->read[het__ref_place(m, n, c, y, x)];
     return m->operand->value.dtype == HET_DTYPE_I8 && code > 127 ? code - 256 : code;
 }
 
@@ -41,7 +20,7 @@ static int32_t code_of(const het__image_attrs *a, int64_t sum, float factor)
     return (int32_t)rintf(low < most ? low : most) + a->zero_out;
 }
 
-static int32_t conv_at(const het__ref_call *call, const image *in, int64_t n, int64_t m,
+static int32_t conv_at(const het__ref_call *call, const het__ref_grid *in, int64_t n, int64_t m,
                        int64_t oy, int64_t ox)
 {
     const het__image_attrs *a = &call->attrs.image;
@@ -65,7 +44,7 @@ static int32_t conv_at(const het__ref_call *call, const image *in, int64_t n, in
     return code_of(a, sum, factor);
 }
 
-static int32_t most_at(const het__ref_call *call, const image *in, int64_t n, int64_t c,
+static int32_t most_at(const het__ref_call *call, const het__ref_grid *in, int64_t n, int64_t c,
                        int64_t oy, int64_t ox)
 {
     const het__image_attrs *a = &call->attrs.image;
@@ -84,8 +63,8 @@ static int32_t most_at(const het__ref_call *call, const image *in, int64_t n, in
 void het__ref_codes_run(const het__ref_call *call)
 {
     const het__image_attrs *a = &call->attrs.image;
-    const image in = image_of(&call->inputs[0], a->channels_in, a->block_in);
-    const image out = image_of(&call->outputs[0], a->channels_out, a->block_out);
+    const het__ref_grid in = het__ref_image_of(&call->inputs[0], a->channels_in, a->block_in);
+    const het__ref_grid out = het__ref_image_of(&call->outputs[0], a->channels_out, a->block_out);
     const int64_t batch = call->outputs[0].value.extent[0].count;
     const int64_t last = out.block ? (out.channels + out.block - 1) / out.block * out.block
                                    : out.channels;
@@ -98,7 +77,7 @@ void het__ref_codes_run(const het__ref_call *call)
                         code = call->op == HET__OP_QCONV  ? conv_at(call, &in, n, c, y, x)
                                : call->op == HET__OP_POOL ? most_at(call, &in, n, c, y, x)
                                                           : get(&in, n, c, y, x);
-                    call->outputs[0].write[place(&out, n, c, y, x)] = (char)(uint8_t)code;
+                    call->outputs[0].write[het__ref_place(&out, n, c, y, x)] = (char)(uint8_t)code;
                 }
 }
 

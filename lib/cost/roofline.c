@@ -7,12 +7,10 @@
 double het__arithmetic_peak(const het__machine_device *device, uint32_t arithmetic)
 {
     double most = 0;
-    if (arithmetic < HET_ARITHMETIC_FASTEST && het__machine_peak(device, (het__peak)arithmetic) > 0)
+    if (arithmetic < HET_ARITHMETIC_FASTEST)
         return het__machine_peak(device, (het__peak)arithmetic);
-    for (int type = 0; type < HET__PEAK_COUNT; type++) {
-        const double peak = het__machine_peak(device, (het__peak)type);
-        most = peak > most ? peak : most;
-    }
+    for (int type = 0; type < HET__PEAK_COUNT; type++)
+        most = device->peak[type].value > most ? device->peak[type].value : most;
     return most;
 }
 

@@ -118,8 +118,12 @@ bool het__machine_add(het__machine *machine, const het_device_info *info,
 
 double het__machine_peak(const het__machine_device *device, het__peak type)
 {
-    const double own = device->peak[type].value;
-    return own > 0 ? own : device->peak[HET__PEAK_F32].value;
+    const het__peak order[] = { type, HET__PEAK_F32, HET__PEAK_BF16, HET__PEAK_F16,
+                                HET__PEAK_INT8 };
+    for (size_t i = 0; i < sizeof order / sizeof *order; i++)
+        if (device->peak[order[i]].value > 0)
+            return device->peak[order[i]].value;
+    return 0;
 }
 
 uint32_t het__machine_source(const het__machine_device *device)

@@ -101,8 +101,8 @@ void het__machine_assume(const het_device_info *info, uint32_t threads,
 bool het__machine_add(het__machine *machine, const het_device_info *info,
                       const het_device_figures *figures);
 
-/* Peak for a type of arithmetic, or for F32 where the device has no such units; 0 if it has
- * neither. */
+/* Peak for a type of arithmetic; where the device has no such units, that for F32, or for the
+ * widest type that it has: work takes the units that there are. 0 if it has none. */
 double het__machine_peak(const het__machine_device *device, het__peak type);
 
 /* The source that speaks for all figures that times depend on: the weakest of them. */

@@ -12,7 +12,6 @@ typedef struct builder {
     het__plan_problem *q;
     const het__graph *g;
     const het__machine *m;
-    het__machine *costed;    /* the same, with arithmetic for everything that devices run */
     uint32_t *first, *users; /* per value of the graph: nodes that read it, ascending */
     uint32_t *same;          /* per value: the first constant of the same bytes, else itself */
     double *cost;            /* place.node_cost */
@@ -136,7 +135,7 @@ static bool cost_node(const builder *b, uint32_t node, uint32_t step)
     for (uint32_t d = 0; d < q->devices; d++) {
         const size_t at = at_of(q, node, step, d);
         het__cost cost;
-        het__cost_node(b->g, &b->g->nodes[node], work, &b->costed->device[d], r->exact, &cost);
+        het__cost_node(b->g, &b->g->nodes[node], work, &b->m->device[d], r->exact, &cost);
         q->node_ns[at] = cost.ns;
         q->reasons[at] = r->reasons ? r->reasons[(size_t)node * q->devices + d] : NULL;
         if (!q->reasons[at] && q->objective == HET_OBJECTIVE_ENERGY &&
@@ -154,22 +153,6 @@ static bool cost_node(const builder *b, uint32_t node, uint32_t step)
                                 : q->node_ns[at];
         q->node_cost[at] = q->reasons[at] ? INFINITY : cost * q->step[step].weight;
         q->node_ns[at] = q->reasons[at] ? INFINITY : q->node_ns[at];
-    }
-    return true;
-}
-
-/* A device without 32-bit units computes in the widest that it has, not in no time. */
-static bool complete_peaks(builder *b)
-{
-    static const het__peak wide[] = { HET__PEAK_BF16, HET__PEAK_F16, HET__PEAK_INT8 };
-    b->costed = het__arena_alloc(b->q->arena, sizeof *b->costed);
-    if (!b->costed)
-        return false;
-    *b->costed = *b->m;
-    for (uint32_t d = 0; d < b->q->devices; d++) {
-        het__figure *peak = b->costed->device[d].peak;
-        for (uint32_t i = 0; peak[HET__PEAK_F32].value <= 0 && i < 3; i++)
-            peak[HET__PEAK_F32] = peak[wide[i]];
     }
     return true;
 }
@@ -446,8 +429,8 @@ het_status het__plan_problem_make(const het__plan_request *r, het__arena *arena,
     if ((uint64_t)q->nodes * q->steps >= UINT32_MAX / HET__PLACE_DEVICES_MAX)
         return het__fail(err, HET_E_UNSUPPORTED, "the graph has too many nodes");
     builder b = { .q = q, .g = r->graph, .m = r->machine };
-    if (!complete_peaks(&b) || !cost_nodes(&b) || !find_same(&b) || !collect_users(&b) ||
-        !collect_values(&b) || !add_wishes(&b) || !collect_limits(&b) || !order_devices(&b))
+    if (!cost_nodes(&b) || !find_same(&b) || !collect_users(&b) || !collect_values(&b) ||
+        !add_wishes(&b) || !collect_limits(&b) || !order_devices(&b))
         return het__fail_nomem(err, "the plan");
     het__place_problem *p = &q->place;
     p->node_count = q->nodes * q->steps;

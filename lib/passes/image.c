@@ -52,30 +52,6 @@ bool het__window_attrs(const het__window *w, het__image_attrs *a)
     return true;
 }
 
-/* [N,C,W] as [N,C,1,W]. */
-static uint32_t as_image(het__rewriter *r, const char *name, uint32_t value)
-{
-    const het__value *v = &r->graph->values[value];
-    if (v->rank == 4)
-        return value;
-    const int64_t extent[4] = { v->extent[0].count, v->extent[1].count, 1, v->extent[2].count };
-    return het__rw_reshape(r, name, value, 4, extent);
-}
-
-static void replace_by(het__rewriter *r, uint32_t old, uint32_t made, const char *name)
-{
-    const het__value *v = &r->graph->values[old];
-    int64_t extent[HET_RANK_MAX];
-    for (uint32_t i = 0; i < v->rank; i++)
-        extent[i] = v->extent[i].count;
-    if (!r->failed && r->graph->values[made].rank != v->rank)
-        made = het__rw_reshape(r, name, made, v->rank, extent);
-    if (r->failed)
-        return;
-    het__rw_replace(r, old, made);
-    r->rewrites++;
-}
-
 static void convert_conv(het__rewriter *r, uint32_t index)
 {
     const het__node node = r->graph->nodes[index];
@@ -91,11 +67,11 @@ static void convert_conv(het__rewriter *r, uint32_t index)
         !het__rw_eval(r, &node, inputs, outputs, &e) ||
         het__window_conv(&e, &window) != HET_OK || !het__window_attrs(&window, &attrs.image))
         return;
-    const uint32_t in[3] = { as_image(r, node.name, node.inputs[0]),
-                             as_image(r, node.name, node.inputs[1]),
+    const uint32_t in[3] = { het__rw_as_image(r, node.name, node.inputs[0]),
+                             het__rw_as_image(r, node.name, node.inputs[1]),
                              bias ? node.inputs[2] : HET__NO_VALUE };
     const uint32_t made = het__rw_node(r, HET__OP_CONV, node.name, in, 3, 1, &attrs);
-    replace_by(r, node.outputs[0], made, node.name);
+    het__rw_replace_shaped(r, node.outputs[0], made, node.name);
 }
 
 /* Maxima are taken of codes too. */
@@ -126,9 +102,9 @@ static void convert_pool(het__rewriter *r, uint32_t index)
     for (uint32_t i = 0; a->count_padding && i < window.axes; i++)
         if (a->pad_end[i + 2 - window.axes] != window.end[i])
             return;
-    const uint32_t in = as_image(r, node.name, node.inputs[0]);
+    const uint32_t in = het__rw_as_image(r, node.name, node.inputs[0]);
     const uint32_t made = het__rw_node(r, HET__OP_POOL, node.name, &in, 1, 1, &attrs);
-    replace_by(r, node.outputs[0], made, node.name);
+    het__rw_replace_shaped(r, node.outputs[0], made, node.name);
 }
 
 static void convert_global_pool(het__rewriter *r, uint32_t index)
@@ -151,7 +127,7 @@ static void convert_global_pool(het__rewriter *r, uint32_t index)
     };
     const uint32_t made =
         het__rw_node(r, HET__OP_POOL, node.name, node.inputs, 1, 1, &attrs);
-    replace_by(r, node.outputs[0], made, node.name);
+    het__rw_replace_shaped(r, node.outputs[0], made, node.name);
 }
 
 void het__pass_windows(het__rewriter *r)
@@ -221,7 +197,7 @@ static void convert_mat_mul(het__rewriter *r, uint32_t index)
     attrs.matmul.transpose_b = true;
     const uint32_t in[2] = { node.inputs[0], transpose_weights(r, node.inputs[1]) };
     const uint32_t made = het__rw_node(r, HET__OP_MATMUL, node.name, in, 2, 1, &attrs);
-    replace_by(r, node.outputs[0], made, node.name);
+    het__rw_replace_shaped(r, node.outputs[0], made, node.name);
 }
 
 /* beta * C as one number per column; HET__NO_VALUE if it is something else. */
@@ -263,7 +239,7 @@ static void convert_gemm(het__rewriter *r, uint32_t index)
     if (het__attr_int(list, "transB", 0) == 0)
         in[1] = transpose_weights(r, in[1]);
     const uint32_t made = het__rw_node(r, HET__OP_MATMUL, node.name, in, 3, 1, &attrs);
-    replace_by(r, node.outputs[0], made, node.name);
+    het__rw_replace_shaped(r, node.outputs[0], made, node.name);
 }
 
 void het__pass_products(het__rewriter *r)

@@ -126,31 +126,7 @@ uint32_t het__codes_make(het__rewriter *r, het__codes_product *p)
     return het__rw_node(r, HET__OP_QCONV, p->name, in, 4, 1, &attrs);
 }
 
-/* `made` under the old value's extents. */
-void het__codes_replace(het__rewriter *r, uint32_t old, uint32_t made, const char *name)
-{
-    const het__value *v = &r->graph->values[old];
-    int64_t extent[HET_RANK_MAX];
-    for (uint32_t i = 0; i < v->rank; i++)
-        extent[i] = v->extent[i].count;
-    if (!r->failed && r->graph->values[made].rank != v->rank)
-        made = het__rw_reshape(r, name, made, v->rank, extent);
-    if (r->failed)
-        return;
-    het__rw_replace(r, old, made);
-    r->rewrites++;
-}
-
 /* ---- QLinearConv ---- */
-
-static uint32_t as_image(het__rewriter *r, const char *name, uint32_t value)
-{
-    const het__value *v = &r->graph->values[value];
-    if (v->rank == 4)
-        return value;
-    const int64_t extent[4] = { v->extent[0].count, v->extent[1].count, 1, v->extent[2].count };
-    return het__rw_reshape(r, name, value, 4, extent);
-}
 
 static void convert_conv(het__rewriter *r, uint32_t index)
 {
@@ -181,10 +157,10 @@ static void convert_conv(het__rewriter *r, uint32_t index)
     p.attrs.type = out->dtype;
     p.attrs.least = INT32_MIN;
     p.attrs.most = INT32_MAX;
-    p.x = as_image(r, node.name, node.inputs[0]);
+    p.x = het__rw_as_image(r, node.name, node.inputs[0]);
     const uint32_t made = r->failed ? HET__NO_VALUE : het__codes_make(r, &p);
     if (made != HET__NO_VALUE)
-        het__codes_replace(r, node.outputs[0], made, node.name);
+        het__rw_replace_shaped(r, node.outputs[0], made, node.name);
 }
 
 /* ---- QLinearMatMul ---- */
@@ -249,7 +225,7 @@ static void convert_mat_mul(het__rewriter *r, uint32_t index)
     p.attrs.most = INT32_MAX;
     const uint32_t made = het__codes_make(r, &p);
     if (made != HET__NO_VALUE)
-        het__codes_replace(r, node.outputs[0], made, node.name);
+        het__rw_replace_shaped(r, node.outputs[0], made, node.name);
 }
 
 void het__pass_integers(het__rewriter *r)

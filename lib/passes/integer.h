@@ -41,8 +41,6 @@ bool het__codes_matrix(het__rewriter *r, het__codes_product *p, uint32_t x, cons
                        bool transposed);
 /* The convolution; HET__NO_VALUE if it cannot be made. */
 uint32_t het__codes_make(het__rewriter *r, het__codes_product *p);
-/* Who reads `old` reads `made`, under the old value's extents. */
-void het__codes_replace(het__rewriter *r, uint32_t old, uint32_t made, const char *name);
 
 /* integer_codes.c: what this QuantizeLinear makes of floats that come from codes is made of the
  * codes. */

@@ -547,7 +547,7 @@ void het__codes_keep(het__rewriter *r, uint32_t index)
     if (r->graph->values[node.outputs[0]].kind == HET__VALUE_OUTPUT &&
         r->graph->values[made].kind != HET__VALUE_TEMP)
         return;
-    het__codes_replace(r, node.outputs[0], made, node.name);
+    het__rw_replace_shaped(r, node.outputs[0], made, node.name);
 }
 
 static void fold_one(het__rewriter *r, uint32_t index)

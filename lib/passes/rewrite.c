@@ -192,6 +192,31 @@ uint32_t het__rw_floats(het__rewriter *r, const char *name, uint32_t rank, const
     return het__rw_constant(r, name, HET_DTYPE_F32, rank, extent, *data);
 }
 
+void het__rw_replace_shaped(het__rewriter *r, uint32_t old, uint32_t made, const char *name)
+{
+    if (r->failed)
+        return;
+    const het__value *v = &r->graph->values[old];
+    int64_t extent[HET_RANK_MAX];
+    for (uint32_t i = 0; i < v->rank; i++)
+        extent[i] = v->extent[i].count;
+    if (r->graph->values[made].rank != v->rank)
+        made = het__rw_reshape(r, name, made, v->rank, extent);
+    if (r->failed)
+        return;
+    het__rw_replace(r, old, made);
+    r->rewrites++;
+}
+
+uint32_t het__rw_as_image(het__rewriter *r, const char *name, uint32_t value)
+{
+    const het__value *v = &r->graph->values[value];
+    if (v->rank == 4)
+        return value;
+    const int64_t extent[4] = { v->extent[0].count, v->extent[1].count, 1, v->extent[2].count };
+    return het__rw_reshape(r, name, value, 4, extent);
+}
+
 const float *het__rw_read_floats(het__rewriter *r, uint32_t value, int64_t *count)
 {
     const int64_t ones[HET__SYM_MAX] = { 1 };

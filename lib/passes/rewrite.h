@@ -54,6 +54,10 @@ uint32_t het__rw_floats(het__rewriter *r, const char *name, uint32_t rank, const
 /* The same of any type with data that lives as long as the graph. */
 uint32_t het__rw_constant(het__rewriter *r, const char *name, het_dtype dtype, uint32_t rank,
                           const int64_t *extent, const void *data);
+/* Who reads `old` reads `made`, under the old value's extents; counts as a rewrite. */
+void het__rw_replace_shaped(het__rewriter *r, uint32_t old, uint32_t made, const char *name);
+/* An image of a row [N,C,W] as [N,C,1,W]; one of rank 4 as it is. */
+uint32_t het__rw_as_image(het__rewriter *r, const char *name, uint32_t value);
 /* Elements of an F32 constant, where they lie or, if a float may not be read there, in memory of
  * the arena; NULL if the value is something else (or memory ran out: failed). */
 const float *het__rw_read_floats(het__rewriter *r, uint32_t value, int64_t *count);

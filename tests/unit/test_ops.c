@@ -138,10 +138,11 @@ static void run_case(const ops_case *c)
 static void vectors(void)
 {
     bool seen[HET__OP_T_FIRST] = { false };
-    for (size_t i = 0; i < sizeof ops_cases / sizeof ops_cases[0]; i++) {
-        run_case(&ops_cases[i]);
-        seen[ops_cases[i].op] = true;
-    }
+    for (size_t g = 0; g < sizeof ops_groups / sizeof *ops_groups; g++)
+        for (size_t i = 0; i < ops_groups[g].count; i++) {
+            run_case(&ops_groups[g].cases[i]);
+            seen[ops_groups[g].cases[i].op] = true;
+        }
     /* Images and general products are held against the plain kernels: test_tensor_passes.c. */
     for (int op = HET__OP_NONE + 1; op < HET__OP_CONV; op++)
         if (!seen[op])

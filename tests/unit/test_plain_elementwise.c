@@ -143,24 +143,29 @@ static void compare(const char *op, size_t at, const het__tensor *got, const vec
     }
 }
 
+static void check_vector(const vector_case *v, size_t at, bool aligned)
+{
+    bench b;
+    start(&b, v->op, v->opset, v->attrs, v->attr_count, v->input_count, v->output_count);
+    b.aligned = aligned;
+    for (uint32_t i = 0; i < v->input_count; i++)
+        give(&b, i, &v->inputs[i]);
+    const het_status s = run(&b);
+    CHECK_INT(s, HET_OK);
+    if (s != HET_OK)
+        TEST_FAIL("case %zu: %s", at, b.err.message);
+    for (uint32_t o = 0; s == HET_OK && o < v->output_count; o++)
+        compare(v->op, at, &b.outputs[o], &v->outputs[o], v->tolerance);
+    finish(&b);
+}
+
 static void vectors(void)
 {
-    const size_t count = sizeof vector_cases / sizeof vector_cases[0];
-    for (size_t c = 0; c < 2 * count; c++) {
-        const vector_case *v = &vector_cases[c / 2];
-        bench b;
-        start(&b, v->op, v->opset, v->attrs, v->attr_count, v->input_count, v->output_count);
-        b.aligned = c % 2;
-        for (uint32_t i = 0; i < v->input_count; i++)
-            give(&b, i, &v->inputs[i]);
-        const het_status s = run(&b);
-        CHECK_INT(s, HET_OK);
-        if (s != HET_OK)
-            TEST_FAIL("case %zu: %s", c / 2, b.err.message);
-        for (uint32_t o = 0; s == HET_OK && o < v->output_count; o++)
-            compare(v->op, c / 2, &b.outputs[o], &v->outputs[o], v->tolerance);
-        finish(&b);
-    }
+    for (size_t g = 0; g < sizeof elementwise_groups / sizeof *elementwise_groups; g++)
+        for (size_t i = 0; i < elementwise_groups[g].count; i++) {
+            check_vector(&elementwise_groups[g].cases[i], i, false);
+            check_vector(&elementwise_groups[g].cases[i], i, true);
+        }
 }
 
 /* ---- runs longer than a chunk, in every way of lying ---- */

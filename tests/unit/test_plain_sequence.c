@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Recurrent layers, attention and signals against torch and NumPy (tests/vectors/make_sequence.py),
  * properties that no table shows, and what must be refused. */
-#include "eval_case.h"
+#include "vector_case.h"
+
+#include "vectors/sequence.h"
 
 #define F32 HET_DTYPE_F32
 #define F64 HET_DTYPE_F64
@@ -9,56 +11,11 @@
 #define I32 HET_DTYPE_I32
 #define HUGE_ ((int64_t)1 << 40)
 
-typedef struct vector_tensor {
-    het_dtype dtype; /* HET_DTYPE_NONE: left out */
-    uint32_t rank;
-    int64_t extent[5];
-    const double *data;
-} vector_tensor;
-
-typedef struct vector_case {
-    const char *name, *op;
-    int32_t opset;
-    double tolerance; /* times the larger of 1 and the wanted value */
-    uint32_t attr_count, input_count, output_count;
-    het__attr attrs[6];
-    vector_tensor inputs[8], outputs[4];
-} vector_case;
-
-#include "vectors/sequence.h"
-
-static void check_vector(const vector_case *v)
-{
-    const int before = test_failures;
-    case_begin(v->op, v->opset);
-    for (uint32_t i = 0; i < v->attr_count; i++)
-        *case_attr(v->attrs[i].name, v->attrs[i].kind) = v->attrs[i];
-    for (uint32_t i = 0; i < v->input_count; i++) {
-        if (v->inputs[i].dtype == HET_DTYPE_NONE)
-            case_no_input();
-        else
-            case_input(v->inputs[i].dtype, v->inputs[i].rank, v->inputs[i].extent,
-                       v->inputs[i].data);
-    }
-    eval_case.outputs = v->output_count;
-    CHECK_INT(case_run(), HET_OK);
-    for (uint32_t o = 0; o < v->output_count && test_failures == before; o++) {
-        double scale = 1;
-        const int64_t n = het__tensor_elements(&eval_case.out[o]);
-        for (int64_t i = 0; i < n; i++)
-            if (!isinf(v->outputs[o].data[i]))
-                scale = fmax(scale, fabs(v->outputs[o].data[i]));
-        case_check(o, v->outputs[o].dtype, v->outputs[o].rank, v->outputs[o].extent,
-                   v->outputs[o].data, v->tolerance * scale);
-    }
-    if (test_failures != before)
-        fprintf(stderr, "case %s: %s\n", v->name, eval_case.err.message);
-}
-
 static void vectors(void)
 {
-    for (size_t i = 0; i < sizeof vector_cases / sizeof vector_cases[0]; i++)
-        check_vector(&vector_cases[i]);
+    for (size_t g = 0; g < sizeof sequence_groups / sizeof *sequence_groups; g++)
+        for (size_t i = 0; i < sequence_groups[g].count; i++)
+            vector_check(&sequence_groups[g].cases[i]);
 }
 
 static void refused(const char *why)

@@ -1,15 +1,18 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Write elementwise.h: inputs and expected outputs of operations element by element, for
+"""Write elementwise.h and its parts: inputs and expected outputs of operations element by element, for
 tests/unit/test_plain_elementwise.c.
 
-    python3 make_elementwise.py > elementwise.h
+    python3 make_elementwise.py FOLDER
 
 Expectations are NumPy formulas in float64 (integers: in their own type) over whole arrays. Inputs
 are multiples of 1/16, so they are the same number in every type that holds them."""
 import math
+import sys
 
 import numpy as np
+
+import vector_files
 
 rng = np.random.default_rng(20261121)
 arrays, cases = {}, []
@@ -168,36 +171,47 @@ def trunc_divide(a, b):
     return (q + ((q < 0) & (q * b != a)).astype(q.dtype)).astype(a.dtype)
 
 
-def binary():
+def pairs(a_shape, b_shape, every_type):
+    for kind in ("F32", "F16", "F64") if every_type else ("F32",):
+        a, b = grid(*a_shape), grid(*b_shape, low=0.25)
+        for op, f in (("Add", np.add), ("Sub", np.subtract), ("Mul", np.multiply),
+                      ("Div", np.divide), ("Max", np.maximum), ("Min", np.minimum)):
+            case(op, [(kind, a), (kind, b)], [(kind, f(a, b))])
+    for kind in ("I8", "U8", "U16", "I32", "I64") if every_type else ():
+        a, b = integers(kind, a_shape), integers(kind, b_shape)
+        if kind == "I64":
+            a, b = a % 1000003, b % 1009
+        by = np.where(b == 0, 1, b).astype(TYPES[kind])
+        for op, f, y in (("Add", np.add, b), ("Sub", np.subtract, b),
+                         ("Mul", np.multiply, b), ("Max", np.maximum, b),
+                         ("Min", np.minimum, b), ("Mod", np.mod, by),
+                         ("Div", trunc_divide, by), ("BitwiseXor", np.bitwise_xor, b)):
+            case(op, [(kind, a), (kind, y)], [(kind, f(a, y))])
+        case("Mod", [(kind, a), (kind, by)], [(kind, np.fmod(a, by))], fmod=1)
+        for op, f in (("Equal", np.equal), ("Greater", np.greater), ("Less", np.less),
+                      ("GreaterOrEqual", np.greater_equal),
+                      ("LessOrEqual", np.less_equal)):
+            case(op, [(kind, a), (kind, b)], [("BOOL", f(a, b))])
+    p, q = rng.integers(0, 2, a_shape), rng.integers(0, 2, b_shape)
+    for op, f in (("And", np.logical_and), ("Or", np.logical_or), ("Xor", np.logical_xor)):
+        case(op, [("BOOL", p), ("BOOL", q)], [("BOOL", f(p, q))])
+    a, b = grid(*a_shape), grid(*b_shape)
+    case("Where", [("BOOL", p), ("F32", a), ("F32", b)], [("F32", np.where(p, a, b))])
+    case("Where", [("BOOL", q), ("I8", np.rint(a)), ("I8", np.rint(b))],
+         [("I8", np.where(q, np.rint(a), np.rint(b)))])
+
+
+def binary_types():
     with np.errstate(over="ignore"):
-        for at, (a_shape, b_shape) in enumerate(SHAPES):
-            for kind in ("F32", "F16", "F64") if at == 0 else ("F32",):
-                a, b = grid(*a_shape), grid(*b_shape, low=0.25)
-                for op, f in (("Add", np.add), ("Sub", np.subtract), ("Mul", np.multiply),
-                              ("Div", np.divide), ("Max", np.maximum), ("Min", np.minimum)):
-                    case(op, [(kind, a), (kind, b)], [(kind, f(a, b))])
-            for kind in ("I8", "U8", "U16", "I32", "I64") if at == 0 else ():
-                a, b = integers(kind, a_shape), integers(kind, b_shape)
-                if kind == "I64":
-                    a, b = a % 1000003, b % 1009
-                by = np.where(b == 0, 1, b).astype(TYPES[kind])
-                for op, f, y in (("Add", np.add, b), ("Sub", np.subtract, b),
-                                 ("Mul", np.multiply, b), ("Max", np.maximum, b),
-                                 ("Min", np.minimum, b), ("Mod", np.mod, by),
-                                 ("Div", trunc_divide, by), ("BitwiseXor", np.bitwise_xor, b)):
-                    case(op, [(kind, a), (kind, y)], [(kind, f(a, y))])
-                case("Mod", [(kind, a), (kind, by)], [(kind, np.fmod(a, by))], fmod=1)
-                for op, f in (("Equal", np.equal), ("Greater", np.greater), ("Less", np.less),
-                              ("GreaterOrEqual", np.greater_equal),
-                              ("LessOrEqual", np.less_equal)):
-                    case(op, [(kind, a), (kind, b)], [("BOOL", f(a, b))])
-            p, q = rng.integers(0, 2, a_shape), rng.integers(0, 2, b_shape)
-            for op, f in (("And", np.logical_and), ("Or", np.logical_or), ("Xor", np.logical_xor)):
-                case(op, [("BOOL", p), ("BOOL", q)], [("BOOL", f(p, q))])
-            a, b = grid(*a_shape), grid(*b_shape)
-            case("Where", [("BOOL", p), ("F32", a), ("F32", b)], [("F32", np.where(p, a, b))])
-            case("Where", [("BOOL", q), ("I8", np.rint(a)), ("I8", np.rint(b))],
-                 [("I8", np.where(q, np.rint(a), np.rint(b)))])
+        pairs(*SHAPES[0], True)
+
+
+def binary_shapes():
+    for a_shape, b_shape in SHAPES[1:]:
+        pairs(a_shape, b_shape, False)
+
+
+def binary_special():
     a, b = grid(3, 4), grid(4)
     case("Mod", [("F32", a), ("F32", b + 8)], [("F32", np.fmod(a, b + 8))], fmod=1)
     case("PRelu", [("F32", a), ("F32", b)], [("F32", np.where(a < 0, a * b, a))])
@@ -332,19 +346,16 @@ def random():
 
 
 def main():
-    unary()
-    binary()
-    casts()
-    quantised()
-    random()
-    print("/* SPDX-License-Identifier: Apache-2.0 */")
-    print("/* Made by make_elementwise.py; the type of a case stands in"
-          " tests/unit/test_plain_elementwise.c. */")
-    for text, name in arrays.items():
-        print("static const double %s[] = {\n%s\n};" % (name, text))
-    print("static const vector_case vector_cases[] = {")
-    print("\n".join(cases))
-    print("};")
+    groups = {}
+    for make in (unary, binary_types, binary_shapes, binary_special, casts, quantised, random):
+        make()
+        groups[make.__name__] = list(cases)
+        cases.clear()
+    definitions = {name: "static const double %s[] = {\n%s\n};" % (name, text)
+                   for text, name in arrays.items()}
+    vector_files.write(sys.argv[1], "elementwise", "vector_case",
+                       "the type of a case stands in tests/unit/test_plain_elementwise.c.",
+                       definitions, groups)
 
 
 main()

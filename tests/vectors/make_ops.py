@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Write ops.h: inputs and expected outputs of every operation, for tests/unit/test_ops.c.
+"""Write ops.h and its parts: inputs and expected outputs of every operation, for tests/unit/test_ops.c.
 
-    python3 make_ops.py > ops.h
+    python3 make_ops.py FOLDER
 
 Expectations are NumPy float64 formulas over whole arrays: dense attention with a mask instead of
 pages, rotation as complex multiplication, block formats unpacked as arrays. Inputs are multiples
@@ -12,8 +12,10 @@ import sys
 
 import numpy as np
 
+import vector_files
+
 rng = np.random.default_rng(20240607)
-arrays, cases = [], []
+arrays, cases = {}, []
 F32, F16, BF16, I32 = "F32", "F16", "BF16", "I32"
 T, B, R, P, PAGES = "TOKENS", "SEQUENCES", "ROWS", "PAGES", "STATE_PAGES"
 
@@ -48,7 +50,7 @@ def array(values, ctype):
             line = "   "
         line += " " + text + ","
     lines.append(line)
-    arrays.append("static const %s %s[] = {\n%s\n};" % (ctype, name, "\n".join(lines)))
+    arrays[name] = "static const %s %s[] = {\n%s\n};" % (ctype, name, "\n".join(lines))
     return name
 
 
@@ -401,6 +403,10 @@ def attention_cases():
     attention_case("window", [(5, 6)], window=3)
     attention_case("window wider than the past", [(2, 3)], window=64)
     attention_case("softcap", [(2, 4)], softcap=1.5)
+
+
+def attention_wide_cases():
+    """Several sequences; norms and rotation inside."""
     several = [(0, 3), (5, 1), (3, 2)]
     attention_case("several sequences", several, heads=4, kv_heads=2)
     attention_case("several sequences, F16 state", several, heads=4, kv_heads=1, dtype=F16)
@@ -519,14 +525,19 @@ def fold(text):
 
 
 def main():
-    for make in (embed_cases, norm_cases, softmax_rows_cases, elementwise_cases, linear_cases,
-                 gated_cases, rope_cases, attention_cases, moe_cases, stream_cases, bare_cases):
-        make()
-    out = sys.stdout
-    out.write("/* SPDX-License-Identifier: Apache-2.0 */\n"
-              "/* Made by make_ops.py; its macros and types stand in tests/unit/test_ops.c. */\n")
-    out.write("\n".join(arrays))
-    out.write("\nstatic const ops_case ops_cases[] = {\n" + fold("\n".join(cases)) + "\n};\n")
+    makers = {"rows": (embed_cases, norm_cases, softmax_rows_cases, elementwise_cases),
+              "linear": (linear_cases,), "gated": (gated_cases,), "rope": (rope_cases,),
+              "attention": (attention_cases,),
+              "attention_wide": (attention_wide_cases,), "moe": (moe_cases,),
+              "streams": (stream_cases, bare_cases)}
+    groups = {}
+    for group, functions in makers.items():
+        for make in functions:
+            make()
+        groups[group] = [fold(text) for text in cases]
+        cases.clear()
+    vector_files.write(sys.argv[1], "ops", "ops_case",
+                       "its macros and types stand in tests/unit/test_ops.c.", arrays, groups)
 
 
 main()

@@ -1,18 +1,23 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Write sequence.h: recurrent layers, attention and signals for tests/unit/test_plain_sequence.c.
+"""Write sequence.h and its parts: recurrent layers, attention and signals for
+tests/unit/test_plain_sequence.c.
 
-    python3 make_sequence.py > sequence.h
+    python3 make_sequence.py FOLDER
 
 Wants torch and NumPy. Recurrent layers are torch's own where torch has the variant, else NumPy
 formulas over whole gates; attention is dense with one bias array; transforms are numpy.fft. Inputs
 are multiples of 1/16, so they are the same number in every type."""
+import sys
+
 import numpy as np
 import torch
 
+import vector_files
+
 rng = np.random.default_rng(20261121)
 torch.set_default_dtype(torch.float64)
-arrays, cases = [], []
+arrays, cases, groups = [], [], {}
 INF = np.inf
 
 
@@ -73,6 +78,12 @@ def case(name, op, opset, inputs, outputs, tolerance=2e-6, **attrs):
 
 STEPS, BATCH, WIDTH, HIDDEN = 3, 2, 5, 3
 X = uniform(STEPS, BATCH, WIDTH, scale=2)
+
+
+def end_group(name):
+    """The cases so far are a group."""
+    groups[name] = list(cases)
+    cases.clear()
 
 
 def weights(gates, directions):
@@ -191,6 +202,8 @@ for name, curve, extra in (
         lambda x, s, n: [np.zeros(M)] if x is None else
         [curve(w[0] @ x + r[0] @ s[0] + b[0, :M] + b[0, M:])], [3, 3]), activations=[name], **extra)
 
+
+end_group("recurrent")
 
 # ---- attention ----
 
@@ -312,6 +325,8 @@ case("rotation by pairs, heads packed", "RotaryEmbedding", 23,
      interleaved=1, num_heads=2)
 
 
+end_group("attention")
+
 # ---- signals ----
 
 def parts(z):
@@ -344,17 +359,14 @@ for op, window in (("Hann", torch.hann_window), ("Blackman", torch.blackman_wind
          [("F64", window(8, periodic=False).numpy())], 1e-9, periodic=0, output_datatype=11)
 case("Hamming window", "HammingWindow", 17, [("I64", 9)],
      [torch.hamming_window(9, True, 25 / 46, 21 / 46).numpy()])
+end_group("signals")
 
-print("""/* SPDX-License-Identifier: Apache-2.0 */
-/* Made by make_sequence.py; see there. */""")
+definitions = {}
 for n, text in enumerate(arrays):
-    line = "static const double data_%d[] = {" % n
+    lines = ["static const double data_%d[] = {" % n]
     for word in text.split(" "):
-        if len(line) + len(word) > 96:
-            print(line)
-            line = "   "
-        line += " " + word
-    print(line + " };")
-print("\nstatic const vector_case vector_cases[] = {")
-print("\n".join(cases))
-print("};")
+        if len(lines[-1]) + len(word) > 96:
+            lines.append("   ")
+        lines[-1] += " " + word
+    definitions["data_%d" % n] = "\n".join(lines) + " };"
+vector_files.write(sys.argv[1], "sequence", "vector_case", "see there.", definitions, groups)
