@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Write elementwise.h and its parts: inputs and expected outputs of operations element by element, for
-tests/unit/test_plain_elementwise.c.
+"""Write elementwise.h and its parts: inputs and expected outputs of operations element by
+element, for tests/unit/test_plain_elementwise.c.
 
     python3 make_elementwise.py FOLDER
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Write ops.h and its parts: inputs and expected outputs of every operation, for tests/unit/test_ops.c.
+"""Write ops.h and its parts: inputs and expected outputs of every operation, for
+tests/unit/test_ops.c.
 
     python3 make_ops.py FOLDER
 
