@@ -11,6 +11,15 @@
  * and attributes of a graph, which outlive the opened device.
  *
  * A function marked optional may be NULL; the text says what the core does then.
+ *
+ * What a status means to the core, whichever function returns it:
+ *     HET_E_NOMEM        memory ran out, of the host or of the device; nothing has changed
+ *     HET_E_BUSY         not now: the same call may succeed later
+ *     HET_E_TIMEOUT      the device does not answer
+ *     HET_E_DEVICE_LOST  nothing that is on the device can be used any more
+ *     others             this call fails, and would again
+ * After TIMEOUT and DEVICE_LOST the core calls no more than release, buffer_destroy and close, which
+ * must then end soon: what a device that hangs still holds is left to it.
  */
 #ifndef HET_BACKEND_H
 #define HET_BACKEND_H
@@ -28,14 +37,22 @@ typedef struct het__host {
     het__mem *mem;
     het__log *log;
     bool use_env; /* HETINFER_* variables may be read */
+    /* Folder where things may be kept from one start to the next (compiled kernels), or NULL. It need
+     * not exist yet. */
+    const char *cache_folder;
 } het__host;
 
 #define HET__DEVICES_MAX 16
+#define HET__IMPORT_ALIGN 4096
 
 /* Result of a probe. */
 typedef struct het__probed {
     uint32_t device_count; /* at most HET__DEVICES_MAX */
     het_device_info device[HET__DEVICES_MAX]; /* index and backend are filled by the core */
+    /* What is the same for one piece of hardware whichever backend sees it: "pci:0000:00:02.0"; "":
+     * not known. Of two devices with the same the core keeps the one of the backend that it
+     * prefers. */
+    char physical[HET__DEVICES_MAX][32];
     char reason[200]; /* one line: what was found, or why nothing */
 } het__probed;
 
@@ -108,6 +125,10 @@ typedef struct het__backend {
     /* Optional: speed figures of the device (blocks). NULL: HET_E_UNSUPPORTED for the user. */
     het_status (*measure)(het__device *device, het_device_figures *figures, het_error *err);
 
+    /* Whether programs may still run after enqueue has returned, so that other devices can work
+     * meanwhile. */
+    bool is_asynchronous;
+
     /* Memory that kernels reach; zeroed. */
     het_status (*buffer_create)(het__device *device, size_t bytes, het__buffer **buffer,
                                 het_error *err);
@@ -115,6 +136,12 @@ typedef struct het__backend {
     /* The buffer's bytes in host memory, valid between steps; NULL if the host cannot reach
      * them: the core then uses read and write. */
     void *(*buffer_host)(het__device *device, het__buffer *buffer);
+    /* Optional: a buffer that is `bytes` of host memory at `host` (a multiple of
+     * HET__IMPORT_ALIGN, both), which stays where it is until the buffer is destroyed: kernels and
+     * host see the same bytes, without a copy, once programs have ended. HET_E_UNSUPPORTED: not
+     * this memory. NULL: none. */
+    het_status (*buffer_import)(het__device *device, void *host, size_t bytes,
+                                het__buffer **buffer, het_error *err);
     /* Copy between host memory and a buffer. Blocks. Optional where buffer_host never gives
      * NULL. */
     het_status (*buffer_write)(het__device *device, het__buffer *buffer, size_t offset,
@@ -137,11 +164,28 @@ typedef struct het__backend {
                           het_error *err);
     /* Until everything enqueued has ended. timeout_ns 0: no limit. */
     het_status (*wait)(het__device *device, uint64_t timeout_ns, het_error *err);
+    /* Optional: until the first `count` programs that were enqueued since the device was opened
+     * have ended. NULL: the core calls wait. */
+    het_status (*wait_for)(het__device *device, uint64_t count, uint64_t timeout_ns,
+                           het_error *err);
+    /* Optional: when the program that was enqueued as number `count` (from 1) ran, by het__now_ns();
+     * false if that is not known, or too long ago. Only after it was waited for. */
+    bool (*span)(het__device *device, uint64_t count, uint64_t *begin_ns, uint64_t *end_ns);
 
     void (*counters)(het__device *device, het__backend_counters *counters);
 } het__backend;
 
-/* The backends of this build in order of preference, ended by NULL: generated from the build
+/* What a backend that is a file of its own exports under the name het__backend_module. It shares
+ * structures with the core that made it and no other: build must be equal to the core's. */
+typedef struct het__module {
+    uint32_t struct_size;
+    const char *build; /* HET__MODULE_BUILD */
+    const het__backend *backend;
+} het__module;
+
+#define HET__MODULE_SYMBOL "het__backend_module"
+
+/* The built-in backends of this build in order of preference, ended by NULL: generated from the build
  * options. */
 extern const het__backend *const het__backends[];
 

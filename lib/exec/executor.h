@@ -44,7 +44,33 @@ typedef struct het__exec_request {
     void *constant_user;
     het_progress_fn progress; /* may be NULL */
     void *progress_user;
+    uint64_t timeout_ns; /* that a device may take for what it was given; 0: no limit */
+    struct het__exec_failure *failure; /* filled when het__exec_create() fails; may be NULL */
 } het__exec_request;
+
+/* What an executor was doing. */
+typedef enum het__exec_stage {
+    HET__EXEC_IDLE = 0,
+    HET__EXEC_PLAN,
+    HET__EXEC_OPEN,
+    HET__EXEC_RESERVE,  /* buffers */
+    HET__EXEC_COMPILE,
+    HET__EXEC_INPUT,    /* inputs of a step to a device */
+    HET__EXEC_TRANSFER, /* between devices; the device to blame is the one that failed */
+    HET__EXEC_ENQUEUE,
+    HET__EXEC_WAIT,
+    HET__EXEC_OUTPUT,
+} het__exec_stage;
+
+#define HET__EXEC_NO_DEVICE UINT32_MAX
+
+/* Where het__exec_create() or het__exec_run() failed, beside the status. */
+typedef struct het__exec_failure {
+    uint32_t device; /* of the registry; HET__EXEC_NO_DEVICE: none is to blame */
+    int32_t layer;   /* or -1 */
+    het__exec_stage stage;
+    het_status status;
+} het__exec_failure;
 
 /* The devices of a mask as a machine. figures: per device of the registry, or NULL: calibrated
  * ones, or assumed where there are none. */
@@ -81,6 +107,10 @@ void *het__exec_output(het__exec *exec, const char *name);
  * HET_E_CANCELLED when *cancel becomes true. Does not allocate. */
 het_status het__exec_run(het__exec *exec, uint32_t phase, const int64_t *symbols,
                          _Atomic uint32_t *cancel, het_error *err);
+
+/* Of the last het__exec_run() that failed. A run that failed has changed states only where its own
+ * tokens go, so the same run may be made again, unless the device is lost. */
+void het__exec_failure_get(const het__exec *exec, het__exec_failure *failure);
 
 typedef struct het__exec_counters {
     uint64_t weight_bytes, mapped_bytes, state_bytes, activation_bytes;
