@@ -63,6 +63,7 @@ typedef struct het__cl_call {
     cl_mem scratch;             /* shared by the program's calls; when launch() runs */
     size_t scratch_bytes;       /* wanted by this call */
     struct het__program *program;
+    const het__slice *slice;    /* while preparing */
 } het__cl_call;
 
 typedef struct het__cl_op {
@@ -87,6 +88,12 @@ het_status het__cl_kernel(het__cl_call *call, const char *file, const char *name
 typedef void (*het__cl_lay_fn)(const void *user, const het__cl_operand *constant, void *target);
 het_status het__cl_constant(het__cl_call *call, uint32_t input, const char *form, size_t bytes,
                             het__cl_lay_fn lay, const void *user, cl_mem *mem, het_error *err);
+
+/* The same for an input's elements as F32, whatever its type. */
+het_status het__cl_constant_f32(het__cl_call *call, uint32_t input, cl_mem *mem, het_error *err);
+/* The same for numbers that the operation works out: form names them wholly. */
+het_status het__cl_table(het__cl_call *call, const char *form, size_t bytes, het__cl_lay_fn lay,
+                         const void *user, cl_mem *mem, het_error *err);
 
 /* Bytes of scratch that one launch() uses; calls of a program share it, the largest wins. What it
  * holds is lost between calls. */
