@@ -5,11 +5,13 @@
  *                      memory, decoded once for all; an item TILE / 8 rows by 4 columns
  *     matmul_rows      processors: an item makes TILE rows by ROWS columns, TOKENS by ROWS at a
  *                      time in registers; sixteen sums of each, along k, so that w is read as it
- *                      lies. No local memory, no barriers: they cost a processor more than they save
+ *                      lies. No local memory, no barriers: they cost more than they save there
  *     matmul_columns   w is [k, n] (HET_TURNED, plain types): an item makes TOKENS rows by WIDE
  *                      columns. For processors, and for few rows elsewhere
  *
- * One of them is built at a time: KIND 0, 1, 2. */
+ *     matmul_finish    what is left to do where a library has made the sums
+ *
+ * One of them is built at a time: KIND 0, 1, 2, 3. */
 #include "product.cl"
 
 #ifndef HET_TURNED
@@ -226,7 +228,7 @@ __kernel void matmul_rows(HET_PRODUCT)
             HET_PUT(part, t, first + r, totals[t][r]);
 }
 
-#else
+#elif KIND == 2
 
 /* Terms of a sum that are added up before they meet the rest. */
 #define DEPTH 256
@@ -239,7 +241,7 @@ typedef float wide;
 #define W_WIDE(row) het_w1(row, 0)
 #endif
 
-/* columns >= WIDE. The last item's columns may be its neighbour's too; it writes those of its own. */
+/* columns >= WIDE. The last item's columns may be its neighbour's too; it writes its own. */
 __kernel void matmul_columns(HET_PRODUCT)
 {
     const int mine = (int)get_global_id(0) * WIDE, first = min(mine, columns - WIDE);
@@ -286,6 +288,18 @@ __kernel void matmul_columns(HET_PRODUCT)
         HET_PUT(part, t, first, totals[t]);
 #endif
     }
+}
+
+#else
+
+/* Behind a library that has left the sums in out. */
+__kernel void matmul_finish(HET_PRODUCT)
+{
+    const int n = (int)get_global_id(0), t = (int)get_global_id(1);
+    const het_part part = { 0, 0, 0, rows };
+    if (n >= columns || t >= rows)
+        return;
+    HET_PUT(part, t, n, HET_FLOATS_OUT(out)[(ulong)t * (uint)columns + (uint)n]);
 }
 
 #endif

@@ -31,7 +31,7 @@ static inline bool is_far(float best, float score, float limit, float step)
 }
 
 /* Which of the lanes' findings a loop over all scores would keep: it starts with the first that is
- * left and goes on only to what is larger, so a NaN stays if it comes first and never comes later. */
+ * left and goes on only to what is larger: a NaN stays if it comes first, and never comes later. */
 static inline int best_of(__local const float *scores, __local const int *best,
                           __local const int *first)
 {

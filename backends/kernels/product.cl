@@ -5,8 +5,8 @@
  *     out[t, n] = act(scale * sum over k of x[t, k] w[n, k] + bias[n] + residual[t, n])
  *
  * flags say what of this there is, and whether the result is multiplied by what out holds already.
- * Options, each 0 unless given: HET_ACT, HET_UNARY (kinds of act); HET_BATCHED: there is a matrix of
- * x and out per index of dimension 2; HET_GROUPED: rows come in parts with a matrix of w each,
+ * Options, each 0 unless given: HET_ACT, HET_UNARY (kinds of act); HET_BATCHED: there is a matrix
+ * of x and out per index of dimension 2; HET_GROUPED: rows come in parts with a matrix of w each,
  * listed in tiles; HET_GATHER: row t of x is x[order[t]]. */
 #include "blocks.cl"
 
