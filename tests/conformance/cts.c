@@ -30,7 +30,7 @@ static void all_cases(void)
 static void print_rows(void)
 {
     uint32_t cases = 0, refused = 0, failed = 0;
-    printf("%-40s %7s %7s %7s  %s\n", "operation", "passed", "refused", "failed", "refused because");
+    printf("%-40s %7s %7s %7s  %s\n", "operation", "passed", "refused", "failed", "because");
     for (uint32_t i = 0; i < cts.row_count; i++) {
         const cts_row *r = &cts.rows[i];
         const uint32_t bad = r->failed < r->cases ? r->failed : r->cases - r->refused;

@@ -4,8 +4,8 @@
  * A case is a graph of one operation, or of a few around one, with its data. It runs on the device
  * under test and on "ref", several steps with symbols of different sizes in one compiled program,
  * and all results must agree within a tolerance that follows from operation, type and the number of
- * terms of a sum, never from the device. A device may refuse a node; then the case counts as refused
- * and the reason is kept.
+ * terms of a sum, never from the device. A device may refuse a node; then the case counts as
+ * refused and the reason is kept.
  *
  * Cases live until the devices are closed: constants and attributes must outlive those. */
 #ifndef HETINFER_CTS_H
@@ -152,8 +152,7 @@ uint32_t cts_tensor_node(cts_case *c, het__op op, const uint32_t *inputs, uint32
 void cts_random_elements(het_dtype dtype, void *data, int64_t count);
 /* (base + per_root * sqrt(terms)) units of the last place of F32. */
 double cts_tolerance(het__op op, int64_t terms, het_dtype weights, bool is_fast);
-/* Steps that bind TOKENS to each of these numbers, and the other symbols of a language model to what
- * belongs to it. */
+/* Steps that bind TOKENS to each of these numbers, and ROWS to what belongs to it. */
 void cts_tokens(cts_case *c, uint32_t count, const int64_t *tokens);
 
 /* All types that weights have, ended by NONE. */

@@ -17,12 +17,12 @@ const het_dtype cts_weight_types[] = {
 
 /* ---- tolerances ---- */
 
-/* Units of the last place of F32 (2^-24), times the largest wanted element. `base` is for functions:
- * an exponential, a root and a division in F32 are off by a few units each, and OpenCL allows 3 for
- * exp, 4 for sin and cos, 16 for pow and tanh. `per_root` is for sums: rounding errors of a sum in
- * F32 of n terms of random sign grow like sqrt(n), and those of its terms are of the size of the
- * largest result; four times that for the largest error of many. Operations that are not named move
- * or compare. */
+/* Units of the last place of F32 (2^-24), times the largest wanted element. `base` is for
+ * functions: an exponential, a root and a division in F32 are off by a few units each, and OpenCL
+ * allows 3 for exp, 4 for sin and cos, 16 for pow and tanh. `per_root` is for sums: rounding errors
+ * of a sum in F32 of n terms of random sign grow like sqrt(n), and those of its terms are of the
+ * size of the largest result; four times that for the largest error of many. Operations that are
+ * not named move or compare. */
 static const struct { het__op op; double base, per_root; } tolerances[] = {
     { HET__OP_EMBED, 2, 0 },   { HET__OP_NORM, 16, 1 },   { HET__OP_LINEAR, 8, 4 },
     { HET__OP_GATED, 48, 8 },  { HET__OP_ROPE, 24, 0 },   { HET__OP_ATTENTION, 64, 4 },

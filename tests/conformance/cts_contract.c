@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What lib/backend.h promises beside results: buffers, queues, waiting, states, counters, errors. */
+/* What lib/backend.h promises beside results: buffers, queues, waiting, states, counters, and
+ * sentences with errors. */
 #include "cts.h"
 
 #include <threads.h>

@@ -259,8 +259,8 @@ static void matmul(void)
         pick(0, 1) ? cts_vector(c, n, 0) : HET__NO_VALUE,
         pick(0, 1) ? cts_input(c, "r", HET_DTYPE_F32, 3, out) : HET__NO_VALUE,
     };
-    const het__attrs attrs = { .matmul = { turned, 0.7f, { (het__act_kind)pick(0, HET__ACT_COUNT - 1),
-                                                           0.3f, 0.6f } } };
+    const het__act act = { (het__act_kind)pick(0, HET__ACT_COUNT - 1), 0.3f, 0.6f };
+    const het__attrs attrs = { .matmul = { turned, 0.7f, act } };
     cts_node(c, HET__OP_MATMUL, in, 4, &attrs);
     cts_check(c);
 }

@@ -306,7 +306,7 @@ static double *numbers(const het__value *v, const void *data, int64_t count)
     return x;
 }
 
-/* What stands in the channels that a blocked image's last block has too many is any finite number. */
+/* The channels that a blocked image's last block has too many hold any finite number. */
 static bool is_padding(const cts_case *c, const het__value *v, int64_t i)
 {
     if (v->producer == HET__NO_VALUE)
