@@ -2,7 +2,6 @@
 /* Making an executor and running steps. */
 #include "lib/exec/executor.h"
 
-#include <assert.h>
 #include <string.h>
 
 #include "lib/base/error.h"
@@ -42,7 +41,7 @@ static het_status open_devices(het__exec *x, het_error *err)
             const het_status s = r->backend->open(&x->request.registry->host, r->backend_index,
                                                   &options, &x->opened[d].device, err);
             if (s != HET_OK)
-                return s;
+                return het__exec_blame(x, d, -1, HET__EXEC_OPEN, s, err);
         }
     return HET_OK;
 }
@@ -90,9 +89,8 @@ static het_status compile_entry(het__exec *x, uint32_t phase, uint32_t index, he
     unit->device = entry->device;
     unit->layer = entry->layer;
     const het_status s = o->backend->compile(o->device, &slice, &unit->program, err);
-    if (s != HET_OK && err)
-        err->layer = entry->layer;
-    return s;
+    return s == HET_OK ? s : het__exec_blame(x, entry->device, entry->layer, HET__EXEC_COMPILE, s,
+                                             err);
 }
 
 static het_status compile_phase(het__exec *x, uint32_t phase, uint32_t done, uint32_t all,
@@ -141,28 +139,51 @@ static het_status compile_all(het__exec *x, het_error *err)
     return HET_OK;
 }
 
+/* stage: what was being done when it failed. */
+static het_status prepare(het__exec *x, het__exec_stage *stage, het_error *err)
+{
+    *stage = HET__EXEC_PLAN;
+    het_status s = make_plans(x, err);
+    if (s != HET_OK)
+        return s;
+    *stage = HET__EXEC_OPEN;
+    s = open_devices(x, err);
+    if (s != HET_OK)
+        return s;
+    *stage = HET__EXEC_RESERVE;
+    s = het__exec_layout(x, err);
+    if (s != HET_OK)
+        return s;
+    *stage = HET__EXEC_COMPILE;
+    return compile_all(x, err);
+}
+
 het_status het__exec_create(const het__exec_request *request, het__exec **exec, het_error *err)
 {
     het__mem *mem = request->registry->host.mem;
+    het__exec_stage stage = HET__EXEC_PLAN;
     *exec = NULL;
     het__exec *x = het__alloc_zero(mem, 1, sizeof *x);
+    if (request->failure)
+        *request->failure = (het__exec_failure){ HET__EXEC_NO_DEVICE, -1, HET__EXEC_PLAN,
+                                                 x ? HET_OK : HET_E_NOMEM };
     if (!x)
         return het__fail_nomem(err, "the executor");
     x->mem = mem;
     x->log = request->registry->host.log;
     x->graph = request->graph;
     x->request = *request;
+    x->request.failure = NULL; /* lent for this call */
     if (x->request.phase_count == 0)
         x->request.phase_count = HET__PHASE_COUNT;
     het__arena_init(&x->arena, mem);
-    het_status s = make_plans(x, err);
-    if (s == HET_OK)
-        s = open_devices(x, err);
-    if (s == HET_OK)
-        s = het__exec_layout(x, err);
-    if (s == HET_OK)
-        s = compile_all(x, err);
+    het__exec_note(x, HET__EXEC_NONE, -1, HET__EXEC_IDLE, HET_OK);
+    const het_status s = prepare(x, &stage, err);
     if (s != HET_OK) {
+        if (x->failure.status != s) /* no device is to blame */
+            het__exec_note(x, HET__EXEC_NONE, -1, stage, s);
+        if (request->failure)
+            *request->failure = x->failure;
         het__exec_destroy(x);
         return s;
     }
@@ -232,120 +253,6 @@ void *het__exec_output(het__exec *x, const char *name)
     return v == HET__NO_VALUE ? NULL : x->staging[v];
 }
 
-static het_status write_value(const het__opened *o, const het__place *place, const void *source,
-                              size_t bytes, het_error *err)
-{
-    char *host = o->backend->buffer_host(o->device, place->buffer);
-    if (!host)
-        return o->backend->buffer_write(o->device, place->buffer, place->offset, source, bytes,
-                                        err);
-    memcpy(host + place->offset, source, bytes);
-    return HET_OK;
-}
-
-static het_status read_value(const het__opened *o, const het__place *place, void *target,
-                             size_t bytes, het_error *err)
-{
-    const char *host = o->backend->buffer_host(o->device, place->buffer);
-    if (!host)
-        return o->backend->buffer_read(o->device, place->buffer, place->offset, target, bytes,
-                                       err);
-    memcpy(target, host + place->offset, bytes);
-    return HET_OK;
-}
-
-static het_status move_io(het__exec *x, uint32_t phase, const int64_t *symbols,
-                          het__value_kind kind, het_error *err)
-{
-    for (uint32_t v = 0; v < x->graph->value_count; v++) {
-        if (x->graph->values[v].kind != kind || x->is_direct[v])
-            continue;
-        const int64_t bytes = het__value_bytes(&x->graph->values[v], symbols);
-        assert(bytes >= 0);
-        for (uint32_t d = 0; d < x->device_count; d++) {
-            const het__opened *o = &x->opened[d];
-            const het__place *place = o->device ? &o->places[phase][v] : NULL;
-            if (!place || !place->buffer)
-                continue;
-            const uint32_t maker = x->graph->values[v].producer;
-            if (kind == HET__VALUE_OUTPUT && x->phase[phase].plan.node_device[maker] != d)
-                continue;
-            const het_status s =
-                kind == HET__VALUE_INPUT
-                    ? write_value(o, place, x->staging[v], (size_t)bytes, err)
-                    : read_value(o, place, x->staging[v], (size_t)bytes, err);
-            if (s != HET_OK)
-                return s;
-        }
-    }
-    return HET_OK;
-}
-
-static het_status transfer(het__exec *x, uint32_t phase, const het__transfer *t,
-                           const int64_t *symbols, het_error *err)
-{
-    const het__opened *from = &x->opened[t->from], *to = &x->opened[t->to];
-    const size_t bytes = (size_t)het__value_bytes(&x->graph->values[t->value], symbols);
-    het_status s = from->backend->wait(from->device, 0, err);
-    if (s == HET_OK) /* what still runs there may use the memory that the copy goes to */
-        s = to->backend->wait(to->device, 0, err);
-    if (s == HET_OK)
-        s = read_value(from, &from->places[phase][t->value], x->bounce, bytes, err);
-    if (s == HET_OK)
-        s = write_value(to, &to->places[phase][t->value], x->bounce, bytes, err);
-    return s;
-}
-
-static het_status run_unit(het__exec *x, uint32_t phase, const het__unit *unit,
-                           const int64_t *symbols, het_error *err)
-{
-    het_status s = HET_OK;
-    for (uint32_t t = 0; t < unit->transfer_count && s == HET_OK; t++)
-        s = transfer(x, phase, &unit->transfers[t], symbols, err);
-    const het__opened *o = &x->opened[unit->device];
-    if (s == HET_OK)
-        s = o->backend->enqueue(o->device, unit->program, symbols, err);
-    return s;
-}
-
-static het_status wait_all(het__exec *x, het_error *err)
-{
-    het_status s = HET_OK;
-    for (uint32_t d = 0; d < x->device_count; d++)
-        if (x->opened[d].device) {
-            const het_status w = x->opened[d].backend->wait(x->opened[d].device, 0, err);
-            s = s == HET_OK ? w : s;
-        }
-    return s;
-}
-
-static void blame(const het__exec *x, const het__unit *unit, het_error *err)
-{
-    if (!err)
-        return;
-    err->layer = unit->layer;
-    strncpy(err->backend, x->opened[unit->device].backend->name, sizeof err->backend - 1);
-}
-
-het_status het__exec_run(het__exec *x, uint32_t phase, const int64_t *symbols,
-                         _Atomic uint32_t *cancel, het_error *err)
-{
-    het_status s = move_io(x, phase, symbols, HET__VALUE_INPUT, err);
-    for (uint32_t i = 0; i < x->phase[phase].unit_count && s == HET_OK; i++) {
-        if (atomic_load_explicit(cancel, memory_order_relaxed)) {
-            s = het__fail(err, HET_E_CANCELLED, "cancelled before %s",
-                          x->phase[phase].plan.entries[i].name);
-            break;
-        }
-        s = run_unit(x, phase, &x->phase[phase].units[i], symbols, err);
-        if (s != HET_OK)
-            blame(x, &x->phase[phase].units[i], err);
-    }
-    const het_status w = wait_all(x, s == HET_OK ? err : NULL);
-    s = s == HET_OK ? w : s;
-    return s == HET_OK ? move_io(x, phase, symbols, HET__VALUE_OUTPUT, err) : s;
-}
-
 void het__exec_counters_get(het__exec *x, het__exec_counters *counters)
 {
     memset(counters, 0, sizeof *counters);
@@ -355,7 +262,8 @@ void het__exec_counters_get(het__exec *x, het__exec_counters *counters)
         het__backend_counters c = { 0 };
         if (!o->device)
             continue;
-        o->backend->counters(o->device, &c);
+        if (!o->is_lost)
+            o->backend->counters(o->device, &c);
         counters->weight_bytes += c.weight_bytes;
         counters->mapped_bytes += c.mapped_bytes;
         counters->state_bytes += o->state_bytes;

@@ -17,6 +17,7 @@ typedef struct het__unit {
     uint32_t device;
     int32_t layer;
     het__program *program;
+    uint64_t number;          /* of the device's programs, in the run that is under way */
     uint32_t transfer_count;
     het__transfer *transfers; /* before the program runs */
 } het__unit;
@@ -24,6 +25,8 @@ typedef struct het__unit {
 typedef struct het__opened {
     const het__backend *backend;
     het__device *device; /* NULL: not used by any plan */
+    bool is_lost; /* it gave TIMEOUT or DEVICE_LOST: only to be released and closed */
+    uint64_t enqueued, ended; /* programs since it was opened, as wait_for counts them */
     het__buffer *io, *state, *temp;
     size_t io_bytes, state_bytes, temp_bytes;
     het__place *places[HET__PHASE_COUNT]; /* per value */
@@ -49,7 +52,20 @@ struct het__exec {
     bool *is_direct;      /* per value: staging is the device's own memory */
     void *bounce;         /* largest value that crosses devices */
     size_t staging_bytes; /* with bounce */
+    /* run-thread only, with what opened and units count */
+    het__exec_failure failure;
 };
+
+/* In place of a device of the plans' machine. */
+#define HET__EXEC_NONE UINT32_MAX
+
+/* run.c: remember a failure, of a device of the machine or of none; returns its status. A device
+ * that gave TIMEOUT or DEVICE_LOST is used no more. */
+het_status het__exec_note(het__exec *exec, uint32_t device, int32_t layer, het__exec_stage stage,
+                          het_status status);
+/* The same, and the caller's error names backend and layer. */
+het_status het__exec_blame(het__exec *exec, uint32_t device, int32_t layer, het__exec_stage stage,
+                           het_status status, het_error *err);
 
 /* layout.c: sizes and places of all values on all devices, staging, buffers. */
 het_status het__exec_layout(het__exec *exec, het_error *err);

@@ -180,7 +180,7 @@ static het_status create_buffers(het__exec *x, uint32_t device, het_error *err)
         const het_status s =
             o->backend->buffer_create(o->device, want[i].bytes, want[i].buffer, err);
         if (s != HET_OK)
-            return s;
+            return het__exec_blame(x, device, -1, HET__EXEC_RESERVE, s, err);
     }
     return HET_OK;
 }
