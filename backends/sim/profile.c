@@ -141,11 +141,11 @@ static uint32_t read_text(const char *text, het__mem *mem, het__sim_profile *out
 
 static const het__backend *find_inner(const het__host *host)
 {
-    const char *wanted = host->use_env ? het__env("HETINFER_SIM_COMPUTE") : NULL;
-    if (!wanted || !*wanted)
-        wanted = "ref";
+    const char *name = host->use_env ? het__env("HETINFER_SIM_COMPUTE") : NULL;
+    if (!name || !*name)
+        name = "ref";
     for (const het__backend *const *b = het__backends; *b; b++)
-        if (strcmp((*b)->name, wanted) == 0 && strcmp(wanted, "sim") != 0)
+        if (strcmp((*b)->name, name) == 0 && strcmp(name, "sim") != 0)
             return *b;
     return NULL;
 }

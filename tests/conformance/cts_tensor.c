@@ -5,8 +5,8 @@
  *
  * Attributes: name=1, name=[1,2], name~0.5, name:word. Operands: type[extents], with "=" before it
  * a constant, with "+" one of numbers above zero, with {numbers} behind it exactly those; "-":
- * absent. Contents are random elsewhere. Only operations whose extents follow from their operands': the
- * others never reach a device. */
+ * absent. Contents are random elsewhere. Only operations whose extents follow from those of their
+ * operands: the others never reach a device. */
 #include "cts.h"
 
 #include <ctype.h>
