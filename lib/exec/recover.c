@@ -21,8 +21,6 @@
 
 _Static_assert(HET__DEVICES_MAX <= HET__MACHINE_DEVICES_MAX, "a bit and a row per device");
 
-#define RETRIES_DEFAULT 3
-#define BACKOFF_DEFAULT_MS 10
 #define BACKOFF_MOST_MS 60000
 #define SHRINKS_MAX 3
 /* A deadline is there for devices that never answer: figures of a device that nobody measured are
@@ -33,7 +31,7 @@ _Static_assert(HET__DEVICES_MAX <= HET__MACHINE_DEVICES_MAX, "a bit and a row pe
 /* What is done about one kind of failure. */
 typedef struct rule {
     uint32_t retries, backoff_ms;
-    const char *next; /* "": fail; "any"; or devices by name */
+    const char *next; /* as het__policy_fallback.next */
 } rule;
 
 void het__recovery_init(het__recovery *r, const het__registry *registry, uint32_t mask,
@@ -98,7 +96,8 @@ static rule rule_for(const het__recovery *r, het_status status)
     if (f)
         return (rule){ f->retry, f->backoff_ms, f->next };
     const bool is_transient = status == HET_E_BUSY || status == HET_E_IO;
-    return (rule){ is_transient ? RETRIES_DEFAULT : 0, BACKOFF_DEFAULT_MS, "any" };
+    return (rule){ is_transient ? HET__POLICY_RETRIES : 0, HET__POLICY_BACKOFF_MS,
+                   HET__POLICY_ANY };
 }
 
 /* Devices of the registry that a name in a policy means. */
@@ -297,7 +296,7 @@ static bool take_out(het__recovery *r, uint32_t device, het_status status, const
     if (!*next)
         return false;
     /* What was not in use is not drawn in unless it is named. */
-    const uint32_t wanted = strcmp(next, "any") == 0 ? 0 : left & named(r, next);
+    const uint32_t wanted = strcmp(next, HET__POLICY_ANY) == 0 ? 0 : left & named(r, next);
     if (wanted)
         left = wanted | (left & used);
     r->is_exhausted = !left || is_helpless(r, device, status, left);
