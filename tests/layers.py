@@ -28,6 +28,7 @@ SYSTEM = [
     (re.compile(r'xx(hash|h3)\.h'), re.compile(r'lib/base/')),
     (re.compile(r'yaml\.h'), re.compile(r'lib/base/')),
     (re.compile(r'(oneapi/dnnl/)?dnnl.*\.h'), re.compile(r'backends/cpu_onednn/')),
+    (re.compile(r'CL/.*|clblast.*\.h'), re.compile(r'backends/opencl_igpu/')),
 ]
 STANDARD_FOR_HEADERS = {'stddef.h', 'stdint.h'}
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.M)

@@ -36,6 +36,8 @@ het_status het__exec_machine(const het__registry *registry, uint32_t mask, uint3
         het_device_figures assumed;
         const het_device_info *info = &registry->device[i].info;
         het__machine_assume(info, threads, &assumed);
+        if (registry->device[i].backend->figures)
+            registry->device[i].backend->figures(registry->device[i].backend_index, &assumed);
         const het__calibration *c =
             figures ? NULL : het__calibrations_find(registry->calibrations, info, threads);
         if (c)
@@ -52,7 +54,10 @@ static const char *refusal(const het__registered *device, const het__graph *grap
                            const het__node *node, het__arena *arena, bool *failed)
 {
     char reason[160] = "";
-    if (device->backend->supports(graph, node, reason, sizeof reason))
+    const het__backend *b = device->backend;
+    if (b->supports_on
+            ? b->supports_on(device->backend_index, graph, node, reason, sizeof reason)
+            : b->supports(graph, node, reason, sizeof reason))
         return NULL;
     const char *copy = het__arena_strdup(arena, reason[0] ? reason : "not supported");
     *failed = *failed || !copy;

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* OpenCL: rotation of heads and attention. */
+#include "backends/opencl_igpu/op.h"
+
+#include <stdio.h>
+
+static bool no_kernel(const het__graph *graph, const het__node *node, char *reason, size_t bytes)
+{
+    (void)graph;
+    snprintf(reason, bytes, "no kernel for %s", het__node_operation(node));
+    return false;
+}
+
+const het__cl_op het__cl_rope = { .supports = no_kernel };
+const het__cl_op het__cl_attention = { .supports = no_kernel };

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* OpenCL: products with weights. */
+#include "backends/opencl_igpu/op.h"
+
+#include <stdio.h>
+
+static bool no_kernel(const het__graph *graph, const het__node *node, char *reason, size_t bytes)
+{
+    (void)graph;
+    snprintf(reason, bytes, "no kernel for %s", het__node_operation(node));
+    return false;
+}
+
+const het__cl_op het__cl_linear = { .supports = no_kernel };
+const het__cl_op het__cl_gated = { .supports = no_kernel };
+const het__cl_op het__cl_matmul = { .supports = no_kernel };
