@@ -110,6 +110,18 @@ uint64_t het__now_ns(void)
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
+void het__sleep_ns(uint64_t ns)
+{
+    const struct timespec t = { (time_t)(ns / 1000000000u), (long)(ns % 1000000000u) };
+    nanosleep(&t, NULL);
+}
+
+bool het__path_exists(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0;
+}
+
 static int64_t ns_of(struct timespec t)
 {
     return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
