@@ -3,8 +3,8 @@
 
     backends_page.py PROGRAM PAGE [--write]
 
-A part of the page between "begin: DEVICE…" and "end" is what PROGRAM --markdown DEVICE… prints. Parts
-whose devices this build or machine does not have are left alone. --write puts it there.
+A part of the page between "begin: DEVICE…" and "end" is what PROGRAM --markdown DEVICE… prints.
+Parts whose devices this build or machine does not have are left alone. --write puts it there.
 """
 import re
 import subprocess
