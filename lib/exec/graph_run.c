@@ -247,6 +247,7 @@ static het_status compile(het__graph_run *r, form *f, uint32_t unfused, het_erro
         .device_mask = q->device_mask, .threads = q->threads, .precision = q->precision,
         .pin_threads = q->pin_threads, .parallel = q->parallel,
         .parallel_user = q->parallel_user, .policy = q->policy, .phase_count = 1,
+        .trace = q->trace,
     };
     for (uint32_t i = 0; i < HET__SYM_MAX; i++)
         request.symbols_max[0][i] = 1;
@@ -468,6 +469,11 @@ het_status het__graph_run_step(het__graph_run *r, const het__tensor *inputs, het
         return s;
     return r->last->exec ? run_compiled(r, r->last, inputs, outputs, capacity, cancel, err)
                          : run_interpreted(r, r->last, inputs, outputs, capacity, cancel, err);
+}
+
+const het__exec *het__graph_run_exec(const het__graph_run *r)
+{
+    return r->last ? r->last->exec : NULL;
 }
 
 const het__plan *het__graph_run_plan(const het__graph_run *r)
