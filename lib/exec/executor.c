@@ -215,3 +215,8 @@ void *het__exec_output(het__exec *x, const char *name)
     const uint32_t v = find_value(x, name, HET__VALUE_OUTPUT);
     return v == HET__NO_VALUE ? NULL : x->staging[v];
 }
+
+void het__exec_set_timeout(het__exec *x, uint64_t timeout_ns)
+{
+    x->request.timeout_ns = timeout_ns;
+}
