@@ -3,11 +3,11 @@
  *
  *     the caller's own fault, or cancelled          fail
  *     BUSY, IO                                      again, with back-off
- *     TIMEOUT, DEVICE_LOST, only if the policy      again, on the device opened anew
+ *     TIMEOUT, only if the policy says so           again, on the device opened anew
  *     NOMEM                                         half of what the device held, three times
  *     what is left of these, and all others         without the device
  *
- * A policy's word about a trigger replaces the first three rows' numbers. */
+ * A policy's word about a trigger replaces the numbers of attempts. */
 #include "lib/exec/recover.h"
 
 #include <assert.h>
@@ -94,7 +94,7 @@ static rule rule_for(const het__recovery *r, het_status status)
 {
     const het__policy_fallback *f = said(r, trigger_of(status));
     if (f)
-        return (rule){ f->retry, f->backoff_ms, f->next };
+        return (rule){ status == HET_E_DEVICE_LOST ? 0 : f->retry, f->backoff_ms, f->next };
     const bool is_transient = status == HET_E_BUSY || status == HET_E_IO;
     return (rule){ is_transient ? HET__POLICY_RETRIES : 0, HET__POLICY_BACKOFF_MS,
                    HET__POLICY_ANY };
