@@ -63,6 +63,7 @@ typedef struct het__cl_call {
     cl_mem scratch;             /* shared by the program's calls; when launch() runs */
     size_t scratch_bytes;       /* wanted by this call */
     struct het__program *program;
+    const het__slice *slice;    /* while preparing */
 } het__cl_call;
 
 typedef struct het__cl_op {
@@ -87,6 +88,12 @@ het_status het__cl_kernel(het__cl_call *call, const char *file, const char *name
 typedef void (*het__cl_lay_fn)(const void *user, const het__cl_operand *constant, void *target);
 het_status het__cl_constant(het__cl_call *call, uint32_t input, const char *form, size_t bytes,
                             het__cl_lay_fn lay, const void *user, cl_mem *mem, het_error *err);
+
+/* The same for an input's elements as F32, whatever its type. */
+het_status het__cl_constant_f32(het__cl_call *call, uint32_t input, cl_mem *mem, het_error *err);
+/* The same for numbers that the operation works out: form names them wholly. */
+het_status het__cl_table(het__cl_call *call, const char *form, size_t bytes, het__cl_lay_fn lay,
+                         const void *user, cl_mem *mem, het_error *err);
 
 /* Bytes of scratch that one launch() uses; calls of a program share it, the largest wins. What it
  * holds is lost between calls. */
@@ -120,6 +127,9 @@ het_status het__cl_fail(het_error *err, cl_int code, const char *what);
 /* What most operations refuse: a tensor that is not F32. bits: inputs that must be, if present. */
 bool het__cl_inputs_are_f32(const het__graph *graph, const het__node *node, uint32_t bits,
                             char *reason, size_t bytes);
+
+/* Whether a type can be made F32: those of blocks.cl. */
+bool het__cl_has_f32(het_dtype dtype, const het__node *node, char *reason, size_t bytes);
 
 /* ---- operations (ops_*.c) ---- */
 
