@@ -6,8 +6,8 @@
  *
  * It decides and counts; running again, and bringing back what was lost, is up to whoever drives
  * the executor. Triggers of the policy (fallback.on_error, …) say how often and where to;
- * docs/failover.md has the order. An operation is what the caller asked for (a session, a step): one
- * warning is logged for each device that failed in it, when it is over. Run-thread only. */
+ * docs/failover.md has the order. An operation is what the caller asked for (a session, a step):
+ * one warning is logged for each device that failed in it, when it is over. Run-thread only. */
 #ifndef HET_EXEC_RECOVER_H
 #define HET_EXEC_RECOVER_H
 

@@ -194,6 +194,19 @@ static inline het_device_health fo_health(const het_session *session, uint32_t d
     return health;
 }
 
+/* Whether a plan of the session has something on a device. */
+static inline bool fo_uses(const het_session *session, uint32_t device)
+{
+    for (int phase = HET_PHASE_DECODE; phase <= HET_PHASE_PREFILL; phase++) {
+        const het_plan *plan = het_session_plan(session, (het_phase)phase);
+        het_plan_layer layer = { .struct_size = sizeof layer };
+        for (uint32_t i = 0; plan && het_plan_layer_at(plan, i, &layer) == HET_OK; i++)
+            if (layer.device == device)
+                return true;
+    }
+    return false;
+}
+
 static inline void fo_arm(uint32_t device, het__null_call call, uint64_t number, bool lasting,
                           het__null_effect effect, het_status status)
 {

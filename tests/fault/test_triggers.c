@@ -202,18 +202,14 @@ static void plan_is_the_new_one(void)
     fo_set_policy(&f, PART);
     fo_reset(&f, 2);
     het_session *session = open_session();
-    const het_plan *plan = het_session_plan(session, HET_PHASE_DECODE);
-    CHECK(plan && strstr(het_plan_text(plan), "null"));
+    CHECK(fo_uses(session, FO_FIRST));
     fo_arm(1, HET__NULL_WAIT, 1, false, HET__NULL_LOST, HET_OK);
     het__null_fault second = { .call = HET__NULL_OPEN, .number = 1, .lasting = true, .device = 2,
                                .effect = HET__NULL_FAIL, .status = HET_E_INTERNAL };
     CHECK(het__null_arm(&second));
     CHECK_INT(fo_generate(session, 4, &got, &err), HET_OK);
-    plan = het_session_plan(session, HET_PHASE_DECODE);
-    CHECK(plan != NULL);
-    het_plan_entry entry = { .struct_size = sizeof entry };
-    for (uint32_t i = 0; plan && het_plan_entry_at(plan, i, &entry) == HET_OK; i++)
-        CHECK(entry.device != FO_FIRST);
+    CHECK(!fo_uses(session, FO_FIRST) && !fo_uses(session, FO_SECOND));
+    CHECK(fo_uses(session, FO_HOST));
     het_session_destroy(session);
 }
 
@@ -310,6 +306,72 @@ static void cancel_ends_replays(void)
     het_session_destroy(session);
 }
 
+/* ---- HET_SESSION_VALIDATE ---- */
+
+/* Wrong results pass unseen without it, and are a failure of the device with it. */
+static void checks_find_what_is_wrong(void)
+{
+    static const struct {
+        het__null_effect effect;
+        const char *said;
+    } effects[] = { { HET__NULL_NAN, "are none, of numbers that are" },
+                    { HET__NULL_SHORT, "are none, of numbers that are" },
+                    { HET__NULL_LONG, "it wrote beyond the end of " } };
+    fo_set_policy(&f, PART);
+    for (int hidden = 0; hidden < 2; hidden++)
+        for (size_t i = 0; i < sizeof effects / sizeof effects[0]; i++)
+            for (uint64_t k = 1; k <= 4; k++) {
+                het_error err = HET_ERROR_INIT;
+                fo_run got;
+                fo_reset(&f, 2);
+                het__null_hide_buffers(hidden);
+                f.flags = HET_SESSION_VALIDATE;
+                het_session *session = open_session();
+                fo_arm(1, HET__NULL_ENQUEUE, k, false, effects[i].effect, HET_OK);
+                CHECK_INT(fo_generate(session, 8, &got, &err), HET_OK);
+                CHECK(fo_same(&got, &want, 8));
+                CHECK_INT(f.warnings, 1);
+                const het_device_health h = fo_health(session, FO_FIRST);
+                CHECK_INT(h.state, HET_HEALTH_OUT);
+                CHECK_INT(h.layer, 0);
+                if (!strstr(h.message, effects[i].said))
+                    TEST_FAIL("effect %d, call %d: %s", effects[i].effect, (int)k, h.message);
+                het_session_destroy(session);
+                f.flags = 0;
+            }
+    het_error err = HET_ERROR_INIT;
+    fo_run got;
+    fo_reset(&f, 2);
+    het_session *session = open_session();
+    fo_arm(1, HET__NULL_ENQUEUE, 2, false, HET__NULL_NAN, HET_OK);
+    CHECK_INT(fo_generate(session, 8, &got, &err), HET_OK);
+    CHECK(!fo_same(&got, &want, 8));
+    CHECK_INT(f.warnings, 0);
+    het_session_destroy(session);
+}
+
+/* Nothing is found where nothing is wrong, on all devices and with many layouts of memory. */
+static void checks_leave_right_alone(void)
+{
+    static const char *const policies[] = {
+        NULL, PART, "hetinfer-policy: 1\nrules:\n  - must: \"null:0\"\n  - class: ffn\n"
+                    "    must: \"null:1\"\n  - class: norm\n    must: cpu\n",
+    };
+    for (size_t i = 0; i < sizeof policies / sizeof policies[0]; i++) {
+        het_error err = HET_ERROR_INIT;
+        fo_run got;
+        fo_set_policy(&f, policies[i]);
+        fo_reset(&f, 2);
+        f.flags = HET_SESSION_VALIDATE;
+        het_session *session = open_session();
+        CHECK_INT(fo_generate(session, FO_TOKENS, &got, &err), HET_OK);
+        CHECK(fo_same(&got, &want, FO_TOKENS));
+        CHECK_INT(f.warnings, 0);
+        het_session_destroy(session);
+        f.flags = 0;
+    }
+}
+
 int main(void)
 {
     het_error err = HET_ERROR_INIT;
@@ -324,6 +386,8 @@ int main(void)
     test_case(sessions_are_made_without);
     test_case(shares_become_smaller);
     test_case(plan_is_the_new_one);
+    test_case(checks_find_what_is_wrong);
+    test_case(checks_leave_right_alone);
     test_case(cancel_ends_attempts);
     test_case(cancel_ends_replays);
     fo_close(&f);
