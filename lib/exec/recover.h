@@ -41,6 +41,7 @@ typedef struct het__recovery {
     het__recovery_device device[HET__MACHINE_DEVICES_MAX];
     uint32_t open;      /* devices that failed in the operation under way */
     uint32_t shrunk;    /* of these, those whose share was made smaller last */
+    uint32_t used;      /* devices of the executor that failed last */
     het_error first;    /* of the operation; status 0: none */
     uint64_t replan_count, retry_count;
 } het__recovery;

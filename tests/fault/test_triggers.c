@@ -284,24 +284,31 @@ static void cancel_ends_attempts(void)
     het_session_destroy(session);
 }
 
-/* Cancelled before the past is back: nothing is lost, the next step goes on with it. */
-static void cancel_ends_replays(void)
+/* Cancelled while a new executor is made: nothing is lost, the next step goes on with it. */
+static void cancel_ends_recoveries(void)
 {
     het_error err = HET_ERROR_INIT;
     het_sequence *q = NULL;
+    het__thread thread;
     fo_run got = { .count = 0 };
-    fo_set_policy(&f, PART);
+    fo_set_policy(&f, PART "fallback: {on_timeout: {after_ms: 100, next: any}}\n");
     fo_reset(&f, 2);
     het_session *session = open_session();
     CHECK_INT(fo_begin(session, &q, &err), HET_OK);
     while (got.count < 6)
         CHECK_INT(fo_next(session, q, &got, &err), HET_OK);
-    fo_arm(1, HET__NULL_WAIT, 1, false, HET__NULL_LOST, HET_OK);
-    het_session_cancel(session);
+    fo_arm(1, HET__NULL_WAIT, 1, false, HET__NULL_HANG, HET_OK);
+    CHECK(het__thread_start(&thread, cancel_soon, session));
     CHECK_INT(fo_next(session, q, &got, &err), HET_E_CANCELLED);
+    het__thread_join(thread);
+    CHECK(het_session_plan(session, HET_PHASE_DECODE) == NULL);
+    CHECK_INT(fo_health(session, FO_FIRST).state, HET_HEALTH_OUT);
+    CHECK_INT(f.warnings, 1);
+    CHECK_INT(het_sequence_pending(q), 1);
     while (got.count < FO_TOKENS)
         CHECK_INT(fo_next(session, q, &got, &err), HET_OK);
     CHECK(fo_same(&got, &want, FO_TOKENS));
+    CHECK_INT(f.warnings, 1);
     het_sequence_destroy(q);
     het_session_destroy(session);
 }
@@ -389,7 +396,7 @@ int main(void)
     test_case(checks_find_what_is_wrong);
     test_case(checks_leave_right_alone);
     test_case(cancel_ends_attempts);
-    test_case(cancel_ends_replays);
+    test_case(cancel_ends_recoveries);
     fo_close(&f);
     test_case(nothing_is_left);
     return test_finish();
