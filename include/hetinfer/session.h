@@ -166,7 +166,8 @@ HET_API HET_NODISCARD het_status het_session_create(const het_model *model,
  *
  * A device that fails does not fail the step if the session can go on in another way: it is tried
  * again, given less, or left out of a new plan, for which sequences are run again from their
- * tokens. Each such failure is logged once as a warning. docs/failover.md has the order and the conditions.
+ * tokens. Each such failure is logged once as a warning. docs/failover.md has the order and the
+ * conditions.
  *
  * Cost: allocates nothing, unless a device fails.
  * @since 0.1
