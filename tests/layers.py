@@ -17,8 +17,10 @@ ROOMS = ['base', 'quant', 'ir', 'plain', 'text', 'import', 'passes', 'machine', 
 # The only places where lib/backend.h may appear in lib/.
 SEES_BACKENDS = re.compile(r'lib/(exec/|api/context\.c$)')
 # What a backend may include besides its own folder.
-FOR_BACKENDS = re.compile(r'lib/(backend\.h$|base/|quant/|plain/(plain|call|route|strided)\.h$|'
-                          r'ir/(graph|op|attr|tensor|tensor_ops|eval|window)\.h$)')
+FOR_BACKENDS = re.compile(r'lib/(backend\.h$|base/|quant/|'
+                          r'plain/(plain|call|route|strided|resize)\.h$|'
+                          r'ir/(graph|op|attr|tensor|tensor_ops|eval|window|move|reduce|product|'
+                          r'sequence)\.h$)')
 # Headers of the operating system belong to one room, those of a vendor to the code that calls it.
 SYSTEM = [
     (re.compile(r'(pthread|unistd|fcntl|dlfcn|sched|signal|dirent|poll|semaphore)\.h|sys/.*'),
