@@ -39,7 +39,7 @@
 #define HET_W_IQ4_XS 45
 #define HET_W_MXFP4 46
 
-/* Elements and bytes of a block, and the field that is split off: where it is, its bytes (0: none). */
+/* Elements and bytes of a block; the field that is split off: where it is, its bytes (0: none). */
 #if HET_W == HET_W_F32
 #define HET_W_ELEMENTS 1
 #define HET_W_BYTES 4

@@ -37,12 +37,12 @@
 #define HET_INTS(name) ((__global const int *)(name + name##_at))
 
 /* F16 and BF16 by their bits, at addresses that are multiples of 2. */
-inline float het_half(__global const uchar *at)
+static inline float het_half(__global const uchar *at)
 {
     return vload_half(0, (__global const half *)at);
 }
 
-inline float het_bf16(__global const uchar *at)
+static inline float het_bf16(__global const uchar *at)
 {
     return as_float((uint)(*(__global const ushort *)at) << 16);
 }
@@ -58,13 +58,13 @@ inline float het_bf16(__global const uchar *at)
 #define HET_UNARY_SCALE 7
 #define HET_UNARY_SOFTCAP 8
 
-inline float het_sigmoid(float x)
+static inline float het_sigmoid(float x)
 {
     return 1.0f / (1.0f + exp(-x));
 }
 
 /* kind is a constant where it matters; alpha is of SCALE and SOFTCAP. */
-inline float het_unary(int kind, float alpha, float x)
+static inline float het_unary(int kind, float alpha, float x)
 {
     switch (kind) {
     case HET_UNARY_SILU:
@@ -101,7 +101,7 @@ inline float het_unary(int kind, float alpha, float x)
 #define HET_ACT_GELU_ERF 9
 #define HET_ACT_GELU_TANH 10
 
-inline float het_act(int kind, float alpha, float beta, float x)
+static inline float het_act(int kind, float alpha, float beta, float x)
 {
     switch (kind) {
     case HET_ACT_RELU:
@@ -128,3 +128,56 @@ inline float het_act(int kind, float alpha, float beta, float x)
         return x;
     }
 }
+
+/* ---- what the items of a group find together ----
+ *
+ * For kernels whose host defines GROUP, the items of a group in one dimension: a power of two, 1 on
+ * processors. room: GROUP floats of local memory. All items get the result. */
+#ifdef GROUP
+#if HET_SUBGROUP && GROUP > HET_SUBGROUP
+#define HET_ROOM (GROUP / HET_SUBGROUP)
+#define HET_FOLD(name, own, fold)                                                          \
+    static inline float name(float x, __local float *room)                                 \
+    {                                                                                      \
+        x = own(x);                                                                        \
+        barrier(CLK_LOCAL_MEM_FENCE);                                                      \
+        if (get_sub_group_local_id() == 0)                                                 \
+            room[get_sub_group_id()] = x;                                                  \
+        barrier(CLK_LOCAL_MEM_FENCE);                                                      \
+        x = room[0];                                                                       \
+        for (int i = 1; i < HET_ROOM; i++)                                                 \
+            x = fold(x, room[i]);                                                          \
+        return x;                                                                          \
+    }
+#elif GROUP > 1
+#define HET_ROOM GROUP
+#define HET_FOLD(name, own, fold)                                                          \
+    static inline float name(float x, __local float *room)                                 \
+    {                                                                                      \
+        const int item = (int)get_local_id(0);                                             \
+        barrier(CLK_LOCAL_MEM_FENCE);                                                      \
+        room[item] = x;                                                                    \
+        barrier(CLK_LOCAL_MEM_FENCE);                                                      \
+        for (int half_way = GROUP / 2; half_way > 0; half_way /= 2) {                      \
+            if (item < half_way)                                                           \
+                room[item] = fold(room[item], room[item + half_way]);                      \
+            barrier(CLK_LOCAL_MEM_FENCE);                                                  \
+        }                                                                                  \
+        return room[0];                                                                    \
+    }
+#else
+#define HET_ROOM 1
+#define HET_FOLD(name, own, fold)                                                          \
+    static inline float name(float x, __local float *room)                                 \
+    {                                                                                      \
+        (void)room;                                                                        \
+        return x;                                                                          \
+    }
+#endif
+static inline float het_plus(float a, float b)
+{
+    return a + b;
+}
+HET_FOLD(het_group_sum, sub_group_reduce_add, het_plus)
+HET_FOLD(het_group_max, sub_group_reduce_max, fmax)
+#endif

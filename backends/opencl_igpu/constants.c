@@ -14,6 +14,8 @@
 #include "lib/base/error.h"
 #include "lib/quant/quant.h"
 
+#define IN_PLACE_ALIGN 8
+
 static het__cl_kept *find(het__device *device, const void *data, const char *form)
 {
     for (het__cl_kept *k = device->kept; k; k = k->next)
@@ -80,7 +82,9 @@ static bool use_in_place(het__device *device, const void *data, size_t bytes, he
     const uintptr_t begin = (uintptr_t)data / HET__IMPORT_ALIGN * HET__IMPORT_ALIGN;
     const uintptr_t end = het__round_up((uintptr_t)data + bytes, HET__IMPORT_ALIGN);
     cl_int code;
-    if (bytes == 0 || end - begin > device->found.facts.buffer_max_bytes)
+    /* Kernels load elements as a whole. */
+    if (bytes == 0 || (uintptr_t)data % IN_PLACE_ALIGN != 0 ||
+        end - begin > device->found.facts.buffer_max_bytes)
         return false;
     kept->mem = clCreateBuffer(device->context, CL_MEM_READ_ONLY | CL_MEM_USE_HOST_PTR,
                                end - begin, (void *)begin, &code);

@@ -128,6 +128,9 @@ het_status het__cl_fail(het_error *err, cl_int code, const char *what);
 bool het__cl_inputs_are_f32(const het__graph *graph, const het__node *node, uint32_t bits,
                             char *reason, size_t bytes);
 
+/* Whether a type can be made F32: those of blocks.cl. */
+bool het__cl_has_f32(het_dtype dtype, const het__node *node, char *reason, size_t bytes);
+
 /* ---- operations (ops_*.c) ---- */
 
 extern const het__cl_op het__cl_embed, het__cl_norm, het__cl_softmax, het__cl_rows, het__cl_columns,

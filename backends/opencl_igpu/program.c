@@ -57,6 +57,21 @@ bool het__cl_inputs_are_f32(const het__graph *graph, const het__node *node, uint
     return true;
 }
 
+bool het__cl_has_f32(het_dtype dtype, const het__node *node, char *reason, size_t bytes)
+{
+    static const het_dtype types[] = {
+        HET_DTYPE_F32,  HET_DTYPE_F16,  HET_DTYPE_BF16, HET_DTYPE_Q4_0, HET_DTYPE_Q4_1,
+        HET_DTYPE_Q5_0, HET_DTYPE_Q5_1, HET_DTYPE_Q8_0, HET_DTYPE_Q2_K, HET_DTYPE_Q3_K,
+        HET_DTYPE_Q4_K, HET_DTYPE_Q5_K, HET_DTYPE_Q6_K, HET_DTYPE_IQ4_NL, HET_DTYPE_IQ4_XS,
+        HET_DTYPE_MXFP4,
+    };
+    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
+        if (types[i] == dtype)
+            return true;
+    snprintf(reason, bytes, "%s of %s", het__node_operation(node), het_dtype_name(dtype));
+    return false;
+}
+
 /* ---- compile ---- */
 
 static het_status operand_init(const het__slice *slice, uint32_t id, het__cl_operand *operand,
