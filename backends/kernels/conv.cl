@@ -181,6 +181,9 @@ static void put(__global const uchar *bias, __global const uchar *factor,
 
 #if CODES
 #define NUMBER(value) ((float)(value) - zero)
+#define NUMBERS JOIN(float, IN_BLOCK)
+#define AS_NUMBERS JOIN(convert_float, IN_BLOCK)
+#define LOAD_NUMBERS(from) JOIN(vload, IN_BLOCK)(0, from)
 #else
 #define NUMBER(value) (value)
 #endif
@@ -249,6 +252,17 @@ __kernel void conv_tile(ARGUMENTS)
             __global const TW *u0 = weights + (ky * s.kernel_x + kx) * depth * (NB * V);
             __global const TX *from = pixels;
             for (int c = 0; c < depth; c += IN_BLOCK, from += plane * IN_BLOCK) {
+#if CODES && IN_BLOCK > 1
+                float numbers[PIX][IN_BLOCK]; /* vectors of codes are cheaper to convert */
+#pragma unroll
+                for (int p = 0; p < PIX; p++) {
+                    const NUMBERS v = AS_NUMBERS(LOAD_NUMBERS(from + max(at[p], 0))) - zero;
+                    JOIN(vstore, IN_BLOCK)(at[p] < 0 ? (NUMBERS)0.0f : v, 0, numbers[p]);
+                }
+#pragma unroll
+                for (int i = 0; i < IN_BLOCK; i++)
+                    MULTIPLY(u0 + (c + i) * (NB * V), numbers[p][i])
+#else
                 if (all) {
 #pragma unroll
                     for (int i = 0; i < IN_BLOCK; i++)
@@ -259,6 +273,7 @@ __kernel void conv_tile(ARGUMENTS)
                         MULTIPLY(u0 + (c + i) * (NB * V),
                                  at[p] < 0 ? 0.0f : NUMBER(from[at[p] + i]))
                 }
+#endif
 #if CODES
                 taken += IN_BLOCK;
                 if (taken > 512 - IN_BLOCK) {

@@ -6,14 +6,14 @@
  * An item computes ROWS x COLUMNS elements. b lies by rows of k (TRANSPOSED 0), read in vectors of
  * COLUMNS, or by rows of n (1), where a row of a and one of b are multiplied in vectors of 8.
  *
- * Options: ROWS, COLUMNS, TRANSPOSED, HAS_C. */
+ * Options: ROWS, COLUMNS, TRANSPOSED, HAS_C; SKIPS: what a zero of a would be multiplied with does
+ * not matter, be it no number. */
 #define JOIN_(a, b) a##b
 #define JOIN(a, b) JOIN_(a, b)
 
 #if TRANSPOSED
 #define DEEP 8
 #define VECTOR float8
-#define ACCUMULATOR(name) VECTOR name[ROWS][COLUMNS]
 #else
 #define VECTOR JOIN(float, COLUMNS)
 #endif
@@ -92,7 +92,11 @@ __kernel void product(HET_OUT(out), HET_IN(a), HET_IN(b), HET_IN(c), const int4 
         }
 #pragma unroll
         for (int r = 0; r < ROWS; r++)
+#if SKIPS
+            acc[r] = lines[r][k] == 0.0f ? acc[r] : mad((VECTOR)lines[r][k], y, acc[r]);
+#else
             acc[r] = mad((VECTOR)lines[r][k], y, acc[r]);
+#endif
     }
 #pragma unroll
     for (int r = 0; r < ROWS; r++)

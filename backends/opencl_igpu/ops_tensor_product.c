@@ -15,7 +15,7 @@ typedef struct product {
     int64_t outer_count, inner_count;
     int64_t outer[4], inner[4]; /* a, b, out, c */
     int64_t share;              /* inner matrices of a that take the same of b */
-    bool has_c;
+    bool has_c, skips;
     int64_t c_row, c_column;
     float alpha, beta;
 } product;
@@ -33,8 +33,8 @@ static het__cl_start *add_product(het__cl_recipe *t, const product *p)
     const bool is_cpu = t->starts.facts->is_cpu;
     const int64_t rows = 4, columns = p->transposed ? (is_cpu ? 4 : 2) : is_cpu ? 16 : 4;
     het__cl_start *s = het__cl_starts_add(&t->starts, "tensor_product", "product");
-    het__cl_start_option(s, "-DROWS=%d -DCOLUMNS=%d -DTRANSPOSED=%d -DHAS_C=%d", (int)rows,
-                         (int)columns, p->transposed, p->has_c);
+    het__cl_start_option(s, "-DROWS=%d -DCOLUMNS=%d -DTRANSPOSED=%d -DHAS_C=%d -DSKIPS=%d",
+                         (int)rows, (int)columns, p->transposed, p->has_c, p->skips);
     het__cl_start_items(s, (p->columns + columns - 1) / columns, (p->rows + rows - 1) / rows,
                         p->outer_count * p->inner_count, is_cpu ? 8 : 64);
     return s;
@@ -187,6 +187,7 @@ static void add_values(het__cl_recipe *t, const het__attention *f)
     const lines o = lines_of(f->is_packed, f->heads, f->rows, f->value_size);
     const product p = {
         .rows = f->rows, .columns = f->value_size, .depth = f->keys, .a_row = f->keys,
+        .skips = het__eval_input(&t->e, 3) || f->is_causal || f->left >= 0 || f->right >= 0,
         .b_line = v.row, .out_row = o.row, .outer_count = f->batch, .inner_count = f->heads,
         .share = f->heads / f->kv_heads, .alpha = 1,
         .outer = { f->heads * f->rows * f->keys, v.batch, o.batch, 0 },
