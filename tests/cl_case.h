@@ -2,7 +2,7 @@
 /* What tests of the OpenCL backend share: finding a driver, devices whose memory the host may not
  * reach.
  *
- * Processors count as devices here, in two ways: as what they are, and as a GPU, so that the kernels
+ * Processors count as devices here, in two ways: as what they are, and as GPUs, so that the kernels
  * of GPUs run too. */
 #ifndef HETINFER_CL_CASE_H
 #define HETINFER_CL_CASE_H
