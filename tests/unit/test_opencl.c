@@ -424,7 +424,7 @@ static void speed_is_measured(void)
 
 /* ---- attention over many positions ---- */
 
-enum { HEADS = 4, KV_HEADS = 2, SIZE = 32, PAGE = 16, PAGES = 80 };
+enum { HEADS = 2, KV_HEADS = 1, SIZE = 32, PAGE = 16, PAGES = 80 };
 
 typedef struct long_attention {
     uint32_t inputs[HET__ATTN_INPUT_COUNT], out;
@@ -533,8 +533,11 @@ static void long_contexts_are_split(void)
                              tokens, want);
             attention_result(NAME, types[t], cases[i].window, cases[i].softcap, cases[i].before,
                              tokens, got);
+            double worst = 0;
             for (int j = 0; j < tokens * HEADS * SIZE; j++)
-                CHECK_NEAR((double)got[j], (double)want[j], 3e-6);
+                worst = fmax(worst, fabs((double)got[j] - (double)want[j]));
+            printf("%d positions, %d tokens: %.2g\n", cases[i].before, tokens, worst);
+            CHECK(worst < 3e-6);
         }
 }
 
