@@ -32,6 +32,12 @@ typedef enum het_precision {
  *  thread is left alone. Not together with het_session_options.parallel. */
 #define HET_SESSION_PIN_THREADS (UINT64_C(1) << 1)
 
+/** Check while running, for finding a device or driver at fault: one program at a time, and after
+ *  each whether it wrote beyond its outputs or made numbers that are none (NaN, infinity) of
+ *  numbers that are. On a device other than the reference that is a failure of the device. Several
+ *  times slower. */
+#define HET_SESSION_VALIDATE (UINT64_C(1) << 2)
+
 /** Work that het_parallel_fn hands on. index is in [0, count). */
 typedef void (*het_task_fn)(void *arg, uint32_t index);
 

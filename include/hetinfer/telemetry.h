@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file telemetry.h
- * Counters of a session.
+ * Counters of a session, and the health of its devices.
  */
 #ifndef HETINFER_TELEMETRY_H
 #define HETINFER_TELEMETRY_H
@@ -13,7 +13,7 @@ extern "C" {
 #endif
 
 /** Counters since a session was created. All are measured or counted, none modelled. Of a graph
- *  model's session only step_count and allocation_count are kept. */
+ *  model's session only step_count, allocation_count, replan_count and retry_count are kept. */
 typedef struct het_telemetry {
     uint32_t struct_size;         /**< Set by the caller. */
     uint32_t sequence_count;      /**< Sequences alive. */
@@ -28,6 +28,8 @@ typedef struct het_telemetry {
     uint64_t kv_used_bytes;       /**< Pages that sequences hold. */
     uint64_t activation_bytes;    /**< Intermediate tensors and scratch. */
     uint64_t allocation_count;    /**< Allocations of the context so far: a step adds none. */
+    uint64_t replan_count;        /**< New plans because of a device that failed. */
+    uint64_t retry_count;         /**< Runs made again on the device that failed. */
 } het_telemetry;
 
 /**
@@ -40,6 +42,46 @@ typedef struct het_telemetry {
  */
 HET_API HET_NODISCARD het_status het_telemetry_snapshot(const het_session *session,
                                                         het_telemetry *telemetry);
+
+/** How a session gets on with a device. */
+typedef enum het_health {
+    HET_HEALTH_OK = 0,      /**< It has not failed. */
+    HET_HEALTH_RETRIED = 1, /**< It has failed, and is used further. */
+    HET_HEALTH_OUT = 2,     /**< It has failed, and the session runs without it. */
+    HET_HEALTH_UNUSED = 3,  /**< The session's options or policy leave it out. */
+    HET_HEALTH_FORCE_32 = 0x7fffffff
+} het_health;
+
+/** What a session knows of a device. */
+typedef struct het_device_health {
+    uint32_t struct_size;        /**< Set by the caller: sizeof(het_device_health). */
+    uint32_t state;              /**< het_health. */
+    uint64_t retry_count;        /**< Runs made again on it. */
+    uint64_t failure_count;      /**< Failures, those of the runs made again included. */
+    uint64_t memory_limit_bytes; /**< What it may hold since its memory ran out; 0 = it did not. */
+    int32_t status;              /**< het_status of the last failure; HET_OK: there was none. */
+    int32_t layer;               /**< Layer that it was at then, or -1. */
+    char message[224];           /**< What it said then: one sentence, or "". */
+} het_device_health;
+
+/**
+ * How a session gets on with one of the context's devices.
+ *
+ * A device that fails is tried again, given less, or left out of a new plan, as docs/failover.md
+ * says; each failure is logged once as a warning.
+ *
+ * @param session       Session; must not be inside het_session_step() or het_session_run() on
+ *                      another thread.
+ * @param device_index  In [0, het_context_device_count()).
+ * @param health        Filled up to health->struct_size bytes.
+ * @retval HET_E_INVALID  No such device, or struct_size is too small to hold itself.
+ *
+ * Cost: asks no device.
+ * @since 0.1
+ */
+HET_API HET_NODISCARD het_status het_session_device_health(const het_session *session,
+                                                           uint32_t device_index,
+                                                           het_device_health *health);
 
 #ifdef __cplusplus
 }

@@ -253,6 +253,11 @@ void *het__exec_output(het__exec *x, const char *name)
     return v == HET__NO_VALUE ? NULL : x->staging[v];
 }
 
+void het__exec_set_timeout(het__exec *x, uint64_t timeout_ns)
+{
+    x->request.timeout_ns = timeout_ns;
+}
+
 void het__exec_counters_get(het__exec *x, het__exec_counters *counters)
 {
     memset(counters, 0, sizeof *counters);

@@ -45,6 +45,10 @@ typedef struct het__exec_request {
     het_progress_fn progress; /* may be NULL */
     void *progress_user;
     uint64_t timeout_ns; /* that a device may take for what it was given; 0: no limit */
+    /* Bytes that each device of the registry may hold, 0: no more is said; NULL: nothing is. Kept
+     * until the executor is destroyed. */
+    const double *memory_limits;
+    bool validate; /* wait for each program and check what it made */
     struct het__exec_failure *failure; /* filled when het__exec_create() fails; may be NULL */
 } het__exec_request;
 
@@ -111,6 +115,9 @@ het_status het__exec_run(het__exec *exec, uint32_t phase, const int64_t *symbols
 /* Of the last het__exec_run() that failed. A run that failed has changed states only where its own
  * tokens go, so the same run may be made again, unless the device is lost. */
 void het__exec_failure_get(const het__exec *exec, het__exec_failure *failure);
+
+/* From the next run on. */
+void het__exec_set_timeout(het__exec *exec, uint64_t timeout_ns);
 
 typedef struct het__exec_counters {
     uint64_t weight_bytes, mapped_bytes, state_bytes, activation_bytes;

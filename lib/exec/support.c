@@ -120,6 +120,9 @@ static het_status make_plans(const het__exec_request *request, const het__machin
     het__policy_view view;
     het__node_label *labels;
     const char **reasons = NULL;
+    double limits[HET__MACHINE_DEVICES_MAX] = { 0 };
+    for (uint32_t d = 0; request->memory_limits && d < machine->device_count; d++)
+        limits[d] = request->memory_limits[machine->device[d].context_index];
     het__arena_init(&arena, mem);
     het_status s = bind_policy(request, machine, &arena, &view, &labels, err);
     if (s == HET_OK && ask_backends(request, machine, &arena, &reasons) != HET_OK)
@@ -130,6 +133,7 @@ static het_status make_plans(const het__exec_request *request, const het__machin
             .machine = machine, .symbols = steps->symbols, .reasons = reasons,
             .exact = request->precision == HET_PRECISION_EXACT, .step_count = count,
             .steps = steps, .policy = request->policy ? &view : NULL, .labels = labels,
+            .limits = limits,
         };
         s = het__plan_make(&plan_request, mem, plans, err);
     }
