@@ -6,6 +6,7 @@
  *     layout.c    places of all other values, buffers, budgets
  *     staging.c   where the host has inputs and outputs, and what is copied for that
  *     order.c     which copies and waits come before which program
+ *     validate.c  checks around a program
  *     run.c       a step; move.c its copies, record.c what it leaves in a trace
  *     usage.c     counters and memory
  *     trace.c     a record of steps */
@@ -53,6 +54,7 @@ typedef struct het__unit {
     uint32_t after_count;
     uint32_t *after; /* units of other devices that use shared bytes which this one overwrites */
     /* of the run that is under way */
+    bool expects_finite; /* validate.c */
     uint64_t number; /* of the device's programs */
     uint64_t begin_ns, end_ns; /* with a trace: enqueued, seen to have ended; 0: not yet */
     het__unit_times measured;
@@ -121,6 +123,12 @@ int64_t het__exec_value_bytes(const het__exec *exec, uint32_t phase, uint32_t va
 int64_t het__exec_most_bytes(const het__exec *exec, uint32_t value);
 het_status het__exec_too_large(const het__exec *exec, uint32_t value, het_error *err);
 
+/* Bytes behind each value that nothing uses, for validate.c. */
+static inline size_t het__exec_guard(const het__exec *exec)
+{
+    return exec->request.validate ? HET__ALIGN : 0;
+}
+
 /* layout.c: everything about memory, by the functions below. */
 het_status het__exec_layout(het__exec *exec, het_error *err);
 /* share.c: fills shared_on and shared_at, and makes the memory. */
@@ -139,6 +147,11 @@ het_status het__exec_note(het__exec *exec, uint32_t device, int32_t layer, het__
 het_status het__exec_blame(het__exec *exec, uint32_t device, int32_t layer, het__exec_stage stage,
                            het_status status, het_error *err);
 
+/* validate.c: around a unit's program, with request.validate. They blame its device. */
+het_status het__exec_check_before(het__exec *exec, uint32_t phase, het__unit *unit,
+                                  const int64_t *symbols, het_error *err);
+het_status het__exec_check_after(het__exec *exec, uint32_t phase, het__unit *unit,
+                                 const int64_t *symbols, het_error *err);
 
 /* move.c: bytes of a value in a step; one copy for a step's inputs or outputs; one between devices:
  * where the host reaches one side, the other reads or writes there. They blame who failed. */

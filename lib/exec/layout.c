@@ -162,7 +162,8 @@ static het_status plan_temps(het__exec *x, uint32_t phase, uint32_t device, het_
         if (bytes < 0)
             s = het__exec_too_large(x, v, err);
         /* Even an empty tensor has a place. */
-        it[count] = (het__interval){ span->first, span->last, bytes > 0 ? (size_t)bytes : 1, 0 };
+        it[count] = (het__interval){ span->first, span->last,
+                                     (bytes > 0 ? (size_t)bytes : 1) + het__exec_guard(x), 0 };
         ids[count++] = v;
     }
     if (s == HET_OK && het__memory_plan(it, count, x->mem, &total) != HET_OK)
@@ -203,7 +204,7 @@ static het_status place_kept(het__exec *x, uint32_t device, uint32_t value, het_
         return het__exec_too_large(x, value, err);
     for (uint32_t p = 0; p < x->request.phase_count; p++)
         o->places[p][value].offset = *total;
-    *total += het__round_up(bytes > 0 ? (size_t)bytes : 1, HET__ALIGN);
+    *total += het__round_up((bytes > 0 ? (size_t)bytes : 1) + het__exec_guard(x), HET__ALIGN);
     return HET_OK;
 }
 

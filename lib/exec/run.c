@@ -138,6 +138,10 @@ static het_status run_unit(het__exec *x, uint32_t phase, het__unit *unit, const 
     if (s != HET_OK)
         return s;
     het__opened *o = &x->opened[unit->device];
+    if (x->request.validate)
+        s = het__exec_check_before(x, phase, unit, symbols, err);
+    if (s != HET_OK)
+        return s;
     if (x->trace)
         unit->begin_ns = het__now_ns();
     s = o->backend->enqueue(o->device, unit->program, symbols, err);
@@ -146,7 +150,7 @@ static het_status run_unit(het__exec *x, uint32_t phase, het__unit *unit, const 
     unit->number = ++o->enqueued;
     if (x->trace && !o->backend->is_asynchronous)
         unit->end_ns = het__now_ns();
-    return HET_OK;
+    return x->request.validate ? het__exec_check_after(x, phase, unit, symbols, err) : HET_OK;
 }
 
 static het_status run_units(het__exec *x, uint32_t phase, const int64_t *symbols,

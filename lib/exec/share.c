@@ -99,7 +99,7 @@ static het_status place_io(het__exec *x, size_t *total, het_error *err)
             return het__exec_too_large(x, v, err);
         for (uint32_t p = 0; p < x->request.phase_count; p++)
             x->phase[p].shared_at[v] = *total;
-        *total += het__round_up(bytes > 0 ? (size_t)bytes : 1, HET__ALIGN);
+        *total += het__round_up((bytes > 0 ? (size_t)bytes : 1) + het__exec_guard(x), HET__ALIGN);
     }
     return HET_OK;
 }
@@ -133,7 +133,7 @@ static het_status place_temps(het__exec *x, uint32_t phase, size_t *total, het_e
         if (bytes < 0)
             s = het__exec_too_large(x, v, err);
         it[count] = lifetime(x, phase, v);
-        it[count].bytes = bytes > 0 ? (size_t)bytes : 1;
+        it[count].bytes = (bytes > 0 ? (size_t)bytes : 1) + het__exec_guard(x);
         ids[count++] = v;
     }
     *total = 0;
