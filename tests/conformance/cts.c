@@ -27,7 +27,8 @@ static void all_cases(void)
 
 /* ---- one device ---- */
 
-static void print_rows(void)
+/* Failures of all rows: each file of the suite counts checks of its own. */
+static uint32_t print_rows(void)
 {
     uint32_t cases = 0, refused = 0, failed = 0;
     printf("%-40s %7s %7s %7s  %s\n", "operation", "passed", "refused", "failed", "because");
@@ -41,6 +42,7 @@ static void print_rows(void)
         failed += r->failed;
     }
     printf("%s: %u cases, %u refused, %u failures\n", cts.device_name, cases, refused, failed);
+    return failed;
 }
 
 /* By the registry, so that a device that the core would not see is not tested either. */
@@ -99,7 +101,7 @@ static int run_device(const char *name)
     open_all(&registry.device[device]);
     if (cts.exact.device && cts.fast.device)
         all_cases();
-    print_rows();
+    CHECK_INT(print_rows(), 0);
     close_all();
     het__registry_finish(&registry);
     CHECK_INT(cts.mem.bytes, 0);
@@ -192,7 +194,7 @@ static int markdown(int count, char **names)
         printf("\n### What `%s` refuses\n\n%s.\n\n", columns[i].name, columns[i].title);
         print_reasons(&columns[i]);
     }
-    return test_failures ? 1 : 0;
+    return 0;
 }
 
 static int usage(void)
