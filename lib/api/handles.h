@@ -8,6 +8,7 @@
 
 #include "lib/exec/graph_run.h"
 #include "lib/exec/registry.h"
+#include "lib/exec/trace.h"
 #include "lib/generate/engine.h"
 #include "lib/import/config.h"
 #include "lib/import/gguf_model.h"
@@ -140,6 +141,7 @@ struct het_session {
     char *weight_cache;  /* a copy, or NULL */
     het__policy policy; /* a copy; mem NULL: none */
     het_plan plans[HET__PHASE_COUNT];
+    het__trace *trace; /* NULL: none */
 };
 
 struct het_sequence {

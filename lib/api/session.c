@@ -38,6 +38,7 @@ void het__session_release(het_session *session)
         het__graph_finish(&session->graph);
         het__free(&model->context->mem, session->weight_cache);
     }
+    het__trace_destroy(session->trace);
     het__policy_finish(&session->policy);
     het__free(&model->context->mem, session);
     het__model_release(model);
@@ -174,7 +175,7 @@ static het_status describe(het_session *s, const het_session_options *o,
         .parallel = o->parallel, .parallel_user = o->parallel_user,
         .constant_copied = drop_original, .constant_user = s->model,
         .weight_cache = o->weight_cache,
-        .progress = o->progress, .progress_user = o->progress_user,
+        .progress = o->progress, .progress_user = o->progress_user, .trace = &s->trace,
     };
     het__engine_symbols(limits, q->symbols_max);
     const het_status st = het__model_graph(s->model, (het_dtype)o->kv_dtype, &s->graph,
@@ -360,6 +361,23 @@ static void count_language(const het_session *session, het_telemetry *t)
     t->kv_bytes = c.state_bytes;
     t->kv_used_bytes = page_bytes * (e->pages.count - e->pages.free_count);
     t->activation_bytes = c.activation_bytes;
+    t->staging_bytes = c.staging_bytes;
+    t->shared_bytes = c.shared_bytes;
+}
+
+static void count_network(const het_session *session, het_telemetry *t)
+{
+    const het__exec *exec = het__graph_run_exec(session->network->run);
+    het__exec_counters c;
+    t->step_count = session->network->run_count;
+    if (!exec)
+        return;
+    het__exec_counters_get(exec, &c);
+    t->weight_bytes = c.weight_bytes;
+    t->mapped_bytes = c.mapped_bytes;
+    t->activation_bytes = c.activation_bytes;
+    t->staging_bytes = c.staging_bytes;
+    t->shared_bytes = c.shared_bytes;
 }
 
 static const het__recovery *recovery_of(const het_session *session)
@@ -373,7 +391,7 @@ het_status het_telemetry_snapshot(const het_session *session, het_telemetry *tel
     het_telemetry out = { .struct_size = sizeof out };
     const het__recovery *recovery = recovery_of(session);
     if (session->network)
-        out.step_count = session->network->run_count;
+        count_network(session, &out);
     else
         count_language(session, &out);
     out.allocation_count = session->model->context->mem.count;

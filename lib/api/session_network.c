@@ -128,7 +128,7 @@ het_status het__network_session_open(het_session *s, const het_session_options *
         .device_mask = device_mask, .threads = o->threads, .precision = o->precision,
         .pin_threads = (o->flags & HET_SESSION_PIN_THREADS) != 0,
         .parallel = o->parallel, .parallel_user = o->parallel_user,
-        .policy = o->policy ? &s->policy : NULL,
+        .policy = o->policy ? &s->policy : NULL, .trace = &s->trace,
         .validate = (o->flags & HET_SESSION_VALIDATE) != 0,
         .passes = { HET__PASSES_ALL, 0 }, .forms_max = FORMS_MAX,
         .constant_idle = drop_original, .constant_user = s->model,

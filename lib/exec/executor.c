@@ -46,33 +46,6 @@ static het_status open_devices(het__exec *x, het_error *err)
     return HET_OK;
 }
 
-/* Transfers that an entry needs: values made elsewhere and not copied here by an earlier entry.
- * seen: per value the devices that have it. */
-static het_status find_transfers(het__exec *x, uint32_t phase, const het__plan_entry *entry,
-                                 uint32_t *seen, het__unit *unit, het_error *err)
-{
-    const het__graph *g = x->graph;
-    uint32_t most = 0;
-    for (uint32_t n = entry->first_node; n < entry->first_node + entry->node_count; n++)
-        most += g->nodes[n].input_count;
-    unit->transfers = het__arena_zero(&x->arena, most, sizeof *unit->transfers);
-    if (!unit->transfers)
-        return het__fail_nomem(err, "the transfers");
-    for (uint32_t n = entry->first_node; n < entry->first_node + entry->node_count; n++) {
-        for (uint32_t i = 0; i < g->nodes[n].input_count; i++) {
-            const uint32_t v = g->nodes[n].inputs[i];
-            if (v == HET__NO_VALUE || g->values[v].producer == HET__NO_VALUE)
-                continue;
-            const uint32_t from = x->phase[phase].plan.node_device[g->values[v].producer];
-            if (from == entry->device || (seen[v] >> entry->device & 1))
-                continue;
-            seen[v] |= UINT32_C(1) << entry->device;
-            unit->transfers[unit->transfer_count++] = (het__transfer){ v, from, entry->device };
-        }
-    }
-    return HET_OK;
-}
-
 static het_status compile_entry(het__exec *x, uint32_t phase, uint32_t index, het_error *err)
 {
     const het__plan_entry *entry = &x->phase[phase].plan.entries[index];
@@ -86,8 +59,6 @@ static het_status compile_entry(het__exec *x, uint32_t phase, uint32_t index, he
     const het__slice slice = { x->graph, nodes, entry->node_count, o->places[phase],
                                x->request.symbols_max[phase], x->request.constant_copied,
                                x->request.constant_user };
-    unit->device = entry->device;
-    unit->layer = entry->layer;
     const het_status s = o->backend->compile(o->device, &slice, &unit->program, err);
     return s == HET_OK ? s : het__exec_blame(x, entry->device, entry->layer, HET__EXEC_COMPILE, s,
                                              err);
@@ -97,27 +68,18 @@ static het_status compile_phase(het__exec *x, uint32_t phase, uint32_t done, uin
                                 het_error *err)
 {
     het__phase_state *ps = &x->phase[phase];
-    uint32_t *seen = het__alloc_zero(x->mem, x->graph->value_count, sizeof *seen);
-    ps->units = het__arena_zero(&x->arena, ps->plan.entry_count, sizeof *ps->units);
-    if (!seen || !ps->units) {
-        het__free(x->mem, seen);
-        return het__fail_nomem(err, "the layers");
-    }
-    het_status s = HET_OK;
-    for (uint32_t i = 0; i < ps->plan.entry_count && s == HET_OK; i++) {
+    for (uint32_t i = 0; i < ps->plan.entry_count; i++) {
         if (x->request.progress &&
             x->request.progress(x->request.progress_user, (double)(done + i) / all,
                                 ps->plan.entries[i].name) != 0)
-            s = het__fail(err, HET_E_CANCELLED, "cancelled while preparing %s",
-                          ps->plan.entries[i].name);
-        if (s == HET_OK)
-            s = find_transfers(x, phase, &ps->plan.entries[i], seen, &ps->units[i], err);
-        if (s == HET_OK)
-            s = compile_entry(x, phase, i, err);
-        ps->unit_count += s == HET_OK;
+            return het__fail(err, HET_E_CANCELLED, "cancelled while preparing %s",
+                             ps->plan.entries[i].name);
+        const het_status s = compile_entry(x, phase, i, err);
+        if (s != HET_OK)
+            return s;
+        ps->unit_count++;
     }
-    het__free(x->mem, seen);
-    return s;
+    return HET_OK;
 }
 
 static het_status compile_all(het__exec *x, het_error *err)
@@ -198,7 +160,7 @@ static void close_device(het__opened *o)
 {
     if (!o->device)
         return;
-    het__buffer *const buffers[] = { o->io, o->state, o->temp };
+    het__buffer *const buffers[] = { o->io, o->state, o->temp, o->shared };
     for (size_t i = 0; i < sizeof buffers / sizeof buffers[0]; i++)
         if (buffers[i])
             o->backend->buffer_destroy(o->device, buffers[i]);
@@ -216,10 +178,11 @@ void het__exec_destroy(het__exec *x)
         }
     for (uint32_t d = 0; d < x->device_count; d++)
         close_device(&x->opened[d]);
-    for (uint32_t v = 0; x->staging && x->is_direct && v < x->graph->value_count; v++)
-        if (!x->is_direct[v])
+    for (uint32_t v = 0; x->staging && x->is_owned && v < x->graph->value_count; v++)
+        if (x->is_owned[v])
             het__free(x->mem, x->staging[v]);
     het__free(x->mem, x->bounce);
+    het__free(x->mem, x->shared_block);
     for (uint32_t p = 0; p < x->request.phase_count; p++)
         het__plan_finish(&x->phase[p].plan);
     het__arena_finish(&x->arena);
@@ -256,22 +219,4 @@ void *het__exec_output(het__exec *x, const char *name)
 void het__exec_set_timeout(het__exec *x, uint64_t timeout_ns)
 {
     x->request.timeout_ns = timeout_ns;
-}
-
-void het__exec_counters_get(het__exec *x, het__exec_counters *counters)
-{
-    memset(counters, 0, sizeof *counters);
-    counters->activation_bytes = x->staging_bytes;
-    for (uint32_t d = 0; d < x->device_count; d++) {
-        const het__opened *o = &x->opened[d];
-        het__backend_counters c = { 0 };
-        if (!o->device)
-            continue;
-        if (!o->is_lost)
-            o->backend->counters(o->device, &c);
-        counters->weight_bytes += c.weight_bytes;
-        counters->mapped_bytes += c.mapped_bytes;
-        counters->state_bytes += o->state_bytes;
-        counters->activation_bytes += o->io_bytes + o->temp_bytes + c.scratch_bytes;
-    }
 }

@@ -261,6 +261,7 @@ static het_status compile(het__graph_run *r, form *f, uint32_t unfused, _Atomic 
         .pin_threads = q->pin_threads, .parallel = q->parallel,
         .parallel_user = q->parallel_user, .phase_count = 1, .validate = q->validate,
         .progress = cancel ? ask_cancel : NULL, .progress_user = cancel,
+        .trace = q->trace,
     };
     for (uint32_t i = 0; i < HET__SYM_MAX; i++)
         request.symbols_max[0][i] = 1;
@@ -552,6 +553,11 @@ het_status het__graph_run_step(het__graph_run *r, const het__tensor *inputs, het
 const het__recovery *het__graph_run_recovery(const het__graph_run *r)
 {
     return &r->recovery;
+}
+
+const het__exec *het__graph_run_exec(const het__graph_run *r)
+{
+    return r->last ? r->last->exec : NULL;
 }
 
 const het__plan *het__graph_run_plan(const het__graph_run *r)

@@ -29,6 +29,7 @@ typedef struct het__graph_run_request {
     het_parallel_fn parallel;
     void *parallel_user;
     const het__policy *policy; /* kept until destroy; NULL: none */
+    struct het__trace *const *trace; /* as het__exec_request has it */
     het__pass_options passes;
     /* Bytes of a constant of the graph that nobody reads for a while, so that their pages may leave
      * memory. May be NULL. */
@@ -54,6 +55,8 @@ het_status het__graph_run_step(het__graph_run *run, const het__tensor *inputs,
                                het__tensor *outputs, const size_t *capacity,
                                _Atomic uint32_t *cancel, het_error *err);
 
+/* The executor of the form used last; NULL if it is interpreted or there is none. */
+const het__exec *het__graph_run_exec(const het__graph_run *run);
 const het__recovery *het__graph_run_recovery(const het__graph_run *run);
 
 /* The plan and fused graph of the form used last; NULL if it is interpreted or there is none. */

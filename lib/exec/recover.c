@@ -3,11 +3,11 @@
  *
  *     the caller's own fault, or cancelled          fail
  *     BUSY, IO                                      again, with back-off
- *     TIMEOUT, DEVICE_LOST, only if the policy      again, on the device opened anew
+ *     TIMEOUT, only if the policy says so           again, on the device opened anew
  *     NOMEM                                         half of what the device held, three times
  *     what is left of these, and all others         without the device
  *
- * A policy's word about a trigger replaces the first three rows' numbers. */
+ * A policy's word about a trigger replaces the numbers of attempts. */
 #include "lib/exec/recover.h"
 
 #include <assert.h>
@@ -94,7 +94,7 @@ static rule rule_for(const het__recovery *r, het_status status)
 {
     const het__policy_fallback *f = said(r, trigger_of(status));
     if (f)
-        return (rule){ f->retry, f->backoff_ms, f->next };
+        return (rule){ status == HET_E_DEVICE_LOST ? 0 : f->retry, f->backoff_ms, f->next };
     const bool is_transient = status == HET_E_BUSY || status == HET_E_IO;
     return (rule){ is_transient ? HET__POLICY_RETRIES : 0, HET__POLICY_BACKOFF_MS,
                    HET__POLICY_ANY };
@@ -190,7 +190,7 @@ static void close_operation(het__recovery *r)
         r->device[i].is_open = r->device[i].is_shrunk = false;
         r->device[i].tries = 0;
     }
-    r->open = r->shrunk = 0;
+    r->open = r->shrunk = r->used = 0;
     r->first = (het_error)HET_ERROR_INIT;
 }
 
@@ -287,9 +287,7 @@ static bool is_helpless(const het__recovery *r, uint32_t device, het_status stat
     return true;
 }
 
-/* used: devices of the executor that failed. */
-static bool take_out(het__recovery *r, uint32_t device, het_status status, const char *next,
-                     uint32_t used)
+static bool take_out(het__recovery *r, uint32_t device, het_status status, const char *next)
 {
     const uint32_t bit = UINT32_C(1) << device;
     uint32_t left = r->mask & ~bit;
@@ -298,7 +296,7 @@ static bool take_out(het__recovery *r, uint32_t device, het_status status, const
     /* What was not in use is not drawn in unless it is named. */
     const uint32_t wanted = strcmp(next, HET__POLICY_ANY) == 0 ? 0 : left & named(r, next);
     if (wanted)
-        left = wanted | (left & used);
+        left = wanted | (left & r->used);
     r->is_exhausted = !left || is_helpless(r, device, status, left);
     if (r->is_exhausted)
         return false;
@@ -329,8 +327,7 @@ static bool is_ours(const het__recovery *r, const het__exec_failure *f)
 }
 
 static het__recovery_step decide(het__recovery *r, const het__exec_failure *f, double held,
-                                 uint32_t used, _Atomic uint32_t *cancel, het_status *status,
-                                 het_error *err)
+                                 _Atomic uint32_t *cancel, het_status *status, het_error *err)
 {
     if (!is_ours(r, f))
         return HET__RECOVERY_FAIL;
@@ -346,7 +343,7 @@ static het__recovery_step decide(het__recovery *r, const het__exec_failure *f, d
     }
     if (f->status == HET_E_NOMEM && *what.next && shrink(r, f->device, held))
         return HET__RECOVERY_REBUILD;
-    if (take_out(r, f->device, f->status, what.next, used))
+    if (take_out(r, f->device, f->status, what.next))
         return HET__RECOVERY_REBUILD;
     if (r->first.status != HET_OK)
         *err = r->first;
@@ -363,7 +360,8 @@ het__recovery_step het__recovery_after(het__recovery *r, const het__exec *exec,
     f.status = *status;
     const double held =
         f.device == HET__EXEC_NO_DEVICE ? 0 : held_by(het__exec_plan_of(exec, 0), f.device);
-    return decide(r, &f, held, het__recovery_used(exec), cancel, status, err);
+    r->used = het__recovery_used(exec);
+    return decide(r, &f, held, cancel, status, err);
 }
 
 /* ---- making an executor ---- */
@@ -403,15 +401,12 @@ static void set_deadline(const het__recovery *r, het__exec *exec)
 /* A smaller share that no plan can keep: then without the devices that it is for. */
 static bool drop_shrunk(het__recovery *r)
 {
-    const uint32_t left = r->mask & ~r->shrunk;
-    if (!r->shrunk || !left)
-        return false;
+    const uint32_t shrunk = r->shrunk;
+    bool any = false;
     for (uint32_t i = 0; i < r->registry->count; i++)
-        if (r->shrunk >> i & 1)
-            r->device[i].is_shrunk = false;
-    r->mask = left;
-    r->shrunk = 0;
-    return true;
+        if (shrunk >> i & 1)
+            any = take_out(r, i, HET_E_NOMEM, rule_for(r, HET_E_NOMEM).next) || any;
+    return any;
 }
 
 /* What to return when no executor could be made. */
@@ -431,6 +426,7 @@ het_status het__recovery_create(het__recovery *r, const het__exec_request *reque
     het__exec_request q = *request;
     het__exec_failure f;
     *exec = NULL;
+    r->used = r->used ? r->used : r->mask;
     for (;;) {
         het_error own = HET_ERROR_INIT;
         q.device_mask = r->mask;
@@ -447,7 +443,7 @@ het_status het__recovery_create(het__recovery *r, const het__exec_request *reque
         f.status = s;
         const double held = f.device != HET__EXEC_NO_DEVICE && s == HET_E_NOMEM
                                 ? held_before(&q, f.device) : 0;
-        if (decide(r, &f, held, r->mask, cancel, &s, &own) != HET__RECOVERY_FAIL)
+        if (decide(r, &f, held, cancel, &s, &own) != HET__RECOVERY_FAIL)
             continue;
         if (f.stage == HET__EXEC_PLAN && s != HET_E_NOMEM && s != HET_E_CANCELLED && drop_shrunk(r))
             continue;

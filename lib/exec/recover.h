@@ -6,8 +6,8 @@
  *
  * It decides and counts; running again, and bringing back what was lost, is up to whoever drives
  * the executor. Triggers of the policy (fallback.on_error, …) say how often and where to;
- * docs/failover.md has the order. An operation is what the caller asked for (a session, a step): one
- * warning is logged for each device that failed in it, when it is over. Run-thread only. */
+ * docs/failover.md has the order. An operation is what the caller asked for (a session, a step):
+ * one warning is logged for each device that failed in it, when it is over. Run-thread only. */
 #ifndef HET_EXEC_RECOVER_H
 #define HET_EXEC_RECOVER_H
 
@@ -41,6 +41,7 @@ typedef struct het__recovery {
     het__recovery_device device[HET__MACHINE_DEVICES_MAX];
     uint32_t open;      /* devices that failed in the operation under way */
     uint32_t shrunk;    /* of these, those whose share was made smaller last */
+    uint32_t used;      /* devices of the executor that failed last */
     het_error first;    /* of the operation; status 0: none */
     uint64_t replan_count, retry_count;
 } het__recovery;

@@ -260,7 +260,7 @@ FIELD(het_session_options, parallel_user, 80, 8);
 FIELD(het_session_options, weight_cache, 88, 8);
 FIELD(het_session_options, policy, 96, 8);
 
-SIZE(het_telemetry, 112);
+SIZE(het_telemetry, 128);
 FIELD(het_telemetry, struct_size, 0, 4);
 FIELD(het_telemetry, sequence_count, 4, 4);
 FIELD(het_telemetry, step_count, 8, 8);
@@ -276,6 +276,8 @@ FIELD(het_telemetry, activation_bytes, 80, 8);
 FIELD(het_telemetry, allocation_count, 88, 8);
 FIELD(het_telemetry, replan_count, 96, 8);
 FIELD(het_telemetry, retry_count, 104, 8);
+FIELD(het_telemetry, staging_bytes, 112, 8);
+FIELD(het_telemetry, shared_bytes, 120, 8);
 
 SIZE(het_device_health, 264);
 FIELD(het_device_health, struct_size, 0, 4);
@@ -286,6 +288,40 @@ FIELD(het_device_health, memory_limit_bytes, 24, 8);
 FIELD(het_device_health, status, 32, 4);
 FIELD(het_device_health, layer, 36, 4);
 FIELD(het_device_health, message, 40, 224);
+
+SIZE(het_telemetry_device, 184);
+FIELD(het_telemetry_device, struct_size, 0, 4);
+FIELD(het_telemetry_device, device, 4, 4);
+FIELD(het_telemetry_device, weight_bytes, 8, 8);
+FIELD(het_telemetry_device, mapped_bytes, 16, 8);
+FIELD(het_telemetry_device, state_bytes, 24, 8);
+FIELD(het_telemetry_device, io_bytes, 32, 8);
+FIELD(het_telemetry_device, temporary_bytes, 40, 8);
+FIELD(het_telemetry_device, scratch_bytes, 48, 8);
+FIELD(het_telemetry_device, imported_bytes, 56, 8);
+FIELD(het_telemetry_device, planned_bytes, 64, 8);
+FIELD(het_telemetry_device, limit_bytes, 72, 8);
+FIELD(het_telemetry_device, program_count, 80, 8);
+FIELD(het_telemetry_device, launch_count, 88, 8);
+FIELD(het_telemetry_device, busy_ns, 96, 8);
+FIELD(het_telemetry_device, copy_count, 104, 8);
+FIELD(het_telemetry_device, copy_bytes, 112, 8);
+FIELD(het_telemetry_device, share_count, 120, 8);
+FIELD(het_telemetry_device, share_bytes, 128, 8);
+FIELD(het_telemetry_device, bounce_count, 136, 8);
+FIELD(het_telemetry_device, input_count, 144, 8);
+FIELD(het_telemetry_device, input_bytes, 152, 8);
+FIELD(het_telemetry_device, output_count, 160, 8);
+FIELD(het_telemetry_device, output_bytes, 168, 8);
+FIELD(het_telemetry_device, wait_count, 176, 8);
+
+SIZE(het_layer_time, 40);
+FIELD(het_layer_time, struct_size, 0, 4);
+FIELD(het_layer_time, is_device_clock, 4, 4);
+FIELD(het_layer_time, run_count, 8, 8);
+FIELD(het_layer_time, last_ns, 16, 8);
+FIELD(het_layer_time, least_ns, 24, 8);
+FIELD(het_layer_time, total_ns, 32, 8);
 
 SIZE(het_tensor_desc, 80);
 FIELD(het_tensor_desc, struct_size, 0, 4);
