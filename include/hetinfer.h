@@ -55,6 +55,7 @@
 #include <hetinfer/telemetry.h>
 #include <hetinfer/tensor.h>
 #include <hetinfer/tokenizer.h>
+#include <hetinfer/trace.h>
 #include <hetinfer/version.h>
 
 #endif /* HETINFER_H */

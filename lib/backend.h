@@ -117,6 +117,14 @@ typedef struct het__backend {
     /* Whether the device can run a node; if not, reason (bytes long) says why in a few words. May
      * be asked without an opened device. Pure. */
     bool (*supports)(const het__graph *graph, const het__node *node, char *reason, size_t bytes);
+    /* Optional: the same for one of the devices that the last probe reported, where they differ in
+     * what they run. NULL: supports. */
+    bool (*supports_on)(uint32_t index, const het__graph *graph, const het__node *node,
+                        char *reason, size_t bytes);
+
+    /* Optional: what is known of the speed of a probed device without measuring it, for plans.
+     * NULL: it is assumed from the device's kind. */
+    void (*figures)(uint32_t index, het_device_figures *figures);
 
     /* Optional: channels of images that the device likes to have together (see HET__OP_CONV). NULL:
      * none. */

@@ -231,7 +231,18 @@ static het_status cpu_buffer_create(het__device *device, size_t bytes, het__buff
         het__free(device->host->mem, data);
         return het__fail_nomem(err, "a buffer");
     }
-    *b = (het__buffer){ data, bytes };
+    *b = (het__buffer){ data, bytes, false };
+    *buffer = b;
+    return HET_OK;
+}
+
+static het_status cpu_buffer_import(het__device *device, void *host, size_t bytes,
+                                    het__buffer **buffer, het_error *err)
+{
+    het__buffer *b = het__alloc(device->host->mem, sizeof *b);
+    if (!b)
+        return het__fail_nomem(err, "a buffer");
+    *b = (het__buffer){ host, bytes, true };
     *buffer = b;
     return HET_OK;
 }
@@ -240,7 +251,8 @@ static void cpu_buffer_destroy(het__device *device, het__buffer *buffer)
 {
     if (!buffer)
         return;
-    het__free(device->host->mem, buffer->data);
+    if (!buffer->is_borrowed)
+        het__free(device->host->mem, buffer->data);
     het__free(device->host->mem, buffer);
 }
 
@@ -299,6 +311,7 @@ const het__backend het__backend_cpu_onednn = {
     .buffer_create = cpu_buffer_create,
     .buffer_destroy = cpu_buffer_destroy,
     .buffer_host = cpu_buffer_host,
+    .buffer_import = cpu_buffer_import,
     .buffer_write = cpu_buffer_write,
     .buffer_read = cpu_buffer_read,
     .compile = het__cpu_compile,

@@ -8,6 +8,7 @@
 struct het__buffer {
     void *data;
     size_t bytes;
+    bool is_borrowed; /* imported */
 };
 
 het_status het__cpu_compile(het__device *device, const het__slice *slice, het__program **program,

@@ -33,16 +33,21 @@ static const struct {
     { "cancelled", HET__NULL_FAIL, HET_E_CANCELLED },
     { "device_lost", HET__NULL_FAIL, HET_E_DEVICE_LOST },
     { "internal", HET__NULL_FAIL, HET_E_INTERNAL },
+    { "lost", HET__NULL_LOST, HET_E_DEVICE_LOST },
     { "hang", HET__NULL_HANG, HET_E_TIMEOUT },
     { "nan", HET__NULL_NAN, HET_OK },
+    { "short", HET__NULL_SHORT, HET_OK },
+    { "long", HET__NULL_LONG, HET_OK },
 };
 
 /* Everything below is guarded by the lock. */
 static het__mutex lock = PTHREAD_MUTEX_INITIALIZER;
 static het__null_fault faults[HET__NULL_FAULTS_MAX]; /* number counts from the last reset */
 static uint32_t fault_count;
-static uint64_t calls[HET__NULL_CALL_COUNT];
+static uint64_t calls[HET__NULL_DEVICES_MAX + 1][HET__NULL_CALL_COUNT]; /* row 0: of all */
 static bool hidden;
+static uint32_t device_count = 1;
+static uint64_t memory_bytes;
 static char armed_text[256]; /* of the environment */
 
 void het__null_reset(void)
@@ -51,20 +56,38 @@ void het__null_reset(void)
     fault_count = 0;
     memset(calls, 0, sizeof calls);
     hidden = false;
+    device_count = 1;
+    memory_bytes = 0;
     armed_text[0] = '\0';
     het__mutex_unlock(&lock);
+}
+
+/* Whether a call can have an effect. */
+static bool fits(het__null_call call, het__null_effect effect)
+{
+    switch (effect) {
+    case HET__NULL_HANG:
+        return call == HET__NULL_WAIT;
+    case HET__NULL_NAN:
+    case HET__NULL_SHORT:
+    case HET__NULL_LONG:
+        return call == HET__NULL_ENQUEUE;
+    default:
+        return true;
+    }
 }
 
 static bool arm_locked(const het__null_fault *fault)
 {
     assert(fault->number > 0 && fault->call < HET__NULL_CALL_COUNT);
-    assert(fault->effect != HET__NULL_HANG || fault->call == HET__NULL_WAIT);
-    assert(fault->effect != HET__NULL_NAN || fault->call == HET__NULL_ENQUEUE);
+    assert(fault->device <= HET__NULL_DEVICES_MAX && fits(fault->call, fault->effect));
     if (fault_count == HET__NULL_FAULTS_MAX)
         return false;
     het__null_fault *f = &faults[fault_count++];
     *f = *fault;
-    f->number += calls[fault->call];
+    f->number += calls[fault->device][fault->call];
+    if (f->effect == HET__NULL_LOST)
+        f->status = HET_E_DEVICE_LOST;
     return true;
 }
 
@@ -76,14 +99,26 @@ bool het__null_arm(const het__null_fault *fault)
     return armed;
 }
 
-bool het__null_meets(het__null_call call, het__null_fault *fault)
+uint32_t het__null_armed(void)
+{
+    het__mutex_lock(&lock);
+    const uint32_t count = fault_count;
+    het__mutex_unlock(&lock);
+    return count;
+}
+
+bool het__null_meets(uint32_t device, het__null_call call, het__null_fault *fault)
 {
     bool met = false;
+    assert(device < HET__NULL_DEVICES_MAX);
     het__mutex_lock(&lock);
-    const uint64_t number = ++calls[call];
+    calls[0][call]++;
+    calls[device + 1][call]++;
     for (uint32_t i = 0; i < fault_count && !met; i++) {
         const het__null_fault *f = &faults[i];
-        if (f->call != call || (f->lasting ? number < f->number : number != f->number))
+        const uint64_t number = calls[f->device][call];
+        if (f->call != call || (f->device && f->device != device + 1) ||
+            (f->lasting ? number < f->number : number != f->number))
             continue;
         *fault = *f;
         fault->number = number;
@@ -95,12 +130,49 @@ bool het__null_meets(het__null_call call, het__null_fault *fault)
     return met;
 }
 
-uint64_t het__null_calls(het__null_call call)
+uint64_t het__null_calls_of(uint32_t device, het__null_call call)
 {
+    assert(device <= HET__NULL_DEVICES_MAX);
     het__mutex_lock(&lock);
-    const uint64_t count = calls[call];
+    const uint64_t count = calls[device][call];
     het__mutex_unlock(&lock);
     return count;
+}
+
+uint64_t het__null_calls(het__null_call call)
+{
+    return het__null_calls_of(0, call);
+}
+
+void het__null_devices(uint32_t count)
+{
+    assert(count > 0 && count <= HET__NULL_DEVICES_MAX);
+    het__mutex_lock(&lock);
+    device_count = count;
+    het__mutex_unlock(&lock);
+}
+
+uint32_t het__null_device_count(void)
+{
+    het__mutex_lock(&lock);
+    const uint32_t count = device_count;
+    het__mutex_unlock(&lock);
+    return count;
+}
+
+void het__null_memory(uint64_t bytes)
+{
+    het__mutex_lock(&lock);
+    memory_bytes = bytes;
+    het__mutex_unlock(&lock);
+}
+
+uint64_t het__null_memory_bytes(void)
+{
+    het__mutex_lock(&lock);
+    const uint64_t bytes = memory_bytes;
+    het__mutex_unlock(&lock);
+    return bytes;
 }
 
 void het__null_hide_buffers(bool hide)
@@ -135,27 +207,46 @@ static bool parse_effect(const char *text, size_t length, het__null_fault *fault
             continue;
         fault->effect = effects[i].effect;
         fault->status = effects[i].status;
-        return (fault->effect != HET__NULL_HANG || fault->call == HET__NULL_WAIT) &&
-               (fault->effect != HET__NULL_NAN || fault->call == HET__NULL_ENQUEUE);
+        return fits(fault->call, fault->effect);
     }
     return false;
 }
 
-/* One "call:number[+]:effect" of the given length. */
+/* Digits, up to a bound that no test needs. */
+static const char *parse_number(const char *at, const char *end, uint64_t *number)
+{
+    for (*number = 0; at < end && *at >= '0' && *at <= '9' && *number < 1000000000; at++)
+        *number = *number * 10 + (uint64_t)(*at - '0');
+    return at;
+}
+
+/* "call" or "call@device". */
+static bool parse_call(const char *text, size_t length, het__null_fault *fault)
+{
+    const char *end = text + length, *mark = memchr(text, '@', length);
+    const size_t name = mark ? (size_t)(mark - text) : length;
+    fault->call = HET__NULL_CALL_COUNT;
+    for (int i = 0; i < HET__NULL_CALL_COUNT; i++)
+        if (is_word(text, name, call_names[i]))
+            fault->call = (het__null_call)i;
+    if (mark) {
+        uint64_t device;
+        if (mark + 1 == end || parse_number(mark + 1, end, &device) != end ||
+            device >= HET__NULL_DEVICES_MAX)
+            return false;
+        fault->device = (uint32_t)device + 1;
+    }
+    return fault->call != HET__NULL_CALL_COUNT;
+}
+
+/* One "call[@device]:number[+]:effect" of the given length. */
 static bool parse_fault(const char *text, size_t length, het__null_fault *fault)
 {
     const char *end = text + length, *colon = memchr(text, ':', length);
     memset(fault, 0, sizeof *fault);
-    fault->call = HET__NULL_CALL_COUNT;
-    for (int i = 0; colon && i < HET__NULL_CALL_COUNT; i++) {
-        if (is_word(text, (size_t)(colon - text), call_names[i]))
-            fault->call = (het__null_call)i;
-    }
-    if (fault->call == HET__NULL_CALL_COUNT)
+    if (!colon || !parse_call(text, (size_t)(colon - text), fault))
         return false;
-    const char *at = colon + 1;
-    for (; at < end && *at >= '0' && *at <= '9' && fault->number < 1000000000; at++)
-        fault->number = fault->number * 10 + (uint64_t)(*at - '0');
+    const char *at = parse_number(colon + 1, end, &fault->number);
     if (at < end && *at == '+') {
         fault->lasting = true;
         at++;

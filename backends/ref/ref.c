@@ -37,6 +37,7 @@ struct het__device {
 
 struct het__buffer {
     char *data;
+    bool is_borrowed; /* imported */
 };
 
 struct het__program {
@@ -199,14 +200,27 @@ static het_status ref_buffer_create(het__device *device, size_t bytes, het__buff
         het__free(device->mem, b);
         return het__fail(err, HET_E_NOMEM, "out of memory for a buffer of %zu bytes", bytes);
     }
-    b->data = data;
+    *b = (het__buffer){ data, false };
+    *buffer = b;
+    return HET_OK;
+}
+
+static het_status ref_buffer_import(het__device *device, void *host, size_t bytes,
+                                    het__buffer **buffer, het_error *err)
+{
+    (void)bytes;
+    het__buffer *b = het__alloc(device->mem, sizeof *b);
+    if (!b)
+        return het__fail_nomem(err, "a buffer");
+    *b = (het__buffer){ host, true };
     *buffer = b;
     return HET_OK;
 }
 
 static void ref_buffer_destroy(het__device *device, het__buffer *buffer)
 {
-    het__free(device->mem, buffer->data);
+    if (!buffer->is_borrowed)
+        het__free(device->mem, buffer->data);
     het__free(device->mem, buffer);
 }
 
@@ -430,6 +444,7 @@ const het__backend het__backend_ref = {
     .buffer_create = ref_buffer_create,
     .buffer_destroy = ref_buffer_destroy,
     .buffer_host = ref_buffer_host,
+    .buffer_import = ref_buffer_import,
     .compile = ref_compile,
     .release = ref_release,
     .enqueue = ref_enqueue,

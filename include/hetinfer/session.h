@@ -32,6 +32,12 @@ typedef enum het_precision {
  *  thread is left alone. Not together with het_session_options.parallel. */
 #define HET_SESSION_PIN_THREADS (UINT64_C(1) << 1)
 
+/** Check while running, for finding a device or driver at fault: one program at a time, and after
+ *  each whether it wrote beyond its outputs or made numbers that are none (NaN, infinity) of
+ *  numbers that are. On a device other than the reference that is a failure of the device. Several
+ *  times slower. */
+#define HET_SESSION_VALIDATE (UINT64_C(1) << 2)
+
 /** Work that het_parallel_fn hands on. index is in [0, count). */
 typedef void (*het_task_fn)(void *arg, uint32_t index);
 
@@ -94,7 +100,8 @@ typedef struct het_session_options {
  * Compile a model and reserve all memory that running it takes.
  *
  * A graph model is compiled here if its inputs leave no extent open, else at the first run for each
- * combination of extents.
+ * combination of extents. A device that fails here is given less, or left out; see
+ * het_session_step().
  *
  * @param model    Kept alive by the session.
  * @param options  May be NULL: defaults.
@@ -152,9 +159,17 @@ HET_API HET_NODISCARD het_status het_session_create(const het_model *model,
  *                            het_sequence_create() and het_generate().
  * @retval HET_E_CANCELLED    het_session_cancel() was called; the tokens of this step are
  *                            pending again.
- * @retval HET_E_DEVICE_LOST  A device failed; err->backend names it.
+ * @retval HET_E_BUSY, HET_E_IO, HET_E_NOMEM, HET_E_TIMEOUT, HET_E_DEVICE_LOST, HET_E_INTERNAL
+ *                            A device failed, and nothing else could go on, or the policy forbids
+ *                            it; err->backend names it. The tokens of this step are pending again,
+ *                            and a later step tries anew.
  *
- * Cost: allocates nothing.
+ * A device that fails does not fail the step if the session can go on in another way: it is tried
+ * again, given less, or left out of a new plan, for which sequences are run again from their
+ * tokens. Each such failure is logged once as a warning. docs/failover.md has the order and the
+ * conditions.
+ *
+ * Cost: allocates nothing, unless a device fails.
  * @since 0.1
  */
 HET_API HET_NODISCARD het_status het_session_step(het_session *session, uint64_t *pending_count,
@@ -209,6 +224,8 @@ HET_API HET_NODISCARD het_status het_session_bind_output(het_session *session, c
  *                            registered before it was loaded (see het_op_register()); the message
  *                            names it and its node.
  * @retval HET_E_CANCELLED    het_session_cancel() was called.
+ * @retval HET_E_BUSY, HET_E_IO, HET_E_NOMEM, HET_E_TIMEOUT, HET_E_DEVICE_LOST, HET_E_INTERNAL
+ *                            A device failed, and nothing else could go on; see het_session_step().
  * @retval other              What a callback of het_op_register() returned.
  * After any failure there are no outputs to get, and bound ones may be partly written.
  *
@@ -261,8 +278,9 @@ HET_API HET_NODISCARD het_status het_session_warmup(het_session *session, het_er
  * @param session  Session.
  * @param phase    Which of its plans. A graph model has one, that of the extents compiled or run
  *                 last, for any phase.
- * @return Borrowed from the session, of a graph model until its next run or warm-up; NULL for an
- *         unknown phase, and where a graph is run without a plan or was not compiled yet.
+ * @return Borrowed from the session until its next step, run or warm-up; NULL for an unknown phase,
+ *         where a graph is run without a plan or was not compiled yet, and after a device failed
+ *         and nothing could go on.
  * @since 0.1
  */
 HET_API const het_plan *het_session_plan(const het_session *session, het_phase phase);

@@ -8,6 +8,7 @@
 
 #include "lib/exec/graph_run.h"
 #include "lib/exec/registry.h"
+#include "lib/exec/trace.h"
 #include "lib/generate/engine.h"
 #include "lib/import/config.h"
 #include "lib/import/gguf_model.h"
@@ -139,10 +140,13 @@ struct het_session {
     het_model *model;
     het__network_session *network; /* NULL: of a language model, which has all below */
     het__graph graph;
-    het__exec *exec;
-    het__engine engine;
+    het__engine engine;  /* with the executor */
+    het__recovery recovery;
+    het__exec_request request; /* to make another executor */
+    char *weight_cache;  /* a copy, or NULL */
     het__policy policy; /* a copy; mem NULL: none */
     het_plan plans[HET__PHASE_COUNT];
+    het__trace *trace; /* NULL: none */
 };
 
 struct het_sequence {

@@ -16,6 +16,8 @@
 #define CONTEXT_LIMIT (INT64_C(1) << 24)
 #define BATCH_LIMIT 65536
 #define SEQUENCE_LIMIT 4096
+#define FLAGS_KNOWN \
+    (HET_SESSION_WEIGHTS_MAPPED | HET_SESSION_PIN_THREADS | HET_SESSION_VALIDATE)
 
 void het__session_retain(het_session *session)
 {
@@ -30,10 +32,13 @@ void het__session_release(het_session *session)
     if (session->network) {
         het__network_session_close(session);
     } else {
+        het__exec *exec = session->engine.exec;
         het__engine_finish(&session->engine);
-        het__exec_destroy(session->exec);
+        het__exec_destroy(exec);
         het__graph_finish(&session->graph);
+        het__free(&model->context->mem, session->weight_cache);
     }
+    het__trace_destroy(session->trace);
     het__policy_finish(&session->policy);
     het__free(&model->context->mem, session);
     het__model_release(model);
@@ -98,8 +103,7 @@ static het_status check_options(const het_model *model, const het_session_option
     const het_status s = het__options_read(o, sizeof *o, options, "het_session_options", err);
     if (s != HET_OK)
         return s;
-    if ((o->flags & ~(HET_SESSION_WEIGHTS_MAPPED | HET_SESSION_PIN_THREADS)) != 0 ||
-        o->reserved != 0)
+    if ((o->flags & ~FLAGS_KNOWN) != 0 || o->reserved != 0)
         return het__fail(err, HET_E_VERSION, "het_session_options has an unknown flag");
     if (o->parallel && (o->flags & HET_SESSION_PIN_THREADS))
         return het__fail(err, HET_E_INVALID,
@@ -126,12 +130,23 @@ static void drop_original(void *user, const void *data, size_t bytes)
         het__drop_pages(data, bytes);
 }
 
-static void borrow_plans(het_session *s)
+static void borrow_plans(void *user)
 {
+    het_session *s = user;
+    const het__exec *exec = s->engine.exec;
     for (uint32_t p = 0; p < HET__PHASE_COUNT; p++) {
-        s->plans[p].plan = (het__plan *)(uintptr_t)het__exec_plan_of(s->exec, p);
+        s->plans[p].plan = exec ? (het__plan *)(uintptr_t)het__exec_plan_of(exec, p) : NULL;
         s->plans[p].context = s->model->context;
     }
+}
+
+/* Of an executor that is made when another has failed. */
+static int ask_cancel(void *user, double fraction, const char *what)
+{
+    const het_session *s = user;
+    (void)fraction;
+    (void)what;
+    return atomic_load(&s->engine.cancel) != 0;
 }
 
 static het_status identify(const het_model *model, const het_session_options *o,
@@ -151,34 +166,59 @@ static het_status identify(const het_model *model, const het_session_options *o,
     return het__content_id(&request, content, err);
 }
 
+static het_status describe(het_session *s, const het_session_options *o,
+                           const het__limits *limits, het_error *err)
+{
+    het__exec_request *q = &s->request;
+    *q = (het__exec_request){
+        .registry = &s->model->context->registry, .graph = &s->graph, .threads = o->threads,
+        .precision = o->precision,
+        .weights_mapped = (o->flags & HET_SESSION_WEIGHTS_MAPPED) != 0,
+        .pin_threads = (o->flags & HET_SESSION_PIN_THREADS) != 0,
+        .validate = (o->flags & HET_SESSION_VALIDATE) != 0,
+        .parallel = o->parallel, .parallel_user = o->parallel_user,
+        .constant_copied = drop_original, .constant_user = s->model,
+        .weight_cache = o->weight_cache,
+        .progress = o->progress, .progress_user = o->progress_user, .trace = &s->trace,
+    };
+    het__engine_symbols(limits, q->symbols_max);
+    const het_status st = het__model_graph(s->model, (het_dtype)o->kv_dtype, &s->graph,
+                                           &q->unfused_count, err);
+    if (st != HET_OK || !o->weight_cache)
+        return st;
+    s->weight_cache = het__strndup(&s->model->context->mem, o->weight_cache,
+                                   strlen(o->weight_cache));
+    if (!s->weight_cache)
+        return het__fail_nomem(err, "a session");
+    q->weight_cache = s->weight_cache;
+    return identify(s->model, o, &q->content, err);
+}
+
 static het_status open_language(het_session *s, const het_session_options *o,
                                 uint32_t device_mask, het_error *err)
 {
     het_context *context = s->model->context;
     const het__limits limits = { o->context_max, o->sequence_max, o->batch_max, o->logits_max,
                                  s->model->language->config.vocabulary, HET__PAGE_SIZE };
-    het__exec_request request = {
-        .registry = &context->registry, .graph = &s->graph, .threads = o->threads,
-        .device_mask = device_mask, .precision = o->precision,
-        .weights_mapped = (o->flags & HET_SESSION_WEIGHTS_MAPPED) != 0,
-        .pin_threads = (o->flags & HET_SESSION_PIN_THREADS) != 0,
-        .parallel = o->parallel, .parallel_user = o->parallel_user,
-        .constant_copied = drop_original, .constant_user = s->model,
-        .policy = o->policy ? &s->policy : NULL, .weight_cache = o->weight_cache,
-        .progress = o->progress, .progress_user = o->progress_user,
-    };
-    het__engine_symbols(&limits, request.symbols_max);
-    het_status st = het__model_graph(s->model, (het_dtype)o->kv_dtype, &s->graph,
-                                     &request.unfused_count, err);
-    if (st == HET_OK && o->weight_cache)
-        st = identify(s->model, o, &request.content, err);
+    het__exec *exec = NULL;
+    het__recovery_init(&s->recovery, &context->registry, device_mask,
+                       o->policy ? &s->policy : NULL);
+    het_status st = describe(s, o, &limits, err);
     if (st == HET_OK)
-        st = het__exec_create(&request, &s->exec, err);
-    if (st == HET_OK)
-        st = het__engine_init(&s->engine, &context->mem, s->exec, &limits, err);
-    if (st == HET_OK)
-        borrow_plans(s);
-    return st;
+        st = het__recovery_create(&s->recovery, &s->request, NULL, &exec, err);
+    if (st != HET_OK) {
+        het__recovery_gave_up(&s->recovery);
+        return st;
+    }
+    het__recovery_settled(&s->recovery, exec);
+    st = het__engine_init(&s->engine, &context->mem, exec, &limits, err);
+    if (st != HET_OK)
+        return st;
+    s->request.progress = ask_cancel;
+    s->request.progress_user = s;
+    het__engine_recover(&s->engine, &s->recovery, &s->request, borrow_plans, s);
+    borrow_plans(s);
+    return HET_OK;
 }
 
 /* What a policy says about devices and threads. */
@@ -310,8 +350,9 @@ void het_session_destroy(het_session *session)
 static void count_language(const het_session *session, het_telemetry *t)
 {
     const het__engine *e = &session->engine;
-    het__exec_counters c;
-    het__exec_counters_get(session->exec, &c);
+    het__exec_counters c = { 0 };
+    if (e->exec)
+        het__exec_counters_get(e->exec, &c);
     const uint64_t page_bytes = e->pages.count ? c.state_bytes / e->pages.count : 0;
     t->sequence_count = e->stream_count;
     t->step_count = e->step_count;
@@ -324,15 +365,51 @@ static void count_language(const het_session *session, het_telemetry *t)
     t->kv_bytes = c.state_bytes;
     t->kv_used_bytes = page_bytes * (e->pages.count - e->pages.free_count);
     t->activation_bytes = c.activation_bytes;
+    t->staging_bytes = c.staging_bytes;
+    t->shared_bytes = c.shared_bytes;
+}
+
+static void count_network(const het_session *session, het_telemetry *t)
+{
+    const het__exec *exec = het__graph_run_exec(session->network->run);
+    het__exec_counters c;
+    t->step_count = session->network->run_count;
+    if (!exec)
+        return;
+    het__exec_counters_get(exec, &c);
+    t->weight_bytes = c.weight_bytes;
+    t->mapped_bytes = c.mapped_bytes;
+    t->activation_bytes = c.activation_bytes;
+    t->staging_bytes = c.staging_bytes;
+    t->shared_bytes = c.shared_bytes;
+}
+
+static const het__recovery *recovery_of(const het_session *session)
+{
+    return session->network ? het__graph_run_recovery(session->network->run)
+                            : &session->recovery;
 }
 
 het_status het_telemetry_snapshot(const het_session *session, het_telemetry *telemetry)
 {
     het_telemetry out = { .struct_size = sizeof out };
+    const het__recovery *recovery = recovery_of(session);
     if (session->network)
-        out.step_count = session->network->run_count;
+        count_network(session, &out);
     else
         count_language(session, &out);
     out.allocation_count = session->model->context->mem.count;
+    out.replan_count = recovery->replan_count;
+    out.retry_count = recovery->retry_count;
     return het__result_write(telemetry, &out, sizeof out);
+}
+
+het_status het_session_device_health(const het_session *session, uint32_t device_index,
+                                     het_device_health *health)
+{
+    het_device_health out;
+    if (!session || !health || device_index >= session->model->context->registry.count)
+        return HET_E_INVALID;
+    het__recovery_health(recovery_of(session), device_index, &out);
+    return het__result_write(health, &out, sizeof out);
 }

@@ -128,7 +128,8 @@ het_status het__network_session_open(het_session *s, const het_session_options *
         .device_mask = device_mask, .threads = o->threads, .precision = o->precision,
         .pin_threads = (o->flags & HET_SESSION_PIN_THREADS) != 0,
         .parallel = o->parallel, .parallel_user = o->parallel_user,
-        .policy = o->policy ? &s->policy : NULL,
+        .policy = o->policy ? &s->policy : NULL, .trace = &s->trace,
+        .validate = (o->flags & HET_SESSION_VALIDATE) != 0,
         .passes = { HET__PASSES_ALL, 0 }, .forms_max = FORMS_MAX,
         .constant_idle = drop_original, .constant_user = s->model,
     };
@@ -329,10 +330,14 @@ static het_status need_inputs(const het_session *session, het_error *err)
 het_status het__network_warmup(het_session *session, het_error *err)
 {
     het_status s = need_inputs(session, err);
-    if (s == HET_OK)
-        s = het__graph_run_prepare(session->network->run, session->network->inputs, err);
-    if (s == HET_OK)
-        take_plan(session);
+    if (s != HET_OK)
+        return s;
+    het__network_session *n = session->network;
+    const uint64_t replans = het__graph_run_recovery(n->run)->replan_count;
+    s = het__graph_run_prepare(n->run, n->inputs, err);
+    if (het__graph_run_recovery(n->run)->replan_count != replans)
+        n->has_run = false; /* outputs may have gone with the device that failed */
+    take_plan(session);
     return s;
 }
 

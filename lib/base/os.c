@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "lib/base/deadline.h"
 #include "lib/base/error.h"
 #include "lib/base/mem.h"
 
@@ -37,9 +38,17 @@ void het__mutex_unlock(het__mutex *mutex)
     pthread_mutex_unlock(mutex);
 }
 
+/* By the clock of het__now_ns(), so that setting the date moves no deadline. */
 void het__cond_init(het__cond *cond)
 {
-    pthread_cond_init(cond, NULL);
+    pthread_condattr_t attr;
+    if (pthread_condattr_init(&attr) != 0) {
+        pthread_cond_init(cond, NULL);
+        return;
+    }
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(cond, &attr);
+    pthread_condattr_destroy(&attr);
 }
 
 void het__cond_finish(het__cond *cond)
@@ -50,6 +59,13 @@ void het__cond_finish(het__cond *cond)
 void het__cond_wait(het__cond *cond, het__mutex *mutex)
 {
     pthread_cond_wait(cond, mutex);
+}
+
+bool het__cond_wait_until(het__cond *cond, het__mutex *mutex, uint64_t deadline_ns)
+{
+    const struct timespec end = { (time_t)(deadline_ns / 1000000000u),
+                                  (long)(deadline_ns % 1000000000u) };
+    return pthread_cond_timedwait(cond, mutex, &end) != ETIMEDOUT;
 }
 
 void het__cond_broadcast(het__cond *cond)
@@ -92,6 +108,18 @@ uint64_t het__now_ns(void)
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+void het__sleep_ns(uint64_t ns)
+{
+    const struct timespec t = { (time_t)(ns / 1000000000u), (long)(ns % 1000000000u) };
+    nanosleep(&t, NULL);
+}
+
+bool het__path_exists(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0;
 }
 
 static int64_t ns_of(struct timespec t)

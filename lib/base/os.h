@@ -34,6 +34,10 @@ uint32_t het__cpu_count(void);
 uint64_t het__memory_bytes(void);
 /* Monotonic nanoseconds. */
 uint64_t het__now_ns(void);
+/* About that long, or less when a signal comes. */
+void het__sleep_ns(uint64_t ns);
+/* Whether anything is there, whoever may use it. */
+bool het__path_exists(const char *path);
 
 /* Which file this is, in which state: two that are equal hold the same bytes, unless they were
  * asked for so soon after a change that the clock of the file system may not have moved. */

@@ -2,7 +2,6 @@
 /* Making an executor and running steps. */
 #include "lib/exec/executor.h"
 
-#include <assert.h>
 #include <string.h>
 
 #include "lib/base/error.h"
@@ -42,35 +41,8 @@ static het_status open_devices(het__exec *x, het_error *err)
             const het_status s = r->backend->open(&x->request.registry->host, r->backend_index,
                                                   &options, &x->opened[d].device, err);
             if (s != HET_OK)
-                return s;
+                return het__exec_blame(x, d, -1, HET__EXEC_OPEN, s, err);
         }
-    return HET_OK;
-}
-
-/* Transfers that an entry needs: values made elsewhere and not copied here by an earlier entry.
- * seen: per value the devices that have it. */
-static het_status find_transfers(het__exec *x, uint32_t phase, const het__plan_entry *entry,
-                                 uint32_t *seen, het__unit *unit, het_error *err)
-{
-    const het__graph *g = x->graph;
-    uint32_t most = 0;
-    for (uint32_t n = entry->first_node; n < entry->first_node + entry->node_count; n++)
-        most += g->nodes[n].input_count;
-    unit->transfers = het__arena_zero(&x->arena, most, sizeof *unit->transfers);
-    if (!unit->transfers)
-        return het__fail_nomem(err, "the transfers");
-    for (uint32_t n = entry->first_node; n < entry->first_node + entry->node_count; n++) {
-        for (uint32_t i = 0; i < g->nodes[n].input_count; i++) {
-            const uint32_t v = g->nodes[n].inputs[i];
-            if (v == HET__NO_VALUE || g->values[v].producer == HET__NO_VALUE)
-                continue;
-            const uint32_t from = x->phase[phase].plan.node_device[g->values[v].producer];
-            if (from == entry->device || (seen[v] >> entry->device & 1))
-                continue;
-            seen[v] |= UINT32_C(1) << entry->device;
-            unit->transfers[unit->transfer_count++] = (het__transfer){ v, from, entry->device };
-        }
-    }
     return HET_OK;
 }
 
@@ -87,39 +59,27 @@ static het_status compile_entry(het__exec *x, uint32_t phase, uint32_t index, he
     const het__slice slice = { x->graph, nodes, entry->node_count, o->places[phase],
                                x->request.symbols_max[phase], x->request.constant_copied,
                                x->request.constant_user };
-    unit->device = entry->device;
-    unit->layer = entry->layer;
     const het_status s = o->backend->compile(o->device, &slice, &unit->program, err);
-    if (s != HET_OK && err)
-        err->layer = entry->layer;
-    return s;
+    return s == HET_OK ? s : het__exec_blame(x, entry->device, entry->layer, HET__EXEC_COMPILE, s,
+                                             err);
 }
 
 static het_status compile_phase(het__exec *x, uint32_t phase, uint32_t done, uint32_t all,
                                 het_error *err)
 {
     het__phase_state *ps = &x->phase[phase];
-    uint32_t *seen = het__alloc_zero(x->mem, x->graph->value_count, sizeof *seen);
-    ps->units = het__arena_zero(&x->arena, ps->plan.entry_count, sizeof *ps->units);
-    if (!seen || !ps->units) {
-        het__free(x->mem, seen);
-        return het__fail_nomem(err, "the layers");
-    }
-    het_status s = HET_OK;
-    for (uint32_t i = 0; i < ps->plan.entry_count && s == HET_OK; i++) {
+    for (uint32_t i = 0; i < ps->plan.entry_count; i++) {
         if (x->request.progress &&
             x->request.progress(x->request.progress_user, (double)(done + i) / all,
                                 ps->plan.entries[i].name) != 0)
-            s = het__fail(err, HET_E_CANCELLED, "cancelled while preparing %s",
-                          ps->plan.entries[i].name);
-        if (s == HET_OK)
-            s = find_transfers(x, phase, &ps->plan.entries[i], seen, &ps->units[i], err);
-        if (s == HET_OK)
-            s = compile_entry(x, phase, i, err);
-        ps->unit_count += s == HET_OK;
+            return het__fail(err, HET_E_CANCELLED, "cancelled while preparing %s",
+                             ps->plan.entries[i].name);
+        const het_status s = compile_entry(x, phase, i, err);
+        if (s != HET_OK)
+            return s;
+        ps->unit_count++;
     }
-    het__free(x->mem, seen);
-    return s;
+    return HET_OK;
 }
 
 static het_status compile_all(het__exec *x, het_error *err)
@@ -141,28 +101,51 @@ static het_status compile_all(het__exec *x, het_error *err)
     return HET_OK;
 }
 
+/* stage: what was being done when it failed. */
+static het_status prepare(het__exec *x, het__exec_stage *stage, het_error *err)
+{
+    *stage = HET__EXEC_PLAN;
+    het_status s = make_plans(x, err);
+    if (s != HET_OK)
+        return s;
+    *stage = HET__EXEC_OPEN;
+    s = open_devices(x, err);
+    if (s != HET_OK)
+        return s;
+    *stage = HET__EXEC_RESERVE;
+    s = het__exec_layout(x, err);
+    if (s != HET_OK)
+        return s;
+    *stage = HET__EXEC_COMPILE;
+    return compile_all(x, err);
+}
+
 het_status het__exec_create(const het__exec_request *request, het__exec **exec, het_error *err)
 {
     het__mem *mem = request->registry->host.mem;
+    het__exec_stage stage = HET__EXEC_PLAN;
     *exec = NULL;
     het__exec *x = het__alloc_zero(mem, 1, sizeof *x);
+    if (request->failure)
+        *request->failure = (het__exec_failure){ HET__EXEC_NO_DEVICE, -1, HET__EXEC_PLAN,
+                                                 x ? HET_OK : HET_E_NOMEM };
     if (!x)
         return het__fail_nomem(err, "the executor");
     x->mem = mem;
     x->log = request->registry->host.log;
     x->graph = request->graph;
     x->request = *request;
+    x->request.failure = NULL; /* lent for this call */
     if (x->request.phase_count == 0)
         x->request.phase_count = HET__PHASE_COUNT;
     het__arena_init(&x->arena, mem);
-    het_status s = make_plans(x, err);
-    if (s == HET_OK)
-        s = open_devices(x, err);
-    if (s == HET_OK)
-        s = het__exec_layout(x, err);
-    if (s == HET_OK)
-        s = compile_all(x, err);
+    het__exec_note(x, HET__EXEC_NONE, -1, HET__EXEC_IDLE, HET_OK);
+    const het_status s = prepare(x, &stage, err);
     if (s != HET_OK) {
+        if (x->failure.status != s) /* no device is to blame */
+            het__exec_note(x, HET__EXEC_NONE, -1, stage, s);
+        if (request->failure)
+            *request->failure = x->failure;
         het__exec_destroy(x);
         return s;
     }
@@ -177,7 +160,7 @@ static void close_device(het__opened *o)
 {
     if (!o->device)
         return;
-    het__buffer *const buffers[] = { o->io, o->state, o->temp };
+    het__buffer *const buffers[] = { o->io, o->state, o->temp, o->shared };
     for (size_t i = 0; i < sizeof buffers / sizeof buffers[0]; i++)
         if (buffers[i])
             o->backend->buffer_destroy(o->device, buffers[i]);
@@ -195,10 +178,11 @@ void het__exec_destroy(het__exec *x)
         }
     for (uint32_t d = 0; d < x->device_count; d++)
         close_device(&x->opened[d]);
-    for (uint32_t v = 0; x->staging && x->is_direct && v < x->graph->value_count; v++)
-        if (!x->is_direct[v])
+    for (uint32_t v = 0; x->staging && x->is_owned && v < x->graph->value_count; v++)
+        if (x->is_owned[v])
             het__free(x->mem, x->staging[v]);
     het__free(x->mem, x->bounce);
+    het__free(x->mem, x->shared_block);
     for (uint32_t p = 0; p < x->request.phase_count; p++)
         het__plan_finish(&x->phase[p].plan);
     het__arena_finish(&x->arena);
@@ -232,133 +216,7 @@ void *het__exec_output(het__exec *x, const char *name)
     return v == HET__NO_VALUE ? NULL : x->staging[v];
 }
 
-static het_status write_value(const het__opened *o, const het__place *place, const void *source,
-                              size_t bytes, het_error *err)
+void het__exec_set_timeout(het__exec *x, uint64_t timeout_ns)
 {
-    char *host = o->backend->buffer_host(o->device, place->buffer);
-    if (!host)
-        return o->backend->buffer_write(o->device, place->buffer, place->offset, source, bytes,
-                                        err);
-    memcpy(host + place->offset, source, bytes);
-    return HET_OK;
-}
-
-static het_status read_value(const het__opened *o, const het__place *place, void *target,
-                             size_t bytes, het_error *err)
-{
-    const char *host = o->backend->buffer_host(o->device, place->buffer);
-    if (!host)
-        return o->backend->buffer_read(o->device, place->buffer, place->offset, target, bytes,
-                                       err);
-    memcpy(target, host + place->offset, bytes);
-    return HET_OK;
-}
-
-static het_status move_io(het__exec *x, uint32_t phase, const int64_t *symbols,
-                          het__value_kind kind, het_error *err)
-{
-    for (uint32_t v = 0; v < x->graph->value_count; v++) {
-        if (x->graph->values[v].kind != kind || x->is_direct[v])
-            continue;
-        const int64_t bytes = het__value_bytes(&x->graph->values[v], symbols);
-        assert(bytes >= 0);
-        for (uint32_t d = 0; d < x->device_count; d++) {
-            const het__opened *o = &x->opened[d];
-            const het__place *place = o->device ? &o->places[phase][v] : NULL;
-            if (!place || !place->buffer)
-                continue;
-            const uint32_t maker = x->graph->values[v].producer;
-            if (kind == HET__VALUE_OUTPUT && x->phase[phase].plan.node_device[maker] != d)
-                continue;
-            const het_status s =
-                kind == HET__VALUE_INPUT
-                    ? write_value(o, place, x->staging[v], (size_t)bytes, err)
-                    : read_value(o, place, x->staging[v], (size_t)bytes, err);
-            if (s != HET_OK)
-                return s;
-        }
-    }
-    return HET_OK;
-}
-
-static het_status transfer(het__exec *x, uint32_t phase, const het__transfer *t,
-                           const int64_t *symbols, het_error *err)
-{
-    const het__opened *from = &x->opened[t->from], *to = &x->opened[t->to];
-    const size_t bytes = (size_t)het__value_bytes(&x->graph->values[t->value], symbols);
-    het_status s = from->backend->wait(from->device, 0, err);
-    if (s == HET_OK) /* what still runs there may use the memory that the copy goes to */
-        s = to->backend->wait(to->device, 0, err);
-    if (s == HET_OK)
-        s = read_value(from, &from->places[phase][t->value], x->bounce, bytes, err);
-    if (s == HET_OK)
-        s = write_value(to, &to->places[phase][t->value], x->bounce, bytes, err);
-    return s;
-}
-
-static het_status run_unit(het__exec *x, uint32_t phase, const het__unit *unit,
-                           const int64_t *symbols, het_error *err)
-{
-    het_status s = HET_OK;
-    for (uint32_t t = 0; t < unit->transfer_count && s == HET_OK; t++)
-        s = transfer(x, phase, &unit->transfers[t], symbols, err);
-    const het__opened *o = &x->opened[unit->device];
-    if (s == HET_OK)
-        s = o->backend->enqueue(o->device, unit->program, symbols, err);
-    return s;
-}
-
-static het_status wait_all(het__exec *x, het_error *err)
-{
-    het_status s = HET_OK;
-    for (uint32_t d = 0; d < x->device_count; d++)
-        if (x->opened[d].device) {
-            const het_status w = x->opened[d].backend->wait(x->opened[d].device, 0, err);
-            s = s == HET_OK ? w : s;
-        }
-    return s;
-}
-
-static void blame(const het__exec *x, const het__unit *unit, het_error *err)
-{
-    if (!err)
-        return;
-    err->layer = unit->layer;
-    strncpy(err->backend, x->opened[unit->device].backend->name, sizeof err->backend - 1);
-}
-
-het_status het__exec_run(het__exec *x, uint32_t phase, const int64_t *symbols,
-                         _Atomic uint32_t *cancel, het_error *err)
-{
-    het_status s = move_io(x, phase, symbols, HET__VALUE_INPUT, err);
-    for (uint32_t i = 0; i < x->phase[phase].unit_count && s == HET_OK; i++) {
-        if (atomic_load_explicit(cancel, memory_order_relaxed)) {
-            s = het__fail(err, HET_E_CANCELLED, "cancelled before %s",
-                          x->phase[phase].plan.entries[i].name);
-            break;
-        }
-        s = run_unit(x, phase, &x->phase[phase].units[i], symbols, err);
-        if (s != HET_OK)
-            blame(x, &x->phase[phase].units[i], err);
-    }
-    const het_status w = wait_all(x, s == HET_OK ? err : NULL);
-    s = s == HET_OK ? w : s;
-    return s == HET_OK ? move_io(x, phase, symbols, HET__VALUE_OUTPUT, err) : s;
-}
-
-void het__exec_counters_get(het__exec *x, het__exec_counters *counters)
-{
-    memset(counters, 0, sizeof *counters);
-    counters->activation_bytes = x->staging_bytes;
-    for (uint32_t d = 0; d < x->device_count; d++) {
-        const het__opened *o = &x->opened[d];
-        het__backend_counters c = { 0 };
-        if (!o->device)
-            continue;
-        o->backend->counters(o->device, &c);
-        counters->weight_bytes += c.weight_bytes;
-        counters->mapped_bytes += c.mapped_bytes;
-        counters->state_bytes += o->state_bytes;
-        counters->activation_bytes += o->io_bytes + o->temp_bytes + c.scratch_bytes;
-    }
+    x->request.timeout_ns = timeout_ns;
 }

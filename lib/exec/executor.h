@@ -5,9 +5,11 @@
  * on one device) is compiled into a program; before it run the transfers that it needs. All
  * memory is reserved when the executor is made:
  *
- *   per device   io     inputs and outputs, shared by the phases
- *                state  what the device's nodes keep from step to step
- *                temp   intermediates by lifetime, the larger of the phases
+ *   per device   io      inputs and outputs, shared by the phases
+ *                state   what the device's nodes keep from step to step
+ *                temp    intermediates by lifetime, the larger of the phases
+ *   host         shared  values that cross between devices which use host memory in place
+ *                staging what the host writes and reads where it reaches no device's memory
  */
 #ifndef HET_EXEC_EXECUTOR_H
 #define HET_EXEC_EXECUTOR_H
@@ -22,6 +24,7 @@
 /* Declared here and defined in lib/exec/registry.h: who drives an executor sees no backend. */
 typedef struct het__registry het__registry;
 typedef struct het__exec het__exec;
+struct het__trace;
 
 typedef struct het__exec_request {
     const het__registry *registry;
@@ -45,6 +48,12 @@ typedef struct het__exec_request {
     het_progress_fn progress; /* may be NULL */
     void *progress_user;
     uint64_t timeout_ns; /* that a device may take for what it was given; 0: no limit */
+    /* Where the owner keeps its trace, which may come and go between runs; may be NULL. */
+    struct het__trace *const *trace;
+    /* Bytes that each device of the registry may hold, 0: no more is said; NULL: nothing is. Kept
+     * until the executor is destroyed. */
+    const double *memory_limits;
+    bool validate; /* wait for each program and check what it made */
     struct het__exec_failure *failure; /* filled when het__exec_create() fails; may be NULL */
 } het__exec_request;
 
@@ -112,10 +121,51 @@ het_status het__exec_run(het__exec *exec, uint32_t phase, const int64_t *symbols
  * tokens go, so the same run may be made again, unless the device is lost. */
 void het__exec_failure_get(const het__exec *exec, het__exec_failure *failure);
 
+/* From the next run on. */
+void het__exec_set_timeout(het__exec *exec, uint64_t timeout_ns);
+
 typedef struct het__exec_counters {
     uint64_t weight_bytes, mapped_bytes, state_bytes, activation_bytes;
+    uint64_t staging_bytes, shared_bytes; /* of activation_bytes: host memory of no device */
 } het__exec_counters;
 
-void het__exec_counters_get(het__exec *exec, het__exec_counters *counters);
+void het__exec_counters_get(const het__exec *exec, het__exec_counters *counters);
+
+/* What moved to and from a device. A value that another device made comes as a copy or, where it
+ * lies in memory that both use, as nothing. */
+typedef struct het__exec_counts {
+    uint64_t copies, copied_bytes;  /* from other devices */
+    uint64_t shares, shared_bytes;  /* from other devices, without a copy */
+    uint64_t bounces;               /* of the copies, those by way of a third place */
+    uint64_t inputs, input_bytes;   /* copies from the host before a step */
+    uint64_t outputs, output_bytes; /* copies to the host after a step */
+    uint64_t waits;                 /* for programs that had not ended, but for a step's end */
+} het__exec_counts;
+
+/* One device that a plan uses. */
+typedef struct het__exec_usage {
+    uint32_t device; /* of the registry */
+    uint64_t weight_bytes, mapped_bytes; /* mapped_bytes: of weight_bytes */
+    uint64_t state_bytes, io_bytes, temp_bytes, scratch_bytes;
+    uint64_t imported_bytes; /* of the host's shared memory */
+    double planned_bytes;    /* by the plan: weights, state, io, temporaries */
+    double limit_bytes;      /* INFINITY: none */
+    uint64_t programs, launches, busy_ns;
+    het__exec_counts counts;
+} het__exec_usage;
+
+uint32_t het__exec_usage_count(const het__exec *exec);
+/* index: in [0, count). */
+void het__exec_usage_at(const het__exec *exec, uint32_t index, het__exec_usage *usage);
+
+/* Runs of a plan entry since the trace was started. */
+typedef struct het__exec_times {
+    uint64_t runs, last_ns, least_ns, total_ns;
+    bool is_device_clock; /* by the device; else by the host around the program */
+} het__exec_times;
+
+/* runs is 0 where nothing is known. */
+void het__exec_times_get(const het__exec *exec, uint32_t phase, uint32_t entry,
+                         const struct het__trace *trace, het__exec_times *times);
 
 #endif /* HET_EXEC_EXECUTOR_H */

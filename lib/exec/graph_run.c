@@ -41,6 +41,7 @@ struct het__graph_run {
     form *last;
     bool *decides;          /* per input, for the form in the making */
     uint32_t passing_forms; /* made for contents and given up unused */
+    het__recovery recovery;
     het__tensor *owned; /* outputs of an interpreted run */
     uint64_t runs;
 };
@@ -105,6 +106,9 @@ het_status het__graph_run_create(const het__graph_run_request *request, het__gra
     for (uint32_t v = 0; v < g->value_count; v++)
         if (g->values[v].kind == HET__VALUE_INPUT)
             r->inputs[r->input_count++] = v;
+    het__recovery_init(&r->recovery, request->registry, request->device_mask, request->policy);
+    for (uint32_t n = 0; n < g->node_count; n++)
+        r->recovery.spares_hosts = r->recovery.spares_hosts || g->nodes[n].op == HET__OP_T_CUSTOM;
     *run = r;
     return HET_OK;
 }
@@ -239,19 +243,30 @@ void het__graph_run_layers(het__graph *g, const int64_t *symbols)
     }
 }
 
-static het_status compile(het__graph_run *r, form *f, uint32_t unfused, het_error *err)
+static int ask_cancel(void *user, double fraction, const char *what)
+{
+    _Atomic uint32_t *cancel = user;
+    (void)fraction;
+    (void)what;
+    return atomic_load(cancel) != 0;
+}
+
+static het_status compile(het__graph_run *r, form *f, uint32_t unfused, _Atomic uint32_t *cancel,
+                          het_error *err)
 {
     const het__graph_run_request *q = &r->request;
     het__exec_request request = {
         .registry = q->registry, .graph = &f->graph, .unfused_count = unfused,
-        .device_mask = q->device_mask, .threads = q->threads, .precision = q->precision,
+        .threads = q->threads, .precision = q->precision,
         .pin_threads = q->pin_threads, .parallel = q->parallel,
-        .parallel_user = q->parallel_user, .policy = q->policy, .phase_count = 1,
+        .parallel_user = q->parallel_user, .phase_count = 1, .validate = q->validate,
+        .progress = cancel ? ask_cancel : NULL, .progress_user = cancel,
+        .trace = q->trace,
     };
     for (uint32_t i = 0; i < HET__SYM_MAX; i++)
         request.symbols_max[0][i] = 1;
     het__graph_run_layers(&f->graph, request.symbols_max[0]);
-    const het_status s = het__exec_create(&request, &f->exec, err);
+    const het_status s = het__recovery_create(&r->recovery, &request, cancel, &f->exec, err);
     for (uint32_t i = 0; s == HET_OK && i < r->input_count; i++)
         f->inputs[i] = het__exec_input(f->exec, q->graph->values[r->inputs[i]].name);
     for (uint32_t o = 0; s == HET_OK && o < r->output_count; o++)
@@ -274,12 +289,13 @@ static het_status check_known(const het__graph *g, het_error *err)
 }
 
 /* Images in the layout of the first device that has one of its own. */
-static het__pass_options pass_options(const het__graph_run_request *q)
+static het__pass_options pass_options(const het__graph_run *r)
 {
+    const het__graph_run_request *q = &r->request;
     het__pass_options options = q->passes;
     for (uint32_t i = 0; i < q->registry->count && options.block == 0; i++) {
         const het__backend *b = q->registry->device[i].backend;
-        if ((q->device_mask >> i & 1) && b->image_block)
+        if ((r->recovery.mask >> i & 1) && b->image_block)
             options.block = b->image_block(&q->registry->host);
     }
     return options;
@@ -349,7 +365,8 @@ static void leave_constants(const het__graph_run *r)
                                      (size_t)het__value_bytes(&g->values[v], ones));
 }
 
-static het_status build_form(het__graph_run *r, form *f, const het__tensor *inputs, het_error *err)
+static het_status build_form(het__graph_run *r, form *f, const het__tensor *inputs,
+                             _Atomic uint32_t *cancel, het_error *err)
 {
     const uint32_t in = r->input_count ? r->input_count : 1;
     het__specialise_report report;
@@ -357,7 +374,7 @@ static het_status build_form(het__graph_run *r, form *f, const het__tensor *inpu
     het_status s = specialise(r, &f->graph, inputs, &report, &f->waits, &decided, err);
     if (s == HET_OK)
         s = check_known(&f->graph, err);
-    const het__pass_options passes = pass_options(&r->request);
+    const het__pass_options passes = pass_options(r);
     if (s == HET_OK && !report.open)
         s = het__passes_run(&f->graph, &passes, NULL, err);
     if (s != HET_OK)
@@ -371,12 +388,21 @@ static het_status build_form(het__graph_run *r, form *f, const het__tensor *inpu
     if (report.open)
         return HET_OK;
     leave_constants(r);
-    s = compile(r, f, report.nodes_before, err);
+    s = compile(r, f, report.nodes_before, cancel, err);
     leave_constants(r);
     return s;
 }
 
-het_status het__graph_run_prepare(het__graph_run *r, const het__tensor *inputs, het_error *err)
+/* Forms that use devices which were taken out. */
+static void drop_forms(het__graph_run *r)
+{
+    for (uint32_t i = 0; i < r->form_count; i++)
+        if (het__recovery_used(r->forms[i].exec) & ~r->recovery.mask)
+            finish_form(r, &r->forms[i]);
+}
+
+static het_status prepare(het__graph_run *r, const het__tensor *inputs, _Atomic uint32_t *cancel,
+                          het_error *err)
 {
     het_status s = check_inputs(r, inputs, err);
     if (s != HET_OK)
@@ -384,16 +410,37 @@ het_status het__graph_run_prepare(het__graph_run *r, const het__tensor *inputs, 
     form *f = find_form(r, inputs);
     if (!f) {
         f = free_slot(r);
-        s = build_form(r, f, inputs, err);
-        if (s != HET_OK) {
+        s = build_form(r, f, inputs, cancel, err);
+        if (s != HET_OK)
             finish_form(r, f);
+        drop_forms(r);
+        if (s != HET_OK)
             return s;
-        }
     }
     f->used = ++r->runs;
     f->runs++;
     r->last = f;
     return HET_OK;
+}
+
+/* Of the operation. */
+static het_status conclude(het__graph_run *r, het_status s, het_error *own, het_error *err)
+{
+    if (s == HET_OK || s == HET_E_CANCELLED)
+        het__recovery_settled(&r->recovery, r->last ? r->last->exec : NULL);
+    else
+        het__recovery_gave_up(&r->recovery);
+    if (s == HET_OK)
+        return s;
+    own->status = s;
+    return het__recovery_report(own, err);
+}
+
+het_status het__graph_run_prepare(het__graph_run *r, const het__tensor *inputs, het_error *err)
+{
+    het_error own = HET_ERROR_INIT;
+    const het_status s = prepare(r, inputs, NULL, &own);
+    return conclude(r, s, &own, err);
 }
 
 /* ---- running ---- */
@@ -424,9 +471,24 @@ static void tensor_of(const het__value *v, void *data, het__tensor *t)
     t->data = data;
 }
 
+/* Whether the same may be run again; *status and err are else what to return. */
+static bool recovers(het__graph_run *r, form *f, _Atomic uint32_t *cancel, het_status *status,
+                     het_error *err)
+{
+    het__exec_failure failure;
+    het__exec_failure_get(f->exec, &failure);
+    const het__recovery_step next =
+        het__recovery_after(&r->recovery, f->exec, cancel, status, err);
+    if (next == HET__RECOVERY_REBUILD || het__recovery_is_dead(failure.status)) {
+        finish_form(r, f);
+        drop_forms(r);
+    }
+    return next != HET__RECOVERY_FAIL;
+}
+
 static het_status run_compiled(het__graph_run *r, form *f, const het__tensor *inputs,
                                het__tensor *outputs, const size_t *capacity,
-                               _Atomic uint32_t *cancel, het_error *err)
+                               _Atomic uint32_t *cancel, bool *again, het_error *err)
 {
     int64_t symbols[HET__SYM_MAX];
     for (uint32_t i = 0; i < HET__SYM_MAX; i++)
@@ -435,6 +497,8 @@ static het_status run_compiled(het__graph_run *r, form *f, const het__tensor *in
         if (f->inputs[i]) /* nobody may read it */
             memcpy(f->inputs[i], inputs[i].data, (size_t)het__tensor_bytes(&inputs[i]));
     het_status s = het__exec_run(f->exec, 0, symbols, cancel, err);
+    if (s != HET_OK)
+        *again = recovers(r, f, cancel, &s, err);
     for (uint32_t o = 0; s == HET_OK && o < r->output_count; o++) {
         const het__value *v = &f->graph.values[f->graph.outputs[o]];
         het__tensor made;
@@ -460,14 +524,40 @@ static het_status run_interpreted(het__graph_run *r, form *f, const het__tensor 
     return s;
 }
 
+/* *again: something failed, and it may be begun anew. */
+static het_status attempt(het__graph_run *r, const het__tensor *inputs, het__tensor *outputs,
+                          const size_t *capacity, _Atomic uint32_t *cancel, bool *again,
+                          het_error *err)
+{
+    *again = false;
+    const het_status s = prepare(r, inputs, cancel, err);
+    if (s != HET_OK)
+        return s;
+    return r->last->exec
+               ? run_compiled(r, r->last, inputs, outputs, capacity, cancel, again, err)
+               : run_interpreted(r, r->last, inputs, outputs, capacity, cancel, err);
+}
+
 het_status het__graph_run_step(het__graph_run *r, const het__tensor *inputs, het__tensor *outputs,
                                const size_t *capacity, _Atomic uint32_t *cancel, het_error *err)
 {
-    const het_status s = het__graph_run_prepare(r, inputs, err);
-    if (s != HET_OK)
-        return s;
-    return r->last->exec ? run_compiled(r, r->last, inputs, outputs, capacity, cancel, err)
-                         : run_interpreted(r, r->last, inputs, outputs, capacity, cancel, err);
+    het_error own = HET_ERROR_INIT;
+    bool again;
+    het_status s;
+    do
+        s = attempt(r, inputs, outputs, capacity, cancel, &again, &own);
+    while (s != HET_OK && again);
+    return conclude(r, s, &own, err);
+}
+
+const het__recovery *het__graph_run_recovery(const het__graph_run *r)
+{
+    return &r->recovery;
+}
+
+const het__exec *het__graph_run_exec(const het__graph_run *r)
+{
+    return r->last ? r->last->exec : NULL;
 }
 
 const het__plan *het__graph_run_plan(const het__graph_run *r)

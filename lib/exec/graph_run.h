@@ -6,12 +6,13 @@
  * extents or branches (If) follow from contents of small integer inputs (a switch, a shape), a form
  * is for these contents too, unless they turn out to change from run to run. A form
  * whose extents all follow from the inputs' extents runs as a compiled plan and allocates nothing.
+ * When a device fails for good, the forms that use it are made anew without it.
  * Where extents follow from other contents (NonZero, Loop, …) the form is interpreted on the
  * host. */
 #ifndef HET_EXEC_GRAPH_RUN_H
 #define HET_EXEC_GRAPH_RUN_H
 
-#include "lib/exec/executor.h"
+#include "lib/exec/recover.h"
 #include "lib/ir/tensor.h"
 #include "lib/passes/passes.h"
 
@@ -24,9 +25,11 @@ typedef struct het__graph_run_request {
     uint32_t threads;
     uint32_t precision;
     bool pin_threads;
+    bool validate;
     het_parallel_fn parallel;
     void *parallel_user;
     const het__policy *policy; /* kept until destroy; NULL: none */
+    struct het__trace *const *trace; /* as het__exec_request has it */
     het__pass_options passes;
     /* Bytes of a constant of the graph that nobody reads for a while, so that their pages may leave
      * memory. May be NULL. */
@@ -51,6 +54,10 @@ het_status het__graph_run_prepare(het__graph_run *run, const het__tensor *inputs
 het_status het__graph_run_step(het__graph_run *run, const het__tensor *inputs,
                                het__tensor *outputs, const size_t *capacity,
                                _Atomic uint32_t *cancel, het_error *err);
+
+/* The executor of the form used last; NULL if it is interpreted or there is none. */
+const het__exec *het__graph_run_exec(const het__graph_run *run);
+const het__recovery *het__graph_run_recovery(const het__graph_run *run);
 
 /* The plan and fused graph of the form used last; NULL if it is interpreted or there is none. */
 const het__plan *het__graph_run_plan(const het__graph_run *run);

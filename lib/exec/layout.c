@@ -1,28 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Where every value lives on every device. Sizes are those of the largest step of each phase. */
-#include <string.h>
+#include <math.h>
 
 #include "lib/base/error.h"
 #include "lib/exec/internal.h"
 #include "lib/exec/memory.h"
 
-/* What one device does with one value in one phase. */
-typedef struct span {
-    uint32_t first, last; /* nodes */
-    bool used;
-} span;
-
-static int64_t value_bytes(const het__exec *x, uint32_t phase, uint32_t value)
+int64_t het__exec_value_bytes(const het__exec *x, uint32_t phase, uint32_t value)
 {
     return het__value_bytes(&x->graph->values[value], x->request.symbols_max[phase]);
 }
 
 /* The larger of the phases: inputs, outputs and states are shared by them. */
-static int64_t shared_bytes(const het__exec *x, uint32_t value)
+int64_t het__exec_most_bytes(const het__exec *x, uint32_t value)
 {
     int64_t most = 0;
     for (uint32_t p = 0; p < x->request.phase_count; p++) {
-        const int64_t n = value_bytes(x, p, value);
+        const int64_t n = het__exec_value_bytes(x, p, value);
         if (n < 0)
             return -1;
         most = n > most ? n : most;
@@ -30,54 +24,88 @@ static int64_t shared_bytes(const het__exec *x, uint32_t value)
     return most;
 }
 
-static void touch(span *s, uint32_t node)
+het_status het__exec_too_large(const het__exec *x, uint32_t value, het_error *err)
 {
-    if (!s->used)
-        s->first = node;
+    return het__fail(err, HET_E_NOMEM, "tensor %s is too large for this address space",
+                     x->graph->values[value].name);
+}
+
+/* ---- lifetimes ---- */
+
+static void touch(het__span *s, uint32_t node, bool own)
+{
+    s->first = s->used && s->first < node ? s->first : node;
+    s->last = s->used && s->last > node ? s->last : node;
     s->used = true;
-    s->last = node;
+    if (!own)
+        return;
+    s->last_own = s->is_own && s->last_own > node ? s->last_own : node;
+    s->is_own = true;
 }
 
-/* First node of the plan entry that a node belongs to: what the entry needs from elsewhere is
- * copied before that node runs. */
-static uint32_t entry_start(const het__plan *plan, uint32_t node, uint32_t *entry)
-{
-    while (node >= plan->entries[*entry].first_node + plan->entries[*entry].node_count)
-        (*entry)++;
-    return plan->entries[*entry].first_node;
-}
-
-/* Spans of all values on one device: nodes there, and copies made for later nodes there. */
-static void find_spans(const het__exec *x, uint32_t phase, uint32_t device, span *spans)
+static void touch_nodes(het__exec *x, uint32_t phase)
 {
     const het__graph *g = x->graph;
-    const uint8_t *where = x->phase[phase].plan.node_device;
-    uint32_t entry = 0;
-    memset(spans, 0, g->value_count * sizeof *spans);
     for (uint32_t n = 0; n < g->node_count; n++) {
         const het__node *node = &g->nodes[n];
-        const uint32_t start = entry_start(&x->phase[phase].plan, n, &entry);
+        const uint32_t d = x->phase[phase].plan.node_device[n];
         for (uint32_t i = 0; i < node->input_count; i++)
-            if (node->inputs[i] != HET__NO_VALUE) {
-                const uint32_t v = node->inputs[i], maker = g->values[v].producer;
-                if (where[n] == device && maker != HET__NO_VALUE && where[maker] != device)
-                    touch(&spans[v], start); /* the copy arrives */
-                if (where[n] == device || (maker != HET__NO_VALUE && where[maker] == device))
-                    touch(&spans[v], n); /* a copy to elsewhere reads it until then */
-            }
+            if (node->inputs[i] != HET__NO_VALUE)
+                touch(het__span_of(x, d, phase, node->inputs[i]), n, true);
         for (uint32_t o = 0; o < node->output_count; o++)
-            if (where[n] == device)
-                touch(&spans[node->outputs[o]], n);
+            touch(het__span_of(x, d, phase, node->outputs[o]), n, true);
     }
 }
+
+/* What an entry needs from elsewhere is copied before its first node runs. */
+static void touch_transfers(het__exec *x, uint32_t phase)
+{
+    const het__phase_state *ps = &x->phase[phase];
+    for (uint32_t t = 0; t < ps->plan.transfer_count; t++) {
+        const het__plan_transfer *transfer = &ps->plan.transfers[t];
+        const uint32_t start = ps->plan.entries[ps->node_entry[transfer->node]].first_node;
+        touch(het__span_of(x, transfer->from, phase, transfer->value), start, false);
+        touch(het__span_of(x, transfer->to, phase, transfer->value), start, false);
+    }
+}
+
+static het_status find_spans(het__exec *x, het_error *err)
+{
+    size_t count;
+    if (!het__mul_size((size_t)x->device_count * x->request.phase_count, x->graph->value_count,
+                       &count))
+        return het__fail_nomem(err, "the memory plan");
+    x->spans = het__alloc_zero(x->mem, count ? count : 1, sizeof *x->spans);
+    if (!x->spans)
+        return het__fail_nomem(err, "the memory plan");
+    for (uint32_t p = 0; p < x->request.phase_count; p++) {
+        het__phase_state *ps = &x->phase[p];
+        ps->node_entry = het__arena_zero(&x->arena, x->graph->node_count, sizeof *ps->node_entry);
+        if (!ps->node_entry)
+            return het__fail_nomem(err, "the memory plan");
+        for (uint32_t e = 0; e < ps->plan.entry_count; e++)
+            for (uint32_t n = 0; n < ps->plan.entries[e].node_count; n++)
+                ps->node_entry[ps->plan.entries[e].first_node + n] = e;
+        touch_nodes(x, p);
+        touch_transfers(x, p);
+    }
+    return HET_OK;
+}
+
+/* ---- temporaries ---- */
 
 static bool is_temp(const het__value *v)
 {
     return v->kind == HET__VALUE_TEMP;
 }
 
-/* The value whose bytes a value is: a view of a temporary lies where that lies, if both are of this
- * device. */
+static bool is_shared(const het__exec *x, uint32_t phase, uint32_t device, uint32_t value)
+{
+    return x->phase[phase].shared_on[value] >> device & 1;
+}
+
+/* The value whose bytes a value is: a view of a temporary lies where that lies, if both are in
+ * the device's memory for temporaries. */
 static uint32_t root_of(const het__exec *x, uint32_t phase, uint32_t device, uint32_t value)
 {
     const het__graph *g = x->graph;
@@ -85,61 +113,66 @@ static uint32_t root_of(const het__exec *x, uint32_t phase, uint32_t device, uin
     for (;;) {
         const uint32_t maker = g->values[value].producer;
         if (!is_temp(&g->values[value]) || maker == HET__NO_VALUE || where[maker] != device ||
-            !het__op_is_view(g->nodes[maker].op))
+            is_shared(x, phase, device, value) || !het__op_is_view(g->nodes[maker].op))
             return value;
         const uint32_t from = g->nodes[maker].inputs[0];
         if (!is_temp(&g->values[from]) || g->values[from].producer == HET__NO_VALUE ||
-            where[g->values[from].producer] != device)
+            where[g->values[from].producer] != device || is_shared(x, phase, device, from))
             return value;
         value = from;
     }
 }
 
 /* A root lives as long as its views. */
-static void join_views(const het__exec *x, uint32_t phase, uint32_t device, span *spans)
+static void join_views(het__exec *x, uint32_t phase, uint32_t device)
 {
     for (uint32_t v = 0; v < x->graph->value_count; v++) {
-        span *root = &spans[root_of(x, phase, device, v)];
-        if (!spans[v].used || root == &spans[v])
+        const het__span *view = het__span_of(x, device, phase, v);
+        const uint32_t r = root_of(x, phase, device, v);
+        het__span *root = het__span_of(x, device, phase, r);
+        if (!view->used || r == v)
             continue;
-        root->last = spans[v].last > root->last ? spans[v].last : root->last;
+        root->last = view->last > root->last ? view->last : root->last;
+        if (view->is_own && view->last_own > root->last_own)
+            root->last_own = view->last_own;
     }
 }
 
-static het_status too_large(const het__exec *x, uint32_t value, het_error *err)
+static bool is_temp_here(const het__exec *x, uint32_t phase, uint32_t device, uint32_t value)
 {
-    return het__fail(err, HET_E_NOMEM, "tensor %s is too large for this address space",
-                     x->graph->values[value].name);
+    return is_temp(&x->graph->values[value]) && het__span_of(x, device, phase, value)->used &&
+           !is_shared(x, phase, device, value);
 }
 
-static het_status plan_temps(het__exec *x, uint32_t phase, uint32_t device, span *spans,
-                             het_error *err)
+static het_status plan_temps(het__exec *x, uint32_t phase, uint32_t device, het_error *err)
 {
-    const het__graph *g = x->graph;
+    const uint32_t values = x->graph->value_count;
     het__opened *o = &x->opened[device];
-    het__interval *it = het__alloc_zero(x->mem, g->value_count, sizeof *it);
-    uint32_t *ids = het__alloc_zero(x->mem, g->value_count, sizeof *ids);
+    het__interval *it = het__alloc_zero(x->mem, values, sizeof *it);
+    uint32_t *ids = het__alloc_zero(x->mem, values, sizeof *ids);
     uint32_t count = 0;
     size_t total = 0;
     het_status s = it && ids ? HET_OK : het__fail_nomem(err, "the memory plan");
-    join_views(x, phase, device, spans);
-    for (uint32_t v = 0; s == HET_OK && v < g->value_count; v++) {
-        if (!spans[v].used || !is_temp(&g->values[v]) || root_of(x, phase, device, v) != v)
+    join_views(x, phase, device);
+    for (uint32_t v = 0; s == HET_OK && v < values; v++) {
+        if (!is_temp_here(x, phase, device, v) || root_of(x, phase, device, v) != v)
             continue;
-        const int64_t bytes = value_bytes(x, phase, v);
+        const het__span *span = het__span_of(x, device, phase, v);
+        const int64_t bytes = het__exec_value_bytes(x, phase, v);
         if (bytes < 0)
-            s = too_large(x, v, err);
+            s = het__exec_too_large(x, v, err);
         /* Even an empty tensor has a place. */
-        it[count] = (het__interval){ spans[v].first, spans[v].last,
-                                     bytes > 0 ? (size_t)bytes : 1, 0 };
+        it[count] = (het__interval){ span->first, span->last,
+                                     (bytes > 0 ? (size_t)bytes : 1) + het__exec_guard(x), 0 };
         ids[count++] = v;
     }
     if (s == HET_OK && het__memory_plan(it, count, x->mem, &total) != HET_OK)
         s = het__fail_nomem(err, "the memory plan");
     for (uint32_t i = 0; s == HET_OK && i < count; i++)
         o->places[phase][ids[i]].offset = it[i].offset;
-    for (uint32_t v = 0; s == HET_OK && v < g->value_count; v++)
-        o->places[phase][v].offset = o->places[phase][root_of(x, phase, device, v)].offset;
+    for (uint32_t v = 0; s == HET_OK && v < values; v++)
+        if (is_temp_here(x, phase, device, v))
+            o->places[phase][v].offset = o->places[phase][root_of(x, phase, device, v)].offset;
     if (total > o->temp_bytes)
         o->temp_bytes = total;
     het__free(x->mem, it);
@@ -147,58 +180,101 @@ static het_status plan_temps(het__exec *x, uint32_t phase, uint32_t device, span
     return s;
 }
 
-/* Inputs, outputs and states get a place of their own, the same in both phases. */
-static het_status place_shared(het__exec *x, uint32_t device, uint32_t value, het_error *err)
-{
-    het__opened *o = &x->opened[device];
-    const int64_t bytes = shared_bytes(x, value);
-    size_t *total =
-        x->graph->values[value].kind == HET__VALUE_STATE ? &o->state_bytes : &o->io_bytes;
-    if (bytes < 0 || (uint64_t)bytes > SIZE_MAX / 4 - *total)
-        return too_large(x, value, err);
-    for (uint32_t p = 0; p < x->request.phase_count; p++)
-        o->places[p][value].offset = *total;
-    *total += het__round_up(bytes > 0 ? (size_t)bytes : 1, HET__ALIGN);
-    return HET_OK;
-}
+/* ---- inputs, outputs, states ---- */
 
-static bool is_shared(const het__value *v)
+static bool is_kept(const het__value *v)
 {
     return v->kind == HET__VALUE_INPUT || v->kind == HET__VALUE_OUTPUT ||
            v->kind == HET__VALUE_STATE;
 }
 
-static het_status create_buffers(het__exec *x, uint32_t device, het_error *err)
+/* They get a place of their own, the same in both phases. */
+static het_status place_kept(het__exec *x, uint32_t device, uint32_t value, het_error *err)
 {
     het__opened *o = &x->opened[device];
-    const struct { size_t bytes; het__buffer **buffer; } want[] = {
-        { o->io_bytes, &o->io }, { o->state_bytes, &o->state }, { o->temp_bytes, &o->temp },
-    };
-    for (size_t i = 0; i < sizeof want / sizeof want[0]; i++) {
-        if (want[i].bytes == 0)
+    bool used = false;
+    for (uint32_t p = 0; p < x->request.phase_count; p++)
+        used = used || het__span_of(x, device, p, value)->used;
+    if (!used || is_shared(x, 0, device, value))
+        return HET_OK;
+    const int64_t bytes = het__exec_most_bytes(x, value);
+    size_t *total =
+        x->graph->values[value].kind == HET__VALUE_STATE ? &o->state_bytes : &o->io_bytes;
+    if (bytes < 0 || (uint64_t)bytes > SIZE_MAX / 4 - *total)
+        return het__exec_too_large(x, value, err);
+    for (uint32_t p = 0; p < x->request.phase_count; p++)
+        o->places[p][value].offset = *total;
+    *total += het__round_up((bytes > 0 ? (size_t)bytes : 1) + het__exec_guard(x), HET__ALIGN);
+    return HET_OK;
+}
+
+/* ---- buffers ---- */
+
+/* A buffer within what the policy grants the device, weights as the plan counts them, and within
+ * the memory that the device has. */
+static het_status check_budget(het__exec *x, uint32_t device, const char *pool, size_t bytes,
+                               size_t reserved, het_error *err)
+{
+    const het__plan *plan = &x->phase[0].plan;
+    const het_device_info *info =
+        &x->request.registry->device[plan->machine.device[device].context_index].info;
+    const double weights = plan->memory[device].weight_bytes;
+    const double limits[] = { plan->memory[device].limit_bytes,
+                              info->memory_bytes ? (double)info->memory_bytes : INFINITY };
+    const double held[] = { weights + (double)reserved, (double)reserved };
+    for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {
+        if (held[i] + (double)bytes <= limits[i])
             continue;
-        const het_status s =
-            o->backend->buffer_create(o->device, want[i].bytes, want[i].buffer, err);
-        if (s != HET_OK)
-            return s;
+        het__fail(err, HET_E_NOMEM,
+                  "device %s (%s): %zu bytes of %s do not fit: %.0f of %.0f bytes that %s are "
+                  "taken", info->name, info->backend, bytes, pool, held[i], limits[i],
+                  i ? "it has" : "the policy grants");
+        return het__exec_blame(x, device, -1, HET__EXEC_RESERVE, HET_E_NOMEM, err);
     }
     return HET_OK;
 }
 
-static void point_places(het__exec *x, uint32_t device, uint32_t phase, const span *spans)
+static het_status create_buffers(het__exec *x, uint32_t device, het_error *err)
+{
+    het__opened *o = &x->opened[device];
+    size_t reserved = 0;
+    const struct { const char *pool; size_t bytes; het__buffer **buffer; } want[] = {
+        { "inputs and outputs", o->io_bytes, &o->io },
+        { "state", o->state_bytes, &o->state },
+        { "temporaries", o->temp_bytes, &o->temp },
+    };
+    for (size_t i = 0; i < sizeof want / sizeof want[0]; i++) {
+        if (want[i].bytes == 0)
+            continue;
+        het_status s = check_budget(x, device, want[i].pool, want[i].bytes, reserved, err);
+        if (s != HET_OK)
+            return s;
+        s = o->backend->buffer_create(o->device, want[i].bytes, want[i].buffer, err);
+        if (s != HET_OK)
+            return het__exec_blame(x, device, -1, HET__EXEC_RESERVE, s, err);
+        reserved += want[i].bytes;
+    }
+    return HET_OK;
+}
+
+static void point_places(het__exec *x, uint32_t device, uint32_t phase)
 {
     het__opened *o = &x->opened[device];
     for (uint32_t v = 0; v < x->graph->value_count; v++) {
         const het__value *value = &x->graph->values[v];
-        if (!spans[v].used || value->kind == HET__VALUE_CONST)
+        het__place *place = &o->places[phase][v];
+        if (!het__span_of(x, device, phase, v)->used || value->kind == HET__VALUE_CONST)
             continue;
-        o->places[phase][v].buffer = value->kind == HET__VALUE_STATE ? o->state
-                                     : is_temp(value)               ? o->temp
-                                                                    : o->io;
+        if (is_shared(x, phase, device, v))
+            *place = (het__place){ o->shared, x->phase[phase].shared_at[v] };
+        else
+            place->buffer = value->kind == HET__VALUE_STATE ? o->state
+                            : is_temp(value)               ? o->temp
+                                                           : o->io;
     }
 }
 
-static het_status layout_device(het__exec *x, uint32_t device, span *spans, het_error *err)
+static het_status layout_device(het__exec *x, uint32_t device, het_error *err)
 {
     const uint32_t values = x->graph->value_count;
     het__opened *o = &x->opened[device];
@@ -206,98 +282,33 @@ static het_status layout_device(het__exec *x, uint32_t device, span *spans, het_
         o->places[p] = het__arena_zero(&x->arena, values, sizeof *o->places[p]);
         if (!o->places[p])
             return het__fail_nomem(err, "the memory plan");
-        find_spans(x, p, device, spans + (size_t)p * values);
     }
-    for (uint32_t v = 0; v < values; v++) {
-        if ((!spans[v].used && !spans[values + v].used) || !is_shared(&x->graph->values[v]))
-            continue;
-        const het_status s = place_shared(x, device, v, err);
-        if (s != HET_OK)
-            return s;
-    }
-    for (uint32_t p = 0; p < x->request.phase_count; p++) {
-        const het_status s = plan_temps(x, p, device, spans + (size_t)p * values, err);
-        if (s != HET_OK)
-            return s;
-    }
-    const het_status s = create_buffers(x, device, err);
+    het_status s = HET_OK;
+    for (uint32_t v = 0; s == HET_OK && v < values; v++)
+        if (is_kept(&x->graph->values[v]))
+            s = place_kept(x, device, v, err);
     for (uint32_t p = 0; s == HET_OK && p < x->request.phase_count; p++)
-        point_places(x, device, p, spans + (size_t)p * values);
+        s = plan_temps(x, p, device, err);
+    if (s == HET_OK)
+        s = create_buffers(x, device, err);
+    for (uint32_t p = 0; s == HET_OK && p < x->request.phase_count; p++)
+        point_places(x, device, p);
     return s;
-}
-
-/* An input or output that one device alone uses, in memory that the host reaches, needs no copy. */
-static void *direct_memory(const het__exec *x, uint32_t value)
-{
-    const het__opened *only = NULL;
-    const het__place *place = NULL;
-    for (uint32_t d = 0; d < x->device_count; d++) {
-        const het__opened *o = &x->opened[d];
-        for (uint32_t p = 0; o->device && p < x->request.phase_count; p++) {
-            if (!o->places[p][value].buffer)
-                continue;
-            if (only && only != o)
-                return NULL;
-            only = o;
-            place = &o->places[p][value];
-        }
-    }
-    char *host = only ? only->backend->buffer_host(only->device, place->buffer) : NULL;
-    return host ? host + place->offset : NULL;
-}
-
-static het_status stage(het__exec *x, uint32_t value, size_t bytes, het_error *err)
-{
-    x->staging[value] = direct_memory(x, value);
-    x->is_direct[value] = x->staging[value] != NULL;
-    if (x->is_direct[value])
-        return HET_OK;
-    x->staging[value] = het__alloc_zero(x->mem, bytes, 1);
-    x->staging_bytes += bytes;
-    return x->staging[value] ? HET_OK : het__fail_nomem(err, "staging memory");
-}
-
-/* Host copies of inputs and outputs, and room for what crosses between devices. */
-static het_status make_staging(het__exec *x, het_error *err)
-{
-    size_t largest = 0;
-    x->is_direct = het__arena_zero(&x->arena, x->graph->value_count, sizeof *x->is_direct);
-    x->staging = het__arena_zero(&x->arena, x->graph->value_count, sizeof *x->staging);
-    if (!x->staging || !x->is_direct)
-        return het__fail_nomem(err, "staging memory");
-    for (uint32_t v = 0; v < x->graph->value_count; v++) {
-        const het__value *value = &x->graph->values[v];
-        const int64_t bytes = value->kind == HET__VALUE_CONST ? 0 : shared_bytes(x, v);
-        if (bytes < 0)
-            return too_large(x, v, err);
-        if (is_temp(value) || value->kind == HET__VALUE_OUTPUT)
-            largest = (size_t)bytes > largest ? (size_t)bytes : largest;
-        if (value->kind != HET__VALUE_INPUT && value->kind != HET__VALUE_OUTPUT)
-            continue;
-        const het_status s = stage(x, v, (size_t)bytes, err);
-        if (s != HET_OK)
-            return s;
-    }
-    bool crosses = false;
-    for (uint32_t p = 0; p < x->request.phase_count; p++)
-        crosses = crosses || x->phase[p].plan.transfer_count > 0;
-    if (!crosses)
-        return HET_OK;
-    x->bounce = het__alloc(x->mem, largest);
-    x->staging_bytes += largest;
-    return x->bounce ? HET_OK : het__fail_nomem(err, "staging memory");
 }
 
 het_status het__exec_layout(het__exec *x, het_error *err)
 {
-    span *spans = het__alloc_zero(x->mem, x->graph->value_count,
-                                  HET__PHASE_COUNT * sizeof *spans);
-    if (!spans)
-        return het__fail_nomem(err, "the memory plan");
-    het_status s = HET_OK;
+    het_status s = find_spans(x, err);
+    if (s == HET_OK)
+        s = het__exec_share(x, err);
     for (uint32_t d = 0; s == HET_OK && d < x->device_count; d++)
         if (x->opened[d].device)
-            s = layout_device(x, d, spans, err);
-    het__free(x->mem, spans);
-    return s == HET_OK ? make_staging(x, err) : s;
+            s = layout_device(x, d, err);
+    if (s == HET_OK)
+        s = het__exec_staging(x, err);
+    for (uint32_t p = 0; s == HET_OK && p < x->request.phase_count; p++)
+        s = het__exec_order(x, p, err);
+    het__free(x->mem, x->spans);
+    x->spans = NULL;
+    return s;
 }

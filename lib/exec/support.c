@@ -36,6 +36,8 @@ het_status het__exec_machine(const het__registry *registry, uint32_t mask, uint3
         het_device_figures assumed;
         const het_device_info *info = &registry->device[i].info;
         het__machine_assume(info, threads, &assumed);
+        if (registry->device[i].backend->figures)
+            registry->device[i].backend->figures(registry->device[i].backend_index, &assumed);
         const het__calibration *c =
             figures ? NULL : het__calibrations_find(registry->calibrations, info, threads);
         if (c)
@@ -52,7 +54,10 @@ static const char *refusal(const het__registered *device, const het__graph *grap
                            const het__node *node, het__arena *arena, bool *failed)
 {
     char reason[160] = "";
-    if (device->backend->supports(graph, node, reason, sizeof reason))
+    const het__backend *b = device->backend;
+    if (b->supports_on
+            ? b->supports_on(device->backend_index, graph, node, reason, sizeof reason)
+            : b->supports(graph, node, reason, sizeof reason))
         return NULL;
     const char *copy = het__arena_strdup(arena, reason[0] ? reason : "not supported");
     *failed = *failed || !copy;
@@ -115,6 +120,9 @@ static het_status make_plans(const het__exec_request *request, const het__machin
     het__policy_view view;
     het__node_label *labels;
     const char **reasons = NULL;
+    double limits[HET__MACHINE_DEVICES_MAX] = { 0 };
+    for (uint32_t d = 0; request->memory_limits && d < machine->device_count; d++)
+        limits[d] = request->memory_limits[machine->device[d].context_index];
     het__arena_init(&arena, mem);
     het_status s = bind_policy(request, machine, &arena, &view, &labels, err);
     if (s == HET_OK && ask_backends(request, machine, &arena, &reasons) != HET_OK)
@@ -125,6 +133,7 @@ static het_status make_plans(const het__exec_request *request, const het__machin
             .machine = machine, .symbols = steps->symbols, .reasons = reasons,
             .exact = request->precision == HET_PRECISION_EXACT, .step_count = count,
             .steps = steps, .policy = request->policy ? &view : NULL, .labels = labels,
+            .limits = limits,
         };
         s = het__plan_make(&plan_request, mem, plans, err);
     }

@@ -57,6 +57,15 @@ het_status het__engine_init(het__engine *e, het__mem *mem, het__exec *exec,
     return HET_OK;
 }
 
+void het__engine_recover(het__engine *e, het__recovery *recovery, const het__exec_request *request,
+                         void (*moved)(void *user), void *user)
+{
+    e->recovery = recovery;
+    e->request = request;
+    e->moved = moved;
+    e->moved_user = user;
+}
+
 void het__engine_finish(het__engine *e)
 {
     assert(!e->first);
@@ -129,6 +138,8 @@ void het__stream_truncate(het__engine *e, het__stream *s, int64_t length)
     s->length = length;
     if (s->done > length)
         s->done = length;
+    if (s->cached > s->done)
+        s->cached = s->done;
     while (s->page_count > pages_for(&e->limits, s->done))
         het__pages_give(&e->pages, s->pages[--s->page_count]);
     s->row_count = 0;
@@ -137,7 +148,7 @@ void het__stream_truncate(het__engine *e, het__stream *s, int64_t length)
 const float *het__stream_logits(const het__engine *e, const het__stream *s, int64_t *position,
                                 uint32_t *rows)
 {
-    if (s->row_count == 0 || s->step != e->step_count)
+    if (s->row_count == 0 || s->step != e->step_count || !e->logits)
         return NULL;
     if (position)
         *position = s->row_position;
@@ -158,7 +169,8 @@ int64_t het__engine_pending(const het__engine *e)
 
 typedef struct batch {
     uint32_t tokens, sequences, rows, pages;
-    int64_t past; /* positions before the step, all sequences */
+    int64_t past;   /* positions before the step, all sequences */
+    bool is_replay; /* of tokens that were run before, whose rows nobody wants */
 } batch;
 
 /* A token's logits are kept if it asks for them or ends what was appended. */
@@ -171,6 +183,10 @@ static bool wants_row(const het__stream *s, int64_t position)
 static uint32_t tokens_for(const het__engine *e, const het__stream *s, const batch *b)
 {
     uint32_t n = 0, rows = 0;
+    if (b->is_replay) {
+        const int64_t room = e->limits.batch_max - b->tokens;
+        return (uint32_t)(s->done - s->cached < room ? s->done - s->cached : room);
+    }
     while (s->done + n < s->length && b->tokens + n < e->limits.batch_max) {
         const bool row = wants_row(s, s->done + n);
         if ((row && b->rows + rows == e->limits.logits_max) || (!row && rows))
@@ -198,12 +214,12 @@ static void describe_tokens(het__engine *e, het__stream *s, uint32_t count, batc
     s->row_first = b->rows;
     s->row_count = 0;
     for (uint32_t i = 0; i < count; i++) {
-        const int64_t p = s->done + i;
+        const int64_t p = s->cached + i;
         in->ids[b->tokens] = s->ids[p];
         in->positions[b->tokens] = (int32_t)p;
         const int64_t size = e->limits.page_size;
         in->slots[b->tokens] = (int32_t)(s->pages[p / size] * size + p % size);
-        if (wants_row(s, p)) {
+        if (!b->is_replay && wants_row(s, p)) {
             if (!s->row_count++)
                 s->row_position = p;
             in->rows[b->rows++] = (int32_t)b->tokens;
@@ -214,27 +230,34 @@ static void describe_tokens(het__engine *e, het__stream *s, uint32_t count, batc
 
 static bool add_stream(het__engine *e, het__stream *s, uint32_t count, batch *b)
 {
-    if (!reserve_pages(e, s, s->done + count))
+    if (!reserve_pages(e, s, s->cached + count))
         return false;
     int32_t *segment = e->in.segments + 4 * b->sequences++;
     segment[0] = (int32_t)b->tokens;
     segment[1] = (int32_t)count;
-    segment[2] = (int32_t)s->done;
+    segment[2] = (int32_t)s->cached;
     segment[3] = (int32_t)b->pages;
-    const uint32_t pages = pages_for(&e->limits, s->done + count);
+    const uint32_t pages = pages_for(&e->limits, s->cached + count);
     memcpy(e->in.pages + b->pages, s->pages, pages * sizeof *s->pages);
     b->pages += pages;
-    b->past += s->done;
+    b->past += s->cached;
     describe_tokens(e, s, count, b);
     return true;
 }
 
-static het_status gather(het__engine *e, het__stream *only, batch *b, het_error *err)
+static bool takes_part(const het__stream *s, const het__stream *only)
+{
+    return (!only || s == only) && s->done < s->length;
+}
+
+static het_status gather(het__engine *e, het__stream *only, bool is_replay, batch *b,
+                         het_error *err)
 {
     memset(b, 0, sizeof *b);
+    b->is_replay = is_replay;
     for (het__stream *s = e->first; s; s = s->next) {
         s->row_count = s->taken = 0;
-        if (only && s != only)
+        if (!takes_part(s, only))
             continue;
         s->taken = tokens_for(e, s, b);
         if (s->taken && !add_stream(e, s, s->taken, b))
@@ -243,9 +266,13 @@ static het_status gather(het__engine *e, het__stream *only, batch *b, het_error 
     return HET_OK;
 }
 
-static void commit(het__engine *e)
+static void commit(het__engine *e, const batch *b)
 {
+    e->step_count += !b->is_replay;
     for (het__stream *s = e->first; s; s = s->next) {
+        s->cached += s->taken;
+        if (b->is_replay)
+            continue;
         s->done += s->taken;
         s->step = s->taken ? e->step_count : 0;
     }
@@ -263,27 +290,123 @@ static void bind(const het__engine *e, const batch *b, int64_t *symbols)
     symbols[HET__SYM_STATE_PAGES] = e->pages.count;
 }
 
+static bool is_decode(const het__engine *e, const batch *b)
+{
+    return b->tokens == b->sequences && b->tokens <= e->limits.sequence_max;
+}
+
+/* ---- when a device fails ---- */
+
+static void drop_executor(het__engine *e)
+{
+    het__exec_destroy(e->exec);
+    e->exec = NULL;
+    e->logits = NULL;
+    for (het__stream *s = e->first; s; s = s->next)
+        s->cached = 0;
+    if (e->moved)
+        e->moved(e->moved_user);
+}
+
+static het_status make_executor(het__engine *e, het_error *err)
+{
+    het_status s = het__recovery_create(e->recovery, e->request, &e->cancel, &e->exec, err);
+    if (s == HET_OK && !find_io(e)) {
+        drop_executor(e);
+        s = het__fail(err, HET_E_INTERNAL,
+                      "the graph lacks an input or output of a language model");
+    }
+    if (s == HET_OK && e->moved)
+        e->moved(e->moved_user);
+    return s;
+}
+
+/* Whether the same may be run again; *status and err are then as before, else what to return. */
+static bool recovers(het__engine *e, het_status *status, het_error *err)
+{
+    het__exec_failure failure;
+    if (!e->recovery)
+        return false;
+    het__exec_failure_get(e->exec, &failure);
+    const het__recovery_step next =
+        het__recovery_after(e->recovery, e->exec, &e->cancel, status, err);
+    if (next == HET__RECOVERY_REBUILD || het__recovery_is_dead(failure.status))
+        drop_executor(e);
+    return next != HET__RECOVERY_FAIL;
+}
+
+/* One run of what is pending, or of what is to be run again. */
+static het_status run_once(het__engine *e, het__stream *only, bool is_replay, batch *b,
+                           bool *again, het_error *err)
+{
+    int64_t symbols[HET__SYM_MAX];
+    het_status s = gather(e, only, is_replay, b, err);
+    if (s != HET_OK || b->tokens == 0)
+        return s;
+    bind(e, b, symbols);
+    s = het__exec_run(e->exec, is_decode(e, b) ? HET_PHASE_DECODE : HET_PHASE_PREFILL, symbols,
+                      &e->cancel, err);
+    if (s == HET_OK)
+        commit(e, b);
+    else
+        *again = recovers(e, &s, err);
+    return s;
+}
+
+/* A step with all that it takes: an executor, keys and values of the past. *again: something
+ * failed, and it may be begun anew. */
+static het_status attempt(het__engine *e, het__stream *only, batch *b, bool *again, het_error *err)
+{
+    het_status s = e->exec ? HET_OK : make_executor(e, err);
+    *again = false;
+    while (s == HET_OK) {
+        bool is_behind = false;
+        for (const het__stream *q = e->first; q; q = q->next)
+            is_behind = is_behind || (takes_part(q, only) && q->cached < q->done);
+        s = run_once(e, only, is_behind, b, again, err);
+        if (s == HET_OK && !is_behind)
+            break;
+    }
+    return s;
+}
+
+/* Of the operation. */
+static void conclude(het__engine *e, het_status s)
+{
+    if (s == HET_E_CANCELLED)
+        atomic_store(&e->cancel, 0);
+    if (!e->recovery)
+        return;
+    if (s == HET_OK || s == HET_E_CANCELLED)
+        het__recovery_settled(e->recovery, e->exec);
+    else
+        het__recovery_gave_up(e->recovery);
+}
+
 het_status het__engine_step(het__engine *e, het__stream *only, het_error *err)
 {
     batch b;
-    int64_t symbols[HET__SYM_MAX];
+    het_error own = HET_ERROR_INIT;
+    bool again = false, any = false;
     const uint64_t begin = het__now_ns();
-    het_status s = gather(e, only, &b, err);
-    if (s == HET_OK && b.tokens == 0)
+    for (het__stream *s = e->first; s; s = s->next) {
+        s->row_count = 0;
+        any = any || takes_part(s, only);
+    }
+    if (!any)
         return atomic_exchange(&e->cancel, 0)
                    ? het__fail(err, HET_E_CANCELLED, "cancelled before the step") : HET_OK;
-    const bool decode = b.tokens == b.sequences && b.tokens <= e->limits.sequence_max;
-    bind(e, &b, symbols);
-    if (s == HET_OK)
-        s = het__exec_run(e->exec, decode ? HET_PHASE_DECODE : HET_PHASE_PREFILL, symbols,
-                          &e->cancel, err);
-    e->step_count++;
+    het_status s;
+    do
+        s = attempt(e, only, &b, &again, &own);
+    while (s != HET_OK && again);
+    conclude(e, s);
     if (s != HET_OK) {
-        if (s == HET_E_CANCELLED)
-            atomic_store(&e->cancel, 0);
-        return s;
+        e->step_count++;
+        own.status = s;
+        return het__recovery_report(&own, err);
     }
-    commit(e);
+    const bool decode = is_decode(e, &b);
     *(decode ? &e->decode_tokens : &e->prefill_tokens) += b.tokens;
     *(decode ? &e->decode_ns : &e->prefill_ns) += het__now_ns() - begin;
     return HET_OK;
@@ -309,30 +432,48 @@ static het_status run_made_up(het__engine *e, het_error *err)
     return s;
 }
 
-/* The rows of the last step would be overwritten and forgotten: at most one row, the first, is
- * made by each of the steps here, and streams are told that their rows are of the last step. */
+/* Rows of the last step that streams may still ask for. */
+static uint32_t live_rows(const het__engine *e)
+{
+    uint32_t rows = 0;
+    for (const het__stream *s = e->first; s; s = s->next)
+        if (s->row_count && s->step == e->step_count && s->row_first + s->row_count > rows)
+            rows = s->row_first + s->row_count;
+    return e->logits ? rows : 0;
+}
+
+static void run_and_forget(het__engine *e, het_status *status, het_error *err)
+{
+    const het__engine before = { .step_count = e->step_count,
+                                 .prefill_tokens = e->prefill_tokens,
+                                 .decode_tokens = e->decode_tokens,
+                                 .prefill_ns = e->prefill_ns, .decode_ns = e->decode_ns };
+    *status = run_made_up(e, err);
+    e->step_count = before.step_count;
+    e->prefill_tokens = before.prefill_tokens;
+    e->decode_tokens = before.decode_tokens;
+    e->prefill_ns = before.prefill_ns;
+    e->decode_ns = before.decode_ns;
+}
+
+/* The rows of the last step would be overwritten and forgotten, by the steps here or with an
+ * executor whose device fails in them; streams are told that their rows are of the last step. */
 het_status het__engine_warmup(het__engine *e, het_error *err)
 {
-    const size_t row_bytes = (size_t)e->limits.vocabulary * sizeof(float);
+    const uint32_t live = live_rows(e);
+    const size_t row_bytes = (size_t)e->limits.vocabulary * sizeof(float) * live;
     float *kept = het__alloc(e->mem, row_bytes);
     uint32_t *rows = het__alloc_zero(e->mem, e->stream_count ? e->stream_count : 1, sizeof *rows);
     het_status s = kept && rows ? HET_OK : het__fail_nomem(err, "a warm-up");
     if (s == HET_OK) {
-        const het__engine before = { .step_count = e->step_count,
-                                     .prefill_tokens = e->prefill_tokens,
-                                     .decode_tokens = e->decode_tokens,
-                                     .prefill_ns = e->prefill_ns, .decode_ns = e->decode_ns };
         uint32_t i = 0;
-        memcpy(kept, e->logits, row_bytes);
+        if (live)
+            memcpy(kept, e->logits, row_bytes);
         for (const het__stream *q = e->first; q; q = q->next)
             rows[i++] = q->step == e->step_count ? q->row_count : 0;
-        s = run_made_up(e, err);
-        memcpy(e->logits, kept, row_bytes);
-        e->step_count = before.step_count;
-        e->prefill_tokens = before.prefill_tokens;
-        e->decode_tokens = before.decode_tokens;
-        e->prefill_ns = before.prefill_ns;
-        e->decode_ns = before.decode_ns;
+        run_and_forget(e, &s, err);
+        if (live && e->logits)
+            memcpy(e->logits, kept, row_bytes);
         i = 0;
         for (het__stream *q = e->first; q; q = q->next) {
             q->row_count = rows[i++];

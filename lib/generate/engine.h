@@ -3,11 +3,15 @@
  * and whose logits came out. Drives the executor; knows no device.
  *
  * A step takes pending tokens of the sequences in order of creation and describes them to the
- * graph by small I32 inputs (see het__attention_input in lib/ir/op.h). */
+ * graph by small I32 inputs (see het__attention_input in lib/ir/op.h).
+ *
+ * When a device fails for good, the keys and values of all sequences are gone with the executor.
+ * The tokens are there: before a sequence's next step those that it had run are run again on a new
+ * executor, without logits. */
 #ifndef HET_GENERATE_ENGINE_H
 #define HET_GENERATE_ENGINE_H
 
-#include "lib/exec/executor.h"
+#include "lib/exec/recover.h"
 #include "lib/generate/pages.h"
 
 typedef struct het__limits {
@@ -25,6 +29,7 @@ typedef struct het__stream {
     int32_t *pages;           /* page_max */
     uint32_t page_count, page_max;
     int64_t length, done;     /* appended; run */
+    int64_t cached;           /* of those that were run, with keys and values in the executor */
     uint32_t taken;           /* tokens in the step that is under way */
     uint32_t row_first, row_count; /* in the logits of the last step */
     int64_t row_position;
@@ -37,7 +42,12 @@ typedef struct het__step_inputs {
 
 typedef struct het__engine {
     het__mem *mem;
-    het__exec *exec;
+    het__exec *exec; /* NULL: lost, and made anew by the next step */
+    /* How to make it anew; NULL: failures are returned. */
+    het__recovery *recovery;
+    const het__exec_request *request;
+    void (*moved)(void *user); /* exec is another one, or NULL */
+    void *moved_user;
     het__limits limits;
     het__pages pages;
     het__stream *first;
@@ -55,7 +65,11 @@ void het__engine_symbols(const het__limits *limits,
 
 het_status het__engine_init(het__engine *engine, het__mem *mem, het__exec *exec,
                             const het__limits *limits, het_error *err);
-/* Streams must be destroyed before. */
+/* From now on failures of devices are dealt with: the engine may destroy exec and make another by
+ * the request. All are kept until finish. moved is called whenever exec has changed. */
+void het__engine_recover(het__engine *engine, het__recovery *recovery,
+                         const het__exec_request *request, void (*moved)(void *user), void *user);
+/* Streams must be destroyed before. exec is left to whoever made the engine. */
 void het__engine_finish(het__engine *engine);
 
 het_status het__stream_create(het__engine *engine, het__stream **stream, het_error *err);

@@ -106,6 +106,7 @@ typedef struct het__plan_request {
     const het__node_label *labels;   /* per node; needed with a policy */
     uint32_t objective;              /* het_objective; DEFAULT: the policy's */
     bool limited;                    /* memories of the machine are limits */
+    const double *limits; /* bytes that each device of the machine may hold; 0: no more is said */
     const uint8_t *forced;           /* per step, per node: a device; see het__plan_read() */
     bool split;                      /* judge splits and branches by simulation: plan_split.c */
 } het__plan_request;

@@ -367,6 +367,8 @@ static double limit_of(const het__plan_request *r, uint32_t d)
     if (r->limited && device->group < r->machine->group_count &&
         r->machine->group[device->group].memory_bytes.value > 0)
         limit = fmin(limit, r->machine->group[device->group].memory_bytes.value);
+    if (r->limits && r->limits[d] > 0)
+        limit = fmin(limit, r->limits[d]);
     return limit;
 }
 

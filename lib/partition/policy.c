@@ -254,7 +254,7 @@ het_status het__policy_check(const het__policy *policy, const char *what, het_er
     }
     for (uint32_t t = 0; t < HET__TRIGGER_COUNT; t++) {
         const char *next = policy->fallback[t].next;
-        if (*next && !meets(&policy->devices, next))
+        if (*next && strcmp(next, HET__POLICY_ANY) != 0 && !meets(&policy->devices, next))
             return het__fail(err, HET_E_INVALID,
                              "%s%s%s.next %s contradicts the list of devices, which leaves it out",
                              what ? what : "", what ? ": fallback." : "fallback.",

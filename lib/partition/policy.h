@@ -82,8 +82,14 @@ typedef struct het__policy_fallback {
     uint32_t retry;      /* attempts on the same device */
     uint32_t backoff_ms; /* before the first of them; doubles with each */
     double limit;        /* TIMEOUT: ms, THERMAL: degrees Celsius; 0: the system's own */
-    char next[HET__POLICY_WORD_MAX]; /* device that takes over; "": none, the call fails */
+    /* Device that takes over; HET__POLICY_ANY: whichever is best; "": none, the call fails. */
+    char next[HET__POLICY_WORD_MAX];
 } het__policy_fallback;
+
+#define HET__POLICY_ANY "any"
+/* Of "retry" without a number, and of errors that pass where no policy says a word. */
+#define HET__POLICY_RETRIES 3
+#define HET__POLICY_BACKOFF_MS 10
 
 typedef struct het__policy_precision {
     char device[HET__POLICY_WORD_MAX];

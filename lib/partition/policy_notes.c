@@ -24,7 +24,15 @@ static void say(const visitor *v, uint32_t line, const char *key, uint64_t honou
 static const char in_plans[] = "decides where nodes are placed";
 static const char kept_for_queues[] =
     "tried out by simulations; kept for sessions that run several devices at once";
-static const char kept_for_sessions[] = "kept for sessions that change device while they run";
+static const struct {
+    uint64_t honoured;
+    const char *text;
+} triggers[HET__TRIGGER_COUNT] = {
+    [HET__TRIGGER_ERROR] = { SIMULATION | SESSIONS, "what follows when a device fails" },
+    [HET__TRIGGER_OOM] = { SESSIONS, "what follows when a device's memory runs out" },
+    [HET__TRIGGER_TIMEOUT] = { SESSIONS, "what follows when a device does not answer" },
+    [HET__TRIGGER_THERMAL] = { 0, "kept for devices that tell their temperature" },
+};
 
 /* ---- rules ---- */
 
@@ -140,8 +148,7 @@ static void note_running(const het__policy *p, const visitor *v)
         char key[64];
         snprintf(key, sizeof key, "fallback.%s", het__trigger_names[t]);
         if (p->fallback[t].is_set)
-            say(v, 0, key, t == HET__TRIGGER_ERROR ? SIMULATION : 0,
-                t == HET__TRIGGER_ERROR ? kept_for_queues : kept_for_sessions);
+            say(v, 0, key, triggers[t].honoured, triggers[t].text);
     }
     if (p->skip_missing)
         say(v, 0, "fallback.on_missing", PLANS | SESSIONS,

@@ -438,7 +438,25 @@ static het_status read_next(reader *r, const het__yaml_node *node, het__policy_f
 {
     if (node->kind == HET__YAML_SCALAR && strcmp(node->text, "none") == 0)
         return HET_OK;
+    if (node->kind == HET__YAML_SCALAR && strcmp(node->text, HET__POLICY_ANY) == 0) {
+        strcpy(f->next, HET__POLICY_ANY);
+        return HET_OK;
+    }
     return read_device(r, node, f->next);
+}
+
+/* Short forms: what to do, or who takes over. */
+static het_status read_short(reader *r, const het__yaml_node *node, het__policy_fallback *f)
+{
+    const bool is_retry = strcmp(node->text, "retry") == 0;
+    if (strcmp(node->text, "fail") == 0)
+        return HET_OK;
+    if (!is_retry && strcmp(node->text, "fallback") != 0)
+        return read_next(r, node, f);
+    f->retry = is_retry ? HET__POLICY_RETRIES : 0;
+    f->backoff_ms = is_retry ? HET__POLICY_BACKOFF_MS : 0;
+    strcpy(f->next, HET__POLICY_ANY);
+    return HET_OK;
 }
 
 static het_status read_trigger(reader *r, const het__yaml_node *node, het__policy_trigger trigger)
@@ -447,8 +465,8 @@ static het_status read_trigger(reader *r, const het__yaml_node *node, het__polic
     const char *const keys[] = { "retry", "backoff_ms", "next", limits[trigger], NULL };
     het__policy_fallback *f = &r->policy->fallback[trigger];
     f->is_set = true;
-    if (node->kind == HET__YAML_SCALAR) /* only who takes over */
-        return read_next(r, node, f);
+    if (node->kind == HET__YAML_SCALAR)
+        return read_short(r, node, f);
     het_status s = het__yaml_keys(r->what, node, keys, r->err);
     for (uint32_t i = 0; s == HET_OK && i < node->count; i++) {
         const het__yaml_node *value = &node->children[i];

@@ -102,7 +102,7 @@ static void every_call_fails_as_told(void)
                     char want[64];
                     CHECK_INT(make_call(&r, (het__null_call)call, &err),
                               n == k ? statuses[s] : HET_OK);
-                    snprintf(want, sizeof want, "null device: %s %u fails, as told", names[call],
+                    snprintf(want, sizeof want, "null device 0: %s %u fails, as told", names[call],
                              n);
                     CHECK_STR(err.message, n == k ? want : "");
                 }
@@ -198,7 +198,7 @@ static void hang_lasts_to_the_limit(void)
     CHECK_INT(r.backend->wait(r.device, 30000000, &err), HET_E_TIMEOUT);
     const uint64_t ns = het__now_ns() - start;
     CHECK(ns >= 30000000 && ns < HET__NULL_HANG_NS);
-    CHECK_STR(err.message, "null device: wait 1 hangs, as told");
+    CHECK_STR(err.message, "null device 0: wait 1 hangs, as told");
     CHECK_INT(r.backend->wait(r.device, 30000000, &err), HET_OK);
     rig_close(&r);
 }
@@ -283,6 +283,119 @@ static void bad_environment_is_an_error(void)
     unsetenv("HETINFER_NULL_FAULT");
 }
 
+static het_status open_index(rig *r, uint32_t index)
+{
+    rig_init(r, "null");
+    return r->backend->open(&r->host, index, &r->options, &r->device, NULL);
+}
+
+/* Faults and counters by device. */
+static void devices_fail_by_themselves(void)
+{
+    het__probed probed;
+    rig r[2];
+    het__null_reset();
+    het__null_devices(3);
+    memset(&probed, 0, sizeof probed);
+    rig_backend("null")->probe(NULL, &probed);
+    CHECK_INT(probed.device_count, 3);
+    CHECK_INT(probed.device[2].kind, HET_DEVICE_SIMULATED);
+    for (uint32_t i = 0; i < 2; i++)
+        CHECK_INT(open_index(&r[i], i), HET_OK);
+    const het__null_fault fault = { .call = HET__NULL_WAIT, .number = 2, .device = 2,
+                                    .effect = HET__NULL_FAIL, .status = HET_E_IO };
+    CHECK(het__null_arm(&fault));
+    for (uint32_t n = 1; n <= 3; n++) {
+        CHECK_INT(make_call(&r[0], HET__NULL_WAIT, NULL), HET_OK);
+        CHECK_INT(make_call(&r[1], HET__NULL_WAIT, NULL), n == 2 ? HET_E_IO : HET_OK);
+    }
+    CHECK_INT(het__null_calls(HET__NULL_WAIT), 6);
+    CHECK_INT(het__null_calls_of(2, HET__NULL_WAIT), 3);
+    CHECK_INT(het__null_armed(), 0);
+    for (uint32_t i = 0; i < 2; i++)
+        rig_close(&r[i]);
+}
+
+static void lost_stays_lost_until_closed(void)
+{
+    rig r;
+    het__null_reset();
+    CHECK_INT(open_index(&r, 0), HET_OK);
+    build(&r);
+    CHECK(rig_compile(&r));
+    arm(HET__NULL_WAIT, 1, HET__NULL_LOST, HET_OK);
+    CHECK_INT(make_call(&r, HET__NULL_ENQUEUE, NULL), HET_OK);
+    CHECK_INT(make_call(&r, HET__NULL_WAIT, NULL), HET_E_DEVICE_LOST);
+    for (int call = HET__NULL_BUFFER_CREATE; call < HET__NULL_CALL_COUNT; call++)
+        CHECK_INT(make_call(&r, (het__null_call)call, NULL), HET_E_DEVICE_LOST);
+    rig_close(&r);
+    CHECK_INT(open_index(&r, 0), HET_OK);
+    CHECK_INT(make_call(&r, HET__NULL_WAIT, NULL), HET_OK);
+    rig_close(&r);
+}
+
+static void memory_has_a_bound(void)
+{
+    rig r;
+    het__buffer *buffers[2] = { NULL, NULL };
+    het_error err = HET_ERROR_INIT;
+    het__null_reset();
+    het__null_memory(1000);
+    CHECK_INT(open_index(&r, 0), HET_OK);
+    CHECK_INT(r.backend->buffer_create(r.device, 1001, &buffers[0], &err), HET_E_NOMEM);
+    CHECK_INT(r.backend->buffer_create(r.device, 600, &buffers[0], &err), HET_OK);
+    CHECK_INT(r.backend->buffer_create(r.device, 401, &buffers[1], &err), HET_E_NOMEM);
+    CHECK_STR(err.message, "null device 0: 401 bytes beside 600 are more than its 1000");
+    r.backend->buffer_destroy(r.device, buffers[0]);
+    CHECK_INT(r.backend->buffer_create(r.device, 1000, &buffers[1], &err), HET_OK);
+    r.backend->buffer_destroy(r.device, buffers[1]);
+    rig_close(&r);
+    het__null_reset();
+}
+
+/* One element too few, and bytes behind the end. */
+static void sizes_may_be_wrong(void)
+{
+    rig r;
+    het__null_reset();
+    CHECK_INT(open_index(&r, 0), HET_OK);
+    const uint32_t y = build(&r);
+    if (rig_compile(&r)) {
+        fill(&r);
+        rig_run(&r);
+        float *got = rig_data(&r, y);
+        got[4] = got[5] = 77;
+        arm(HET__NULL_ENQUEUE, 1, HET__NULL_SHORT, HET_OK);
+        rig_run(&r);
+        CHECK_NEAR((double)got[4], 2 / (1 + exp(-2)), 1e-6);
+        CHECK_NEAR((double)got[5], 77, 0);
+        arm(HET__NULL_ENQUEUE, 1, HET__NULL_LONG, HET_OK);
+        rig_run(&r);
+        check_result(&r, y);
+        CHECK(isnan(got[6]));
+    }
+    rig_close(&r);
+}
+
+static void text_names_devices(void)
+{
+    static const char *const bad[] = { "wait@:1:io", "wait@8:1:io", "wait@a:1:io", "@1:1:io",
+                                       "wait@1x:1:io" };
+    rig r;
+    het__null_reset();
+    CHECK_INT(open_with("wait@1:1:io,wait@0:2:lost", true, &r, NULL), HET_OK);
+    CHECK_INT(make_call(&r, HET__NULL_WAIT, NULL), HET_OK);
+    CHECK_INT(make_call(&r, HET__NULL_WAIT, NULL), HET_E_DEVICE_LOST);
+    CHECK_INT(make_call(&r, HET__NULL_WAIT, NULL), HET_E_DEVICE_LOST);
+    rig_close(&r);
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        CHECK_INT(open_with(bad[i], true, &r, NULL), HET_E_INVALID);
+        rig_close(&r);
+    }
+    unsetenv("HETINFER_NULL_FAULT");
+    het__null_reset();
+}
+
 static void device_says_what_it_is(void)
 {
     het__probed probed;
@@ -306,6 +419,11 @@ int main(void)
     test_case(hidden_buffers_are_copied);
     test_case(environment_arms_faults);
     test_case(bad_environment_is_an_error);
+    test_case(devices_fail_by_themselves);
+    test_case(lost_stays_lost_until_closed);
+    test_case(memory_has_a_bound);
+    test_case(sizes_may_be_wrong);
+    test_case(text_names_devices);
     test_case(device_says_what_it_is);
     return test_finish();
 }

@@ -305,6 +305,29 @@ static const struct {
       "p.yaml:4: never igpu contradicts the rule of line 2" },
 };
 
+/* What a word by itself stands for. */
+static void triggers_have_short_forms(void)
+{
+    static const struct {
+        const char *word, *next;
+        uint32_t retry, backoff_ms;
+    } words[] = { { "fail", "", 0, 0 }, { "none", "", 0, 0 }, { "fallback", "any", 0, 0 },
+                  { "any", "any", 0, 0 }, { "retry", "any", 3, 10 }, { "npu", "npu", 0, 0 } };
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        char text[80];
+        het__policy p;
+        het_error err;
+        snprintf(text, sizeof text, V "fallback: {on_oom: %s}\n", words[i].word);
+        CHECK_INT(read_text(text, &p, &err), HET_OK);
+        const het__policy_fallback *f = &p.fallback[HET__TRIGGER_OOM];
+        CHECK(f->is_set);
+        CHECK_STR(f->next, words[i].next);
+        CHECK_INT(f->retry, words[i].retry);
+        CHECK_INT(f->backoff_ms, words[i].backoff_ms);
+        het__policy_finish(&p);
+    }
+}
+
 static void refusals_name_the_line(void)
 {
     het__policy p;
@@ -350,6 +373,8 @@ static void what_can_hold_is_read(void)
         V "rules:\n  - must: igpu\n  - must: cpu\n",
         V "devices: [cpu_onednn]\nrules:\n  - must: cpu\n",
         V "fallback: {on_error: none}\n",
+        V "fallback: {on_error: fail, on_oom: fallback, on_timeout: retry}\n",
+        V "devices: [cpu]\nfallback: {on_error: {retry: 1, next: any}}\n",
         V "limits: {cpu: {}}\n",
         V "limits: {\"gpu:1\": {memory: 1 kB}}\nprecision: {\"null\": f32}\n",
         V "rules:\n  - layers: 24-\n    name: \"a\\\"\\\\*?\xc3\xa9\"\n"
@@ -465,7 +490,7 @@ static void random_running(het__policy *p)
             f->retry = below(4);
             f->backoff_ms = below(100);
             f->limit = t >= HET__TRIGGER_TIMEOUT && below(2) ? 1 + below(149) / 3.0 : 0;
-            strcpy(f->next, below(2) ? "gpu:0" : "");
+            strcpy(f->next, below(3) ? below(2) ? "gpu:0" : "any" : "");
         }
     p->telemetry = below(2);
     p->telemetry_interval_ms = below(3);
@@ -805,6 +830,7 @@ int main(void)
     het__mem_init(&memory, NULL);
     test_case(reference_is_read);
     test_case(partition_is_a_policy);
+    test_case(triggers_have_short_forms);
     test_case(refusals_name_the_line);
     test_case(contradictions_are_found);
     test_case(what_can_hold_is_read);

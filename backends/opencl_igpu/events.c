@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Programs under way: which have ended, and when they ran.
+ *
+ *     ring of HET__CL_RING runs:   retired … | under way …  (enqueued - retired) | free …
+ *
+ * Each run keeps the events of its first and its last launch until it is retired, that is, known
+ * to have ended. OpenCL cannot wait with a limit, so that is done by asking, with pauses that grow
+ * with the time that has passed: at most an eighth of it is added.
+ *
+ * The device's clock is brought to the host's by what was true when an event was seen to have
+ * ended: the smallest difference seen is nearest to the truth, and is forgotten after a while,
+ * since clocks drift. */
+#include "backends/opencl_igpu/opencl.h"
+
+#include <assert.h>
+
+#include "lib/base/error.h"
+#include "lib/base/os.h"
+
+#define CLOCK_HOLDS_NS 10000000000u
+#define PAUSE_LEAST_NS 10000u
+#define PAUSE_MOST_NS 2000000u
+
+/* ---- clock ---- */
+
+static void clock_seen(het__device *device, uint64_t ended)
+{
+    const uint64_t now = het__now_ns();
+    const int64_t difference = (int64_t)(now - ended);
+    if (device->clock_set_ns && difference > device->clock_ns &&
+        now - device->clock_set_ns < CLOCK_HOLDS_NS)
+        return;
+    device->clock_ns = difference;
+    device->clock_set_ns = now;
+}
+
+static uint64_t time_of(cl_event event, cl_profiling_info what)
+{
+    cl_ulong ns = 0;
+    return clGetEventProfilingInfo(event, what, sizeof ns, &ns, NULL) == CL_SUCCESS ? ns : 0;
+}
+
+/* ---- retiring ---- */
+
+/* is_fresh: the run has just ended. */
+static void retire(het__device *device, bool is_fresh)
+{
+    het__cl_run *run = &device->ring[device->retired++ % HET__CL_RING];
+    run->begin_ns = run->end_ns = 0;
+    if (!run->last)
+        return;
+    const uint64_t begin = time_of(run->first ? run->first : run->last, CL_PROFILING_COMMAND_START);
+    const uint64_t end = time_of(run->last, CL_PROFILING_COMMAND_END);
+    if (begin && end >= begin) {
+        if (is_fresh)
+            clock_seen(device, end);
+        run->begin_ns = begin;
+        run->end_ns = end;
+        device->counters.busy_ns += end - begin;
+    }
+    if (run->first)
+        clReleaseEvent(run->first);
+    clReleaseEvent(run->last);
+    run->first = run->last = NULL;
+}
+
+static void retire_to(het__device *device, uint64_t count)
+{
+    while (device->retired < count)
+        retire(device, device->retired + 1 == count);
+}
+
+/* The event that ends when the first count programs have: a run without launches ends with the one
+ * before it. */
+static cl_event last_event(const het__device *device, uint64_t count)
+{
+    for (uint64_t i = count; i > device->retired; i--)
+        if (device->ring[(i - 1) % HET__CL_RING].last)
+            return device->ring[(i - 1) % HET__CL_RING].last;
+    return NULL;
+}
+
+/* ---- waiting ---- */
+
+static het_status wait_limited(het__device *device, cl_event event, uint64_t timeout_ns,
+                               het_error *err)
+{
+    const uint64_t begin = het__now_ns();
+    for (;;) {
+        cl_int state = CL_COMPLETE;
+        const cl_int code = clGetEventInfo(event, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof state,
+                                           &state, NULL);
+        if (code != CL_SUCCESS)
+            return het__cl_failed(device, err, code, "clGetEventInfo");
+        if (state < 0)
+            return het__cl_failed(device, err, state, "a kernel");
+        if (state == CL_COMPLETE)
+            return HET_OK;
+        const uint64_t passed = het__now_ns() - begin;
+        if (passed >= timeout_ns) {
+            device->is_gone = true;
+            return het__fail(err, HET_E_TIMEOUT, "the device has not answered for %llu ms",
+                             (unsigned long long)(timeout_ns / 1000000));
+        }
+        uint64_t pause = passed / 8;
+        pause = pause < PAUSE_LEAST_NS ? PAUSE_LEAST_NS : pause;
+        pause = pause > PAUSE_MOST_NS ? PAUSE_MOST_NS : pause;
+        het__sleep_ns(pause < timeout_ns - passed ? pause : timeout_ns - passed);
+    }
+}
+
+static het_status wait_unlimited(het__device *device, cl_event event, het_error *err)
+{
+    const cl_int code = clWaitForEvents(1, &event);
+    if (code == CL_SUCCESS)
+        return HET_OK;
+    cl_int state = code;
+    if (code == CL_EXEC_STATUS_ERROR_FOR_EVENTS_IN_WAIT_LIST)
+        clGetEventInfo(event, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof state, &state, NULL);
+    return het__cl_failed(device, err, state < 0 ? state : code,
+                          state < 0 ? "a kernel" : "clWaitForEvents");
+}
+
+het_status het__cl_wait_for(het__device *device, uint64_t count, uint64_t timeout_ns,
+                            het_error *err)
+{
+    assert(count <= device->enqueued);
+    if (count <= device->retired)
+        return HET_OK;
+    cl_event event = last_event(device, count);
+    if (event) {
+        const cl_int code = clFlush(device->queue);
+        if (code != CL_SUCCESS)
+            return het__cl_failed(device, err, code, "clFlush");
+        const het_status s = timeout_ns ? wait_limited(device, event, timeout_ns, err)
+                                        : wait_unlimited(device, event, err);
+        if (s != HET_OK)
+            return s;
+    }
+    retire_to(device, count);
+    return HET_OK;
+}
+
+het_status het__cl_wait(het__device *device, uint64_t timeout_ns, het_error *err)
+{
+    return het__cl_wait_for(device, device->enqueued, timeout_ns, err);
+}
+
+bool het__cl_span(het__device *device, uint64_t count, uint64_t *begin_ns, uint64_t *end_ns)
+{
+    if (count == 0 || count > device->retired || count + HET__CL_RING <= device->enqueued)
+        return false;
+    const het__cl_run *run = &device->ring[(count - 1) % HET__CL_RING];
+    if (!run->end_ns || !device->clock_set_ns)
+        return false;
+    *begin_ns = (uint64_t)((int64_t)run->begin_ns + device->clock_ns);
+    *end_ns = (uint64_t)((int64_t)run->end_ns + device->clock_ns);
+    return true;
+}
+
+/* ---- starting ---- */
+
+het_status het__cl_run_begin(het__device *device, het_error *err)
+{
+    if (device->enqueued - device->retired == HET__CL_RING) {
+        const het_status s = het__cl_wait_for(device, device->retired + 1, 0, err);
+        if (s != HET_OK)
+            return s;
+    }
+    device->open_run = &device->ring[device->enqueued % HET__CL_RING];
+    *device->open_run = (het__cl_run){ 0 };
+    return HET_OK;
+}
+
+void het__cl_run_event(het__device *device, cl_event event)
+{
+    het__cl_run *run = device->open_run;
+    if (!run) {
+        clReleaseEvent(event);
+        return;
+    }
+    if (run->last && run->first)
+        clReleaseEvent(run->last);
+    else if (run->last)
+        run->first = run->last;
+    run->last = event;
+}
+
+het_status het__cl_run_end(het__device *device, het_error *err)
+{
+    device->open_run = NULL;
+    device->enqueued++;
+    const cl_int code = clFlush(device->queue);
+    return code == CL_SUCCESS ? HET_OK : het__cl_failed(device, err, code, "clFlush");
+}

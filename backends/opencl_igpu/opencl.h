@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The OpenCL backend inside: what its files share beside op.h. */
+#ifndef HET_OPENCL_H
+#define HET_OPENCL_H
+
+#include "backends/opencl_igpu/op.h"
+
+/* Newer than the headers of some distributions, or of a vendor. */
+#define HET__CL_DEVICE_PCI_BUS_INFO 0x410F
+#define HET__CL_DEVICE_TOPOLOGY_AMD 0x4037
+#define HET__CL_DEVICE_PCI_BUS_ID_NV 0x4008
+#define HET__CL_DEVICE_PCI_SLOT_ID_NV 0x4009
+#define HET__CL_DEVICE_PCI_DOMAIN_ID_NV 0x400A
+
+/* ---- devices of the machine (probe.c) ---- */
+
+typedef struct het__cl_found {
+    cl_platform_id platform;
+    cl_device_id id;
+    het_device_info info;
+    char physical[32];
+    het__cl_facts facts;
+    uint32_t version;        /* of OpenCL: 10 * major + minor */
+    bool svm_fine;           /* fine-grained buffers */
+    bool keeps_binaries;     /* programs may be saved and loaded again */
+    uint32_t rank;           /* of drivers of one piece of hardware the largest wins */
+} het__cl_found;
+
+typedef struct het__cl_list {
+    uint32_t count;
+    het__cl_found device[HET__DEVICES_MAX];
+    char reason[200];
+} het__cl_list;
+
+void het__cl_find(const het__host *host, het__cl_list *list);
+/* Keep one of those with the same physical place: the first of the highest rank. Order stays. */
+void het__cl_drop_twins(het__cl_list *list);
+
+/* ---- an opened device (device.c) ---- */
+
+/* Programs that may be under way, or whose times are remembered. */
+#define HET__CL_RING 64
+
+typedef struct het__cl_run {
+    cl_event first, last; /* NULL: retired, or nothing was started */
+    uint64_t begin_ns, end_ns; /* when retired, by the device's clock; 0: not known */
+} het__cl_run;
+
+typedef struct het__cl_build {
+    struct het__cl_build *next;
+    char *key; /* file and options */
+    cl_program program;
+} het__cl_build;
+
+typedef struct het__cl_kept {
+    struct het__cl_kept *next;
+    const void *data; /* of the constant; NULL: a table */
+    char *form;       /* "": as it lies */
+    size_t bytes;
+    cl_mem mem;
+    size_t offset;    /* bytes from mem's beginning to the constant's */
+} het__cl_kept;
+
+struct het__device {
+    het__host host;
+    het__cl_found found;
+    bool weights_mapped;
+    cl_context context;
+    cl_command_queue queue;
+    bool is_gone;          /* lost or hanging: nothing is asked of the driver any more */
+    bool import_is_known, import_works;
+    uint64_t enqueued, retired; /* programs */
+    het__cl_run ring[HET__CL_RING];
+    het__cl_run *open_run;  /* that launches belong to, or NULL */
+    int64_t clock_ns;       /* host's clock minus the device's */
+    uint64_t clock_set_ns;  /* when that was found out */
+    het__cl_build *builds;
+    uint32_t loaded_count;  /* programs that the cache gave */
+    het__cl_kept *kept;
+    het__backend_counters counters;
+};
+
+struct het__buffer {
+    cl_mem mem;
+    void *host; /* NULL: the host cannot reach it in place */
+    void *svm;  /* to be freed */
+};
+
+typedef struct het__cl_own_kernel {
+    struct het__cl_own_kernel *next;
+    cl_kernel kernel;
+} het__cl_own_kernel;
+
+struct het__program {
+    het__device *device;
+    het__arena arena;
+    uint32_t call_count;
+    het__cl_call *calls;
+    const het__cl_op **ops;
+    het__cl_own_kernel *kernels;
+    cl_mem scratch;
+    size_t scratch_bytes;
+};
+
+het_status het__cl_open(const het__host *host, uint32_t index, const het__open_options *options,
+                        het__device **device, het_error *err);
+void het__cl_close(het__device *device);
+het_status het__cl_buffer_create(het__device *device, size_t bytes, het__buffer **buffer,
+                                 het_error *err);
+void het__cl_buffer_destroy(het__device *device, het__buffer *buffer);
+void *het__cl_buffer_host(het__device *device, het__buffer *buffer);
+het_status het__cl_buffer_import(het__device *device, void *host, size_t bytes,
+                                 het__buffer **buffer, het_error *err);
+het_status het__cl_buffer_write(het__device *device, het__buffer *buffer, size_t offset,
+                                const void *source, size_t bytes, het_error *err);
+het_status het__cl_buffer_read(het__device *device, het__buffer *buffer, size_t offset,
+                               void *target, size_t bytes, het_error *err);
+/* Whether kernels see host memory in place; tried once. */
+bool het__cl_imports(het__device *device);
+/* het__cl_fail(), and the device is not asked again if it is lost. */
+het_status het__cl_failed(het__device *device, het_error *err, cl_int code, const char *what);
+
+/* ---- what was enqueued (events.c) ---- */
+
+het_status het__cl_run_begin(het__device *device, het_error *err);
+void het__cl_run_event(het__device *device, cl_event event); /* takes it over */
+het_status het__cl_run_end(het__device *device, het_error *err);
+het_status het__cl_wait(het__device *device, uint64_t timeout_ns, het_error *err);
+het_status het__cl_wait_for(het__device *device, uint64_t count, uint64_t timeout_ns,
+                            het_error *err);
+bool het__cl_span(het__device *device, uint64_t count, uint64_t *begin_ns, uint64_t *end_ns);
+
+/* ---- kernels (build.c, kernel_cache.c) ---- */
+
+het_status het__cl_build_of(het__device *device, const char *file, const char *options,
+                            cl_program *program, het_error *err);
+/* The same for a source that is in no file. */
+het_status het__cl_build_source(het__device *device, const char *file, const char *text,
+                                size_t bytes, const char *options, cl_program *program,
+                                het_error *err);
+/* Built from what a former start left; NULL: there is nothing that fits. */
+cl_program het__cl_cache_load(het__device *device, const char *options, const char *text,
+                              size_t bytes);
+void het__cl_cache_store(het__device *device, const char *options, const char *text, size_t bytes,
+                         cl_program program);
+
+/* ---- constants and programs (constants.c, program.c) ---- */
+
+/* A constant as it lies. */
+het_status het__cl_keep_plain(het__device *device, const het__slice *slice,
+                              het__cl_operand *operand, size_t bytes, het_error *err);
+void het__cl_drop_constants(het__device *device);
+bool het__cl_supports(const het__graph *graph, const het__node *node, char *reason, size_t bytes);
+het_status het__cl_compile(het__device *device, const het__slice *slice, het__program **program,
+                           het_error *err);
+void het__cl_release(het__device *device, het__program *program);
+het_status het__cl_enqueue(het__device *device, het__program *program, const int64_t *symbols,
+                           het_error *err);
+
+het_status het__cl_measure(het__device *device, het_device_figures *figures, het_error *err);
+
+#endif /* HET_OPENCL_H */

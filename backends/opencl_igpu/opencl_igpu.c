@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* GPUs, and for tests processors, through the OpenCL loader: the functions of the backend.
+ *
+ * Everything that the core asks for stands in a file of its own: probe.c finds devices, device.c
+ * opens them and gives memory, program.c makes programs of ops_*.c, events.c waits for them. */
+#include "backends/opencl_igpu/opencl.h"
+
+#include <stdio.h>
+#include <string.h>
+
+extern const het__backend het__backend_opencl_igpu;
+
+static void cl_probe(const het__host *host, het__probed *probed)
+{
+    het__cl_list *list = het__alloc(host->mem, sizeof *list);
+    if (!list) {
+        snprintf(probed->reason, sizeof probed->reason, "out of memory");
+        return;
+    }
+    het__cl_find(host, list);
+    probed->device_count = list->count;
+    for (uint32_t i = 0; i < list->count; i++) {
+        probed->device[i] = list->device[i].info;
+        memcpy(probed->physical[i], list->device[i].physical, sizeof probed->physical[i]);
+    }
+    snprintf(probed->reason, sizeof probed->reason, "%s", list->reason);
+    het__free(host->mem, list);
+}
+
+static void cl_counters(het__device *device, het__backend_counters *counters)
+{
+    *counters = device->counters;
+}
+
+const het__backend het__backend_opencl_igpu = {
+    .name = "opencl_igpu",
+    .probe = cl_probe,
+    .open = het__cl_open,
+    .close = het__cl_close,
+    .supports = het__cl_supports,
+    .measure = het__cl_measure,
+    .is_asynchronous = true,
+    .buffer_create = het__cl_buffer_create,
+    .buffer_destroy = het__cl_buffer_destroy,
+    .buffer_host = het__cl_buffer_host,
+    .buffer_import = het__cl_buffer_import,
+    .buffer_write = het__cl_buffer_write,
+    .buffer_read = het__cl_buffer_read,
+    .compile = het__cl_compile,
+    .release = het__cl_release,
+    .enqueue = het__cl_enqueue,
+    .wait = het__cl_wait,
+    .wait_for = het__cl_wait_for,
+    .span = het__cl_span,
+    .counters = cl_counters,
+};

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A product of rows with a matrix of weights, what LINEAR, GATED, MATMUL and MOE are made of:
+ * kernels matvec and matmul for one weight type, several row counts, and what they are given. */
+#ifndef HET_OPENCL_PRODUCT_H
+#define HET_OPENCL_PRODUCT_H
+
+#include "backends/opencl_igpu/op.h"
+
+/* How many rows share what is read of the weights: one, up to 4, up to 8, tiles. */
+enum { HET__CL_SIZES = 4 };
+
+/* Memory of the device: NULL where there is none. */
+typedef struct het__cl_memory {
+    cl_mem mem;
+    size_t offset; /* bytes */
+} het__cl_memory;
+
+typedef struct het__cl_product {
+    uint32_t weight; /* input */
+    cl_mem form;     /* the weights in a form of ours; NULL: as they lie */
+    size_t small_at; /* see kernels/blocks.cl */
+    het_dtype dtype;
+    int64_t inner, columns;
+    het__unary unary;     /* done to results */
+    het__act_kind act;    /* another way to say it, of MATMUL */
+    bool is_turned;       /* weights are [inner, columns], of a plain type */
+    bool is_batched;      /* a matrix of x and out per plane */
+    bool is_grouped, gathers; /* rows in parts by tiles; rows of x by order */
+    cl_kernel kernels[HET__CL_SIZES]; /* of the sizes that can occur */
+    cl_kernel finish;     /* behind CLBlast (clblast.h); NULL: it is not used */
+} het__cl_product;
+
+/* What changes from launch to launch. */
+typedef struct het__cl_product_step {
+    het__cl_memory x, bias, residual, out, tiles, order;
+    int64_t rows;   /* of a plane */
+    int64_t planes; /* 1 unless is_batched */
+    int64_t parts;  /* is_grouped: the most that there can be */
+    bool multiplies; /* the result by what out holds */
+    float scale, alpha, beta;
+    cl_int8 extents, steps;
+} het__cl_product_step;
+
+bool het__cl_has_decoder(het_dtype dtype);
+/* Everything but form, small_at and kernels is set. rows_max: the most rows of a plane, or of a
+ * part on average. */
+het_status het__cl_product_init(het__cl_call *call, het__cl_product *product, int64_t rows_max,
+                                het_error *err);
+/* The size for so many rows (of a part on average), and the most rows of a part of that size. */
+uint32_t het__cl_product_size(const het__cl_call *call, const het__cl_product *product,
+                              int64_t rows);
+int64_t het__cl_product_part(const het__cl_call *call, const het__cl_product *product,
+                             uint32_t size);
+het_status het__cl_product_run(het__cl_call *call, const het__cl_product *product, uint32_t size,
+                               const het__cl_product_step *step, het_error *err);
+
+/* Where the weights are when launch() runs, and arguments of a kernel with those of HET_PRODUCT
+ * (kernels/product.cl). */
+het__cl_memory het__cl_product_weights(const het__cl_call *call, const het__cl_product *product);
+void het__cl_product_bind(const het__cl_call *call, const het__cl_product *product,
+                          cl_kernel kernel, const het__cl_product_step *step);
+
+/* An input or output as it is when launch() runs. */
+static inline het__cl_memory het__cl_memory_of(const het__cl_operand *operand)
+{
+    return (het__cl_memory){ operand->is_present ? operand->mem : NULL, operand->offset };
+}
+
+/* A bias: F32, or a constant of any type, of which *form is made then. */
+bool het__cl_bias_fits(const het__value *value);
+het_status het__cl_bias_init(het__cl_call *call, uint32_t input, cl_mem *form, het_error *err);
+static inline het__cl_memory het__cl_bias_of(const het__cl_call *call, uint32_t input, cl_mem form)
+{
+    if (form || input >= call->input_count)
+        return (het__cl_memory){ form, 0 };
+    return het__cl_memory_of(&call->inputs[input]);
+}
+
+#endif /* HET_OPENCL_PRODUCT_H */

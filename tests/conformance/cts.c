@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The conformance suite of devices.
+ *
+ *     device_conformance [--only TEXT] [--verbose] BACKEND[:INDEX]
+ *     device_conformance --markdown BACKEND[:INDEX]…
+ *
+ * Runs every case on one device and prints, per operation, how many passed, how many the device
+ * refused and why, and how many failed. --only: cases or operations with this in their name.
+ * --markdown runs nothing: it writes the tables of docs/BACKENDS.md from what the devices say they
+ * support. Exit: 0 passed, 1 failed, 2 usage, 77 a device is absent. */
+#include "cts.h"
+
+#include "lib/exec/registry.h"
+
+#define DEVICES_MAX 8
+
+static void all_cases(void)
+{
+    cts.seed = 1;
+    cts_contract();
+    cts_vectors();
+    cts_language();
+    cts_attention();
+    cts_images();
+    cts_tensors();
+}
+
+/* ---- one device ---- */
+
+static void print_rows(void)
+{
+    uint32_t cases = 0, refused = 0, failed = 0;
+    printf("%-40s %7s %7s %7s  %s\n", "operation", "passed", "refused", "failed", "because");
+    for (uint32_t i = 0; i < cts.row_count; i++) {
+        const cts_row *r = &cts.rows[i];
+        const uint32_t bad = r->failed < r->cases ? r->failed : r->cases - r->refused;
+        printf("%-40s %7u %7u %7u  %s\n", r->name, r->cases - r->refused - bad, r->refused,
+               r->failed, r->reason);
+        cases += r->cases;
+        refused += r->refused;
+        failed += r->failed;
+    }
+    printf("%s: %u cases, %u refused, %u failures\n", cts.device_name, cases, refused, failed);
+}
+
+/* By the registry, so that a device that the core would not see is not tested either. */
+static bool find_device(const char *name, het__registry *registry, uint32_t *device,
+                        het_error *err)
+{
+    char list[64];
+    const char *colon = strchr(name, ':');
+    const size_t length = colon ? (size_t)(colon - name) : strlen(name);
+    const uint32_t index = colon ? (uint32_t)strtoul(colon + 1, NULL, 10) : 0;
+    snprintf(list, sizeof list, "%.*s", (int)length, name);
+    if (het__registry_init(registry, &cts.host, list, err) != HET_OK)
+        return false;
+    for (*device = 0; *device < registry->count; ++*device)
+        if (registry->device[*device].backend_index == index)
+            return true;
+    snprintf(err->message, sizeof err->message, "%s has no device %u: %s", list, index,
+             registry->report);
+    return false;
+}
+
+static void open_all(const het__registered *d)
+{
+    het_error err = HET_ERROR_INIT;
+    const het__backend *ref = NULL;
+    for (const het__backend *const *b = het__backends; *b; b++)
+        if (strcmp((*b)->name, "ref") == 0)
+            ref = *b;
+    snprintf(cts.device_name, sizeof cts.device_name, "%s", d->info.name);
+    if (!ref || cts_open(&cts.ref, ref, 0, HET_PRECISION_EXACT, &err) != HET_OK ||
+        cts_open(&cts.exact, d->backend, d->backend_index, HET_PRECISION_EXACT, &err) != HET_OK ||
+        cts_open(&cts.fast, d->backend, d->backend_index, HET_PRECISION_FAST, &err) != HET_OK)
+        TEST_FAIL("%s cannot be opened: %s", cts.device_name, err.message);
+}
+
+static void close_all(void)
+{
+    cts_close(&cts.fast);
+    cts_close(&cts.exact);
+    cts_close(&cts.ref);
+    cts_close_cases();
+}
+
+static int run_device(const char *name)
+{
+    het__registry registry = { .count = 0 };
+    het_error err = HET_ERROR_INIT;
+    uint32_t device;
+    cts.host.use_env = true;
+    if (!find_device(name, &registry, &device, &err)) {
+        het__registry_finish(&registry);
+        test_skip(err.message);
+    }
+    printf("%s: %s\n%s", name, registry.device[device].info.name, registry.report);
+    fflush(stdout);
+    open_all(&registry.device[device]);
+    if (cts.exact.device && cts.fast.device)
+        all_cases();
+    print_rows();
+    close_all();
+    het__registry_finish(&registry);
+    CHECK_INT(cts.mem.bytes, 0);
+    return test_finish();
+}
+
+/* ---- the page ---- */
+
+typedef struct column {
+    char name[64], title[64];
+    cts_row rows[CTS_ROWS_MAX];
+    uint32_t row_count;
+} column;
+
+static bool ask(const char *name, column *c)
+{
+    het__registry registry = { .count = 0 };
+    het_error err = HET_ERROR_INIT;
+    uint32_t device;
+    /* The page says what simulated devices there are without being told. */
+    cts.host.use_env = strncmp(name, "sim", 3) != 0;
+    const bool found = find_device(name, &registry, &device, &err);
+    if (found) {
+        snprintf(c->name, sizeof c->name, "%s", name);
+        snprintf(c->title, sizeof c->title, "%s", registry.device[device].info.name);
+        cts.row_count = 0;
+        cts.exact.backend = cts.fast.backend = registry.device[device].backend;
+        cts.exact.index = cts.fast.index = registry.device[device].backend_index;
+        all_cases();
+        cts_close_cases();
+        memcpy(c->rows, cts.rows, sizeof c->rows);
+        c->row_count = cts.row_count;
+    } else {
+        fprintf(stderr, "%s\n", err.message);
+    }
+    het__registry_finish(&registry);
+    return found;
+}
+
+static void print_cell(const cts_row *r)
+{
+    if (r->refused == r->cases)
+        printf(" – |");
+    else if (r->refused)
+        printf(" %u of %u |", r->cases - r->refused, r->cases);
+    else
+        printf(" all |");
+}
+
+/* Each reason of a device once, with the operations that it names. */
+static void print_reasons(const column *c)
+{
+    bool said[CTS_ROWS_MAX] = { false };
+    for (uint32_t i = 0; i < c->row_count; i++) {
+        if (!c->rows[i].refused || said[i])
+            continue;
+        printf("- %s:", c->rows[i].reason);
+        for (uint32_t j = i, n = 0; j < c->row_count; j++)
+            if (c->rows[j].refused && strcmp(c->rows[j].reason, c->rows[i].reason) == 0) {
+                said[j] = true;
+                printf("%s `%s`", n++ ? "," : "", c->rows[j].name);
+            }
+        printf("\n");
+    }
+}
+
+static int markdown(int count, char **names)
+{
+    static column columns[DEVICES_MAX];
+    uint32_t used = 0;
+    cts.options.only_ask = true;
+    for (int i = 0; i < count && used < DEVICES_MAX; i++)
+        used += ask(names[i], &columns[used]);
+    if ((int)used < count)
+        return 77;
+    printf("| operation | cases |");
+    for (uint32_t i = 0; i < used; i++)
+        printf(" `%s` |", columns[i].name);
+    printf("\n|---|---|");
+    for (uint32_t i = 0; i < used; i++)
+        printf("---|");
+    printf("\n");
+    for (uint32_t r = 0; r < columns[0].row_count; r++) {
+        printf("| `%s` | %u |", columns[0].rows[r].name, columns[0].rows[r].cases);
+        for (uint32_t i = 0; i < used; i++)
+            print_cell(&columns[i].rows[r]);
+        printf("\n");
+    }
+    for (uint32_t i = 0; i < used; i++) {
+        printf("\n### What `%s` refuses\n\n%s.\n\n", columns[i].name, columns[i].title);
+        print_reasons(&columns[i]);
+    }
+    return test_failures ? 1 : 0;
+}
+
+static int usage(void)
+{
+    fprintf(stderr, "usage: device_conformance [--only TEXT] [--verbose] BACKEND[:INDEX]\n"
+                    "       device_conformance --markdown BACKEND[:INDEX]...\n");
+    return 2;
+}
+
+int main(int argc, char **argv)
+{
+    int at = 1;
+    het__mem_init(&cts.mem, NULL);
+    cts.host.mem = &cts.mem;
+    if (at < argc && strcmp(argv[at], "--markdown") == 0)
+        return argc > 2 ? markdown(argc - 2, argv + 2) : usage();
+    for (; at < argc && argv[at][0] == '-'; at++) {
+        if (strcmp(argv[at], "--verbose") == 0)
+            cts.options.verbose = true;
+        else if (strcmp(argv[at], "--only") == 0 && at + 1 < argc)
+            cts.options.filter = argv[++at];
+        else
+            return usage();
+    }
+    return at + 1 == argc ? run_device(argv[at]) : usage();
+}

@@ -1,0 +1,420 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Whatever call to a device fails, and however: the same tokens and the same outputs, one warning,
+ * nothing left behind. A host device and two null devices, with a part of the network on each.
+ *
+ * HETINFER_TEST_LONG in the environment: the soak with 2000 failures and every kind everywhere. */
+#include "failover.h"
+
+#include <stdlib.h>
+
+/* The first of them passes for a device that fails at one call; soak_long of the environment. */
+#define SOAK_SHORT 150
+#define SOAK_LONG 2000
+
+static failover f;
+static fo_run want;
+static bool is_long;
+
+/* A part of the network for each device. */
+#define SPREAD                       \
+    "hetinfer-policy: 1\n"           \
+    "rules:\n"                       \
+    "  - must: cpu\n"                \
+    "  - layers: 0\n"                \
+    "    must: \"null:0\"\n"         \
+    "  - layers: 1\n"                \
+    "    must: \"null:1\"\n"         \
+    "fallback:\n"                    \
+    "  on_error: {retry: 3, next: any}\n" \
+    "  on_timeout: {after_ms: 3, next: any}\n"
+
+typedef struct kind {
+    const char *name;
+    het__null_effect effect;
+    het_status status;
+    bool lasting, is_always; /* is_always: in the short run too */
+} kind;
+
+static const kind kinds[] = {
+    { "io", HET__NULL_FAIL, HET_E_IO, false, true },
+    { "busy", HET__NULL_FAIL, HET_E_BUSY, false, false },
+    { "internal", HET__NULL_FAIL, HET_E_INTERNAL, false, false },
+    { "nomem", HET__NULL_FAIL, HET_E_NOMEM, false, true },
+    { "unsupported", HET__NULL_FAIL, HET_E_UNSUPPORTED, false, false },
+    { "timeout", HET__NULL_FAIL, HET_E_TIMEOUT, false, false },
+    { "device_lost", HET__NULL_FAIL, HET_E_DEVICE_LOST, false, false },
+    { "io for ever", HET__NULL_FAIL, HET_E_IO, true, false },
+    { "nomem for ever", HET__NULL_FAIL, HET_E_NOMEM, true, false },
+    { "lost", HET__NULL_LOST, HET_E_DEVICE_LOST, false, true },
+    { "lost for ever", HET__NULL_LOST, HET_E_DEVICE_LOST, true, false },
+    { "hang", HET__NULL_HANG, HET_E_TIMEOUT, false, true },
+};
+#define KIND_COUNT (sizeof kinds / sizeof kinds[0])
+
+static const char *const calls[HET__NULL_CALL_COUNT] = { "open", "buffer_create", "buffer_write",
+                                                         "buffer_read", "compile", "enqueue",
+                                                         "wait" };
+
+/* What a session does from its beginning to its end. False if it was not as without failures. */
+typedef bool (*act_fn)(const het_model *model, char *why, size_t bytes);
+
+static bool generate(const het_model *model, char *why, size_t bytes)
+{
+    het_error err = HET_ERROR_INIT;
+    het_session *session = NULL;
+    fo_run got = { .count = 0 };
+    het_status s = fo_session(&f, model, &session, &err);
+    if (s == HET_OK)
+        s = fo_generate(session, FO_TOKENS, &got, &err);
+    snprintf(why, bytes, "%s: %s", het_status_name(s), err.message);
+    if (s == HET_OK && f.warnings) {
+        const het_device_health a = fo_health(session, FO_FIRST), b = fo_health(session, FO_SECOND);
+        if (!a.failure_count == !b.failure_count) {
+            snprintf(why, bytes, "health blames both devices or none");
+            s = HET_E_INTERNAL;
+        }
+    }
+    het_session_destroy(session);
+    return s == HET_OK && fo_same(&got, &want, FO_TOKENS);
+}
+
+/* One failure. *met: there was such a call. */
+static void fail_at(act_fn act, const het_model *model, uint32_t device, het__null_call call,
+                    uint64_t k, const kind *kind, bool *met)
+{
+    const int64_t blocks = f.counter.blocks;
+    char why[300];
+    fo_reset(&f, 2);
+    het__null_hide_buffers(call == HET__NULL_BUFFER_READ || call == HET__NULL_BUFFER_WRITE);
+    fo_arm(device, call, k, kind->lasting, kind->effect, kind->status);
+    const bool same = act(model, why, sizeof why);
+    *met = het__null_calls_of(device, call) >= k;
+    if (!same)
+        TEST_FAIL("device %u, %s %u, %s: other results, %s", device, calls[call], (unsigned)k,
+                  kind->name, why);
+    if (f.warnings != *met || f.errors)
+        TEST_FAIL("device %u, %s %u, %s: %u warnings, %u errors, the last: %s", device,
+                  calls[call], (unsigned)k, kind->name, f.warnings, f.errors, f.line);
+    if (f.counter.blocks != blocks)
+        TEST_FAIL("device %u, %s %u, %s: %d blocks left", device, calls[call], (unsigned)k,
+                  kind->name, (int)(f.counter.blocks - blocks));
+}
+
+static void fail_everywhere(act_fn act, const het_model *model, uint64_t least)
+{
+    uint64_t failures = 0;
+    for (uint32_t device = FO_FIRST; device <= FO_SECOND; device++)
+        for (int call = 0; call < HET__NULL_CALL_COUNT; call++)
+            for (size_t i = 0; i < KIND_COUNT; i++) {
+                bool met = is_long || kinds[i].is_always;
+                if (kinds[i].effect == HET__NULL_HANG && call != HET__NULL_WAIT)
+                    continue;
+                for (uint64_t k = 1; met && k < 1000; k++) {
+                    fail_at(act, model, device, (het__null_call)call, k, &kinds[i], &met);
+                    failures += met;
+                }
+            }
+    printf("%u failures\n", (unsigned)failures);
+    CHECK(failures >= least);
+}
+
+/* The plan puts something on each device, or nothing would be tested. */
+static void is_spread(const het_model *model)
+{
+    het_error err = HET_ERROR_INIT;
+    het_session *session = NULL;
+    fo_reset(&f, 2);
+    CHECK_INT(fo_session(&f, model, &session, &err), HET_OK);
+    for (uint32_t device = FO_HOST; session && device <= FO_SECOND; device++)
+        if (!fo_uses(session, device))
+            TEST_FAIL("nothing is on device %u", device);
+    het_session_destroy(session);
+}
+
+static void every_call_of_a_generation(void)
+{
+    het_error err = HET_ERROR_INIT;
+    het_session *session = NULL;
+    fo_set_policy(&f, NULL);
+    fo_reset(&f, 2);
+    CHECK_INT(fo_session(&f, f.model, &session, &err), HET_OK);
+    CHECK_INT(fo_generate(session, FO_TOKENS, &want, &err), HET_OK);
+    het_session_destroy(session);
+    fo_set_policy(&f, SPREAD);
+    is_spread(f.model);
+    fail_everywhere(generate, f.model, 100);
+}
+
+/* ---- a graph ---- */
+
+#define GRAPH_SPREAD                 \
+    "hetinfer-policy: 1\n"           \
+    "rules:\n"                       \
+    "  - must: \"null:1\"\n"         \
+    "  - class: conv\n"              \
+    "    must: \"null:0\"\n"         \
+    "  - class: softmax\n"           \
+    "    must: cpu\n"                \
+    "fallback:\n"                    \
+    "  on_error: {retry: 3, next: any}\n" \
+    "  on_timeout: {after_ms: 3, next: any}\n"
+
+#define OUTPUTS_MAX 64
+
+static float graph_want[OUTPUTS_MAX];
+static uint32_t graph_count;
+
+static het_status bind_digits(het_session *session, het_error *err)
+{
+    static float pixels[4096];
+    het_port port = { .struct_size = sizeof port, .desc = HET_TENSOR_DESC_INIT };
+    het_tensor t = HET_TENSOR_INIT;
+    CHECK_INT(het_model_input_at(f.network, 0, &port), HET_OK);
+    t.desc = port.desc;
+    for (uint32_t i = 0; i < t.desc.rank; i++)
+        t.desc.extent[i] = t.desc.extent[i] > 0 ? t.desc.extent[i] : 1;
+    for (size_t i = 0; i < 4096; i++)
+        pixels[i] = (float)(i * 7 % 17) / 16;
+    t.data = pixels;
+    t.size_bytes = sizeof pixels;
+    return het_session_bind_input(session, port.name, &t, err);
+}
+
+static het_status run_digits(het_session *session, float *out, uint32_t *count, het_error *err)
+{
+    het_port port = { .struct_size = sizeof port, .desc = HET_TENSOR_DESC_INIT };
+    het_tensor t = HET_TENSOR_INIT;
+    het_status s = het_session_run(session, err);
+    CHECK_INT(het_model_output_at(f.network, 0, &port), HET_OK);
+    if (s == HET_OK)
+        s = het_session_get_output(session, port.name, &t, err);
+    *count = s == HET_OK ? (uint32_t)(t.size_bytes / sizeof(float)) : 0;
+    if (*count > OUTPUTS_MAX)
+        *count = OUTPUTS_MAX;
+    if (s == HET_OK)
+        memcpy(out, t.data, *count * sizeof *out);
+    return s;
+}
+
+static bool classify(const het_model *model, char *why, size_t bytes)
+{
+    het_error err = HET_ERROR_INIT;
+    het_session *session = NULL;
+    bool same = true;
+    het_status s = fo_session(&f, model, &session, &err);
+    if (s == HET_OK)
+        s = bind_digits(session, &err);
+    for (int i = 0; s == HET_OK && i < 3; i++) {
+        float got[OUTPUTS_MAX];
+        uint32_t count;
+        s = run_digits(session, got, &count, &err);
+        same = same && s == HET_OK && count == graph_count;
+        for (uint32_t k = 0; same && k < count; k++)
+            same = fabs((double)got[k] - (double)graph_want[k]) < 1e-4;
+    }
+    snprintf(why, bytes, "%s: %s", het_status_name(s), err.message);
+    het_session_destroy(session);
+    return s == HET_OK && same;
+}
+
+static void every_call_of_a_graph(void)
+{
+    het_error err = HET_ERROR_INIT;
+    het_session *session = NULL;
+    fo_load_network(&f, "examples/models/digits-conv.onnx");
+    fo_set_policy(&f, NULL);
+    fo_reset(&f, 2);
+    CHECK_INT(fo_session(&f, f.network, &session, &err), HET_OK);
+    CHECK_INT(bind_digits(session, &err), HET_OK);
+    CHECK_INT(run_digits(session, graph_want, &graph_count, &err), HET_OK);
+    CHECK(graph_count >= 10);
+    het_session_destroy(session);
+    fo_set_policy(&f, GRAPH_SPREAD);
+    is_spread(f.network);
+    fail_everywhere(classify, f.network, 20);
+}
+
+/* ---- many sequences, long pasts ---- */
+
+/* Two sequences, one of which pauses while the device is lost: its past comes back later. */
+static void sequences_come_back(void)
+{
+    het_error err = HET_ERROR_INIT;
+    het_session *session = NULL;
+    het_sequence *a = NULL, *b = NULL;
+    fo_run first = { .count = 0 }, second = { .count = 0 };
+    fo_set_policy(&f, SPREAD);
+    fo_reset(&f, 2);
+    CHECK_INT(fo_session(&f, f.model, &session, &err), HET_OK);
+    CHECK_INT(fo_begin(session, &a, &err), HET_OK);
+    while (first.count < 12) /* a past longer than a step takes */
+        CHECK_INT(fo_next(session, a, &first, &err), HET_OK);
+    CHECK_INT(het_sequence_truncate(a, het_sequence_length(a) - 1, &err), HET_OK);
+    CHECK_INT(het_sequence_pending(a), 0);
+    CHECK_INT(fo_begin(session, &b, &err), HET_OK);
+    fo_arm(1, HET__NULL_WAIT, 3, false, HET__NULL_LOST, HET_OK);
+    while (second.count < FO_TOKENS)
+        CHECK_INT(fo_next(session, b, &second, &err), HET_OK);
+    CHECK_INT(fo_health(session, FO_FIRST).state, HET_HEALTH_OUT);
+    CHECK(fo_same(&second, &want, FO_TOKENS));
+    /* Back to a shorter past, then on from there. */
+    CHECK_INT(het_sequence_truncate(a, FO_PROMPT + 4, &err), HET_OK);
+    CHECK_INT(het_sequence_append(a, &first.tokens[4], 1, 0, &err), HET_OK);
+    first.count = 5;
+    while (first.count < FO_TOKENS)
+        CHECK_INT(fo_next(session, a, &first, &err), HET_OK);
+    CHECK(fo_same(&first, &want, FO_TOKENS));
+    CHECK_INT(f.warnings, 1);
+    het_sequence_destroy(a);
+    het_sequence_destroy(b);
+    het_session_destroy(session);
+}
+
+/* Logits of the last step survive a warm-up in which a device is lost. */
+static void warmup_keeps_logits(void)
+{
+    het_error err = HET_ERROR_INIT;
+    het_session *session = NULL;
+    het_sequence *q = NULL;
+    fo_run run = { .count = 0 };
+    int64_t position = -1;
+    fo_reset(&f, 2);
+    CHECK_INT(fo_session(&f, f.model, &session, &err), HET_OK);
+    CHECK_INT(fo_begin(session, &q, &err), HET_OK);
+    CHECK_INT(het_session_step(session, NULL, &err), HET_OK);
+    fo_arm(2, HET__NULL_WAIT, 2, false, HET__NULL_LOST, HET_OK);
+    CHECK_INT(het_session_warmup(session, &err), HET_OK);
+    CHECK_INT(fo_health(session, FO_SECOND).state, HET_HEALTH_OUT);
+    const float *logits = het_sequence_logits(q, &position, NULL);
+    CHECK(logits != NULL);
+    CHECK_INT(position, FO_PROMPT - 1);
+    for (uint32_t k = 0; logits && k < FO_VOCABULARY; k++)
+        CHECK_NEAR((double)logits[k], (double)want.logits[0][k], 1e-4);
+    while (run.count < FO_TOKENS)
+        CHECK_INT(fo_next(session, q, &run, &err), HET_OK);
+    CHECK(fo_same(&run, &want, FO_TOKENS));
+    het_sequence_destroy(q);
+    het_session_destroy(session);
+}
+
+/* ---- memory runs out while recovering ---- */
+
+/* The n-th allocation after a device was lost fails. True if there was one. */
+static bool fail_allocation(uint64_t n)
+{
+    het_error err = HET_ERROR_INIT;
+    het_session *session = NULL;
+    het_sequence *q = NULL;
+    fo_run run = { .count = 0 };
+    fo_reset(&f, 2);
+    const int64_t blocks = f.counter.blocks;
+    het_status s = fo_session(&f, f.model, &session, &err);
+    if (s == HET_OK)
+        s = fo_begin(session, &q, &err);
+    for (int i = 0; s == HET_OK && i < 3; i++)
+        s = fo_next(session, q, &run, &err);
+    CHECK_INT(s, HET_OK);
+    fo_arm(1, HET__NULL_WAIT, 1, false, HET__NULL_LOST, HET_OK);
+    counting_allocator_fail(&f.counter, n);
+    s = fo_next(session, q, &run, &err);
+    const bool met = f.counter.failed > 0;
+    counting_allocator_fail(&f.counter, 0);
+    if (s != HET_OK && (s != HET_E_NOMEM || !err.message[0]))
+        TEST_FAIL("allocation %u: %s: %s", (unsigned)n, het_status_name(s), err.message);
+    while (run.count < 8 && (s = fo_next(session, q, &run, &err)) == HET_OK)
+        ;
+    if (s != HET_OK || !fo_same(&run, &want, 8))
+        TEST_FAIL("allocation %u: afterwards %s: %s", (unsigned)n, het_status_name(s),
+                  err.message);
+    het_sequence_destroy(q);
+    het_session_destroy(session);
+    if (f.counter.blocks != blocks)
+        TEST_FAIL("allocation %u: %d blocks left", (unsigned)n,
+                  (int)(f.counter.blocks - blocks));
+    return met;
+}
+
+static void every_allocation_of_a_recovery(void)
+{
+    uint64_t n = 1;
+    while (n < 5000 && fail_allocation(n))
+        n += is_long || n < 50 ? 1 : 3;
+    printf("%u allocations\n", (unsigned)n - 1);
+    CHECK(n > 50 && n < 5000);
+}
+
+/* ---- soak ---- */
+
+static uint64_t seed = 4711;
+
+static uint32_t below(uint32_t n)
+{
+    return (uint32_t)(test_random(&seed) >> 33) % n;
+}
+
+static void arm_random(void)
+{
+    const kind *k = &kinds[below(KIND_COUNT)];
+    const het__null_call call = k->effect == HET__NULL_HANG
+                                    ? HET__NULL_WAIT : (het__null_call)below(HET__NULL_CALL_COUNT);
+    const uint64_t most = call == HET__NULL_OPEN || call == HET__NULL_COMPILE ? 2 : 20;
+    fo_arm(1 + below(2), call, 1 + below((uint32_t)most), k->lasting && below(2), k->effect,
+           k->status);
+}
+
+static void soak(void)
+{
+    const uint32_t wanted = is_long ? SOAK_LONG : SOAK_SHORT;
+    uint64_t failures = 0, runs = 0;
+    const int64_t blocks = f.counter.blocks;
+    while (failures < wanted && runs < 20 * wanted) {
+        het_error err = HET_ERROR_INIT;
+        het_session *session = NULL;
+        fo_run got = { .count = 0 };
+        fo_reset(&f, 2);
+        het__null_hide_buffers(below(2));
+        for (uint32_t i = 1 + below(3); i > 0; i--)
+            arm_random();
+        het_status s = fo_session(&f, f.model, &session, &err);
+        if (s == HET_OK)
+            s = fo_generate(session, 8, &got, &err);
+        if (s != HET_OK || !fo_same(&got, &want, 8))
+            TEST_FAIL("run %u: %s: %s", (unsigned)runs, het_status_name(s), err.message);
+        for (uint32_t d = FO_FIRST; session && d <= FO_SECOND; d++)
+            failures += fo_health(session, d).failure_count;
+        het_session_destroy(session);
+        runs++;
+    }
+    printf("%u failures in %u runs\n", (unsigned)failures, (unsigned)runs);
+    CHECK(failures >= wanted);
+    CHECK_INT(f.counter.blocks, blocks);
+}
+
+static void with(const char *backends)
+{
+    printf("with %s\n", backends);
+    fo_open(&f, backends, 2);
+    if (!f.model)
+        return;
+    test_case(every_call_of_a_generation);
+    test_case(sequences_come_back);
+    test_case(warmup_keeps_logits);
+    test_case(every_allocation_of_a_recovery);
+    test_case(soak);
+    test_case(every_call_of_a_graph);
+    fo_close(&f);
+}
+
+int main(void)
+{
+    is_long = getenv("HETINFER_TEST_LONG") != NULL;
+    with("ref,null");
+    het_context_options o = HET_CONTEXT_OPTIONS_INIT;
+    het_context *probe = NULL;
+    o.flags = HET_CONTEXT_NO_ENV;
+    o.backends = "cpu_onednn";
+    if (het_context_create(&o, &probe, NULL) == HET_OK)
+        with("cpu_onednn,null");
+    het_context_destroy(probe);
+    return test_finish();
+}
