@@ -83,7 +83,7 @@ static het_status fill_context(het_context *context, const het_context_options *
     const char *list = o->backends;
     if (!list && use_env)
         list = het__env("HETINFER_BACKENDS");
-    const het__host host = { &context->mem, &context->log, use_env };
+    const het__host host = { &context->mem, &context->log, use_env, NULL };
     const het_status s = het__registry_init(&context->registry, &host, list, err);
     het__calibrations_init(&context->calibrations, use_env, &context->mem, &context->log);
     context->registry.calibrations = &context->calibrations;
