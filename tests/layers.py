@@ -17,8 +17,10 @@ ROOMS = ['base', 'quant', 'ir', 'plain', 'text', 'import', 'passes', 'machine', 
 # The only places where lib/backend.h may appear in lib/.
 SEES_BACKENDS = re.compile(r'lib/(exec/|api/context\.c$)')
 # What a backend may include besides its own folder.
-FOR_BACKENDS = re.compile(r'lib/(backend\.h$|base/|quant/|plain/(plain|call|route|strided)\.h$|'
-                          r'ir/(graph|op|attr|tensor|tensor_ops|eval|window)\.h$)')
+FOR_BACKENDS = re.compile(r'lib/(backend\.h$|base/|quant/|'
+                          r'plain/(plain|call|route|strided|resize)\.h$|'
+                          r'ir/(graph|op|attr|tensor|tensor_ops|eval|window|move|reduce|product|'
+                          r'sequence)\.h$)')
 # The simulated device takes its speed from a machine file and its times from the cost model: both
 # are what it pretends with, and no other backend may know them.
 FOR_SIM = re.compile(r'lib/(machine/(machine|machine_file|profile|figures)|cost/cost|'

@@ -107,7 +107,7 @@ void moe_route(HET_IN(scores), HET_OUT(picked), HET_OUT(shares), const float sca
     }
     if (lane != 0)
         return;
-    const bool divides = NORMALISE != 0 && ROUTER != ROUTER_SPARSE_MIXER;
+    const bool is_mixer = ROUTER == ROUTER_SPARSE_MIXER, divides = NORMALISE && !is_mixer;
     for (int k = 0; k < USED; k++) {
         const int mine = expert[k];
         const float value = (divides ? share[k] / chosen : share[k]) * scale;

@@ -77,7 +77,8 @@ static het_status upload(het__device *device, const void *data, size_t bytes, cl
 /* The whole pages that hold the constant: what else is in them is mapped too, and not touched. */
 static bool use_in_place(het__device *device, const void *data, size_t bytes, het__cl_kept *kept)
 {
-    if (!(device->weights_mapped || device->found.facts.is_cpu) || !het__cl_imports(device))
+    if (!(device->weights_mapped || device->found.facts.is_cpu) || !het__cl_imports(device) ||
+        (uintptr_t)data % sizeof(double) != 0) /* kernels read whole elements */
         return false;
     const uintptr_t begin = (uintptr_t)data / HET__IMPORT_ALIGN * HET__IMPORT_ALIGN;
     const uintptr_t end = het__round_up((uintptr_t)data + bytes, HET__IMPORT_ALIGN);

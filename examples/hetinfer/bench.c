@@ -92,7 +92,7 @@ static int choose_rows(bench *b, const bench_request *r, het_session_options *o)
         context = needed > context ? needed : context;
         sequences = w->sequences > sequences ? w->sequences : sequences;
     }
-    o->context_max = context;
+    o->context_max = b->context = context;
     o->sequence_max = (uint32_t)sequences;
     return STATUS_GO;
 }
@@ -158,6 +158,7 @@ static void bench_free(bench *b)
     for (size_t i = 0; i < b->sequence_count; i++)
         het_sequence_destroy(b->sequences[i]);
     free(b->rows);
+    free(b->layers);
     json_decref(b->earlier);
 }
 
@@ -177,6 +178,10 @@ static int run_bench(const bench_request *r, const char *path)
         status = engine_session(&e, &r->settings, &session);
     if (status == STATUS_GO)
         status = run_rows(&b);
+    if (status == STATUS_GO && r->steps)
+        status = bench_steps(&b);
+    const int traced = engine_trace(&e, &r->settings);
+    status = status == STATUS_GO ? traced : status;
     if (status == STATUS_GO)
         status = report(&b);
     bench_free(&b);
@@ -201,7 +206,9 @@ int command_bench(int argc, char **argv)
     options_number(&o, "tolerance", &r.tolerance, 0, 1000, "PERCENT",
                    "Slower by so much is no failure (10)");
     options_text(&o, "html", 0, &r.html, "FILE", "Write a page with bars");
+    options_flag(&o, "steps", 0, &r.steps, "Each layer's time beside the plan's");
     settings_session(&o, &r.settings);
+    settings_trace(&o, &r.settings);
     settings_output(&o, &r.settings);
     const char *path = NULL;
     int status = options_parse(&o, argc, argv, &path);

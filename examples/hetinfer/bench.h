@@ -4,6 +4,7 @@
  *     bench.c         options, which rows, in what order
  *     bench_run.c     runs a row
  *     bench_limit.c   what the machine and the planner say about a row
+ *     bench_steps.c   each layer's time against the plan's
  *     bench_report.c  table and JSON;  bench_html.c  one page;  bench_compare.c  another run's JSON
  */
 #ifndef HETINFER_BENCH_H
@@ -19,7 +20,7 @@ typedef struct bench_request {
     int64_t generate, repeat;         /* generate -1: not given */
     double tolerance;                 /* percent */
     const char *compare, *html;       /* files, or NULL */
-    bool suite, predict;
+    bool suite, predict, steps;
     settings settings;
 } bench_request;
 
@@ -42,6 +43,15 @@ typedef struct row {
     double predicted_s;  /* of a whole prompt, or of a step, by the planner; 0: not asked */
 } row;
 
+/* One layer of a plan; see bench_steps(). */
+typedef struct layer_time {
+    het_phase phase;
+    het_plan_layer layer;
+    uint64_t runs;
+    double measured_ns; /* the mean */
+    bool is_device_clock;
+} layer_time;
+
 typedef struct bench {
     engine *engine;
     const bench_request *request;
@@ -57,11 +67,18 @@ typedef struct bench {
     het_telemetry telemetry;
     uint64_t peak_bytes; /* resident at most, but for measurements of the device */
     json_t *earlier; /* what --compare names, or NULL */
+    int64_t context;    /* positions of the session */
+    layer_time *layers; /* with --steps */
+    size_t layer_count;
 } bench;
 
 /* bench_run.c: the functions return STATUS_GO or an exit status. */
 int bench_sequences(bench *b, size_t count);
 int bench_run_row(bench *b, row *r);
+/* count more tokens for each sequence of the row, and their steps. */
+int bench_feed(bench *b, row *r, int64_t count);
+/* All sequences back to so many tokens. */
+int bench_cut(bench *b, int64_t length);
 
 /* bench_limit.c */
 int bench_count_work(bench *b, row *r);
@@ -74,6 +91,11 @@ void bench_find_limit(const bench *b, row *r, const het_device_figures *before,
                       const het_device_figures *after);
 /* Measured time of what predicted_s is about. */
 double bench_row_seconds(const row *r);
+
+/* bench_steps.c: steps like those that the session's plans are for, layer by layer. */
+int bench_steps(bench *b);
+void bench_print_steps(const bench *b);
+json_t *bench_json_steps(const bench *b);
 
 /* bench_report.c */
 void bench_print_table(const bench *b);

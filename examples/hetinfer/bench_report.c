@@ -86,6 +86,8 @@ void bench_print_table(const bench *b)
     print_start(b);
     print_figures("machine before", &b->before);
     print_figures("machine after", &b->after);
+    if (b->request->steps)
+        bench_print_steps(b);
 }
 
 static json_t *known(double value)
@@ -209,5 +211,6 @@ json_t *bench_json(const bench *b)
                                   "activation_bytes", (json_int_t)t->activation_bytes));
     json_object_set_new(root, "before", json_figures(&b->before));
     json_object_set_new(root, "after", json_figures(&b->after));
+    json_object_set_new(root, "steps", b->request->steps ? bench_json_steps(b) : json_null());
     return root;
 }

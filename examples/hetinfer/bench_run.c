@@ -38,7 +38,7 @@ static int step_all(bench *b)
 }
 
 /* count tokens for each sequence of the row. */
-static int feed(bench *b, row *r, int64_t count)
+int bench_feed(bench *b, row *r, int64_t count)
 {
     int status = STATUS_GO;
     for (int64_t i = 0; status == STATUS_GO && i < r->sequences; i++)
@@ -46,7 +46,7 @@ static int feed(bench *b, row *r, int64_t count)
     return status == STATUS_GO && count > 0 ? step_all(b) : status;
 }
 
-static int cut(bench *b, int64_t length)
+int bench_cut(bench *b, int64_t length)
 {
     het_error err = HET_ERROR_INIT;
     for (size_t i = 0; i < b->sequence_count; i++) {
@@ -76,12 +76,12 @@ int bench_sequences(bench *b, size_t count)
 static int run_once(bench *b, row *r, bool keep)
 {
     const double start = now_s();
-    int status = feed(b, r, r->prompt);
+    int status = bench_feed(b, r, r->prompt);
     const double first = now_s();
     const int64_t steps = keep || r->generate < WARM_STEPS ? r->generate : WARM_STEPS;
     double last = first;
     for (int64_t i = 0; status == STATUS_GO && i < steps; i++) {
-        status = feed(b, r, 1);
+        status = bench_feed(b, r, 1);
         const double now = now_s();
         if (keep)
             r->steps_s[r->step_count++] = now - last;
@@ -147,9 +147,9 @@ int bench_run_row(bench *b, row *r)
     b->random = 1;
     for (const char *c = r->name; *c; c++)
         b->random = (b->random ^ (unsigned char)*c) * UINT64_C(1099511628211);
-    int status = cut(b, 0);
+    int status = bench_cut(b, 0);
     if (status == STATUS_GO)
-        status = feed(b, r, r->depth);
+        status = bench_feed(b, r, r->depth);
     const uint64_t random = b->random, hash = r->ids_hash;
     for (int64_t i = -1; status == STATUS_GO && i < repeat; i++) {
         b->random = random;
@@ -158,7 +158,7 @@ int bench_run_row(bench *b, row *r)
         if (status == STATUS_GO)
             status = run_once(b, r, i >= 0);
         if (status == STATUS_GO)
-            status = cut(b, r->depth);
+            status = bench_cut(b, r->depth);
     }
     if (status == STATUS_GO)
         summarise(r);

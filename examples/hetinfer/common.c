@@ -37,6 +37,12 @@ void settings_output(options *o, settings *s)
     options_flag(o, "quiet", 'q', &s->quiet, "No progress, no statistics");
 }
 
+void settings_trace(options *o, settings *s)
+{
+    options_text(o, "trace", 0, &s->trace, "FILE",
+                 "Write what each device did when, for Perfetto (nowhere)");
+}
+
 void settings_session(options *o, settings *s)
 {
     options_text(o, "devices", 0, &s->devices, "LIST", "Backends to use, comma-separated (all)");
@@ -186,10 +192,31 @@ int engine_session(engine *e, const settings *s, const het_session_options *more
     het_policy_destroy(policy);
     e->session_s = now_s() - start;
     e->load_s += e->session_s;
+    if (!status && s->trace)
+        status = het_session_trace_start(e->session, 0, &err);
     if (status)
         return failure_of(status, &err);
     interrupt_session(e->session);
     return STATUS_GO;
+}
+
+static int write_piece(void *file, const char *text, size_t bytes)
+{
+    return fwrite(text, 1, bytes, file) != bytes;
+}
+
+int engine_trace(const engine *e, const settings *s)
+{
+    het_error err = HET_ERROR_INIT;
+    if (!s->trace || !e->session)
+        return STATUS_GO;
+    FILE *f = fopen(s->trace, "w");
+    if (!f)
+        return failure("%s: %s", s->trace, strerror(errno));
+    const het_status status = het_session_trace_write(e->session, write_piece, f, &err);
+    const bool failed = fclose(f) != 0 || status == HET_E_IO;
+    return failed ? failure("%s: cannot write", s->trace)
+           : status ? failure_of(status, &err) : STATUS_GO;
 }
 
 void engine_close(engine *e)

@@ -19,6 +19,7 @@ typedef struct settings {
     const char *dtype; /* of weights that are not there; see settings_model() */
     const char *weight_cache;
     const char *policy; /* preset or file */
+    const char *trace;  /* file, or NULL */
     bool mapped, pin, quiet, json;
 } settings;
 
@@ -38,6 +39,8 @@ typedef struct engine {
 void settings_output(options *o, settings *s);
 /* Declare --dtype, for commands that take a model without weights. */
 void settings_model(options *o, settings *s);
+/* Declare --trace, for commands that end with engine_trace(). */
+void settings_trace(options *o, settings *s);
 /* Declare those that choose where and how a session runs. */
 void settings_session(options *o, settings *s);
 
@@ -50,6 +53,8 @@ het_status open_policy(const engine *e, const char *name, het_policy **policy, h
 int engine_need_language(const engine *e, const char *path);
 /* more: options beyond the settings, or NULL. */
 int engine_session(engine *e, const settings *s, const het_session_options *more);
+/* Write what --trace asks for; nothing without it. */
+int engine_trace(const engine *e, const settings *s);
 void engine_close(engine *e);
 
 /* A sentence on stderr; returns STATUS_FAILED. */

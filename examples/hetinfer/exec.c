@@ -362,6 +362,7 @@ int command_exec(int argc, char **argv)
     options_choice(&o, "precision", &r.settings.precision, "fast|exact",
                    "Type of activations (fast)");
     options_flag(&o, "pin", 0, &r.settings.pin, "Keep each thread on a processor of its own");
+    settings_trace(&o, &r.settings);
     settings_output(&o, &r.settings);
     const char *path = NULL;
     int status = options_parse(&o, argc, argv, &path);
@@ -379,6 +380,8 @@ int command_exec(int argc, char **argv)
         status = engine_session(&e, &r.settings, NULL);
     if (status == STATUS_GO)
         status = execute_engine(&e, &r);
+    const int traced = engine_trace(&e, &r.settings);
+    status = status == STATUS_DONE && traced != STATUS_GO ? traced : status;
     engine_close(&e);
     interrupt_end();
     return status;

@@ -48,7 +48,8 @@ static int take_piece(void *user, const char *text, size_t bytes)
 
 static void declare(options *o, request *r)
 {
-    options_begin(o, "run", "MODEL", "Continue a text. Reads a GGUF file; writes to stdout.");
+    options_begin(o, "run", "MODEL",
+                  "Continue a text. Reads a GGUF file or a folder; writes to stdout.");
     options_text(o, "prompt", 'p', &r->prompt, "TEXT", "Text to continue");
     options_text(o, "file", 'f', &r->file, "FILE", "The same from a file ('-': stdin)");
     options_int(o, "max-tokens", 'n', &r->max_tokens, 1, INT32_MAX, "N", "New tokens (512)");
@@ -66,6 +67,7 @@ static void declare(options *o, request *r)
     options_flag(o, "echo", 0, &r->echo, "Print the text first");
     options_flag(o, "chat", 0, &r->chat, "Not available: there are no chat templates yet");
     settings_session(o, &r->settings);
+    settings_trace(o, &r->settings);
     settings_output(o, &r->settings);
 }
 
@@ -218,6 +220,8 @@ int command_run(int argc, char **argv)
         status = engine_session(&e, &r.settings, NULL);
     if (status == STATUS_GO)
         status = generate(&e, &r, text, bytes);
+    const int traced = engine_trace(&e, &r.settings);
+    status = status == STATUS_DONE && traced != STATUS_GO ? traced : status;
     engine_close(&e);
     interrupt_end();
     free(text);

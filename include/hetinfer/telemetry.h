@@ -79,6 +79,30 @@ typedef struct het_telemetry_device {
 HET_API HET_NODISCARD het_status het_telemetry_snapshot(const het_session *session,
                                                         het_telemetry *telemetry);
 
+/**
+ * Number of devices that a session uses; of a graph model that was not compiled yet, 0.
+ *
+ * @param session  Session; must not be inside het_session_step() or het_session_run() on another
+ *                 thread.
+ * @since 0.1
+ */
+HET_API uint32_t het_telemetry_device_count(const het_session *session);
+
+/**
+ * Memory and counters of one device.
+ *
+ * A device that was lost is not asked: its weights, scratch and times are 0 then.
+ *
+ * @param session  As above.
+ * @param index    In [0, het_telemetry_device_count()).
+ * @param device   Filled up to device->struct_size bytes.
+ * @retval HET_E_INVALID  Index out of range, or struct_size is too small to hold itself.
+ * @since 0.1
+ */
+HET_API HET_NODISCARD het_status het_telemetry_device_at(const het_session *session,
+                                                         uint32_t index,
+                                                         het_telemetry_device *device);
+
 /** How a session gets on with a device. */
 typedef enum het_health {
     HET_HEALTH_OK = 0,      /**< It has not failed. */
@@ -118,30 +142,6 @@ typedef struct het_device_health {
 HET_API HET_NODISCARD het_status het_session_device_health(const het_session *session,
                                                            uint32_t device_index,
                                                            het_device_health *health);
-
-/**
- * Number of devices that a session uses; of a graph model that was not compiled yet, 0.
- *
- * @param session  Session; must not be inside het_session_step() or het_session_run() on another
- *                 thread.
- * @since 0.1
- */
-HET_API uint32_t het_telemetry_device_count(const het_session *session);
-
-/**
- * Memory and counters of one device.
- *
- * A device that was lost is not asked: its weights, scratch and times are 0 then.
- *
- * @param session  As above.
- * @param index    In [0, het_telemetry_device_count()).
- * @param device   Filled up to device->struct_size bytes.
- * @retval HET_E_INVALID  Index out of range, or struct_size is too small to hold itself.
- * @since 0.1
- */
-HET_API HET_NODISCARD het_status het_telemetry_device_at(const het_session *session,
-                                                         uint32_t index,
-                                                         het_telemetry_device *device);
 
 #ifdef __cplusplus
 }

@@ -9,7 +9,7 @@
 
 #define EVENTS_DEFAULT 65536
 
-/* NULL: a graph that is not compiled. */
+/* NULL: a graph that is not compiled, or nothing is left to run on. */
 static const het__exec *exec_of(const het_session *session)
 {
     return session->network ? het__graph_run_exec(session->network->run) : session->engine.exec;

@@ -48,12 +48,12 @@ typedef struct het__exec_request {
     het_progress_fn progress; /* may be NULL */
     void *progress_user;
     uint64_t timeout_ns; /* that a device may take for what it was given; 0: no limit */
+    /* Where the owner keeps its trace, which may come and go between runs; may be NULL. */
+    struct het__trace *const *trace;
     /* Bytes that each device of the registry may hold, 0: no more is said; NULL: nothing is. Kept
      * until the executor is destroyed. */
     const double *memory_limits;
     bool validate; /* wait for each program and check what it made */
-    /* Where the owner keeps its trace, which may come and go between runs; may be NULL. */
-    struct het__trace *const *trace;
     struct het__exec_failure *failure; /* filled when het__exec_create() fails; may be NULL */
 } het__exec_request;
 

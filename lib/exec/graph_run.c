@@ -260,7 +260,8 @@ static het_status compile(het__graph_run *r, form *f, uint32_t unfused, _Atomic 
         .threads = q->threads, .precision = q->precision,
         .pin_threads = q->pin_threads, .parallel = q->parallel,
         .parallel_user = q->parallel_user, .phase_count = 1, .validate = q->validate,
-        .trace = q->trace, .progress = cancel ? ask_cancel : NULL, .progress_user = cancel,
+        .progress = cancel ? ask_cancel : NULL, .progress_user = cancel,
+        .trace = q->trace,
     };
     for (uint32_t i = 0; i < HET__SYM_MAX; i++)
         request.symbols_max[0][i] = 1;

@@ -55,10 +55,10 @@ het_status het__graph_run_step(het__graph_run *run, const het__tensor *inputs,
                                het__tensor *outputs, const size_t *capacity,
                                _Atomic uint32_t *cancel, het_error *err);
 
-const het__recovery *het__graph_run_recovery(const het__graph_run *run);
-
 /* The executor of the form used last; NULL if it is interpreted or there is none. */
 const het__exec *het__graph_run_exec(const het__graph_run *run);
+const het__recovery *het__graph_run_recovery(const het__graph_run *run);
+
 /* The plan and fused graph of the form used last; NULL if it is interpreted or there is none. */
 const het__plan *het__graph_run_plan(const het__graph_run *run);
 const het__graph *het__graph_run_graph(const het__graph_run *run);

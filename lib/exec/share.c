@@ -4,8 +4,8 @@
  *     shared  [ inputs and outputs, for good | temporaries that cross, by lifetime ]
  *
  * A temporary lies here if the device that makes it and one that reads it can use host memory.
- * Inputs and outputs do if several devices use them, or one that computes elsewhere. Whether a
- * device can is asked by importing; one that cannot does without, and all is laid out anew. */
+ * Inputs and outputs do if several such devices use them, or one that computes elsewhere. Whether
+ * a device can is asked by importing; one that cannot does without, and all is laid out anew. */
 #include <assert.h>
 #include <string.h>
 
@@ -62,11 +62,12 @@ static void choose_io(het__exec *x, uint32_t value, uint32_t can)
 {
     uint32_t users, makers;
     users_of(x, value, &users, &makers);
+    users &= can;
     const bool several = (users & (users - 1)) != 0;
-    if (!(users & can) || (makers & ~can) || !(several || works_elsewhere(x, users)))
+    if (!users || (makers & ~can) || !(several || works_elsewhere(x, users)))
         return;
     for (uint32_t p = 0; p < x->request.phase_count; p++)
-        x->phase[p].shared_on[value] = users & can;
+        x->phase[p].shared_on[value] = users;
 }
 
 static bool is_io(const het__value *v)

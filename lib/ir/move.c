@@ -181,7 +181,7 @@ static int64_t clamp(int64_t x, int64_t low, int64_t high)
 
 /* Bounds count from the back where they are negative, and are cut to the extent. A step beyond the
  * extent picks one element, as one as long as the extent does. */
-static void cut(int64_t extent, int64_t start, int64_t end, int64_t step, het__slice *slice,
+static void cut(int64_t extent, int64_t start, int64_t end, int64_t step, het__slicing *slice,
                 int64_t axis)
 {
     const int64_t reach = extent > 0 ? extent : 1;
@@ -222,7 +222,7 @@ static het_status slice_lists(const het__eval *e, het__ints lists[4], bool *know
     return HET_OK;
 }
 
-het_status het__slice_of(const het__eval *e, const het__tensor *x, het__slice *slice, bool *known)
+het_status het__slice_of(const het__eval *e, const het__tensor *x, het__slicing *slice, bool *known)
 {
     het__ints lists[4];
     het_status s = slice_lists(e, lists, known);

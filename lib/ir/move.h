@@ -55,13 +55,14 @@ het_status het__unknown_extents(het__eval *e, het_dtype dtype);
 het_status het__permutation_of(const het__eval *e, const het__tensor *x,
                                uint32_t permutation[HET_RANK_MAX]);
 
-typedef struct het__slice {
+typedef struct het__slicing {
     int64_t start[HET_RANK_MAX];
     int64_t step[HET_RANK_MAX]; /* not zero; no longer than the extent */
     int64_t count[HET_RANK_MAX];
-} het__slice;
+} het__slicing;
 
-het_status het__slice_of(const het__eval *e, const het__tensor *x, het__slice *slice, bool *known);
+het_status het__slice_of(const het__eval *e, const het__tensor *x, het__slicing *slice,
+                         bool *known);
 
 enum { HET__PAD_CONSTANT, HET__PAD_REFLECT, HET__PAD_EDGE, HET__PAD_WRAP };
 

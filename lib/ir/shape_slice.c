@@ -8,7 +8,7 @@
 het_status het__shape_slice(het__eval *e)
 {
     const het__tensor *x;
-    het__slice slice;
+    het__slicing slice;
     bool known;
     het_status s = het__operand(e, 0, &x);
     if (s == HET_OK)

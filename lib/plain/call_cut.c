@@ -45,7 +45,7 @@ static bool goes_on(const het__plain_call *call, uint32_t axis)
 
 static bool keeps_slice(const het__eval *e, uint32_t axis)
 {
-    het__slice slice;
+    het__slicing slice;
     bool known = false;
     return het__slice_of(e, &e->inputs[0], &slice, &known) == HET_OK && known &&
            slice.start[axis] == 0 && slice.step[axis] == 1;

@@ -81,7 +81,7 @@ het_status het__plain_slice(het__eval *e)
     const het__tensor *x = &e->inputs[0], *out = &e->outputs[0];
     const size_t element = het__element_bytes(x->dtype);
     int64_t strides[HET_RANK_MAX];
-    het__slice slice;
+    het__slicing slice;
     bool known;
     const het_status s = het__slice_of(e, x, &slice, &known);
     if (s != HET_OK || het__tensor_bytes(out) == 0)

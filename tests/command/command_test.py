@@ -331,6 +331,40 @@ def bench_compares(c):
     c.run(*arguments, os.path.join(c.folder, 'absent.json'), status=1)
 
 
+def traces_are_read_by_browsers(c):
+    """Every layer of the plan runs once per step, within it, on its device's lane."""
+    path = os.path.join(c.folder, 'trace.json')
+    plan = c.json('plan', c.model)
+    c.run('run', c.model, '-p', TEXT, '-n', 4, '--temp', 0, '--ignore-eos', '--trace', path)
+    with open(path, encoding='utf-8') as f:
+        trace = json.load(f)
+    events = [e for e in trace['traceEvents'] if e['ph'] == 'X']
+    steps = {e['args']['step']: e for e in events if e['cat'] == 'step'}
+    check([steps[i]['name'] for i in sorted(steps)] == ['prefill'] + 3 * ['decode'], 'steps')
+    for number, step in steps.items():
+        programs = [e for e in events if e['cat'] == 'program' and e['args']['step'] == number]
+        check(len(programs) == len(plan['layers']), f'{len(programs)} programs in step {number}')
+        check(all(e['ts'] >= step['ts'] - 1e-3 and
+                  e['ts'] + e['dur'] <= step['ts'] + step['dur'] + 1e-3 for e in programs),
+              'programs outside of their step')
+        check(all(e['tid'] % 2 == 1 and e['args']['operations'] for e in programs), 'lanes')
+    c.run('run', c.model, '-p', 'x', '-n', 1, '--trace', os.path.join(c.folder, 'no', 'x'),
+          status=1)
+
+
+def bench_compares_layers(c):
+    arguments = ['bench', c.model, '-p', 16, '-n', 4, '-r', 1, '-b', 16, '--steps']
+    steps = c.json(*arguments)['steps']
+    for phase, runs in (('prefill', 3), ('decode', 16)):
+        layers = steps[phase]['layers']
+        check(layers and all(x['runs'] == runs and x['measured_s'] > 0 for x in layers), phase)
+        total = sum(x['measured_s'] for x in layers)
+        check(abs(total - steps[phase]['measured_s']) <= 1e-9 + 1e-6 * total, 'sums')
+        check(steps[phase]['median_error_percent'] >= 0, 'error')
+    check('median error' in c.run(*arguments), 'no table')
+    check(c.json(*arguments[:-1])['steps'] is None, 'steps that nobody asked for')
+
+
 def bench_draws_a_page(c):
     path = os.path.join(c.folder, 'bench.html')
     c.run('bench', c.model, '-p', 16, '-n', 4, '-r', 1, '--html', path)
@@ -387,7 +421,8 @@ CASES = [usage_errors_exit_2, failures_exit_1, help_names_every_option, text_sur
          logits_agree_with_perplexity, greedy_text_is_reproducible, seeds_decide, inspect_adds_up,
          configurations_need_no_weights, devices_and_plans_agree, bench_reports_all,
          bench_rows_multiply,
-         bench_suite_is_reproducible, bench_compares, bench_draws_a_page,
+         bench_suite_is_reproducible, bench_compares, bench_compares_layers,
+         traces_are_read_by_browsers, bench_draws_a_page,
          weight_cache_changes_nothing,
          interrupt_keeps_statistics]
 

@@ -150,11 +150,8 @@ static void import(void)
     cts_case *c = got == HET_OK ? adding(256) : NULL;
     if (runs(c)) {
         float *x = (float *)(void *)memory, *y = (float *)(void *)(memory + HET__IMPORT_ALIGN);
-        MUST(cts_prepare(&r, &cts.exact, c, CTS_APART, &err));
-        cts_release(&r);
-        memset(&r, 0, sizeof r);
         const uint32_t nodes[1] = { 0 };
-        r.side = &cts.exact;
+        r = (cts_run){ .side = &cts.exact, .c = c };
         r.places[0] = (het__place){ b, 0 };
         r.places[c->graph.nodes[0].outputs[0]] = (het__place){ b, HET__IMPORT_ALIGN };
         const het__slice slice = { .graph = &c->graph, .nodes = nodes, .node_count = 1,
@@ -162,7 +159,6 @@ static void import(void)
         for (int i = 0; i < 512; i++)
             x[i] = (float)i;
         MUST(s->backend->compile(s->device, &slice, &r.program, &err));
-        r.c = c;
         if (r.program)
             MUST(cts_go(&r, 0, &err));
         for (int i = 0; r.program && i < 512; i++)

@@ -2,13 +2,8 @@
 /* One model spread over several devices: whichever node runs where, the logits are those of one
  * device. The devices compute with "ref" but run nothing before they are waited for, some hide
  * their memory from the host, and each refuses a random part of the nodes. */
-#include "lib/api/handles.h"
-#include "lib/backend.h"
+#include "exec_case.h"
 
-#include "tiny_model.h"
-
-#define VOCABULARY 120
-#define LENGTH 90
 #define DEVICES 3
 #define QUEUE_MAX 512
 
@@ -150,11 +145,11 @@ static void lazy_counters(het__device *d, het__backend_counters *counters)
 }
 
 #define LAZY(n)                                                                                \
-    { .name = "lazy" #n, .open = lazy_open, .close = lazy_close, .supports = supports_##n,     \
-      .buffer_create = lazy_create, .buffer_destroy = lazy_destroy, .buffer_host = lazy_host,  \
-      .buffer_write = lazy_write, .buffer_read = lazy_read, .compile = lazy_compile,           \
-      .release = lazy_release, .enqueue = lazy_enqueue, .wait = lazy_wait,                     \
-      .counters = lazy_counters }
+    { .name = "lazy" #n, .is_asynchronous = true, .open = lazy_open, .close = lazy_close,      \
+      .supports = supports_##n, .buffer_create = lazy_create, .buffer_destroy = lazy_destroy,  \
+      .buffer_host = lazy_host, .buffer_write = lazy_write, .buffer_read = lazy_read,          \
+      .compile = lazy_compile, .release = lazy_release, .enqueue = lazy_enqueue,               \
+      .wait = lazy_wait, .counters = lazy_counters }
 static const het__backend lazy[DEVICES] = { LAZY(0), LAZY(1), LAZY(2) };
 
 static void fill_registry(het__registry *r, const het__host *host)
@@ -169,52 +164,6 @@ static void fill_registry(het__registry *r, const het__host *host)
         d->info.index = r->count++;
         snprintf(d->info.backend, sizeof d->info.backend, "lazy%u", i);
     }
-}
-
-/* Chunks of a prompt, then single tokens; logits of all positions. */
-static het_status run(const het_model *model, const het__registry *registry, float *rows,
-                      uint32_t *entries, het_error *err)
-{
-    const het__limits limits = { LENGTH, 1, 32, 32, VOCABULARY, HET__PAGE_SIZE };
-    het__exec_request request = { .registry = registry, .threads = 1,
-                                  .device_mask = (1u << registry->count) - 1 };
-    het__graph graph;
-    het__engine engine = { 0 };
-    het__stream *stream = NULL;
-    int32_t ids[LENGTH];
-    het__engine_symbols(&limits, request.symbols_max);
-    het_status s = het__model_graph(model, HET_DTYPE_F32, &graph, &request.unfused_count, err);
-    if (s != HET_OK)
-        return s;
-    request.graph = &graph;
-    het__exec *exec = NULL;
-    s = het__exec_create(&request, &exec, err);
-    if (s == HET_OK)
-        s = het__engine_init(&engine, registry->host.mem, exec, &limits, err);
-    if (s == HET_OK)
-        s = het__stream_create(&engine, &stream, err);
-    for (int i = 0; i < LENGTH; i++)
-        ids[i] = i * 37 % VOCABULARY;
-    for (int fed = 0; s == HET_OK && fed < LENGTH;) {
-        const int n = fed < 70 ? 35 : 1;
-        s = het__stream_append(&engine, stream, ids + fed, (size_t)n, true, err);
-        fed += n;
-        while (s == HET_OK && stream->done < stream->length) {
-            s = het__engine_step(&engine, NULL, err);
-            int64_t first;
-            uint32_t count;
-            const float *got = s ? NULL : het__stream_logits(&engine, stream, &first, &count);
-            if (got)
-                memcpy(rows + first * VOCABULARY, got, count * VOCABULARY * sizeof *rows);
-        }
-    }
-    *entries = exec ? het__exec_plan_of(exec, 0)->entry_count : 0;
-    if (stream)
-        het__stream_destroy(&engine, stream);
-    het__engine_finish(&engine);
-    het__exec_destroy(exec);
-    het__graph_finish(&graph);
-    return s;
 }
 
 static void spread(const char *architecture)
@@ -233,12 +182,12 @@ static void spread(const char *architecture)
     float *want = calloc(LENGTH * VOCABULARY, sizeof *want);
     float *got = calloc(LENGTH * VOCABULARY, sizeof *got);
     uint32_t entries = 0, most = 0;
-    CHECK_INT(run(model, &context->registry, want, &entries, &err), HET_OK);
+    CHECK_INT(exec_case_run(model, &context->registry, want, &entries, NULL, NULL, &err), HET_OK);
     het__registry registry;
     fill_registry(&registry, &context->registry.host);
     for (pattern = 1; pattern <= 60; pattern++) {
         memset(got, 0, LENGTH * VOCABULARY * sizeof *got);
-        const het_status s = run(model, &registry, got, &entries, &err);
+        const het_status s = exec_case_run(model, &registry, got, &entries, NULL, NULL, &err);
         if (s != HET_OK)
             TEST_FAIL("pattern %d: %s", (int)pattern, err.message);
         most = entries > most ? entries : most;

@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Models spread over devices by chance: the CPU, "ref", the simulated GPU and NPU, and OpenCL where
+ * there is a device. Whatever runs where, greedy tokens are those of one device, and tensors are
+ * within the tolerance of a whole network's rounding.
+ *
+ *     split_runs [MODEL]
+ *
+ * HETINFER_TEST_SPLITS: placements per model, without it 24. MODEL: part of a name. */
+#define _POSIX_C_SOURCE 200809L /* setenv */
+#include "placed.h"
+
+#include <hetinfer.h>
+
+#include "../tiny_model.h"
+
+#define PROMPT 20
+#define STEPS 12
+#define LOGITS_TOLERANCE 2e-4 /* times the largest logit: float32 through a dozen layers */
+
+static het_context *context;
+static uint32_t placements = 24;
+static const char *wanted = "";
+static uint32_t most_transfers, most_devices;
+
+/* ---- devices ---- */
+
+static bool has_backend(const char *name)
+{
+    for (const het__backend *const *b = het__backends; *b; b++)
+        if (strcmp((*b)->name, name) == 0)
+            return true;
+    return false;
+}
+
+static bool open_context(bool with_opencl)
+{
+    het_context_options o = HET_CONTEXT_OPTIONS_INIT;
+    char list[80];
+    snprintf(list, sizeof list, "%s,sim%s", has_backend("cpu_onednn") ? "cpu_onednn,ref" : "ref",
+             with_opencl ? ",opencl_igpu" : "");
+    o.backends = list;
+    return het_context_create(&o, &context, NULL) == HET_OK;
+}
+
+static const char *first_device(void)
+{
+    return has_backend("cpu_onednn") ? "cpu_onednn" : "ref";
+}
+
+static het_session *open_session(const het_model *model, const char *devices)
+{
+    het_error err = HET_ERROR_INIT;
+    het_session_options o = HET_SESSION_OPTIONS_INIT;
+    het_session *s = NULL;
+    o.kv_dtype = HET_DTYPE_F32;
+    o.devices = devices;
+    o.threads = 2;
+    o.batch_max = 16;
+    o.context_max = 64;
+    o.precision = HET_PRECISION_EXACT;
+    if (het_session_create(model, &o, &s, &err) != HET_OK)
+        TEST_FAIL("pattern %" PRIu64 ": %s", placed.pattern, err.message);
+    return s;
+}
+
+static void note_plan(const het_session *s)
+{
+    const het_plan *p = het_session_plan(s, HET_PHASE_DECODE);
+    het_plan_info info = { .struct_size = sizeof info };
+    het_plan_layer l = { .struct_size = sizeof l };
+    uint32_t mask = 0, devices = 0;
+    if (!p || het_plan_get_info(p, &info) != HET_OK)
+        return;
+    for (uint32_t i = 0; i < info.layer_count; i++)
+        if (het_plan_layer_at(p, i, &l) == HET_OK)
+            mask |= UINT32_C(1) << l.device;
+    for (; mask; mask &= mask - 1)
+        devices++;
+    most_devices = devices > most_devices ? devices : most_devices;
+    most_transfers = info.transfer_count > most_transfers ? (uint32_t)info.transfer_count
+                                                          : most_transfers;
+}
+
+/* ---- language models ---- */
+
+typedef struct generated {
+    int32_t ids[STEPS];
+    float *logits; /* STEPS rows */
+    size_t vocabulary;
+    bool good;
+} generated;
+
+static int32_t largest_of(const float *row, size_t n)
+{
+    size_t best = 0;
+    for (size_t i = 1; i < n; i++)
+        if (row[i] > row[best])
+            best = i;
+    return (int32_t)best;
+}
+
+static void generate(het_session *s, generated *g)
+{
+    int32_t ids[PROMPT];
+    het_sequence *q = NULL;
+    het_error err = HET_ERROR_INIT;
+    for (int i = 0; i < PROMPT; i++)
+        ids[i] = (int32_t)(3 + (size_t)i * 37 % (g->vocabulary - 3));
+    g->good = het_sequence_create(s, &q, NULL) == HET_OK &&
+              het_sequence_append(q, ids, PROMPT, 0, NULL) == HET_OK;
+    for (int i = 0; i < STEPS && g->good; i++) {
+        int64_t first;
+        uint32_t rows = 0;
+        while (g->good && het_sequence_pending(q) > 0)
+            g->good = het_session_step(s, NULL, &err) == HET_OK;
+        const float *logits = g->good ? het_sequence_logits(q, &first, &rows) : NULL;
+        g->good = logits && rows > 0;
+        if (!g->good)
+            break;
+        memcpy(g->logits + (size_t)i * g->vocabulary, logits + (rows - 1) * g->vocabulary,
+               g->vocabulary * sizeof *logits);
+        g->ids[i] = largest_of(logits + (rows - 1) * g->vocabulary, g->vocabulary);
+        g->good = het_sequence_append(q, &g->ids[i], 1, 0, NULL) == HET_OK;
+    }
+    if (!g->good)
+        TEST_FAIL("pattern %" PRIu64 ": %s", placed.pattern, err.message);
+    het_sequence_destroy(q);
+}
+
+static double worst_of(const float *got, const float *want, size_t count)
+{
+    double worst = 0, largest = 1e-3;
+    for (size_t i = 0; i < count; i++) {
+        const double e = fabs((double)got[i] - (double)want[i]);
+        largest = fmax(largest, fabs((double)want[i]));
+        if (!(e <= worst))
+            worst = isnan(e) ? INFINITY : e;
+    }
+    return worst / largest;
+}
+
+static void compare_generated(const char *name, const generated *got, const generated *want,
+                              double *worst)
+{
+    const double e = worst_of(got->logits, want->logits, STEPS * want->vocabulary);
+    *worst = fmax(*worst, e);
+    test_checks += 2;
+    if (memcmp(got->ids, want->ids, sizeof got->ids) != 0)
+        TEST_FAIL("%s, pattern %" PRIu64 ": other tokens", name, placed.pattern);
+    if (!(e <= LOGITS_TOLERANCE))
+        TEST_FAIL("%s, pattern %" PRIu64 ": logits off by %.3g of the largest", name,
+                  placed.pattern, e);
+}
+
+static bool generate_once(const het_model *model, const char *devices, generated *g)
+{
+    het_session *s = open_session(model, devices);
+    g->good = s != NULL;
+    if (s)
+        generate(s, g);
+    if (s && !devices)
+        note_plan(s);
+    het_session_destroy(s);
+    return g->good;
+}
+
+static void split_language(const char *name, const het_model *model)
+{
+    het_model_info info = { .struct_size = sizeof info };
+    generated want = { .good = false }, got = { .good = false };
+    double worst = 0;
+    CHECK_INT(het_model_get_info(model, &info), HET_OK);
+    want.vocabulary = got.vocabulary = (size_t)info.vocabulary_size;
+    want.logits = calloc(STEPS * want.vocabulary, sizeof(float));
+    got.logits = calloc(STEPS * want.vocabulary, sizeof(float));
+    placed.pattern = 0;
+    most_transfers = most_devices = 0;
+    if (want.logits && got.logits && generate_once(model, first_device(), &want))
+        for (placed.pattern = 1; placed.pattern <= placements; placed.pattern++)
+            if (generate_once(model, NULL, &got))
+                compare_generated(name, &got, &want, &worst);
+    printf("%-20s %u placements, to %u devices, %u transfers, logits within %.1e\n", name,
+           placements, most_devices, most_transfers, worst);
+    fflush(stdout);
+    CHECK(most_devices >= 2 && most_transfers > 2);
+    free(want.logits);
+    free(got.logits);
+}
+
+/* ---- networks ---- */
+
+static bool run_network(const het_model *model, const char *devices, float *input, size_t count,
+                        float *out, size_t *out_count)
+{
+    het_session *s = open_session(model, devices);
+    het_error err = HET_ERROR_INIT;
+    het_port in_port = { .struct_size = sizeof in_port };
+    het_port out_port = { .struct_size = sizeof out_port };
+    het_tensor in = HET_TENSOR_INIT, result = HET_TENSOR_INIT;
+    bool good = s && het_model_input_at(model, 0, &in_port) == HET_OK &&
+                het_model_output_at(model, 0, &out_port) == HET_OK;
+    if (good) {
+        in.desc = in_port.desc;
+        in.desc.extent[0] = 4; /* images */
+        in.data = input;
+        in.size_bytes = 4 * sizeof(float);
+        for (uint32_t i = 1; i < in.desc.rank; i++)
+            in.size_bytes *= (size_t)in.desc.extent[i];
+        good = in.size_bytes <= count * sizeof *input &&
+               het_session_bind_input(s, in_port.name, &in, &err) == HET_OK &&
+               het_session_run(s, &err) == HET_OK &&
+               het_session_get_output(s, out_port.name, &result, &err) == HET_OK &&
+               result.desc.dtype == HET_DTYPE_F32 &&
+               result.size_bytes <= *out_count * sizeof *out;
+    }
+    if (good) {
+        *out_count = result.size_bytes / sizeof *out;
+        memcpy(out, result.data, result.size_bytes);
+        if (!devices)
+            note_plan(s);
+    } else {
+        TEST_FAIL("pattern %" PRIu64 ": %s", placed.pattern, err.message);
+    }
+    het_session_destroy(s);
+    return good;
+}
+
+static void split_network(const char *name, const het_model *model)
+{
+    enum { PIXELS = 4 * 4096, SCORES = 4 * 64 };
+    static float input[PIXELS], want[SCORES], got[SCORES];
+    size_t count = SCORES;
+    uint64_t seed = 3;
+    double worst = 0;
+    for (int i = 0; i < PIXELS; i++)
+        input[i] = fabsf(test_random_float(&seed));
+    placed.pattern = 0;
+    most_transfers = most_devices = 0;
+    if (!run_network(model, first_device(), input, PIXELS, want, &count))
+        return;
+    for (placed.pattern = 1; placed.pattern <= placements; placed.pattern++) {
+        size_t n = SCORES;
+        if (!run_network(model, NULL, input, PIXELS, got, &n))
+            continue;
+        const double e = n == count ? worst_of(got, want, count) : INFINITY;
+        worst = fmax(worst, e);
+        test_checks++;
+        if (!(e <= LOGITS_TOLERANCE))
+            TEST_FAIL("%s, pattern %" PRIu64 ": off by %.3g", name, placed.pattern, e);
+    }
+    printf("%-20s %u placements, to %u devices, %u transfers, scores within %.1e\n", name,
+           placements, most_devices, most_transfers, worst);
+    fflush(stdout);
+    CHECK(most_devices >= 2 && most_transfers > 2);
+}
+
+/* ---- models ---- */
+
+static void each_made(void)
+{
+    static const char *const architectures[] = { "llama", "qwen2", "qwen3", "phi3" };
+    for (size_t i = 0; i < 4; i++) {
+        tiny_options o = TINY_LLAMA;
+        tiny_model m;
+        het_model *model = NULL;
+        het_error err = HET_ERROR_INIT;
+        if (!strstr(architectures[i], wanted))
+            continue;
+        o.architecture = architectures[i];
+        tiny_make(&m, &o);
+        if (het_model_load_memory(context, m.file, m.bytes, NULL, &model, &err) == HET_OK)
+            split_language(architectures[i], model);
+        else
+            TEST_FAIL("%s: %s", architectures[i], err.message);
+        het_model_destroy(model);
+        tiny_free(&m);
+    }
+}
+
+static void each_file(const char *folder, const char *suffix, const char *const *names,
+                      size_t count, void (*split)(const char *, const het_model *))
+{
+    for (size_t i = 0; i < count; i++) {
+        char path[512], file[128];
+        het_model *model = NULL;
+        het_error err = HET_ERROR_INIT;
+        if (!strstr(names[i], wanted))
+            continue;
+        snprintf(file, sizeof file, "%s/%s.%s", folder, names[i], suffix);
+        if (het_model_load(context, test_source_path(path, sizeof path, file), NULL, &model,
+                           &err) == HET_OK)
+            split(names[i], model);
+        else
+            TEST_FAIL("%s: %s", names[i], err.message);
+        het_model_destroy(model);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    static const char *const families[] = { "gemma", "gemma2", "gemma3", "gemma3n", "mixtral",
+                                            "phimoe", "phimoe-longrope", "qwen3moe" };
+    static const char *const networks[] = { "digits-conv", "digits-conv-int8", "digits-vit" };
+    const char *count = getenv("HETINFER_TEST_SPLITS");
+    if (count)
+        placements = (uint32_t)strtoul(count, NULL, 10);
+    if (argc > 1)
+        wanted = argv[1];
+    setenv("HETINFER_SIM_SCALE", "0", 0);
+    if (has_backend("cpu_onednn"))
+        setenv("HETINFER_SIM_COMPUTE", "cpu_onednn", 0);
+    if (!open_context(true) && !open_context(false)) {
+        TEST_FAIL("no context");
+        return test_finish();
+    }
+    placed_begin(&context->registry);
+    for (uint32_t i = 0; i < placed.count; i++)
+        printf("%s: %s\n", placed.real[i].info.backend, placed.real[i].info.name);
+    each_made();
+    each_file("tests/models/reference/families", "gguf", families, 8, split_language);
+    each_file("examples/models", "onnx", networks, 3, split_network);
+    het_context_destroy(context);
+    return test_finish();
+}
