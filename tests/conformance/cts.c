@@ -54,8 +54,11 @@ static bool find_device(const char *name, het__registry *registry, uint32_t *dev
     const size_t length = colon ? (size_t)(colon - name) : strlen(name);
     const uint32_t index = colon ? (uint32_t)strtoul(colon + 1, NULL, 10) : 0;
     snprintf(list, sizeof list, "%.*s", (int)length, name);
-    if (het__registry_init(registry, &cts.host, list, err) != HET_OK)
+    if (het__registry_init(registry, &cts.host, list, err) != HET_OK) {
+        if (registry->report)
+            fprintf(stderr, "%s", registry->report);
         return false;
+    }
     for (*device = 0; *device < registry->count; ++*device)
         if (registry->device[*device].backend_index == index)
             return true;
