@@ -133,6 +133,8 @@ static het_status place_temps(het__exec *x, uint32_t phase, size_t *total, het_e
         if (bytes < 0)
             s = het__exec_too_large(x, v, err);
         it[count] = lifetime(x, phase, v);
+        if (x->request.validate) /* as in layout.c */
+            it[count] = (het__interval){ .last = x->graph->node_count };
         it[count].bytes = (bytes > 0 ? (size_t)bytes : 1) + het__exec_guard(x);
         ids[count++] = v;
     }
@@ -229,7 +231,7 @@ het_status het__exec_share(het__exec *x, het_error *err)
             return het__fail_nomem(err, "the memory plan");
     }
     for (uint32_t can = importers(x), refused; can; can &= ~refused) {
-        size_t bytes;
+        size_t bytes = 0;
         choose(x, can);
         het_status s = place(x, &bytes, err);
         if (s != HET_OK || bytes == 0)

@@ -80,24 +80,24 @@ static bool generate(const het_model *model, char *why, size_t bytes)
 
 /* One failure. *met: there was such a call. */
 static void fail_at(act_fn act, const het_model *model, uint32_t device, het__null_call call,
-                    uint64_t k, const kind *kind, bool *met)
+                    uint64_t k, const kind *how, bool *met)
 {
     const int64_t blocks = f.counter.blocks;
     char why[300];
     fo_reset(&f, 2);
     het__null_hide_buffers(call == HET__NULL_BUFFER_READ || call == HET__NULL_BUFFER_WRITE);
-    fo_arm(device, call, k, kind->lasting, kind->effect, kind->status);
+    fo_arm(device, call, k, how->lasting, how->effect, how->status);
     const bool same = act(model, why, sizeof why);
     *met = het__null_calls_of(device, call) >= k;
     if (!same)
         TEST_FAIL("device %u, %s %u, %s: other results, %s", device, calls[call], (unsigned)k,
-                  kind->name, why);
+                  how->name, why);
     if (f.warnings != *met || f.errors)
         TEST_FAIL("device %u, %s %u, %s: %u warnings, %u errors, the last: %s", device,
-                  calls[call], (unsigned)k, kind->name, f.warnings, f.errors, f.line);
+                  calls[call], (unsigned)k, how->name, f.warnings, f.errors, f.line);
     if (f.counter.blocks != blocks)
         TEST_FAIL("device %u, %s %u, %s: %d blocks left", device, calls[call], (unsigned)k,
-                  kind->name, (int)(f.counter.blocks - blocks));
+                  how->name, (int)(f.counter.blocks - blocks));
 }
 
 static void fail_everywhere(act_fn act, const het_model *model, uint64_t least)
