@@ -243,7 +243,7 @@ static bool null_supports(const het__graph *graph, const het__node *node, char *
 static het_status null_buffer_create(het__device *device, size_t bytes, het__buffer **buffer,
                                      het_error *err)
 {
-    size_t with_slack;
+    size_t with_slack = 0;
     het_status status = meet(device, HET__NULL_BUFFER_CREATE, err);
     if (!status && !het__add_size(bytes, SLACK, &with_slack))
         status = het__fail_nomem(err, "a buffer");

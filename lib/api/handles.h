@@ -36,6 +36,7 @@ struct het_context {
     het__log log;
     het__calibrations calibrations;
     het__registry registry;
+    char *kernel_cache; /* folder, or NULL: immutable */
     het__custom_list customs;
     het_device devices[HET__DEVICES_MAX];
 };

@@ -229,7 +229,7 @@ het_status het__exec_share(het__exec *x, het_error *err)
             return het__fail_nomem(err, "the memory plan");
     }
     for (uint32_t can = importers(x), refused; can; can &= ~refused) {
-        size_t bytes;
+        size_t bytes = 0;
         choose(x, can);
         het_status s = place(x, &bytes, err);
         if (s != HET_OK || bytes == 0)
