@@ -63,6 +63,10 @@ het_status het__hf_place_find(het__mem *mem, const char *path, het__hf_place *pl
     }
     if (!place->folder)
         return het__fail_nomem(err, "a path");
+    if (weights && !het__hf_place_has(place, weights)) {
+        het__hf_place_finish(place); /* opening the path says so */
+        return HET_OK;
+    }
     if (!weights && het__hf_place_has(place, "model.safetensors"))
         weights = "model.safetensors";
     if (!weights && het__hf_place_has(place, "model.safetensors.index.json"))

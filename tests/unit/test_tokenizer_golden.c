@@ -177,7 +177,7 @@ static void gguf_vocabularies(void)
 }
 
 /* A JSON string at *at, which stands on the opening quote. */
-static char *json_string(const char **at, size_t *size)
+static char *quoted_text(const char **at, size_t *size)
 {
     char *out = malloc(strlen(*at) + 1);
     size_t n = 0;
@@ -217,7 +217,7 @@ static size_t check_json_cases(const char *name, const het_tokenizer *t)
     while (t && (at = strstr(at, "\"text\": ")) != NULL) {
         size_t size;
         at += strlen("\"text\": ");
-        char *text = json_string(&at, &size);
+        char *text = quoted_text(&at, &size);
         at = strstr(at, "\"ids\": [");
         if (!at)
             break;
