@@ -30,8 +30,10 @@
  *    network connection. Threads are started only by a session, as many as its
  *    options say, and joined when it is destroyed. The environment is read once,
  *    in het_context_create(), unless HET_CONTEXT_NO_ENV is given. Files are
- *    written only into a folder that het_session_options.weight_cache names, and
- *    where het_machine_write() and het_calibrate() are told to.
+ *    written only into a folder that het_session_options.weight_cache or the
+ *    variable HETINFER_KERNEL_CACHE names, and where het_machine_write() and
+ *    het_calibrate() are told to. Drivers of vendors start threads and keep
+ *    files as they please, from when their devices are looked for.
  */
 #ifndef HETINFER_H
 #define HETINFER_H

@@ -23,6 +23,7 @@ typedef struct rig {
     het__place places[RIG_VALUES_MAX];
     uint32_t nodes[RIG_VALUES_MAX];
     het__program *program;
+    void *shadow[RIG_VALUES_MAX]; /* of buffers that the host cannot reach */
 } rig;
 
 static inline const het__backend *rig_backend(const char *name)
@@ -58,15 +59,38 @@ static inline void rig_open(rig *r, const char *backend)
     CHECK_INT(rig_open_device(r, &err), HET_OK);
 }
 
-/* A value that is not a constant: its bytes on the host. */
-static inline void *rig_data(rig *r, uint32_t value)
-{
-    return r->backend->buffer_host(r->device, r->buffers[value]);
-}
-
 static inline size_t rig_bytes(const rig *r, uint32_t value, const int64_t *symbols)
 {
     return (size_t)het__value_bytes(&r->graph.values[value], symbols);
+}
+
+/* A value that is not a constant: its bytes on the host, or a copy of them that a run takes to the
+ * device and back. */
+static inline void *rig_data(rig *r, uint32_t value)
+{
+    void *host = r->backend->buffer_host(r->device, r->buffers[value]);
+    const size_t bytes = rig_bytes(r, value, r->symbols_max);
+    if (host || r->shadow[value])
+        return host ? host : r->shadow[value];
+    r->shadow[value] = malloc(bytes ? bytes : 1);
+    if (!r->shadow[value] || r->backend->buffer_read(r->device, r->buffers[value], 0,
+                                                     r->shadow[value], bytes, NULL) != HET_OK)
+        TEST_FAIL("value %u cannot be read", value);
+    return r->shadow[value];
+}
+
+static inline void rig_move_shadows(rig *r, bool to_device)
+{
+    for (uint32_t v = 0; v < RIG_VALUES_MAX; v++) {
+        if (!r->shadow[v])
+            continue;
+        const size_t bytes = rig_bytes(r, v, r->symbols_max);
+        const het_status s =
+            to_device
+                ? r->backend->buffer_write(r->device, r->buffers[v], 0, r->shadow[v], bytes, NULL)
+                : r->backend->buffer_read(r->device, r->buffers[v], 0, r->shadow[v], bytes, NULL);
+        CHECK_INT(s, HET_OK);
+    }
 }
 
 static inline het_status rig_buffers(rig *r, het_error *err)
@@ -112,10 +136,12 @@ static inline bool rig_compile(rig *r)
 static inline void rig_run(rig *r)
 {
     het_error err = HET_ERROR_INIT;
+    rig_move_shadows(r, true);
     const uint64_t count = r->mem.count;
     CHECK_INT(r->backend->enqueue(r->device, r->program, r->symbols, &err), HET_OK);
     CHECK_INT(r->backend->wait(r->device, 0, &err), HET_OK);
     CHECK_INT(r->mem.count, count);
+    rig_move_shadows(r, false);
 }
 
 static inline void rig_close(rig *r)
@@ -125,6 +151,8 @@ static inline void rig_close(rig *r)
     for (uint32_t v = 0; v < RIG_VALUES_MAX; v++)
         if (r->buffers[v])
             r->backend->buffer_destroy(r->device, r->buffers[v]);
+    for (uint32_t v = 0; v < RIG_VALUES_MAX; v++)
+        free(r->shadow[v]);
     if (r->device)
         r->backend->close(r->device);
     het__graph_finish(&r->graph);

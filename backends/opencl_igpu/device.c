@@ -100,6 +100,9 @@ void het__cl_close(het__device *device)
 static void buffer_drop(het__device *device, het__buffer *buffer)
 {
     if (!device->is_gone) {
+        /* A driver keeps its own memory until kernels have ended, not what is the host's. */
+        if (buffer->host && device->retired < device->enqueued)
+            clFinish(device->queue);
         if (buffer->mem)
             clReleaseMemObject(buffer->mem);
         if (buffer->svm)

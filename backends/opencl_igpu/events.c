@@ -186,6 +186,21 @@ void het__cl_run_event(het__device *device, cl_event event)
     run->last = event;
 }
 
+void het__cl_run_drop(het__device *device)
+{
+    het__cl_run *run = device->open_run;
+    device->open_run = NULL;
+    if (device->is_gone)
+        return;
+    if (run->last)
+        clFinish(device->queue);
+    if (run->first)
+        clReleaseEvent(run->first);
+    if (run->last)
+        clReleaseEvent(run->last);
+    *run = (het__cl_run){ 0 };
+}
+
 het_status het__cl_run_end(het__device *device, het_error *err)
 {
     device->open_run = NULL;

@@ -124,6 +124,8 @@ het_status het__cl_failed(het__device *device, het_error *err, cl_int code, cons
 
 het_status het__cl_run_begin(het__device *device, het_error *err);
 void het__cl_run_event(het__device *device, cl_event event); /* takes it over */
+/* The program was not started whole: it does not count, and what was started has ended. */
+void het__cl_run_drop(het__device *device);
 het_status het__cl_run_end(het__device *device, het_error *err);
 het_status het__cl_wait(het__device *device, uint64_t timeout_ns, het_error *err);
 het_status het__cl_wait_for(het__device *device, uint64_t count, uint64_t timeout_ns,

@@ -4,7 +4,7 @@
  *
  * A row's sums are found by a group of items, on a processor by one: its drivers run the items of a
  * group one after the other. */
-#include "backends/opencl_igpu/op.h"
+#include "backends/opencl_igpu/product.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -17,7 +17,8 @@
 typedef struct own {
     cl_kernel kernel;
     size_t group;
-    cl_mem weight, bias; /* F32 forms of constants of other types, or NULL */
+    cl_mem weight, bias; /* forms of constants, or NULL */
+    size_t small_at;     /* of the weight, see kernels/blocks.cl */
 } own;
 
 static own *own_new(het__cl_call *call)
@@ -75,11 +76,16 @@ static bool embed_supports(const het__graph *graph, const het__node *node, char 
 
 static het_status embed_prepare(het__cl_call *call, het_error *err)
 {
-    char options[32];
+    char options[48];
     own *o = own_new(call);
     if (!o)
         return het__fail_nomem(err, "a program");
-    snprintf(options, sizeof options, "-DEMBED -DHET_W=%d", (int)call->inputs[0].value.dtype);
+    /* As products read it: often the table is the last product's weight, too. */
+    const het_status s = het__cl_weight_init(call, 0, &o->weight, &o->small_at, err);
+    if (s != HET_OK)
+        return s;
+    snprintf(options, sizeof options, "-DEMBED -DHET_W=%d -DHET_SPLIT=%d",
+             (int)call->inputs[0].value.dtype, o->small_at > 0);
     return het__cl_kernel(call, "rows", "embed", options, &o->kernel, err);
 }
 
@@ -89,8 +95,9 @@ static het_status embed_launch(het__cl_call *call, const int64_t *symbols, het_e
     const own *o = call->own;
     const het__cl_operand *table = &call->inputs[0], *out = &call->outputs[0];
     const size_t global[2] = { (size_t)(out->columns + 15) / 16, (size_t)out->rows };
-    het__cl_arg_tensor(o->kernel, 0, table);
-    het__cl_arg_long(o->kernel, 2, 0);
+    het__cl_arg_memory(o->kernel, 0, o->weight ? o->weight : table->mem,
+                       o->weight ? 0 : table->offset);
+    het__cl_arg_long(o->kernel, 2, (int64_t)o->small_at);
     het__cl_arg_tensor(o->kernel, 3, &call->inputs[1]);
     het__cl_arg_tensor(o->kernel, 5, out);
     het__cl_arg_int(o->kernel, 7, out->columns);

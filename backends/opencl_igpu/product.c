@@ -97,22 +97,24 @@ static void lay_copy(const void *user, const het__cl_operand *constant, void *ta
     memcpy(target, constant->host, *(const size_t *)user);
 }
 
-static het_status init_weight(het__cl_call *call, het__cl_product *p, het_error *err)
+het_status het__cl_weight_init(het__cl_call *call, uint32_t input, cl_mem *form, size_t *small_at,
+                               het_error *err)
 {
-    const het__cl_operand *w = &call->inputs[p->weight];
+    const het__cl_operand *w = &call->inputs[input];
     uint32_t at;
-    const uint32_t small = small_of(p->dtype, &at);
+    const uint32_t small = small_of(w->value.dtype, &at);
+    *form = NULL;
+    *small_at = 0;
     if (w->value.kind != HET__VALUE_CONST || !has_lanes(call->facts))
         return HET_OK;
-    size_t bytes = blocks_of(w) * het__dtype(p->dtype)->block_bytes;
+    size_t bytes = blocks_of(w) * het__dtype(w->value.dtype)->block_bytes;
     if (small) {
-        p->small_at = blocks_of(w) * (het__dtype(p->dtype)->block_bytes - small);
-        return het__cl_constant(call, p->weight, "split", bytes, lay_split, NULL, &p->form, err);
+        *small_at = blocks_of(w) * (het__dtype(w->value.dtype)->block_bytes - small);
+        return het__cl_constant(call, input, "split", bytes, lay_split, NULL, form, err);
     }
     /* Loads of words need their alignment, which a mapped file need not have. */
     if ((uintptr_t)w->host % sizeof(uint32_t) != 0 && bytes)
-        return het__cl_constant(call, p->weight, "aligned", bytes, lay_copy, &bytes, &p->form,
-                                err);
+        return het__cl_constant(call, input, "aligned", bytes, lay_copy, &bytes, form, err);
     return HET_OK;
 }
 
@@ -212,7 +214,8 @@ static bool can_occur(const het__cl_call *call, const het__cl_product *p, uint32
 het_status het__cl_product_init(het__cl_call *call, het__cl_product *product, int64_t rows_max,
                                 het_error *err)
 {
-    het_status s = init_weight(call, product, err);
+    het_status s = het__cl_weight_init(call, product->weight, &product->form, &product->small_at,
+                                       err);
     for (uint32_t i = 0; i < HET__CL_SIZES && s == HET_OK; i++) {
         if (!can_occur(call, product, i, rows_max))
             continue;

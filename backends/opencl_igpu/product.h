@@ -42,6 +42,10 @@ typedef struct het__cl_product_step {
 } het__cl_product_step;
 
 bool het__cl_has_decoder(het_dtype dtype);
+/* The form in which kernels of this device read weights of blocks.cl; NULL: as they lie. small_at is
+ * above 0 where they are split (HET_SPLIT). */
+het_status het__cl_weight_init(het__cl_call *call, uint32_t input, cl_mem *form, size_t *small_at,
+                               het_error *err);
 /* Everything but form, small_at and kernels is set. rows_max: the most rows of a plane, or of a
  * part on average. */
 het_status het__cl_product_init(het__cl_call *call, het__cl_product *product, int64_t rows_max,

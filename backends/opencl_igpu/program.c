@@ -225,8 +225,10 @@ het_status het__cl_enqueue(het__device *device, het__program *program, const int
         bind(call->outputs, call->output_count, symbols);
         s = op_of(call->op)->launch(call, symbols, err);
     }
-    const het_status e = het__cl_run_end(device, s == HET_OK ? err : NULL);
-    return s == HET_OK ? e : s;
+    if (s == HET_OK)
+        return het__cl_run_end(device, err);
+    het__cl_run_drop(device);
+    return s;
 }
 
 void het__cl_arg(cl_kernel kernel, uint32_t index, size_t bytes, const void *value)

@@ -19,6 +19,7 @@ void het__context_release(het_context *context)
     het__custom_list_finish(&context->customs);
     het__calibrations_finish(&context->calibrations);
     het__registry_finish(&context->registry);
+    het__free(&context->mem, context->kernel_cache);
     het__log_finish(&context->log);
     het__mem mem = { .allocator = context->mem.allocator };
     mem.bytes = 0;
@@ -83,7 +84,10 @@ static het_status fill_context(het_context *context, const het_context_options *
     const char *list = o->backends;
     if (!list && use_env)
         list = het__env("HETINFER_BACKENDS");
-    const het__host host = { &context->mem, &context->log, use_env, NULL };
+    const char *cache = use_env ? het__env("HETINFER_KERNEL_CACHE") : NULL;
+    if (cache && *cache)
+        context->kernel_cache = het__strndup(&context->mem, cache, strlen(cache));
+    const het__host host = { &context->mem, &context->log, use_env, context->kernel_cache };
     const het_status s = het__registry_init(&context->registry, &host, list, err);
     het__calibrations_init(&context->calibrations, use_env, &context->mem, &context->log);
     context->registry.calibrations = &context->calibrations;

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -219,6 +220,33 @@ void het__want_huge_pages(void *data, size_t bytes)
 void *het__find_symbol(const char *name)
 {
     return dlsym(RTLD_DEFAULT, name);
+}
+
+bool het__own_folder(char *folder, size_t bytes)
+{
+    Dl_info info;
+    if (!dladdr((const void *)(uintptr_t)het__own_folder, &info) || !info.dli_fname)
+        return false;
+    const char *end = strrchr(info.dli_fname, '/');
+    const size_t length = end ? (size_t)(end - info.dli_fname) : 0;
+    if (length == 0 || length >= bytes)
+        return false;
+    memcpy(folder, info.dli_fname, length);
+    folder[length] = 0;
+    return true;
+}
+
+void *het__load_symbol(const char *path, const char *name, char *message, size_t bytes)
+{
+    /* Never unloaded: drivers behind it have threads and handlers of their own. */
+    void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
+    void *symbol = library ? dlsym(library, name) : NULL;
+    const char *reason = symbol ? NULL : dlerror();
+    if (!symbol)
+        snprintf(message, bytes, "%s", reason ? reason : "it exports nothing");
+    if (library)
+        dlclose(library);
+    return symbol;
 }
 
 const char *het__env(const char *name)

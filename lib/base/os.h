@@ -72,6 +72,13 @@ void het__want_huge_pages(void *data, size_t bytes);
 /* Address of a symbol that some loaded library exports, or NULL. */
 void *het__find_symbol(const char *name);
 
+/* Folder of the file that this code was loaded from: the shared library, or the program that it was
+ * linked into. False if it is not known or does not fit. */
+bool het__own_folder(char *folder, size_t bytes);
+/* Loads a library, which stays until the process ends, and finds what it exports under a name. NULL
+ * if it cannot: message (bytes long) says why. */
+void *het__load_symbol(const char *path, const char *name, char *message, size_t bytes);
+
 /* Environment variable, NULL if unset or if the process runs with raised rights. */
 const char *het__env(const char *name);
 

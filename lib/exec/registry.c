@@ -5,7 +5,7 @@
 
 #include "lib/base/cpus.h"
 #include "lib/base/error.h"
-#include "lib/base/os.h"
+#include "lib/exec/modules.h"
 
 /* More names than backends exist. */
 #define NAMES_MAX 16
@@ -38,11 +38,12 @@ static bool is_name(const char *name, const char *text, size_t bytes)
     return strlen(name) == bytes && memcmp(name, text, bytes) == 0;
 }
 
-static const het__backend *backend_of(const char *text, size_t bytes)
+/* The name of a backend as this build spells it, or NULL. */
+static const char *known_name(const char *text, size_t bytes)
 {
-    for (size_t i = 0; het__backends[i]; i++)
-        if (is_name(het__backends[i]->name, text, bytes))
-            return het__backends[i];
+    for (size_t i = 0; het__backend_names[i]; i++)
+        if (is_name(het__backend_names[i], text, bytes))
+            return het__backend_names[i];
     return NULL;
 }
 
@@ -50,80 +51,91 @@ static het_status unknown_name(const char *text, size_t bytes, het_error *err)
 {
     char known[128] = "";
     size_t used = 0;
-    for (size_t i = 0; het__backends[i]; i++) {
-        const size_t n = strlen(het__backends[i]->name);
+    for (size_t i = 0; het__backend_names[i]; i++) {
+        const size_t n = strlen(het__backend_names[i]);
         if (used + n + 3 > sizeof known)
             break;
         memcpy(known + used, i ? ", " : "", i ? 2 : 0);
         used += i ? 2 : 0;
-        memcpy(known + used, het__backends[i]->name, n + 1);
+        memcpy(known + used, het__backend_names[i], n + 1);
         used += n;
     }
     return het__fail(err, HET_E_INVALID, "unknown backend \"%.*s\"; this build has %s",
                      (int)(bytes < 40 ? bytes : 40), text, known);
 }
 
-static bool is_removed(const name_list *names, const het__backend *backend)
+static bool is_removed(const name_list *names, const char *name)
 {
     for (uint32_t i = 0; i < names->count; i++)
         if (names->name[i].removed &&
-            is_name(backend->name, names->name[i].text, names->name[i].bytes))
+            is_name(name, names->name[i].text, names->name[i].bytes))
             return true;
     return false;
 }
 
 /* A name that is written twice counts once. */
-static bool is_chosen(const het__backend *const *chosen, uint32_t count,
-                      const het__backend *backend)
+static bool is_chosen(const char *const *chosen, uint32_t count, const char *name)
 {
     for (uint32_t i = 0; i < count; i++)
-        if (chosen[i] == backend)
+        if (chosen[i] == name)
             return true;
     return false;
 }
 
-/* The order of preference that a list asks for. */
-static het_status choose(const char *list, const het__backend **chosen, uint32_t *count,
+/* The order of preference that a list asks for; named: backends were asked for by name. */
+static het_status choose(const char *list, const char **chosen, uint32_t *count, bool *named,
                          het_error *err)
 {
     name_list names = { .count = 0 };
     *count = 0;
+    *named = false;
     if (list && !split_list(list, &names))
         return het__fail(err, HET_E_INVALID, "the list of backends has more than %d names",
                          NAMES_MAX);
-    bool only_removals = true;
     for (uint32_t i = 0; i < names.count; i++) {
-        if (!backend_of(names.name[i].text, names.name[i].bytes))
+        if (!known_name(names.name[i].text, names.name[i].bytes))
             return unknown_name(names.name[i].text, names.name[i].bytes, err);
-        only_removals = only_removals && names.name[i].removed;
+        *named = *named || !names.name[i].removed;
     }
-    if (!only_removals) {
+    if (*named) {
         for (uint32_t i = 0; i < names.count; i++) {
-            const het__backend *b = backend_of(names.name[i].text, names.name[i].bytes);
-            if (!is_removed(&names, b) && !is_chosen(chosen, *count, b))
-                chosen[(*count)++] = b;
+            const char *name = known_name(names.name[i].text, names.name[i].bytes);
+            if (!is_removed(&names, name) && !is_chosen(chosen, *count, name))
+                chosen[(*count)++] = name;
         }
         return HET_OK;
     }
-    for (size_t b = 0; het__backends[b]; b++) {
-        if (!het__backends[b]->on_demand && !is_removed(&names, het__backends[b]))
-            chosen[(*count)++] = het__backends[b];
-    }
+    for (size_t b = 0; het__backend_names[b] && *count < NAMES_MAX; b++)
+        if (!is_removed(&names, het__backend_names[b]))
+            chosen[(*count)++] = het__backend_names[b];
     return HET_OK;
 }
 
-static void add_devices(het__registry *registry, const het__backend *backend, het__text *report)
+/* The device that was registered before for the same hardware, or NULL. */
+static const het__registered *twin_of(const het__registry *registry, const char *physical)
 {
-    het__probed probed;
-    memset(&probed, 0, sizeof probed);
-    backend->probe(&registry->host, &probed);
-    het__text_printf(report, "%s: %s\n", backend->name,
-                     probed.reason[0] ? probed.reason : "no reason given");
-    for (uint32_t i = 0; i < probed.device_count && registry->count < HET__DEVICES_MAX; i++) {
+    for (uint32_t i = 0; physical[0] && i < registry->count; i++)
+        if (strcmp(registry->device[i].physical, physical) == 0)
+            return &registry->device[i];
+    return NULL;
+}
+
+void het__registry_add(het__registry *registry, const het__backend *backend,
+                       const het__probed *probed, het__text *report)
+{
+    for (uint32_t i = 0; i < probed->device_count && registry->count < HET__DEVICES_MAX; i++) {
+        const het__registered *twin = twin_of(registry, probed->physical[i]);
+        if (twin) {
+            het__text_printf(report, "%s: %s is device %u of %s, which is preferred\n",
+                             backend->name, probed->device[i].name, twin->info.index,
+                             twin->backend->name);
+            continue;
+        }
         het__registered *d = &registry->device[registry->count];
         d->backend = backend;
         d->backend_index = i;
-        d->info = probed.device[i];
+        memcpy(d->physical, probed->physical[i], sizeof d->physical);
+        d->info = probed->device[i];
         d->info.struct_size = sizeof d->info;
         d->info.index = registry->count++;
         memset(d->info.backend, 0, sizeof d->info.backend);
@@ -131,20 +143,42 @@ static void add_devices(het__registry *registry, const het__backend *backend, he
     }
 }
 
+/* on_demand: also a backend that is used only when it is named. */
+static void add_devices(het__registry *registry, const char *name, bool on_demand,
+                        het__text *report)
+{
+    char reason[256];
+    het__probed probed;
+    const het__backend *backend =
+        het__backend_find(&registry->host, name, reason, sizeof reason);
+    if (!backend) {
+        het__text_printf(report, "%s: %s\n", name, reason);
+        return;
+    }
+    if (backend->on_demand && !on_demand)
+        return;
+    memset(&probed, 0, sizeof probed);
+    backend->probe(&registry->host, &probed);
+    het__text_printf(report, "%s: %s\n", name,
+                     probed.reason[0] ? probed.reason : "no reason given");
+    het__registry_add(registry, backend, &probed, report);
+}
+
 het_status het__registry_init(het__registry *registry, const het__host *host, const char *list,
                               het_error *err)
 {
-    const het__backend *chosen[NAMES_MAX];
+    const char *chosen[NAMES_MAX];
     uint32_t count;
+    bool named;
     memset(registry, 0, sizeof *registry);
     registry->host = *host;
-    const het_status s = choose(list, chosen, &count, err);
+    const het_status s = choose(list, chosen, &count, &named, err);
     if (s != HET_OK)
         return s;
     het__text report;
     het__text_init(&report, host->mem);
     for (uint32_t i = 0; i < count; i++)
-        add_devices(registry, chosen[i], &report);
+        add_devices(registry, chosen[i], named, &report);
     registry->report = het__text_take(&report);
     if (!registry->report)
         return het__fail_nomem(err, "the backend report");

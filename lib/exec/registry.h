@@ -11,6 +11,7 @@ typedef struct het__registered {
     const het__backend *backend;
     uint32_t backend_index; /* of the device within its backend */
     het_device_info info;
+    char physical[32]; /* see het__probed */
 } het__registered;
 
 /* Immutable after het__registry_init(), but for what calibrations lock themselves. */
@@ -26,6 +27,10 @@ typedef struct het__registry {
 het_status het__registry_init(het__registry *registry, const het__host *host, const char *list,
                               het_error *err);
 void het__registry_finish(het__registry *registry);
+
+/* Add what a backend reported, but for hardware that is there already through another. */
+void het__registry_add(het__registry *registry, const het__backend *backend,
+                       const het__probed *probed, het__text *report);
 
 /* Devices that a list of backend names or kinds ("cpu", "gpu", "npu") selects, as bits; NULL: all
  * of the context. */

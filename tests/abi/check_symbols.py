@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The four lists of public functions agree, and the objects import nothing they must not.
 
-    check_symbols.py ROOT SHARED_LIBRARY STATIC_LIBRARY     compare
-    check_symbols.py --write ROOT                           rewrite docs/ABI.md and the map
+    check_symbols.py ROOT SHARED_LIBRARY STATIC_LIBRARY MODULE…     compare
+    check_symbols.py --write ROOT                    rewrite docs/ABI.md and the map
+
+A module, that is a backend in a file of its own, exports one name.
 
 Lists: HET_API declarations in include/, lib/link/hetinfer.map, docs/ABI.md, and what the shared
 library exports. A function keeps the release of its @since for ever; the map's node is named after
@@ -168,8 +170,12 @@ def main(arguments):
     if arguments[0] == '--write':
         write(arguments[1])
         return 0
-    root, shared, static = arguments
+    root, shared, static, *modules = arguments
     problems = []
+    for module in modules:
+        names = exported(module)
+        if names != {'het__backend_module'}:
+            problems.append(f'{module}: exports {", ".join(sorted(names))}')
     functions = check_lists(root, shared, problems)
     objects = check_objects(static, problems)
     for line in problems:

@@ -43,6 +43,13 @@ def check_files(prefix):
     if missing:
         print('not installed:', ', '.join(missing))
         sys.exit(1)
+    # Backends of vendors' libraries are files of their own; the library needs none to start.
+    print('modules:', ', '.join(sorted(os.listdir(os.path.join(prefix, 'lib/hetinfer'))))
+          if os.path.isdir(os.path.join(prefix, 'lib/hetinfer')) else 'none')
+    needed = run(['readelf', '-d', os.path.join(prefix, 'lib/libhetinfer.so')])
+    if 'libOpenCL' in needed:
+        print('the library needs OpenCL to start')
+        sys.exit(1)
 
 
 def check_program(program, model, env):
