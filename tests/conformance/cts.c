@@ -155,10 +155,19 @@ static void print_cell(const cts_row *r)
         printf(" all |");
 }
 
-/* Each reason of a device once, with the operations that it names. */
+/* Each reason of a device once, with the operations that it names. Only a simulated device has the
+ * same name everywhere. */
 static void print_reasons(const column *c)
 {
     bool said[CTS_ROWS_MAX] = { false };
+    uint32_t refused = 0;
+    for (uint32_t i = 0; i < c->row_count; i++)
+        refused += c->rows[i].refused;
+    if (!refused)
+        return;
+    printf("\n### What `%s` refuses\n\n", c->name);
+    if (strncmp(c->title, "sim:", 4) == 0)
+        printf("%s.\n\n", c->title);
     for (uint32_t i = 0; i < c->row_count; i++) {
         if (!c->rows[i].refused || said[i])
             continue;
@@ -194,10 +203,8 @@ static int markdown(int count, char **names)
             print_cell(&columns[i].rows[r]);
         printf("\n");
     }
-    for (uint32_t i = 0; i < used; i++) {
-        printf("\n### What `%s` refuses\n\n%s.\n\n", columns[i].name, columns[i].title);
+    for (uint32_t i = 0; i < used; i++)
         print_reasons(&columns[i]);
-    }
     return 0;
 }
 
