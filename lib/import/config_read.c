@@ -115,20 +115,20 @@ static het__config_reader rope_object(const het__config_reader *r, bool local)
     return out;
 }
 
-/* Numbers that frequencies are divided by; without effect where there is no such list. */
+/* Numbers that frequencies are divided by. Without them, or as many as there should be, the model
+ * can be planned, not run. */
 static void read_factors(het__config_reader *s, const char *key, het__arena *arena,
                          het__config *config)
 {
     const json_t *list = het__config_get(s, key);
     const size_t pairs = (size_t)config->lm.rope.rotated / 2;
-    if (!list)
+    if (json_array_size(list) != pairs)
         return;
     float *factors = het__arena_zero(arena, pairs, sizeof *factors);
     for (size_t i = 0; factors && i < pairs; i++) {
         double v = 0;
-        if (json_array_size(list) != pairs ||
-            !het__config_number(json_array_get(list, i), &v) || !(v > 1e-6 && v < 1e6)) {
-            het__config_refuse(s, HET_E_FORMAT, "%s is not a list of %zu factors", key, pairs);
+        if (!het__config_number(json_array_get(list, i), &v) || !(v > 1e-6 && v < 1e6)) {
+            het__config_refuse(s, HET_E_FORMAT, "%s is not a list of factors", key);
             return;
         }
         factors[i] = (float)v;

@@ -10,6 +10,8 @@
 
 #define INDEX_BYTES_MAX ((size_t)64 << 20)
 #define SHARD_NAME_MAX 255
+/* No system opens longer paths. */
+#define PATH_BYTES 4096
 /* No model comes in more files. */
 #define SHARDS_MAX 4096
 
@@ -35,11 +37,11 @@ static bool stands_for_folder(const char *name)
 bool het__hf_place_has(const het__hf_place *place, const char *name)
 {
     het__file file = { -1, 0 };
-    char *path = het__path_join(place->mem, place->folder, name);
-    const bool found =
-        path && het__file_open(path, &file, NULL) == HET_OK && file.fd >= 0;
+    char path[PATH_BYTES];
+    const int n = snprintf(path, sizeof path, "%s/%s", place->folder, name);
+    const bool found = n > 0 && (size_t)n < sizeof path &&
+                       het__file_open(path, &file, NULL) == HET_OK && file.fd >= 0;
     het__file_close(&file);
-    het__free(place->mem, path);
     return found;
 }
 
@@ -61,6 +63,10 @@ het_status het__hf_place_find(het__mem *mem, const char *path, het__hf_place *pl
     }
     if (!place->folder)
         return het__fail_nomem(err, "a path");
+    if (weights && !het__hf_place_has(place, weights)) {
+        het__hf_place_finish(place); /* opening the path says so */
+        return HET_OK;
+    }
     if (!weights && het__hf_place_has(place, "model.safetensors"))
         weights = "model.safetensors";
     if (!weights && het__hf_place_has(place, "model.safetensors.index.json"))

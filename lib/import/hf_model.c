@@ -331,9 +331,10 @@ static het_status add_factors(lister *l)
     const het__config *c = &l->hf->config;
     if (!c->lm.rope_factors)
         return HET_OK;
-    if (!c->rope_factors)
-        return het__fail(l->err, HET_E_FORMAT, "config.json: rope has no list of factors");
     const int64_t pairs = c->lm.rope.rotated / 2;
+    if (!c->rope_factors)
+        return het__fail(l->err, HET_E_FORMAT, "config.json: rope has no list of %lld factors",
+                         (long long)pairs);
     l->hf->sources[l->gguf->tensor_count] = "config.json";
     l->gguf->tensors[l->gguf->tensor_count++] = (het__gguf_tensor){
         .name = "rope_freqs.weight", .dtype = HET_DTYPE_F32, .rank = 1, .extent = { pairs },

@@ -491,7 +491,7 @@ static het_status do_tokenizer(stage *s, het_error *err)
 
 static void every_allocation_of_folders(void)
 {
-    static const char *const names[] = { "gemma2", "gemma3n", "phimoe-longrope", "phi3" };
+    static const char *const names[] = { "gemma2", "gemma3n", "phimoe", "phi3" };
     static const char *const tokenizers[] = { "llama", "qwen2" };
     char file[128], path[512];
     stage s = { 0 };
