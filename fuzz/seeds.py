@@ -625,7 +625,8 @@ def config_seeds():
         "llama_linear": llama(rope_scaling={"type": "linear", "factor": 2}),
         "mistral": config("mistral", sliding_window=32),
         "mixtral": config("mixtral", **experts),
-        "phi3": config("phi3", rope_scaling={"type": "longrope", "short_factor": [1.0]},
+        "phi3": config("phi3", rope_scaling={"type": "longrope",
+                                             "short_factor": [1.0, 1.1, 1.2, 1.3]},
                        original_max_position_embeddings=64),
         "phimoe": config("phimoe", attention_bias=True, lm_head_bias=True, **experts),
         "qwen2": config("qwen2", use_sliding_window=True, max_window_layers=1, sliding_window=8),
@@ -647,11 +648,144 @@ def config_seeds():
     }
 
 
+def safetensors(tensors, data=b"", header=None, length=None):
+    """tensors: {name: (type, shape, begin, end)}"""
+    h = header if header is not None else json.dumps(
+        {k: {"dtype": t, "shape": s, "data_offsets": [b, e]}
+         for k, (t, s, b, e) in tensors.items()}).encode()
+    return struct.pack("<Q", len(h) if length is None else length) + h + data
+
+
+def safetensors_seeds():
+    """Files of one or two small tensors, and ones that are wrong in one place."""
+    layer = "model.layers.0."
+    one = {layer + "self_attn.q_proj.weight": ("F32", [2, 3], 0, 24)}
+    two = {layer + "mlp.experts.11.w1.weight": ("BF16", [2, 2], 8, 16),
+           layer + "input_layernorm.weight": ("F16", [4], 0, 8)}
+
+    def place(begin, end, dtype="U8", shape=(8,)):
+        return safetensors({"a": (dtype, list(shape), begin, end)}, bytes(8))
+    return {
+        "empty": safetensors({}),
+        "metadata": safetensors({}, header=b'{"__metadata__":{"format":"pt"}}'),
+        "one": safetensors(one, bytes(24)),
+        "two": safetensors(two, bytes(range(16))),
+        "padded": safetensors({}, bytes(2), header=b'{"b":{"dtype":"I8","shape":[2],'
+                                                   b'"data_offsets":[0,2]}}       '),
+        "scalar_and_nothing": safetensors({"s": ("I64", [], 0, 8), "n": ("F32", [0, 5], 8, 8)},
+                                          bytes(8)),
+        "names": safetensors({n: ("BOOL", [1], i, i + 1) for i, n in enumerate(
+            ["model.language_model.norm.weight", "lm_head.bias", "vision_tower.x",
+             "altup_projections.2.weight", "model.layers.7.mlp.experts.gate_up_proj",
+             "layers.99999999.mlp.gate.weight", "model.layers.1.rotary_emb.inv_freq"])}, bytes(7)),
+        "broken_nothing": b"",
+        "broken_short": b"\x02\0\0",
+        "broken_length": safetensors(one, bytes(24), length=1 << 40),
+        "broken_length_over": safetensors(one, bytes(24), length=(1 << 64) - 8),
+        "broken_json": safetensors({}, header=b'{"a":'),
+        "broken_list": safetensors({}, header=b"[]"),
+        "broken_deep": safetensors({}, header=b'{"a":' + b"[" * 50 + b"]" * 50 + b"}"),
+        "broken_twice": safetensors({}, header=b'{"a":{},"a":{}}'),
+        "broken_type": place(0, 8, "F7"),
+        "broken_bytes": place(0, 8, "F32"),
+        "broken_order": place(8, 0),
+        "broken_end": place(0, 9),
+        "broken_gap": place(4, 8, shape=(4,)),
+        "broken_tail": place(0, 4, shape=(4,)),
+        "broken_negative": place(-8, 0),
+        "broken_shape": place(0, 8, shape=(-8,)),
+        "broken_overflow": place(0, 8, "F64", (1 << 62, 1 << 62, 16)),
+        "broken_rank": place(0, 8, shape=(1,) * 40),
+        "broken_overlap": safetensors({"a": ("U8", [6], 0, 6), "b": ("U8", [4], 4, 8)}, bytes(8)),
+        "broken_escape": safetensors({"a\x1b[31m": ("U8", [1], 0, 9)}, bytes(8)),
+    }
+
+
+def token_file(pre=None, normal=None, decode=None, post=None, added=(), mark=b"", **model):
+    vocab = model.pop("vocab", None) or {c: i for i, c in enumerate(
+        ["a", "b", "c", "ab", "abc", "\u0120", "\u0120a", "e", "\u00c3", "\u00a9"])}
+    return json.dumps({
+        "added_tokens": list(added), "normalizer": normal, "pre_tokenizer": pre,
+        "post_processor": post, "decoder": decode,
+        "model": {"type": "BPE", "vocab": vocab, "merges": ["a b", "ab c", "\u0120 a"], **model},
+    }).encode() + mark
+
+
+def hf_tokenizer_seeds():
+    """Both forms of tokenizer.json, SentencePiece models, and steps that are not read."""
+    level = {"type": "ByteLevel", "add_prefix_space": False, "use_regex": True}
+    bytes_form = {"pre": level, "decode": level}
+    blank = "\u2581"
+    blanks = {"normal": {"type": "Sequence", "normalizers": [
+        {"type": "Prepend", "prepend": blank},
+        {"type": "Replace", "pattern": {"String": " "}, "content": blank}]},
+        "decode": {"type": "Sequence", "decoders": [
+            {"type": "Replace", "pattern": {"String": blank}, "content": " "},
+            {"type": "ByteFallback"}, {"type": "Fuse"},
+            {"type": "Strip", "content": " ", "start": 1, "stop": 0}]},
+        "vocab": {"<unk>": 0, "<0x0A>": 1, "<0xC3>": 2, "a": 3, "b": 4, "c": 5, "ab": 6, "abc": 7,
+                  blank: 8, blank + "a": 9}, "unk_token": "<unk>", "byte_fallback": True,
+        "fuse_unk": True}
+    meta = {"type": "Metaspace", "replacement": blank, "prepend_scheme": "first", "split": True}
+
+    def split(pattern, behavior="Isolated", invert=False):
+        return {**bytes_form, "pre": {"type": "Sequence", "pretokenizers": [
+            {"type": "Split", "pattern": {"Regex": pattern}, "behavior": behavior,
+             "invert": invert}, {**level, "use_regex": False}]}}
+    special = {"id": 12, "content": "<|end|>", "special": True, "rstrip": True, "lstrip": True}
+    template = {"type": "TemplateProcessing", "single": [
+        {"SpecialToken": {"id": "<|end|>", "type_id": 0}}, {"Sequence": {"id": "A"}}],
+        "special_tokens": {"<|end|>": {"id": "<|end|>", "ids": [12], "tokens": ["<|end|>"]}}}
+
+    def piece(text, score, kind=1):
+        inner = field(1, text.encode()) + b"\x15" + struct.pack("<f", score) + field(3, kind)
+        return field(1, inner)
+    pieces = (piece("<unk>", 0, 2) + piece("<s>", 0, 3) + piece("</s>", 0, 3)
+              + piece("<0x0A>", 0, 6) + piece(blank + "a", -1) + piece("a", -2) + piece(blank, -3))
+    return {
+        "byte_level": token_file(**bytes_form),
+        "byte_level_text": token_file(**bytes_form, mark=b"\xffabc abc \xc3\xa9\xff\0 ab"),
+        "prefix_space": token_file(pre={**level, "add_prefix_space": True}, decode=level),
+        "special": token_file(**bytes_form, added=[special], post=template),
+        "normal_form": token_file(**bytes_form, normal={"type": "NFC"}),
+        "split": token_file(**split(r"(?i:'s|'t)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}"
+                                    r"\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+")),
+        "split_removed": token_file(**split(r"\p{L}+|\u0031|\x{32}", "Removed", True)),
+        "split_empty": token_file(**split(r"x*")),
+        "split_slow": token_file(**split(r"(?:a+)+b"), mark=b"\xff" + b"a" * 60),
+        "blanks": token_file(**blanks),
+        "blanks_pairs": token_file(**blanks, merges=[["a", "b"], ["ab", "c"], [" ", "x"]]),
+        "metaspace": token_file(**{**blanks, "normal": None, "pre": meta, "decode": meta}),
+        "digits": token_file(pre={"type": "Sequence", "pretokenizers": [
+            {"type": "Digits", "individual_digits": True}, {"type": "Punctuation"}, level]},
+            decode=level),
+        "model": pieces + field(2, field(3, 2) + field(41, 1) + field(42, 2)),
+        "model_squeezed": pieces + field(2, field(3, 2)) + field(3, field(3, 0) + field(4, 1)),
+        "broken_model_kind": pieces + field(2, field(3, 1)),
+        "broken_model_length": b"\x0a\xff\xff\xff\xff\x0f",
+        "broken_model_type": field(1, field(1, b"a") + field(3, 9)),
+        "broken_nothing": b"",
+        "broken_json": b'{"model":',
+        "broken_unigram": token_file(type="Unigram"),
+        "broken_regex": token_file(**split(r"(a")),
+        "broken_regex_lines": token_file(**split(r"^a$")),
+        "broken_regex_class": token_file(**split(r"[a[b]]")),
+        "broken_id": token_file(**bytes_form, vocab={"a": 1 << 40}),
+        "broken_id_twice": token_file(**bytes_form, vocab={"a": 1, "b": 1}),
+        "broken_ids_apart": token_file(**bytes_form, vocab={"a": 1, "b": 9999999}),
+        "broken_merge": token_file(**bytes_form, merges=[["a"]]),
+        "broken_template": token_file(**bytes_form, post=template),
+        "broken_step": token_file(**bytes_form, normal={"type": "Lower\x1b[31m"}),
+        "broken_mixture": token_file(pre=level, decode=meta),
+    }
+
+
 def main():
     root = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else
                         pathlib.Path(__file__).parent / "corpora")
     for target, seeds in {"cache": cache_seeds(), "config": config_seeds(), "gguf": gguf_seeds(),
-                          "graph": graph_seeds(), "onnx": onnx_seeds(),
+                          "graph": graph_seeds(), "hf_tokenizer": hf_tokenizer_seeds(),
+                          "onnx": onnx_seeds(), "safetensors": safetensors_seeds(),
                           "simulate": simulation_seeds(),
                           "tokenizer": tokenizer_seeds()}.items():
         folder = root / target

@@ -48,7 +48,8 @@ static int take_piece(void *user, const char *text, size_t bytes)
 
 static void declare(options *o, request *r)
 {
-    options_begin(o, "run", "MODEL", "Continue a text. Reads a GGUF file; writes to stdout.");
+    options_begin(o, "run", "MODEL",
+                  "Continue a text. Reads a GGUF file or a folder; writes to stdout.");
     options_text(o, "prompt", 'p', &r->prompt, "TEXT", "Text to continue");
     options_text(o, "file", 'f', &r->file, "FILE", "The same from a file ('-': stdin)");
     options_int(o, "max-tokens", 'n', &r->max_tokens, 1, INT32_MAX, "N", "New tokens (512)");

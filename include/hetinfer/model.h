@@ -42,7 +42,8 @@ typedef struct het_model_options {
     void *progress_user;      /**< First argument of progress. */
     uint32_t weight_dtype;    /**< Of a model without weights (a config.json): the het_dtype that
                                    its matrices are taken to have, F32, F16, BF16 or a block
-                                   format; 0: what the file says. No effect on other models. */
+                                   format; 0: what the file says. Weights beside the file are
+                                   left alone then. No effect on other models. */
     uint32_t reserved_1;      /**< Zero. */
 } het_model_options;
 
@@ -65,7 +66,8 @@ typedef struct het_model_info {
     uint32_t kv_head_count;     /**< Key and value heads. */
     uint32_t expert_count;      /**< Experts per layer. */
     uint32_t expert_used_count; /**< Experts that one token uses. */
-    char format[16];            /**< "gguf", "onnx", or "config": a config.json, no weights. */
+    char format[16];            /**< "gguf", "onnx", "safetensors", or "config": a config.json, no
+                                     weights. */
     char architecture[32];      /**< For example "llama"; of a graph model the graph's name, or
                                      "graph". */
     char name[64];              /**< The model's own name, or "". */
@@ -120,17 +122,21 @@ typedef struct het_port {
  * and the file must not be changed while the model or a session of it lives.
  *
  * @param context  Kept alive by the model.
- * @param path     A GGUF file (version 2 or 3), an ONNX file, or the config.json of a language
- *                 model (or a folder that holds one), told apart by their contents. External
- *                 data files of an ONNX file are looked for in its folder and below. A config.json
- *                 gives a model without weights: it can be inspected and planned, sessions are
- *                 refused. Weights are then named as in GGUF, and metadata entries are the file's
- *                 keys.
+ * @param path     A GGUF file (version 2 or 3) or an ONNX file, told apart by their contents; or
+ *                 a Hugging Face folder, or its config.json, model.safetensors or
+ *                 model.safetensors.index.json. External data files of an ONNX file are looked for
+ *                 in its folder and below. Weights of a folder are named as in its files, and
+ *                 metadata entries are the keys of config.json, those of an object as
+ *                 "object.key", then those of other files ("generation_config.key",
+ *                 "tokenizer_config.key", "tokenizer.chat_template"). A config.json without
+ *                 weights beside it, or with options->weight_dtype, gives a model without weights:
+ *                 it can be inspected and planned, sessions are refused; weights are then named as
+ *                 in GGUF. A folder with a tokenizer alone will do for HET_MODEL_TOKENIZER_ONLY.
  * @param options  May be NULL: defaults.
  * @param model    Receives the handle.
  * @param err      May be NULL.
  *
- * @retval HET_E_IO           The file cannot be opened or mapped.
+ * @retval HET_E_IO           A file is missing, or cannot be opened or mapped.
  * @retval HET_E_FORMAT       The bytes are malformed; the message says where.
  * @retval HET_E_UNSUPPORTED  A model family, tokenizer, block format or type of
  *                            input or weight that this release does not know; the
@@ -140,7 +146,8 @@ typedef struct het_port {
  * @retval HET_E_CANCELLED    The progress callback asked for it.
  * @retval HET_E_NOMEM        Out of memory.
  *
- * Cost: proportional to the vocabulary or the nodes, not to the weights.
+ * Cost: proportional to the vocabulary or the nodes, not to the weights; experts that a folder
+ * holds one by one are copied side by side.
  * Thread-safety: other threads may use the context meanwhile.
  * @since 0.1
  */

@@ -12,6 +12,7 @@
 #include "lib/generate/engine.h"
 #include "lib/import/config.h"
 #include "lib/import/gguf_model.h"
+#include "lib/import/hf_model.h"
 #include "lib/import/lm_outline.h"
 #include "lib/import/onnx.h"
 #include "lib/ir/custom.h"
@@ -41,10 +42,14 @@ struct het_context {
     het_device devices[HET__DEVICES_MAX];
 };
 
-/* A language model: what a GGUF file holds, or a configuration alone. */
+/* A language model: what a GGUF file or a Hugging Face folder holds, or a configuration alone. */
 typedef struct het__language {
     het__arena arena;
-    het__gguf gguf; /* of a configuration: the tensors that there would be, without data */
+    het__gguf gguf; /* of a folder: its weights as the graph has them; of a configuration: the
+                     * tensors that there would be, without data */
+    bool is_folder;
+    het__hf hf;
+    het__hf_weights weights; /* of a folder */
     bool is_outline; /* a configuration alone: no weights */
     het__config config_file;
     het__lm_outline outline;
@@ -177,9 +182,15 @@ het_status het__language_open(het_model *model, const void *data, size_t bytes,
 /* The same of a config.json: a model without weights. */
 het_status het__language_outline(het_model *model, const void *data, size_t bytes,
                                  const het_model_options *o, het_error *err);
+/* The same of a Hugging Face folder. */
+het_status het__language_folder(het_model *model, const het__hf_place *place,
+                                const het_model_options *o, het_error *err);
+/* Whether the data lies in a mapped file, whose pages can be read again. */
+bool het__language_is_mapped(const het_model *model, const void *data);
 void het__language_close(het_model *model);
 size_t het__language_metadata_count(const het__language *language);
 void het__language_metadata(const het__language *language, size_t index, het_metadata *entry);
+size_t het__language_weight_count(const het__language *language);
 void het__language_weight(const het__language *language, size_t index, het_weight *weight);
 
 /* path: of the file, beside which external data lies; NULL: there is none. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Public functions of model.h. What a model is beyond its figures depends on the file's format:
- * model_language.c (GGUF, config.json) and model_network.c (ONNX). */
+ * model_language.c (GGUF, Hugging Face folders, config.json) and model_network.c (ONNX). */
 #include <string.h>
 
 #include "lib/api/handles.h"
@@ -72,12 +72,25 @@ static het_status check_options(const het_model_options *options, het_model_opti
     return s;
 }
 
-static het_status read_model(het_model *m, const void *data, size_t bytes, const char *path,
-                             const het_model_options *o, het_error *err)
+/* Where the bytes of a model are. */
+typedef struct origin {
+    het__mapping mapping; /* of a file; data NULL: memory of the caller, or a folder */
+    const void *data;
+    size_t bytes;
+    const char *path;           /* NULL: memory */
+    const het__hf_place *place; /* NULL: no folder with weights or a tokenizer */
+} origin;
+
+static het_status read_model(het_model *m, const origin *from, const het_model_options *o,
+                             het_error *err)
 {
+    const void *data = from->data;
+    const size_t bytes = from->bytes;
     m->info.struct_size = sizeof m->info;
+    if (from->place)
+        return het__language_folder(m, from->place, o, err);
     if (het__onnx_sniff(data, bytes < SNIFF_BYTES ? bytes : SNIFF_BYTES))
-        return het__network_open(m, data, bytes, path, o, err);
+        return het__network_open(m, data, bytes, from->path, o, err);
     if (het__config_sniff(data, bytes))
         return het__language_outline(m, data, bytes, o, err);
     if ((uintptr_t)data % 32 != 0)
@@ -87,21 +100,20 @@ static het_status read_model(het_model *m, const void *data, size_t bytes, const
     return het__language_open(m, data, bytes, o, err);
 }
 
-/* Takes over the mapping (its data may be NULL). path: NULL for a model in memory. */
-static het_status create_model(het_context *context, het__mapping mapping, const void *data,
-                               size_t bytes, const char *path, const het_model_options *o,
+/* Takes over the mapping. */
+static het_status create_model(het_context *context, origin *from, const het_model_options *o,
                                het_model **model, het_error *err)
 {
     het_model *m = het__alloc_zero(&context->mem, 1, sizeof *m);
     if (!m) {
-        het__unmap_file(&mapping);
+        het__unmap_file(&from->mapping);
         return het__fail_nomem(err, "a model");
     }
     atomic_init(&m->refs, 1);
     m->context = context;
-    m->mapping = mapping;
+    m->mapping = from->mapping;
     het__context_retain(context);
-    het_status s = read_model(m, data, bytes, path, o, err);
+    het_status s = read_model(m, from, o, err);
     if (s == HET_OK)
         s = het__model_report(o, 1.0, "model", err);
     if (s != HET_OK) {
@@ -112,28 +124,60 @@ static het_status create_model(het_context *context, het__mapping mapping, const
     return HET_OK;
 }
 
+/* Weights make a folder a model; without them its configuration is one, or its tokenizer. A type of
+ * weights that are not there asks for the configuration. */
+static bool is_whole_folder(const het__hf_place *place, const het_model_options *o)
+{
+    if (!place->folder || o->weight_dtype)
+        return false;
+    return place->weights || ((o->flags & HET_MODEL_TOKENIZER_ONLY) &&
+                              (het__hf_place_has(place, "tokenizer.json") ||
+                               het__hf_place_has(place, "tokenizer.model")));
+}
+
+static het_status load_file(het_context *context, const char *path, const het_model_options *o,
+                            het_model **model, het_error *err)
+{
+    origin from = { .path = path };
+    const het_status s = het__map_file(path, &from.mapping, err);
+    if (s != HET_OK)
+        return s;
+    from.data = from.mapping.data;
+    from.bytes = from.mapping.bytes;
+    return create_model(context, &from, o, model, err);
+}
+
+static het_status load_place(het_context *context, const char *path, const het__hf_place *place,
+                             const het_model_options *o, het_model **model, het_error *err)
+{
+    origin from = { .path = path, .place = place };
+    if (is_whole_folder(place, o))
+        return create_model(context, &from, o, model, err);
+    if (!het__is_folder(path))
+        return load_file(context, path, o, model, err);
+    char *inner = het__path_join(&context->mem, path, "config.json");
+    if (!inner)
+        return het__fail_nomem(err, "a model");
+    const het_status s = load_file(context, inner, o, model, err);
+    het__free(&context->mem, inner);
+    return s;
+}
+
 het_status het_model_load(het_context *context, const char *path, const het_model_options *options,
                           het_model **model, het_error *err)
 {
     het_model_options o;
-    het__mapping mapping = { 0 };
+    het__hf_place place;
     HET_REQUIRE(model != NULL, err);
     *model = NULL;
     HET_REQUIRE(context != NULL && path != NULL, err);
     het_status s = check_options(options, &o, err);
     if (s != HET_OK)
         return s;
-    char *inner = NULL;
-    if (het__is_folder(path)) {
-        inner = het__path_join(&context->mem, path, "config.json");
-        if (!inner)
-            return het__fail_nomem(err, "a model");
-        path = inner;
-    }
-    s = het__map_file(path, &mapping, err);
+    s = het__hf_place_find(&context->mem, path, &place, err);
     if (s == HET_OK)
-        s = create_model(context, mapping, mapping.data, mapping.bytes, path, &o, model, err);
-    het__free(&context->mem, inner);
+        s = load_place(context, path, &place, &o, model, err);
+    het__hf_place_finish(&place);
     return s;
 }
 
@@ -148,7 +192,8 @@ het_status het_model_load_memory(het_context *context, const void *data, size_t 
     const het_status s = check_options(options, &o, err);
     if (s != HET_OK)
         return s;
-    return create_model(context, (het__mapping){ 0 }, data, size_bytes, NULL, &o, model, err);
+    origin from = { .data = data, .bytes = size_bytes };
+    return create_model(context, &from, &o, model, err);
 }
 
 /* ---- use ---- */
@@ -178,7 +223,8 @@ het_status het_model_metadata_at(const het_model *model, size_t index, het_metad
 
 size_t het_model_weight_count(const het_model *model)
 {
-    return model->network ? model->network->onnx.weight_count : model->language->gguf.tensor_count;
+    return model->network ? model->network->onnx.weight_count
+                          : het__language_weight_count(model->language);
 }
 
 het_status het_model_weight_at(const het_model *model, size_t index, het_weight *weight)

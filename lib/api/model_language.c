@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Language models: GGUF files with their tokenizer, and configurations alone. The graph is built
+/* Language models: GGUF files with their tokenizer, Hugging Face folders, and configurations alone.
+ * The graph is built
  * once when the model is loaded, which proves that all weights are there and fit (or says which
  * there would be), and again for each session. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "lib/api/handles.h"
+#include "lib/base/dtype.h"
 #include "lib/base/error.h"
+#include "lib/import/hf_tokenizer.h"
 
 /* ---- figures ---- */
 
@@ -67,15 +70,24 @@ static uint64_t active_of(const het__lm_config *c, const het__gguf_tensor *t)
                ? n / (uint64_t)c->experts * (uint64_t)c->experts_used : n;
 }
 
-/* Factors of rope stand in a file as a tensor and are no parameters of a configuration. */
+/* Factors of rope stand in a GGUF file as a tensor and are no parameters of a configuration. Of a
+ * folder what its files hold is counted, and what a token reads of what the graph has. */
 static void count_parameters(const het__language *l, het_model_info *info)
 {
+    const het__safetensors *st = &l->hf.shards.tensors;
+    for (size_t i = 0; i < st->count; i++) {
+        info->weight_bytes += st->tensors[i].bytes;
+        info->parameter_count +=
+            st->tensors[i].bytes / het__dtype(st->tensors[i].dtype)->block_bytes;
+    }
     for (size_t i = 0; i < l->gguf.tensor_count; i++) {
         const het__gguf_tensor *t = &l->gguf.tensors[i];
-        info->weight_bytes += t->bytes;
-        if (l->is_outline && starts_with(t->name, "rope_"))
+        if (!l->is_folder)
+            info->weight_bytes += t->bytes;
+        if ((l->is_folder || l->is_outline) && starts_with(t->name, "rope_"))
             continue;
-        info->parameter_count += elements_of(t);
+        if (!l->is_folder)
+            info->parameter_count += elements_of(t);
         info->active_count += active_of(&l->config, t);
     }
 }
@@ -87,14 +99,20 @@ static void copy_span(char *target, size_t bytes, const het__gguf *gguf, const c
         het__model_copy(target, bytes, s.data, s.bytes);
 }
 
+static const het__config *config_of(const het__language *l)
+{
+    return l->is_folder ? &l->hf.config : &l->config_file;
+}
+
 static void fill_info(const het__language *l, het_model_info *info)
 {
     const het__lm_config *c = &l->config;
-    if (l->is_outline) {
-        memcpy(info->format, "config", 7);
+    if (l->is_outline || l->is_folder) {
+        const char *name = config_of(l)->name;
+        memcpy(info->format, l->is_folder ? "safetensors" : "config", l->is_folder ? 12 : 7);
         memcpy(info->architecture, c->architecture, sizeof info->architecture);
-        het__model_copy(info->name, sizeof info->name, l->config_file.name,
-                        strlen(l->config_file.name));
+        if (name)
+            het__model_copy(info->name, sizeof info->name, name, strlen(name));
     } else {
         memcpy(info->format, "gguf", 5);
         copy_span(info->architecture, sizeof info->architecture, &l->gguf,
@@ -275,6 +293,57 @@ static het_status read_outline(het_model *m, const void *data, size_t bytes,
     return shows ? HET_OK : s;
 }
 
+/* A tokenizer alone may lie in a folder without a configuration. */
+static het_status read_folder_config(het_model *m, const het__hf_place *place,
+                                     const het_model_options *o, het_error *err)
+{
+    const bool whole = het__model_wants_graph(o);
+    het__language *l = m->language;
+    if ((o->flags & HET_MODEL_TOKENIZER_ONLY) && !het__hf_place_has(place, "config.json"))
+        return HET_OK;
+    const het_status s = het__hf_read_config(&l->hf, place, &l->arena, err);
+    l->config = l->hf.config.lm;
+    l->family = whole && s == HET_OK ? l->hf.config.family : NULL;
+    /* As with a configuration alone. */
+    return !whole && s == HET_E_UNSUPPORTED && l->hf.config.entries ? HET_OK : s;
+}
+
+static het_status read_folder_weights(het_model *m, const het__hf_place *place,
+                                      const het_model_options *o, het_error *err)
+{
+    const bool whole = het__model_wants_graph(o);
+    het__language *l = m->language;
+    het_status s = het__hf_shards_open(&l->hf.shards, place, &l->arena, err);
+    if (s == HET_OK && whole)
+        s = het__model_report(o, 0.4, "weights", err);
+    if (s != HET_OK || (!whole && !l->hf.config.family))
+        return s;
+    s = het__hf_list_weights(&l->hf, whole, &l->gguf, err);
+    return !whole && s == HET_E_UNSUPPORTED ? HET_OK : s;
+}
+
+static het_status read_folder(het_model *m, const void *data, size_t bytes,
+                              const het_model_options *o, het_error *err)
+{
+    const het__hf_place *place = data;
+    const bool whole = het__model_wants_graph(o);
+    het__language *l = m->language;
+    (void)bytes;
+    l->is_folder = true;
+    l->hf.arena = &l->arena;
+    l->weights = (het__hf_weights){ &l->hf, &l->gguf };
+    het_status s = het__model_report(o, 0.0, "configuration", err);
+    if (s == HET_OK)
+        s = read_folder_config(m, place, o, err);
+    if (s == HET_OK && !(o->flags & HET_MODEL_INSPECT_ONLY))
+        s = het__model_report(o, 0.2, "tokenizer", err);
+    if (s == HET_OK && !(o->flags & HET_MODEL_INSPECT_ONLY))
+        s = het__hf_tokenizer(place, &m->context->mem, &m->tokenizer, err);
+    if (s == HET_OK && (whole || place->weights))
+        s = read_folder_weights(m, place, o, err);
+    return s == HET_OK && whole ? read_graph(m, o, err) : s;
+}
+
 typedef het_status (*reader_fn)(het_model *m, const void *data, size_t bytes,
                                 const het_model_options *o, het_error *err);
 
@@ -310,8 +379,22 @@ het_status het__language_outline(het_model *m, const void *data, size_t bytes,
     return open_with(read_outline, m, data, bytes, o, err);
 }
 
+het_status het__language_folder(het_model *m, const het__hf_place *place,
+                                const het_model_options *o, het_error *err)
+{
+    return open_with(read_folder, m, place, 0, o, err);
+}
+
+bool het__language_is_mapped(const het_model *m, const void *data)
+{
+    if (m->language && m->language->is_folder)
+        return het__hf_shards_hold(&m->language->hf.shards, data);
+    return m->mapping.data != NULL;
+}
+
 void het__language_close(het_model *m)
 {
+    het__hf_close(&m->language->hf);
     het__tokenizer_destroy(m->tokenizer);
     het__arena_finish(&m->language->arena);
     het__free(&m->context->mem, m->language);
@@ -322,8 +405,9 @@ het_status het__model_graph(const het_model *model, het_dtype kv_dtype, het__gra
 {
     const het__language *l = model->language;
     const het__lm_source source =
-        l->is_outline ? het__lm_outline_source((het__lm_outline *)(uintptr_t)&l->outline)
-                      : het__gguf_source(&l->gguf);
+        l->is_outline  ? het__lm_outline_source((het__lm_outline *)(uintptr_t)&l->outline)
+        : l->is_folder ? het__hf_source(&l->weights)
+                       : het__gguf_source(&l->gguf);
     het_status s = het__lm_graph(l->family, &l->config, &source, kv_dtype, &model->context->mem,
                                  graph, err);
     if (s != HET_OK)
@@ -339,13 +423,13 @@ het_status het__model_graph(const het_model *model, het_dtype kv_dtype, het__gra
 
 size_t het__language_metadata_count(const het__language *l)
 {
-    return l->is_outline ? l->config_file.entry_count : l->gguf.entry_count;
+    return l->is_outline || l->is_folder ? config_of(l)->entry_count : l->gguf.entry_count;
 }
 
 void het__language_metadata(const het__language *l, size_t index, het_metadata *entry)
 {
-    if (l->is_outline) {
-        const het__config_entry *c = &l->config_file.entries[index];
+    if (l->is_outline || l->is_folder) {
+        const het__config_entry *c = &config_of(l)->entries[index];
         entry->key = c->key;
         entry->type = c->type;
         entry->value = c->value;
@@ -357,8 +441,31 @@ void het__language_metadata(const het__language *l, size_t index, het_metadata *
     entry->value = l->values[index];
 }
 
+size_t het__language_weight_count(const het__language *l)
+{
+    return l->is_folder ? l->hf.shards.tensors.count : l->gguf.tensor_count;
+}
+
+/* What the files hold, under their names; what it is follows from the graph's. */
+static void folder_weight(const het__hf *hf, size_t index, het_weight *weight)
+{
+    const het__st_tensor *t = &hf->shards.tensors.tensors[index];
+    const char *name = hf->names ? hf->names[index] : NULL, *rest;
+    weight->layer = name ? block_of(name, &rest) : -1;
+    weight->name = t->name;
+    weight->module = name ? module_of(name) : "other";
+    weight->size_bytes = t->bytes;
+    weight->desc.dtype = t->dtype;
+    weight->desc.rank = t->rank;
+    memcpy(weight->desc.extent, t->extent, sizeof weight->desc.extent);
+}
+
 void het__language_weight(const het__language *l, size_t index, het_weight *weight)
 {
+    if (l->is_folder) {
+        folder_weight(&l->hf, index, weight);
+        return;
+    }
     const het__gguf_tensor *t = &l->gguf.tensors[index];
     const char *rest;
     weight->layer = block_of(t->name, &rest);

@@ -123,11 +123,10 @@ static het_status check_options(const het_model *model, const het_session_option
 /* ---- create ---- */
 
 /* The file's bytes are not needed in memory once a device holds its own copy. Memory that the
- * application gave us is left alone. */
+ * application gave us is left alone, and so are weights that no file holds as they are. */
 static void drop_original(void *user, const void *data, size_t bytes)
 {
-    const het_model *model = user;
-    if (model->mapping.data)
+    if (het__language_is_mapped(user, data))
         het__drop_pages(data, bytes);
 }
 
@@ -154,8 +153,13 @@ static het_status identify(const het_model *model, const het_session_options *o,
                            het__hash128 *content, het_error *err)
 {
     het_context *context = model->context;
+    const het__language *l = model->language;
     const het__content_request request = {
-        .gguf = &model->language->gguf, .file = model->mapping.data ? &model->mapping.state : NULL,
+        .gguf = &l->gguf,
+        .file = l->is_folder          ? &l->hf.shards.state
+                : model->mapping.data ? &model->mapping.state
+                                      : NULL,
+        .keeps_pages = l->is_folder,
         .folder = o->weight_cache, .mem = &context->mem, .log = &context->log,
         .progress = o->progress, .progress_user = o->progress_user,
     };

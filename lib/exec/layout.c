@@ -162,8 +162,10 @@ static het_status plan_temps(het__exec *x, uint32_t phase, uint32_t device, het_
         if (bytes < 0)
             s = het__exec_too_large(x, v, err);
         /* Even an empty tensor has a place. */
-        it[count] = (het__interval){ span->first, span->last,
-                                     (bytes > 0 ? (size_t)bytes : 1) + het__exec_guard(x), 0 };
+        it[count] = (het__interval){ span->first, span->last, bytes > 0 ? (size_t)bytes : 1, 0 };
+        if (x->request.validate) /* a place of its own: what is behind it stays as it is */
+            it[count] = (het__interval){ 0, x->graph->node_count,
+                                         it[count].bytes + het__exec_guard(x), 0 };
         ids[count++] = v;
     }
     if (s == HET_OK && het__memory_plan(it, count, x->mem, &total) != HET_OK)

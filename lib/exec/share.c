@@ -133,6 +133,8 @@ static het_status place_temps(het__exec *x, uint32_t phase, size_t *total, het_e
         if (bytes < 0)
             s = het__exec_too_large(x, v, err);
         it[count] = lifetime(x, phase, v);
+        if (x->request.validate) /* as in layout.c */
+            it[count] = (het__interval){ .last = x->graph->node_count };
         it[count].bytes = (bytes > 0 ? (size_t)bytes : 1) + het__exec_guard(x);
         ids[count++] = v;
     }

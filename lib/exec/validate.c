@@ -3,9 +3,8 @@
  * nothing beyond, and no NaN or infinity where it was given none.
  *
  * Before a program what it will leave behind is filled with NaN, and a pattern is put behind it,
- * for which layout.c and share.c leave room. Where those bytes are also bytes of something that the
- * program reads, nothing is put there; where it needs them on its way, the pattern says nothing.
- * After it, which is waited for, both are looked at. Numbers are checked on every device but the
+ * for which layout.c and share.c leave room; no two values share bytes then, but for views. After
+ * it, which is waited for, both are looked at. Numbers are checked on every device but the
  * reference, and only if all that the program reads is finite: what a network means by infinity
  * (masks) is so left alone. Allocates where the host does not reach a device's memory. */
 #include <math.h>
@@ -132,45 +131,11 @@ static const het__place *place_of(const subject *s, uint32_t value)
     return &s->x->opened[s->unit->device].places[s->phase][value];
 }
 
-static bool overlap(const subject *s, uint32_t a, uint32_t b)
-{
-    const het__place *p = place_of(s, a), *q = place_of(s, b);
-    const size_t p_bytes = het__exec_bytes_of(s->x, a, s->symbols) + HET__ALIGN;
-    const size_t q_bytes = het__exec_bytes_of(s->x, b, s->symbols);
-    return p->buffer == q->buffer && p->offset < q->offset + q_bytes &&
-           q->offset < p->offset + p_bytes;
-}
-
-/* Whether an output may be written before the program runs, and is no view of another. */
+/* Whether an output has bytes of its own, which may be written before the program runs. */
 static bool is_free(const subject *s, uint32_t value)
 {
     const het__graph *g = s->x->graph;
-    const uint32_t end = s->entry->first_node + s->entry->node_count;
-    if (!place_of(s, value)->buffer || het__op_is_view(g->nodes[g->values[value].producer].op))
-        return false;
-    for (uint32_t n = s->entry->first_node; n < end; n++)
-        for (uint32_t i = 0; i < g->nodes[n].input_count; i++) {
-            const uint32_t v = g->nodes[n].inputs[i];
-            if (v != HET__NO_VALUE && !is_inside(s, g->values[v].producer) &&
-                g->values[v].kind != HET__VALUE_CONST && overlap(s, value, v))
-                return false;
-        }
-    return true;
-}
-
-/* Whether nothing else that the program makes on its way lies there or right behind it. */
-static bool is_alone(const subject *s, uint32_t value)
-{
-    const het__graph *g = s->x->graph;
-    const uint32_t end = s->entry->first_node + s->entry->node_count;
-    for (uint32_t n = s->entry->first_node; n < end; n++)
-        for (uint32_t o = 0; o < g->nodes[n].output_count; o++) {
-            const uint32_t v = g->nodes[n].outputs[o];
-            if (v != value && !het__op_is_view(g->nodes[n].op) && place_of(s, v)->buffer &&
-                overlap(s, value, v))
-                return false;
-        }
-    return true;
+    return place_of(s, value)->buffer && !het__op_is_view(g->nodes[g->values[value].producer].op);
 }
 
 /* ---- bytes of a value on the device of the unit ---- */
@@ -256,7 +221,7 @@ static het_status check_output(const subject *s, uint32_t value, het_error *err)
     const het__machine *machine = &s->x->phase[0].plan.machine;
     const bool is_judge = machine->device[s->unit->device].kind == HET_DEVICE_REFERENCE;
     const size_t bytes = het__exec_bytes_of(s->x, value, s->symbols);
-    const bool is_guarded = is_free(s, value) && is_alone(s, value);
+    const bool is_guarded = is_free(s, value);
     char *data;
     if (!place_of(s, value)->buffer)
         return HET_OK;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The file as a whole: bounds, parsing, the list of entries, and access to keys. */
+/* The file as a whole, and access to keys. */
 #include "lib/import/config.h"
 
 #include <math.h>
@@ -9,9 +9,6 @@
 
 #include "lib/base/error.h"
 #include "lib/import/config_parts.h"
-
-/* Most characters of a value in the list of entries. */
-#define VALUE_BYTES 240
 
 /* ---- values that the authors' classes give to missing keys ---- */
 
@@ -79,15 +76,6 @@ static double class_value(const het__config_reader *r, const char *key, double f
 
 /* ---- keys ---- */
 
-/* Text from the file goes into messages, but not to anybody's terminal. */
-static char *printable(char *text)
-{
-    for (char *p = text; *p; p++)
-        if (*p < 0x20 || *p > 0x7e)
-            *p = '?';
-    return text;
-}
-
 void het__config_refuse(het__config_reader *r, het_status status, const char *format, ...)
 {
     char text[200];
@@ -97,7 +85,7 @@ void het__config_refuse(het__config_reader *r, het_status status, const char *fo
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    r->status = het__fail(r->err, status, "config.json: %s", printable(text));
+    r->status = het__fail(r->err, status, "config.json: %s", het__printable(text));
 }
 
 const json_t *het__config_get(const het__config_reader *r, const char *key)
@@ -180,62 +168,6 @@ const char *het__config_text(het__config_reader *r, const char *key, char *buffe
     return buffer;
 }
 
-/* ---- the list of entries ---- */
-
-static const char *type_name(const json_t *v)
-{
-    switch (json_typeof(v)) {
-    case JSON_OBJECT:
-        return "object";
-    case JSON_ARRAY:
-        return "array";
-    case JSON_STRING:
-        return "string";
-    case JSON_INTEGER:
-        return "integer";
-    case JSON_REAL:
-        return "number";
-    case JSON_TRUE:
-    case JSON_FALSE:
-        return "bool";
-    default:
-        return "null";
-    }
-}
-
-/* A value as JSON, if that is short. */
-static const char *render(const json_t *v, het__arena *arena)
-{
-    char text[VALUE_BYTES];
-    if (json_is_string(v))
-        return het__arena_strdup(arena, json_string_value(v));
-    const size_t n =
-        json_dumpb(v, text, sizeof text, JSON_COMPACT | JSON_ENCODE_ANY | JSON_ENSURE_ASCII);
-    if (n <= sizeof text)
-        return het__arena_strndup(arena, text, n);
-    return het__arena_strdup(arena, json_is_array(v) ? "[...]" : "{...}");
-}
-
-static bool list_entries(const json_t *root, het__arena *arena, het__config *config)
-{
-    const char *key;
-    json_t *value;
-    het__config_entry *entries = het__arena_zero(arena, json_object_size(root), sizeof *entries);
-    if (!entries)
-        return false;
-    config->entries = entries;
-    json_object_foreach((json_t *)(uintptr_t)root, key, value) {
-        het__config_entry *e = &entries[config->entry_count];
-        e->key = het__arena_strdup(arena, key);
-        e->type = type_name(value);
-        e->value = render(value, arena);
-        if (!e->key || !e->value)
-            return false;
-        config->entry_count++;
-    }
-    return true;
-}
-
 /* ---- the file ---- */
 
 bool het__config_sniff(const void *data, size_t bytes)
@@ -245,52 +177,6 @@ bool het__config_sniff(const void *data, size_t bytes)
     while (i < bytes && (p[i] == ' ' || p[i] == '\t' || p[i] == '\r' || p[i] == '\n'))
         i++;
     return i < bytes && p[i] == '{';
-}
-
-/* Deepest nesting of brackets outside of strings. */
-static size_t depth_of(const char *p, size_t bytes)
-{
-    size_t depth = 0, most = 0;
-    bool quoted = false;
-    for (size_t i = 0; i < bytes; i++) {
-        if (quoted) {
-            if (p[i] == '\\')
-                i++;
-            else if (p[i] == '"')
-                quoted = false;
-        } else if (p[i] == '"') {
-            quoted = true;
-        } else if (p[i] == '{' || p[i] == '[') {
-            depth++;
-            most = depth > most ? depth : most;
-        } else if ((p[i] == '}' || p[i] == ']') && depth > 0) {
-            depth--;
-        }
-    }
-    return most;
-}
-
-static het_status parse(const char *text, size_t bytes, json_t **root, het_error *err)
-{
-    json_error_t problem;
-    if (bytes >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) {
-        text += 3;
-        bytes -= 3;
-    }
-    if (bytes > HET__CONFIG_BYTES_MAX)
-        return het__fail(err, HET_E_FORMAT, "config.json has %zu bytes, more than %zu", bytes,
-                         HET__CONFIG_BYTES_MAX);
-    if (depth_of(text, bytes) > HET__CONFIG_DEPTH_MAX)
-        return het__fail(err, HET_E_FORMAT, "config.json is nested deeper than %d",
-                         HET__CONFIG_DEPTH_MAX);
-    *root = json_loadb(text, bytes, JSON_REJECT_DUPLICATES, &problem);
-    if (!*root)
-        return het__fail(err, HET_E_FORMAT, "config.json: line %d: %.120s", problem.line,
-                         printable(problem.text));
-    if (json_is_object(*root))
-        return HET_OK;
-    json_decref(*root);
-    return het__fail(err, HET_E_FORMAT, "config.json is not an object");
 }
 
 /* A model of text and images keeps its language model under "text_config". */
@@ -311,7 +197,8 @@ het_status het__config_read(const void *data, size_t bytes, het__arena *arena,
     json_t *root = NULL;
     memset(config, 0, sizeof *config);
     config->name = "";
-    const het_status s = parse(data, bytes, &root, err);
+    const het__json_limits limits = { HET__CONFIG_BYTES_MAX, HET__CONFIG_DEPTH_MAX };
+    const het_status s = het__json_read("config.json", data, bytes, &limits, &root, err);
     if (s != HET_OK)
         return s;
     het__config_reader r = { .err = err };
@@ -319,7 +206,7 @@ het_status het__config_read(const void *data, size_t bytes, het__arena *arena,
     const char *name = json_string_value(json_object_get(root, "_name_or_path"));
     if (name)
         config->name = het__arena_strdup(arena, name);
-    if (!list_entries(root, arena, config) || !config->name)
+    if (!het__config_list(root, "", arena, config) || !config->name)
         r.status = het__fail_nomem(err, "the configuration");
     if (r.status == HET_OK)
         het__config_fill(&r, arena, config);

@@ -13,7 +13,7 @@
 #define HET__CONFIG_BYTES_MAX ((size_t)1 << 20)
 #define HET__CONFIG_DEPTH_MAX 32
 
-/* One key of the file's outermost object, as text. */
+/* One key as text; of an object in the file "object.key". */
 typedef struct het__config_entry {
     const char *key, *type, *value;
 } het__config_entry;
@@ -23,6 +23,8 @@ typedef struct het__config {
     const het__lm_family *family; /* NULL: not read, or not known */
     het_dtype dtype;              /* of the weights, by the file; BF16 if it does not say */
     const char *name;             /* "_name_or_path", or "" */
+    const float *rope_factors;    /* [lm.rope.rotated / 2] that frequencies are divided by; NULL:
+                                   * none, or the file does not list them */
     size_t entry_count;
     const het__config_entry *entries;
 } het__config;

@@ -3,9 +3,8 @@
 #ifndef HET_IMPORT_CONFIG_PARTS_H
 #define HET_IMPORT_CONFIG_PARTS_H
 
-#include <jansson.h>
-
 #include "lib/import/config.h"
+#include "lib/import/json.h"
 
 typedef struct het__config_reader {
     const json_t *object; /* of the language model */
@@ -31,6 +30,11 @@ void het__config_refuse(het__config_reader *r, het_status status, const char *fo
     __attribute__((format(printf, 3, 4)));
 /* A finite number of any JSON value. */
 bool het__config_number(const json_t *value, double *number);
+
+/* config_list.c: add the entries of an object to those of config, prefix before every key. False
+ * when out of memory. */
+bool het__config_list(const json_t *object, const char *prefix, het__arena *arena,
+                      het__config *config);
 
 /* config_read.c */
 void het__config_fill(het__config_reader *r, het__arena *arena, het__config *config);

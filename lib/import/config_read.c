@@ -115,6 +115,57 @@ static het__config_reader rope_object(const het__config_reader *r, bool local)
     return out;
 }
 
+/* Numbers that frequencies are divided by. Without them, or as many as there should be, the model
+ * can be planned, not run. */
+static void read_factors(het__config_reader *s, const char *key, het__arena *arena,
+                         het__config *config)
+{
+    const json_t *list = het__config_get(s, key);
+    const size_t pairs = (size_t)config->lm.rope.rotated / 2;
+    if (json_array_size(list) != pairs)
+        return;
+    float *factors = het__arena_zero(arena, pairs, sizeof *factors);
+    for (size_t i = 0; factors && i < pairs; i++) {
+        double v = 0;
+        if (!het__config_number(json_array_get(list, i), &v) || !(v > 1e-6 && v < 1e6)) {
+            het__config_refuse(s, HET_E_FORMAT, "%s is not a list of factors", key);
+            return;
+        }
+        factors[i] = (float)v;
+    }
+    if (!factors && s->status == HET_OK)
+        s->status = het__fail_nomem(s->err, "the configuration");
+    config->rope_factors = factors;
+}
+
+/* Llama 3: long waves are slowed down by the whole factor, short ones not at all, those between
+ * by a part of it. */
+static void llama3_factors(het__config_reader *s, het__arena *arena, het__config *config)
+{
+    const het__rope_attrs *rope = &config->lm.rope;
+    const double factor = het__config_real(s, "factor", 8);
+    const double low = het__config_real(s, "low_freq_factor", 1);
+    const double high = het__config_real(s, "high_freq_factor", 4);
+    const double original = het__config_real(s, "original_max_position_embeddings", 8192);
+    if (s->status != HET_OK)
+        return;
+    if (!(factor > 0) || !(high > low) || !(low > 0) || !(original > 0)) {
+        het__config_refuse(s, HET_E_FORMAT, "the factors of rope are not positive and ascending");
+        return;
+    }
+    float *factors = het__arena_zero(arena, (size_t)rope->rotated / 2, sizeof *factors);
+    for (int32_t i = 0; factors && i < rope->rotated / 2; i++) {
+        const double frequency = pow((double)rope->theta, -2.0 * i / rope->rotated);
+        const double turns = original * frequency / 6.283185307179586476925;
+        const double part = (turns - low) / (high - low);
+        factors[i] = (float)(turns < low ? factor
+                             : turns > high ? 1.0 : 1 / ((1 - part) / factor + part));
+    }
+    if (!factors)
+        s->status = het__fail_nomem(s->err, "the configuration");
+    config->rope_factors = factors;
+}
+
 static void read_longrope(het__config_reader *r, het__config_reader *s, het__lm_config *c)
 {
     /* The short factors hold up to the original context, and the model is offered up to there: see
@@ -131,9 +182,10 @@ static void read_longrope(het__config_reader *r, het__config_reader *s, het__lm_
     c->context = original < c->context ? original : c->context;
 }
 
-static void read_scaling(het__config_reader *r, het__lm_config *c)
+static void read_scaling(het__config_reader *r, het__arena *arena, het__config *config)
 {
     char type[32];
+    het__lm_config *c = &config->lm;
     het__config_reader s = rope_object(r, false);
     if (!s.object)
         return;
@@ -145,8 +197,10 @@ static void read_scaling(het__config_reader *r, het__lm_config *c)
         c->rope.scale = factor > 0 ? (float)(1.0 / factor) : 1.0f;
     } else if (strcmp(type, "llama3") == 0) {
         c->rope_factors = true;
+        llama3_factors(&s, arena, config);
     } else if (strcmp(type, "longrope") == 0 || strcmp(type, "su") == 0) {
         read_longrope(r, &s, c);
+        read_factors(&s, "short_factor", arena, config);
     } else if (type[0] && strcmp(type, "default") != 0) {
         het__config_refuse(&s, HET_E_UNSUPPORTED, "rope of type \"%s\" is not supported", type);
     }
@@ -154,8 +208,9 @@ static void read_scaling(het__config_reader *r, het__lm_config *c)
         r->status = s.status;
 }
 
-static void read_rope(het__config_reader *r, het__lm_config *c)
+static void read_rope(het__config_reader *r, het__arena *arena, het__config *config)
 {
+    het__lm_config *c = &config->lm;
     het__config_reader global = rope_object(r, false), local = rope_object(r, true);
     const double theta = het__config_real(r, "rope_theta", 10000);
     c->rope.theta = (float)theta;
@@ -175,7 +230,8 @@ static void read_rope(het__config_reader *r, het__lm_config *c)
     if (c->rope.rotated % 2 != 0 || !(c->rope.theta > 0) || c->local_theta < 0)
         het__config_refuse(r, HET_E_FORMAT, "rope turns %d of %d elements with base %g",
                            c->rope.rotated, c->head_size, (double)c->rope.theta);
-    read_scaling(r, c);
+    if (r->status == HET_OK)
+        read_scaling(r, arena, config);
 }
 
 /* ---- attention ---- */
@@ -374,7 +430,7 @@ void het__config_fill(het__config_reader *r, het__arena *arena, het__config *con
     if (r->status != HET_OK)
         return;
     read_ffn_widths(r, c);
-    read_rope(r, c);
+    read_rope(r, arena, config);
     read_pattern(r, c);
     late_windows(r, c);
     read_attention(r, type, c);

@@ -29,7 +29,7 @@ static het_status add_data(const het__content_request *r, const het__gguf_tensor
         if (r->progress && r->progress(r->progress_user, 0.0, "contents") != 0)
             return het__fail(err, HET_E_CANCELLED, "cancelled while hashing %s", t->name);
         het__hash128_add(id, data, n);
-        if (r->file)
+        if (r->file && !r->keeps_pages)
             het__drop_pages(data, n);
         data += n;
         left -= n;

@@ -18,6 +18,7 @@
 typedef struct het__content_request {
     const het__gguf *gguf;
     const het__file_state *file; /* NULL: memory of the caller, hashed every time */
+    bool keeps_pages;            /* not all data is the file's */
     const char *folder;          /* of memos; without effect where file is NULL */
     het__mem *mem;
     het__log *log;

@@ -144,7 +144,9 @@ het_status het__bpe_build(het_tokenizer *t, const het__vocabulary *vocabulary, h
         if (status != HET_OK)
             return status;
     }
-    return het__splitter_create(t->mem, t->rule, &t->splitter, err);
+    return vocabulary->own_rule
+               ? het__splitter_create_own(t->mem, vocabulary->own_rule, &t->splitter, err)
+               : het__splitter_create(t->mem, t->rule, &t->splitter, err);
 }
 
 static uint32_t match(const het__encoder *encoder, const het__symbol *left,
@@ -216,9 +218,18 @@ static char *repaired(het__mem *mem, const char *text, size_t bytes, bool *copie
     return copy;
 }
 
-het_status het__bpe_encode(het__encoder *encoder, const char *text, size_t bytes, het_error *err)
+het_status het__bpe_encode(het__encoder *encoder, const char *text, size_t bytes, bool begins,
+                           het_error *err)
 {
     bool copied;
+    if (het__wants_space(encoder->tokenizer, text, bytes, begins)) {
+        if (bytes == SIZE_MAX || !het__encoder_escape(encoder, bytes + 1))
+            return het__fail_nomem(err, "encoded text");
+        encoder->escaped[0] = ' ';
+        memcpy(encoder->escaped + 1, text, bytes);
+        text = encoder->escaped;
+        bytes++;
+    }
     char *const copy = repaired(encoder->mem, text, bytes, &copied);
     if (copied && !copy)
         return het__fail_nomem(err, "encoded text");

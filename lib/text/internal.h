@@ -21,7 +21,7 @@ typedef struct het__token {
     uint32_t text_bytes;
     uint32_t flags;    /* HET_TOKEN_* */
     uint8_t type;      /* het__token_type */
-    bool strips_right; /* white space after it belongs to it where it is written in a text */
+    uint8_t edges;     /* het__token_edge, where it is written in a text */
 } het__token;
 
 /* Which tokens are looked for in a text: filters in front of het_tokenizer.specials. */
@@ -43,11 +43,18 @@ struct het_tokenizer {
     het__mem *mem;
     bool is_spm;
     bool adds_bos, adds_eos;
-    bool adds_space;        /* spm: before the text and after each special token */
+    bool adds_space;        /* before stretches of text, by space_rule */
+    bool strips_space;      /* decoding takes it away again */
+    bool by_rank;           /* spm: merges by pairs instead of scores */
+    bool fuses_unknown;     /* spm */
+    bool cuts_at_blanks;    /* spm: every blank begins a word */
+    het__space_rule space_rule;
+    het__normal_form form;
     bool squeezes_space;    /* spm: runs of spaces count as one, outer ones not at all */
     bool cuts_at_space;     /* spm: no token goes on after a blank that follows something else */
     int32_t bos_id, eos_id, unknown_id, padding_id;
     const het__rule *rule;  /* bpe */
+    het__rule own_rule;     /* bpe: what rule points to if the file spells it out; no steps */
     het__splitter *splitter; /* bpe */
     uint32_t token_count;
     uint32_t text_bytes_max; /* of one token */
@@ -59,8 +66,8 @@ struct het_tokenizer {
     het__special_set special_set[2]; /* user-defined ones; control and unknown ones too */
     uint32_t byte_symbol[256]; /* bpe: where merging begins; spm: byte tokens or HET__NONE */
     float *scores;             /* spm */
-    het__merge *merges;        /* bpe, by rank */
-    het__pairmap pairs;        /* bpe: two symbols to a rank */
+    het__merge *merges;        /* by rank */
+    het__pairmap pairs;        /* two symbols to a rank */
     /* Kept alive by detokenizers. */
     void *owner;
     void (*retain)(void *owner);
@@ -86,8 +93,9 @@ typedef struct het__encoder {
     size_t symbol_capacity;
     int32_t *ids;
     size_t id_count, id_capacity;
-    char *escaped; /* spm */
+    char *escaped; /* spm; bpe with a space before the text */
     size_t escaped_capacity;
+    bool after_unknown; /* spm: the symbol before was one */
 } het__encoder;
 
 /* The order of merging left with right, and what it gives; HET__NONE: not at all. */
@@ -107,7 +115,33 @@ bool het__encoder_emit_byte(het__encoder *encoder, unsigned char byte);
  * in the text. */
 het_status het__spm_encode(het__encoder *encoder, const char *text, size_t bytes, bool first,
                            bool begins, bool last, het_error *err);
-het_status het__bpe_encode(het__encoder *encoder, const char *text, size_t bytes, het_error *err);
+het_status het__bpe_encode(het__encoder *encoder, const char *text, size_t bytes, bool begins,
+                           het_error *err);
+/* Whether a space comes before a stretch. begins: nothing at all is before it. */
+static inline bool het__wants_space(const het_tokenizer *t, const char *text, size_t bytes,
+                                    bool begins)
+{
+    if (!t->adds_space || bytes == 0)
+        return false;
+    const size_t n = sizeof HET__LOWER_BLOCK - 1;
+    const bool there = text[0] == ' ' || (t->is_spm && bytes >= n &&
+                                          memcmp(text, HET__LOWER_BLOCK, n) == 0);
+    switch (t->space_rule) {
+    case HET__SPACE_UNLESS_THERE:
+        return !there;
+    case HET__SPACE_FIRST:
+        return begins && !there;
+    default:
+        return true;
+    }
+}
+
+/* Text in a normal form, to be freed; NULL and HET_OK where that is the text itself, or the text is
+ * no UTF-8. */
+het_status het__normalise(het__mem *mem, het__normal_form form, const char *text, size_t bytes,
+                          char **out, size_t *out_bytes, het_error *err);
+/* Room for bytes in encoder->escaped. */
+bool het__encoder_escape(het__encoder *encoder, size_t bytes);
 
 /* Build what is particular to a kind from tokens, whose pieces and types are known: fills text of
  * every token and the tables. */

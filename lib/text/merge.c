@@ -44,6 +44,16 @@ bool het__encoder_emit(het__encoder *encoder, uint32_t id)
     return true;
 }
 
+bool het__encoder_escape(het__encoder *encoder, size_t bytes)
+{
+    if (bytes <= encoder->escaped_capacity)
+        return true;
+    het__free(encoder->mem, encoder->escaped);
+    encoder->escaped = het__alloc(encoder->mem, bytes);
+    encoder->escaped_capacity = encoder->escaped ? bytes : 0;
+    return encoder->escaped != NULL;
+}
+
 static void heap_push(uint64_t *heap, size_t *count, uint64_t key)
 {
     size_t i = (*count)++;

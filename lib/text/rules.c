@@ -134,6 +134,9 @@ const het__rule *het__rule_find(const char *name)
     return NULL;
 }
 
+/* Steps of one match of a rule that is not ours: enough for any text that people write. */
+#define OWN_MATCH_STEPS 10000000
+
 struct het__splitter {
     het__mem *mem;
     pcre2_general_context *general;
@@ -141,6 +144,9 @@ struct het__splitter {
     pcre2_match_context *match;
     pcre2_code *steps[HET__RULE_STEPS];
     size_t step_count;
+    uint32_t match_options;
+    uint32_t drops_gaps;
+    bool is_own;
 };
 
 static void *regex_alloc(PCRE2_SIZE bytes, void *user)
@@ -162,6 +168,10 @@ static het_status compile_steps(het__splitter *s, const het__rule *rule, het_err
                                     PCRE2_UTF | PCRE2_UCP, &code, &at, s->compile);
         if (!s->steps[i] && code == PCRE2_ERROR_HEAP_FAILED)
             return het__fail_nomem(err, "a pre-tokenizer rule");
+        if (!s->steps[i] && s->is_own)
+            return het__fail(err, HET_E_UNSUPPORTED,
+                             "expression %zu of the pre-tokenizer does not compile at %zu (%d)",
+                             i, (size_t)at, code);
         if (!s->steps[i])
             return het__fail(err, HET_E_INTERNAL,
                              "step %zu of pre-tokenizer rule %s does not compile at %zu (%d)", i,
@@ -171,8 +181,8 @@ static het_status compile_steps(het__splitter *s, const het__rule *rule, het_err
     return HET_OK;
 }
 
-het_status het__splitter_create(het__mem *mem, const het__rule *rule, het__splitter **splitter,
-                                het_error *err)
+static het_status create(het__mem *mem, const het__rule *rule, const het__own_rule *own,
+                         het__splitter **splitter, het_error *err)
 {
     het_status status = HET_E_NOMEM;
     het__splitter *s = het__alloc_zero(mem, 1, sizeof *s);
@@ -188,7 +198,10 @@ het_status het__splitter_create(het__mem *mem, const het__rule *rule, het__split
     }
     /* Giving back one character of a run counts as a match attempt, and runs of megabytes are
      * legal; the rules' worst case is linear. */
-    pcre2_set_match_limit(s->match, UINT32_MAX);
+    pcre2_set_match_limit(s->match, own ? OWN_MATCH_STEPS : UINT32_MAX);
+    s->is_own = own != NULL;
+    s->drops_gaps = own ? own->drops_gaps : 0;
+    s->match_options = PCRE2_NO_UTF_CHECK | (own ? PCRE2_NOTEMPTY : 0u);
     status = compile_steps(s, rule, err);
     if (status != HET_OK)
         goto fail;
@@ -197,6 +210,18 @@ het_status het__splitter_create(het__mem *mem, const het__rule *rule, het__split
 fail:
     het__splitter_destroy(s);
     return status;
+}
+
+het_status het__splitter_create(het__mem *mem, const het__rule *rule, het__splitter **splitter,
+                                het_error *err)
+{
+    return create(mem, rule, NULL, splitter, err);
+}
+
+het_status het__splitter_create_own(het__mem *mem, const het__own_rule *rule,
+                                    het__splitter **splitter, het_error *err)
+{
+    return create(mem, &rule->rule, rule, splitter, err);
 }
 
 void het__splitter_destroy(het__splitter *splitter)
@@ -229,28 +254,32 @@ static het_status cut(const run_state *r, size_t step, size_t begin, size_t end)
         return r->word(r->user, begin, end - begin) ? HET_OK
                                                     : het__fail_nomem(r->err, "encoded text");
     const PCRE2_SIZE *const where = pcre2_get_ovector_pointer(r->match);
+    const bool drops = r->splitter->drops_gaps >> step & 1;
     size_t at = begin;
     while (at < end) {
         const int found =
             pcre2_match(r->splitter->steps[step], (PCRE2_SPTR)r->text + begin, end - begin,
-                        at - begin, PCRE2_NO_UTF_CHECK, r->match, r->splitter->match);
+                        at - begin, r->splitter->match_options, r->match, r->splitter->match);
         if (found == PCRE2_ERROR_NOMATCH)
             break;
         if (found == PCRE2_ERROR_NOMEMORY || found == PCRE2_ERROR_HEAPLIMIT)
             return het__fail_nomem(r->err, "matching a pre-tokenizer rule");
+        if (found < 0 && r->splitter->is_own)
+            return het__fail(r->err, HET_E_UNSUPPORTED,
+                             "the text takes the pre-tokenizer's expression %zu too long", step);
         if (found < 0)
             return het__fail_native(r->err, HET_E_INTERNAL, found,
                                     "matching a pre-tokenizer rule failed");
         const size_t from = begin + where[0], to = begin + where[1];
         assert(from >= at && to > from);
-        het_status status = cut(r, step + 1, at, from);
+        het_status status = drops ? HET_OK : cut(r, step + 1, at, from);
         if (status == HET_OK)
             status = cut(r, step + 1, from, to);
         if (status != HET_OK)
             return status;
         at = to;
     }
-    return cut(r, step + 1, at, end);
+    return drops ? HET_OK : cut(r, step + 1, at, end);
 }
 
 het_status het__splitter_run(const het__splitter *splitter, const char *text, size_t bytes,

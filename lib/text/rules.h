@@ -18,6 +18,12 @@ typedef struct het__rule {
     bool adds_bos;    /* readers begin a text with the begin-of-sequence token */
 } het__rule;
 
+/* A rule that a model's own file spells out; not trusted. */
+typedef struct het__own_rule {
+    het__rule rule;
+    uint32_t drops_gaps; /* bit per step: what lies between its matches is left out */
+} het__own_rule;
+
 /* NULL or "" is "default"; NULL if there is no such rule. */
 const het__rule *het__rule_find(const char *name);
 
@@ -26,13 +32,16 @@ typedef struct het__splitter het__splitter;
 
 het_status het__splitter_create(het__mem *mem, const het__rule *rule, het__splitter **splitter,
                                 het_error *err);
+/* HET_E_UNSUPPORTED if an expression is not one that can be matched here. */
+het_status het__splitter_create_own(het__mem *mem, const het__own_rule *rule,
+                                    het__splitter **splitter, het_error *err);
 void het__splitter_destroy(het__splitter *splitter);
 
 /* Takes one word, at begin in the text; false stops. */
 typedef bool (*het__word_fn)(void *user, size_t begin, size_t bytes);
 
 /* Cut text, which must be UTF-8, into words, from left to right. HET_E_NOMEM if memory runs out or
- * a word is not taken. */
+ * a word is not taken; HET_E_UNSUPPORTED if a rule of one's own takes too long. */
 het_status het__splitter_run(const het__splitter *splitter, const char *text, size_t bytes,
                              het__word_fn word, void *user, het_error *err);
 

@@ -83,21 +83,42 @@ static bool may_begin(const het__special_set *set, const char *text, size_t byte
            (bytes > 1 && has_bit(set->pairs, pair_of(text)));
 }
 
-/* Mark one token at text, and the white space after it that it takes along. */
-static void claim(const het__token *k, uint8_t *marks, const char *text, size_t bytes)
+static bool is_space(char c)
 {
-    const size_t n = k->piece_bytes;
-    memset(marks, HET__MARK_REST, n);
-    marks[0] = HET__MARK_FIRST;
-    for (size_t i = n; k->strips_right && i < bytes && marks[i] == HET__MARK_PLAIN; i++) {
-        if (!memchr(" \t\n\v\f\r", text[i], 6))
-            break;
-        marks[i] = HET__MARK_DROPPED;
-    }
+    return memchr(" \t\n\v\f\r", c, 6) != NULL;
+}
+
+/* Mark one token at a place, and the white space around it that it takes along. */
+static void claim(const het__token *k, uint8_t *marks, const char *text, size_t bytes, size_t at)
+{
+    const size_t end = at + k->piece_bytes;
+    memset(marks + at, HET__MARK_REST, k->piece_bytes);
+    marks[at] = HET__MARK_FIRST;
+    if (k->edges & HET__EDGE_STRIPS_RIGHT)
+        for (size_t i = end; i < bytes && marks[i] == HET__MARK_PLAIN && is_space(text[i]); i++)
+            marks[i] = HET__MARK_DROPPED;
+    if (k->edges & HET__EDGE_STRIPS_LEFT)
+        for (size_t i = at; i-- > 0 && marks[i] == HET__MARK_PLAIN && is_space(text[i]);)
+            marks[i] = HET__MARK_DROPPED;
+}
+
+/* Letters beyond ASCII are taken for parts of words, whatever they are. */
+static bool is_word(char c)
+{
+    const unsigned char u = (unsigned char)c;
+    return u >= 0x80 || (u >= '0' && u <= '9') || (u >= 'A' && u <= 'Z') ||
+           (u >= 'a' && u <= 'z') || u == '_';
+}
+
+static bool stands_alone(const het__token *k, const char *text, size_t bytes, size_t at)
+{
+    const size_t end = at + k->piece_bytes;
+    return !(k->edges & HET__EDGE_WHOLE_WORD) ||
+           ((at == 0 || !is_word(text[at - 1])) && (end == bytes || !is_word(text[end])));
 }
 
 /* Try all tokens of n bytes at the places, which are ascending. Returns the number of places that
- * are still plain. Marked stretches are longer than or as long as n, or white space behind one:
+ * are still plain. Marked stretches are longer than or as long as n, or white space beside one:
  * a token overlaps one exactly if its first or its last byte is marked. */
 static size_t claim_length(const het_tokenizer *t, bool control, const char *text, size_t bytes,
                            size_t n, size_t *places, size_t count, uint8_t *marks)
@@ -111,9 +132,10 @@ static size_t claim_length(const het_tokenizer *t, bool control, const char *tex
         if (n > bytes - at || marks[at + n - 1] != HET__MARK_PLAIN)
             continue;
         const uint32_t id = het__strmap_find(&t->specials, text + at, n);
-        if (id == HET__NONE || !is_special(&t->tokens[id], control))
+        if (id == HET__NONE || !is_special(&t->tokens[id], control) ||
+            !stands_alone(&t->tokens[id], text, bytes, at))
             continue;
-        claim(&t->tokens[id], marks + at, text + at, bytes - at);
+        claim(&t->tokens[id], marks, text, bytes, at);
         kept--;
     }
     return kept;

@@ -72,6 +72,38 @@ static void build_texts(het_tokenizer *t, char *room)
     }
 }
 
+/* Pairs of tokens that merge into a token, by rank. One that names other things never applies. */
+static het_status build_pairs(het_tokenizer *t, const het__vocabulary *v, het_error *err)
+{
+    if (v->merge_count >= HET__NONE / 8)
+        return het__fail(err, HET_E_FORMAT, "the vocabulary has %zu merges", v->merge_count);
+    char *whole = het__alloc(t->mem, 2 * (size_t)t->symbols.bytes_max);
+    t->merges = het__alloc_zero(t->mem, v->merge_count, sizeof *t->merges);
+    if (!whole || !t->merges || !het__pairmap_init(&t->pairs, t->mem, v->merge_count)) {
+        het__free(t->mem, whole);
+        return het__fail_nomem(err, "a vocabulary");
+    }
+    for (size_t i = 0; i < v->merge_count; i++) {
+        const het__span m = v->merges[i];
+        const char *space = m.bytes > 1 ? memchr(m.data + 1, ' ', m.bytes - 1) : NULL;
+        const size_t left = space ? (size_t)(space - m.data) : 0;
+        const size_t right = space ? m.bytes - left - 1 : 0;
+        if (left == 0 || right == 0 || left > t->symbols.bytes_max ||
+            right > t->symbols.bytes_max)
+            continue;
+        memcpy(whole, m.data, left);
+        memcpy(whole + left, space + 1, right);
+        const het__merge found = { het__strmap_find(&t->symbols, whole, left),
+                                   het__strmap_find(&t->symbols, whole + left, right),
+                                   het__strmap_find(&t->symbols, whole, left + right) };
+        t->merges[i] = found;
+        if (found.left != HET__NONE && found.right != HET__NONE && found.whole != HET__NONE)
+            het__pairmap_add(&t->pairs, found.left, found.right, (uint32_t)i);
+    }
+    het__free(t->mem, whole);
+    return HET_OK;
+}
+
 het_status het__spm_build(het_tokenizer *t, const het__vocabulary *vocabulary, het_error *err)
 {
     t->scores = het__alloc_zero(t->mem, t->token_count, sizeof *t->scores);
@@ -95,7 +127,20 @@ het_status het__spm_build(het_tokenizer *t, const het__vocabulary *vocabulary, h
                 t->cuts_at_space && !goes_on_after_blank(k->piece, k->piece_bytes);
         }
     }
-    return HET_OK;
+    t->cuts_at_space = t->cuts_at_space || t->cuts_at_blanks;
+    return t->by_rank ? build_pairs(t, vocabulary, err) : HET_OK;
+}
+
+static uint32_t match_pair(const het__encoder *encoder, const het__symbol *left,
+                           const het__symbol *right, uint32_t *merged)
+{
+    const het_tokenizer *t = encoder->tokenizer;
+    if (left->id == HET__NONE || right->id == HET__NONE)
+        return HET__NONE;
+    const uint32_t rank = het__pairmap_find(&t->pairs, left->id, right->id);
+    if (rank != HET__NONE)
+        *merged = t->merges[rank].whole;
+    return rank;
 }
 
 static uint32_t match(const het__encoder *encoder, const het__symbol *left,
@@ -115,13 +160,18 @@ static bool emit_symbol(het__encoder *encoder, const het__symbol *s)
     const het_tokenizer *t = encoder->tokenizer;
     const char *const text = encoder->text + s->begin;
     const uint32_t bytes = s->end - s->begin;
+    const bool after_unknown = encoder->after_unknown;
+    encoder->after_unknown = false;
     if (s->id != HET__NONE)
         return het__encoder_emit(encoder, s->id);
     /* A blank that the vocabulary lacks was a space. */
     if (is_blank(text, bytes))
         return het__encoder_emit_byte(encoder, ' ');
-    if (t->byte_symbol[(unsigned char)text[0]] == HET__NONE)
-        return het__encoder_emit_byte(encoder, (unsigned char)text[0]); /* unknown, once */
+    if (t->byte_symbol[(unsigned char)text[0]] == HET__NONE) {
+        encoder->after_unknown = true;
+        return (after_unknown && t->fuses_unknown) ||
+               het__encoder_emit_byte(encoder, (unsigned char)text[0]); /* unknown, once */
+    }
     for (uint32_t i = 0; i < bytes; i++)
         if (!het__encoder_emit_byte(encoder, (unsigned char)text[i]))
             return false;
@@ -134,6 +184,7 @@ static bool encode_word(het__encoder *encoder, const char *text, size_t bytes)
     if (!het__encoder_reserve(encoder, bytes))
         return false;
     encoder->text = text;
+    encoder->after_unknown = false;
     size_t count = 0;
     for (size_t i = 0; i < bytes; count++) {
         const size_t n = het__utf8_char(text + i, bytes - i);
@@ -148,20 +199,20 @@ static bool encode_word(het__encoder *encoder, const char *text, size_t bytes)
         };
         i = end;
     }
-    het__encoder_merge(encoder, count, match);
+    het__encoder_merge(encoder, count, encoder->tokenizer->by_rank ? match_pair : match);
     for (uint32_t i = 0; i != HET__NONE; i = encoder->symbols[i].next)
         if (!emit_symbol(encoder, &encoder->symbols[i]))
             return false;
     return true;
 }
 
-/* Length of the first word: up to a blank that follows something else. */
-static size_t word_length(const char *text, size_t bytes)
+/* Length of the first word: up to a blank that follows something else, or anything. */
+static size_t word_length(const char *text, size_t bytes, bool every)
 {
     bool other = false;
     for (size_t i = 0; i < bytes;) {
         const bool blank = is_blank(text + i, bytes - i);
-        if (blank && other)
+        if (blank && (other || (every && i > 0)))
             return i;
         other = other || !blank;
         i += blank ? BLANK_BYTES : 1;
@@ -203,18 +254,14 @@ het_status het__spm_encode(het__encoder *encoder, const char *text, size_t bytes
     size_t room;
     if (!het__mul_size(bytes, BLANK_BYTES, &room) || !het__add_size(room, BLANK_BYTES, &room))
         return het__fail_nomem(err, "encoded text");
-    if (room > encoder->escaped_capacity) {
-        het__free(encoder->mem, encoder->escaped);
-        encoder->escaped = het__alloc(encoder->mem, room);
-        encoder->escaped_capacity = encoder->escaped ? room : 0;
-        if (!encoder->escaped)
-            return het__fail_nomem(err, "encoded text");
-    }
+    if (!het__encoder_escape(encoder, room))
+        return het__fail_nomem(err, "encoded text");
     const char *const escaped = encoder->escaped;
-    const size_t total =
-        escape(t, text, bytes, first && t->adds_space, begins, last, encoder->escaped);
+    const bool prefix = first && het__wants_space(t, text, bytes, begins);
+    const size_t total = escape(t, text, bytes, prefix, begins, last, encoder->escaped);
     for (size_t i = 0; i < total;) {
-        const size_t n = t->cuts_at_space ? word_length(escaped + i, total - i) : total - i;
+        const size_t n =
+            t->cuts_at_space ? word_length(escaped + i, total - i, t->cuts_at_blanks) : total - i;
         if (!encode_word(encoder, escaped + i, n))
             return het__fail_nomem(err, "encoded text");
         i += n;

@@ -110,12 +110,17 @@ static void set_flags(het_tokenizer *t, const het__vocabulary *v)
             k->flags |= HET_TOKEN_UNKNOWN;
         if ((int32_t)id == v->eos_id || (int32_t)id == v->eot_id)
             k->flags |= HET_TOKEN_END;
+        for (size_t i = 0; i < v->end_count; i++)
+            if (v->end_ids[i] == (int32_t)id)
+                k->flags |= HET_TOKEN_END;
         for (size_t i = 0; control && i < sizeof end_names / sizeof *end_names; i++)
             if (piece_is(k, end_names[i]) && !(end_goes_on && piece_is(k, "<|end|>")))
                 k->flags |= HET_TOKEN_END;
-        k->strips_right = strip && (control || k->type == HET__TOKEN_USER) &&
-                          !piece_is(k, "<unk>") && !piece_is(k, "<s>") &&
-                          !piece_is(k, "<|endoftext|>");
+        if (v->edges)
+            k->edges = v->edges[id];
+        else if (strip && (control || k->type == HET__TOKEN_USER) && !piece_is(k, "<unk>") &&
+                 !piece_is(k, "<s>") && !piece_is(k, "<|endoftext|>"))
+            k->edges = HET__EDGE_STRIPS_RIGHT;
     }
 }
 
@@ -139,6 +144,8 @@ static bool choose(int32_t said, bool otherwise)
     return said < 0 ? otherwise : said != 0;
 }
 
+static const char *const own_names[] = { "tokenizer.json", NULL };
+
 /* Kind, rule, and what follows from both. */
 static het_status set_kind(het_tokenizer *t, const het__vocabulary *v, het_error *err)
 {
@@ -148,6 +155,11 @@ static het_status set_kind(het_tokenizer *t, const het__vocabulary *v, het_error
         return het__fail(err, HET_E_UNSUPPORTED, "tokenizer kind \"%.64s\" is not supported",
                          kind);
     t->rule = t->is_spm ? NULL : het__rule_find(v->rule);
+    if (!t->is_spm && v->own_rule) {
+        t->own_rule.names = own_names;
+        t->own_rule.whole_words = v->own_rule->rule.whole_words;
+        t->rule = &t->own_rule;
+    }
     if (!t->is_spm && !t->rule)
         return het__fail(err, HET_E_UNSUPPORTED, "pre-tokenizer rule \"%.64s\" is not known",
                          v->rule);
@@ -157,7 +169,14 @@ static het_status set_kind(het_tokenizer *t, const het__vocabulary *v, het_error
     t->padding_id = v->padding_id;
     t->adds_bos = choose(v->add_bos, t->is_spm || t->rule->adds_bos) && v->bos_id >= 0;
     t->adds_eos = choose(v->add_eos, false) && v->eos_id >= 0;
-    t->adds_space = t->is_spm && choose(v->add_space_prefix, true);
+    t->adds_space = t->is_spm ? choose(v->add_space_prefix, true)
+                              : v->own_rule && choose(v->add_space_prefix, false);
+    t->strips_space = t->is_spm && t->adds_space && !v->keeps_space;
+    t->by_rank = t->is_spm && v->by_rank;
+    t->fuses_unknown = v->fuses_unknown;
+    t->cuts_at_blanks = t->is_spm && v->cuts_at_blanks;
+    t->space_rule = v->space_rule;
+    t->form = v->form;
     t->squeezes_space = t->is_spm && choose(v->remove_extra_whitespaces, false);
     return HET_OK;
 }
@@ -233,6 +252,23 @@ void het__tokenizer_set_owner(het_tokenizer *tokenizer, void *owner, void (*reta
     tokenizer->release = release;
 }
 
+static het_status encode_plain(het__encoder *e, const char *text, size_t bytes, bool first,
+                               bool begins, bool last, het_error *err)
+{
+    const het_tokenizer *t = e->tokenizer;
+    char *normal = NULL;
+    het_status status = HET_OK;
+    if (t->form != HET__FORM_NONE)
+        status = het__normalise(t->mem, t->form, text, bytes, &normal, &bytes, err);
+    if (normal)
+        text = normal;
+    if (status == HET_OK)
+        status = t->is_spm ? het__spm_encode(e, text, bytes, first, begins, last, err)
+                           : het__bpe_encode(e, text, bytes, begins, err);
+    het__free(t->mem, normal);
+    return status;
+}
+
 /* Encode stretch by stretch: tokens that are marked, and the plain text between them. */
 static het_status encode_marked(het__encoder *e, const char *text, size_t bytes,
                                 const uint8_t *marks, het_error *err)
@@ -252,10 +288,8 @@ static het_status encode_marked(het__encoder *e, const char *text, size_t bytes,
             const uint32_t id = het__strmap_find(&t->specials, text + i, end - i);
             if (!het__encoder_emit(e, id))
                 status = het__fail_nomem(err, "encoded text");
-        } else if (t->is_spm) {
-            status = het__spm_encode(e, text + i, end - i, first, i == 0, end == bytes, err);
         } else {
-            status = het__bpe_encode(e, text + i, end - i, err);
+            status = encode_plain(e, text + i, end - i, first, i == 0, end == bytes, err);
         }
         if (status != HET_OK)
             return status;
@@ -300,7 +334,7 @@ het__span het__token_text(const het_tokenizer *t, uint32_t id, uint64_t flags, b
     het__span s = { k->text, k->text_bytes };
     if (!(flags & HET_DECODE_SPECIAL) && (k->flags & (HET_TOKEN_CONTROL | HET_TOKEN_UNKNOWN)))
         s.bytes = 0;
-    if (starting && t->adds_space && s.bytes > 0 && s.data[0] == ' ') {
+    if (starting && t->strips_space && s.bytes > 0 && s.data[0] == ' ') {
         s.data++;
         s.bytes--;
     }

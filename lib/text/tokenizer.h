@@ -3,7 +3,7 @@
 #ifndef HET_TEXT_TOKENIZER_H
 #define HET_TEXT_TOKENIZER_H
 
-#include "lib/base/mem.h"
+#include "lib/text/rules.h"
 
 #include <hetinfer/tokenizer.h>
 
@@ -22,6 +22,29 @@ typedef struct het__span {
     size_t bytes;
 } het__span;
 
+/* How a token that is written in a text takes what is around it. */
+typedef enum het__token_edge {
+    HET__EDGE_STRIPS_LEFT = 1,  /* white space before it is part of it */
+    HET__EDGE_STRIPS_RIGHT = 2, /* behind it */
+    HET__EDGE_WHOLE_WORD = 4,   /* not within a word */
+} het__token_edge;
+
+/* Unicode normal forms. */
+typedef enum het__normal_form {
+    HET__FORM_NONE = 0,
+    HET__FORM_C,
+    HET__FORM_D,
+    HET__FORM_KC,
+    HET__FORM_KD,
+} het__normal_form;
+
+/* What a space before the text is made of, where one is added. */
+typedef enum het__space_rule {
+    HET__SPACE_ALWAYS = 0,   /* before the text and behind each special token */
+    HET__SPACE_UNLESS_THERE, /* the same, but not before a space */
+    HET__SPACE_FIRST,        /* only at the beginning of the text, not before a space */
+} het__space_rule;
+
 /* A vocabulary as read from a file. Everything is lent for the call of het__tokenizer_create();
  * the tokenizer copies what it needs. */
 typedef struct het__vocabulary {
@@ -39,6 +62,17 @@ typedef struct het__vocabulary {
     int32_t add_eos;       /* likewise */
     int32_t add_space_prefix; /* likewise */
     int32_t remove_extra_whitespaces; /* likewise */
+    /* What only tokenizer.json says. Zero elsewhere. */
+    const uint8_t *edges;       /* token_count sets of het__token_edge, or NULL: known families' */
+    const int32_t *end_ids;     /* further tokens that end a text */
+    size_t end_count;
+    const het__own_rule *own_rule; /* "gpt2": instead of rule */
+    bool by_rank;               /* "llama": pairs merge in the order of merges, without scores */
+    bool fuses_unknown;         /* "llama": unknown characters side by side are one token */
+    bool cuts_at_blanks;        /* "llama": no token crosses the beginning of a word */
+    bool keeps_space;           /* decoding leaves the space that encoding added */
+    het__space_rule space_rule;
+    het__normal_form form;      /* of the text between special tokens */
 } het__vocabulary;
 
 het_status het__tokenizer_create(het__mem *mem, const het__vocabulary *vocabulary,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Images: random windows, plain and in blocks of 8 and 16 channels, of F32 and of codes; general
- * products. Codes must agree to the bit. */
+/* Images: random windows, plain and in blocks of channels, of F32 and of codes; general products.
+ * Codes must agree to the bit. */
 #include "cts.h"
 
 #include <math.h>
@@ -130,6 +130,12 @@ static uint32_t code_constant(cts_case *c, uint32_t rank, const int64_t *extent)
     return cts_constant(c, HET_DTYPE_I8, rank, extent, x);
 }
 
+/* Of products of numbers in -2 to 2, whose variance is 16/9: three deviations. */
+static double largest_sum(int64_t terms)
+{
+    return 4 * sqrt((double)terms);
+}
+
 static void run_shape(const shape *s, const char *what)
 {
     const het__image_attrs *a = &s->attrs;
@@ -146,6 +152,7 @@ static void run_shape(const shape *s, const char *what)
         return;
     c->fill = full_range;
     c->tolerance = cts_tolerance(s->op, terms, HET_DTYPE_NONE, false);
+    c->magnitude = s->op == HET__OP_CONV ? largest_sum(terms) : 0;
     in[0] = image_value(c, "x", s->type, s->batch, a->channels_in, a->block_in, s->size);
     if (s->op == HET__OP_CONV) {
         int64_t size[2];
@@ -252,6 +259,7 @@ static void matmul(void)
     const int64_t b[3] = { batch, turned ? n : k, turned ? k : n };
     const uint32_t rank = shared ? 2 : 3;
     c->tolerance = cts_tolerance(HET__OP_MATMUL, k, HET_DTYPE_NONE, false);
+    c->magnitude = 0.7 * largest_sum(k);
     const uint32_t in[4] = {
         cts_input(c, "a", HET_DTYPE_F32, 3, a),
         constant ? cts_weight(c, HET_DTYPE_F32, rank, b + shared)
@@ -265,12 +273,16 @@ static void matmul(void)
     cts_check(c);
 }
 
+/* A device that likes blocks of some width takes no others. */
 void cts_images(void)
 {
-    for (int32_t lanes = 8; lanes <= 16; lanes *= 2)
+    const het__backend *b = cts.exact.backend;
+    const int32_t own = b->image_block ? b->image_block(&cts.host) : 0;
+    for (int32_t width = 8; width <= 16; width *= 2)
         for (int codes = 0; codes < 2; codes++)
             for (int i = 0; i < CASES; i++) {
-                cts.seed = (uint64_t)(lanes * 1000 + codes * 500 + i) * 2654435761u + 1;
+                const int32_t lanes = own ? own : width;
+                cts.seed = (uint64_t)(width * 1000 + codes * 500 + i) * 2654435761u + 1;
                 conv(lanes, codes);
                 pool(lanes, codes);
                 if (i % 3 == 0)

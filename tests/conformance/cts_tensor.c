@@ -34,7 +34,7 @@ static const char *const unary_operations[] = {
 static const char *const positive_operations[] = { "Acosh", "Log", "Sqrt" };
 
 static const char *const broadcast_operations[] = { "Add", "Sub", "Mul", "Div", "Max", "Min",
-                                                    "PRelu", "Sum", "Mean" };
+                                                    "Sum", "Mean" };
 
 static const char *const compare_operations[] = { "Equal", "Greater", "GreaterOrEqual", "Less",
                                                   "LessOrEqual" };
@@ -81,6 +81,8 @@ static const line lines[] = {
     { "Mod", "", "i32[2,3] =i32[3]{2,-3,5}", 1, 0 },
     { "Pow", "", "+f32[3,17] =f32[17]", 1, 0 },
     { "Pow", "", "f32[3,17] =f32[]{2}", 1, 0 },
+    { "PRelu", "", "f32[2,6,5,5] =f32[6,1,1]", 1, 0 },
+    { "PRelu", "", "f32[3,17] f32[3,17]", 1, 0 },
     { "Max", "", "f32[3,17] f32[17] f32[3,1]", 1, 0 },
     { "Min", "", "i32[3,17] i32[17]", 1, 0 },
     { "Sum", "", "f32[3,17] f32[17] f32[3,1]", 1, 0 },

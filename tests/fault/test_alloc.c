@@ -464,6 +464,64 @@ static void every_allocation_of_families(void)
     CHECK_INT(counter.bytes, 0);
 }
 
+/* ---- folders: tests/models/reference/folders, and a tokenizer ---- */
+
+static het_status do_tokenizer(stage *s, het_error *err)
+{
+    static const int32_t ids[4] = { 3, 40, 200, 260 };
+    const char *sample = "the other caf\xc3\xa9 <|end|> 12";
+    int32_t out[64];
+    size_t n = 0;
+    het_model *m = NULL;
+    het_detokenizer *d = NULL;
+    het_model_options o = HET_MODEL_OPTIONS_INIT;
+    o.flags = HET_MODEL_TOKENIZER_ONLY;
+    het_status st = het_model_load(s->context, folder.path, &o, &m, err);
+    if (st == HET_OK)
+        st = het_tokenizer_encode(het_model_tokenizer(m), sample, strlen(sample),
+                                  HET_ENCODE_PARSE_SPECIAL, out, 64, &n, err);
+    if (st == HET_OK)
+        st = het_detokenizer_create(het_model_tokenizer(m), 0, &d, err);
+    if (st == HET_OK)
+        CHECK_INT(het_detokenizer_push(d, ids[1], &(const char *){ NULL }, NULL), HET_OK);
+    het_detokenizer_destroy(d);
+    het_model_destroy(m);
+    return st;
+}
+
+static void every_allocation_of_folders(void)
+{
+    static const char *const names[] = { "gemma2", "gemma3n", "phimoe", "phi3" };
+    static const char *const tokenizers[] = { "llama", "qwen2" };
+    char file[128], path[512];
+    stage s = { 0 };
+    CHECK_INT(make_context(&s.context, NULL), HET_OK);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        snprintf(file, sizeof file, "tests/models/reference/folders/%s", names[i]);
+        test_source_path(family_path, sizeof family_path, file);
+        fail_each(names[i], do_family, undo_model, &s, 10);
+        fail_each("its session", do_session, undo_session, &s, 10);
+        undo_session(&s);
+        undo_model(&s);
+    }
+    test_folder_empty(&folder);
+    for (size_t i = 0; i < sizeof tokenizers / sizeof tokenizers[0]; i++) {
+        size_t bytes = 0;
+        snprintf(file, sizeof file, "tests/vectors/tokenizers/%s.json", tokenizers[i]);
+        void *data = test_read_file(test_source_path(path, sizeof path, file), &bytes);
+        FILE *f = fopen(test_folder_file(&folder, "tokenizer.json"), "wb");
+        CHECK(data && f && fwrite(data, 1, bytes, f) == bytes);
+        if (f)
+            fclose(f);
+        free(data);
+        fail_each("tokenizer", do_tokenizer, undo_nothing, &s, 10);
+    }
+    test_folder_empty(&folder);
+    undo_context(&s);
+    CHECK_INT(counter.blocks, 0);
+    CHECK_INT(counter.bytes, 0);
+}
+
 /* Each device by itself, and all of them together. */
 int main(void)
 {
@@ -490,6 +548,7 @@ int main(void)
         test_case(every_allocation);
         test_case(every_allocation_of_a_graph);
         test_case(every_allocation_of_families);
+        test_case(every_allocation_of_folders);
     }
     strcpy(backends, "ref,null");
     test_case(every_allocation);

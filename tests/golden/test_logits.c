@@ -29,6 +29,8 @@ static const golden_case cases[] = {
     { "gguf/stories260K-F32.gguf", "llm/stories260K-F32.once", 2e-4, NULL, true },
     { "gguf/stories260K-F32.gguf", "llm/stories260K-F32.dog", 2e-4, NULL, true },
     { "gguf/stories260K-F32.gguf", "llm/stories260K-F32.story", 2e-4, NULL, false },
+    { "hf", "llm/stories260K-F32.once", 2e-4, NULL, true },
+    { "hf/sharded/model.safetensors.index.json", "llm/stories260K-F32.once", 2e-4, NULL, false },
     { "gguf/stories260K-F16.gguf", "llm/stories260K-F16-deq.once",
       0, "llm/stories260K-F16.once", false },
     { "gguf/stories260K-BF16.gguf", "llm/stories260K-BF16-deq.once",

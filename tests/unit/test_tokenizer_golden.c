@@ -2,7 +2,7 @@
 /* Ids against those of other implementations: llama.cpp's for three GGUF vocabularies,
  * SentencePiece's for two models, tiktoken's rules for three rank files. */
 #include "lib/import/gguf.h"
-#include "lib/text/tokenizer.h"
+#include "lib/import/hf_tokenizer.h"
 #include "test.h"
 
 typedef struct bytes {
@@ -177,7 +177,7 @@ static void gguf_vocabularies(void)
 }
 
 /* A JSON string at *at, which stands on the opening quote. */
-static char *json_string(const char **at, size_t *size)
+static char *quoted_text(const char **at, size_t *size)
 {
     char *out = malloc(strlen(*at) + 1);
     size_t n = 0;
@@ -217,7 +217,7 @@ static size_t check_json_cases(const char *name, const het_tokenizer *t)
     while (t && (at = strstr(at, "\"text\": ")) != NULL) {
         size_t size;
         at += strlen("\"text\": ");
-        char *text = json_string(&at, &size);
+        char *text = quoted_text(&at, &size);
         at = strstr(at, "\"ids\": [");
         if (!at)
             break;
@@ -232,73 +232,14 @@ static size_t check_json_cases(const char *name, const het_tokenizer *t)
     return cases;
 }
 
-static uint64_t read_varint(const unsigned char **at, const unsigned char *end)
-{
-    uint64_t v = 0;
-    for (int shift = 0; *at < end && shift < 64; shift += 7) {
-        const unsigned char b = *(*at)++;
-        v |= (uint64_t)(b & 0x7f) << shift;
-        if (!(b & 0x80))
-            break;
-    }
-    return v;
-}
-
-typedef struct spm_model {
-    het__span tokens[40000];
-    float scores[40000];
-    int32_t types[40000];
-    size_t count;
-} spm_model;
-
-/* One SentencePiece message: 1 piece, 2 score, 3 type. */
-static void read_piece(spm_model *m, const unsigned char *at, const unsigned char *end)
-{
-    const size_t i = m->count++;
-    m->types[i] = HET__TOKEN_NORMAL;
-    while (at < end) {
-        const uint64_t tag = read_varint(&at, end);
-        if (tag == 0x0a) {
-            const size_t n = (size_t)read_varint(&at, end);
-            m->tokens[i] = (het__span){ (const char *)at, n };
-            at += n;
-        } else if (tag == 0x15) {
-            memcpy(&m->scores[i], at, 4);
-            at += 4;
-        } else if (tag == 0x18) {
-            m->types[i] = (int32_t)read_varint(&at, end);
-        } else {
-            TEST_FAIL("field %" PRIu64, tag);
-            return;
-        }
-    }
-}
-
-/* ModelProto: repeated field 1 holds the pieces; the rest is not needed here. */
 static het_tokenizer *load_spm(const char *name)
 {
-    static spm_model m;
     bytes file = read_data(name);
-    const unsigned char *at = (const unsigned char *)file.data, *end = at + file.size;
-    memset(&m, 0, sizeof m);
-    while (at < end) {
-        const uint64_t tag = read_varint(&at, end);
-        CHECK_INT(tag & 7, 2);
-        const uint64_t n = read_varint(&at, end);
-        if (n > (uint64_t)(end - at))
-            break;
-        if (tag == 0x0a && m.count < 40000)
-            read_piece(&m, at, at + n);
-        at += n;
-    }
-    const het__vocabulary v = {
-        .kind = "llama", .token_count = m.count, .tokens = m.tokens, .scores = m.scores,
-        .types = m.types, .bos_id = 1, .eos_id = 2, .unknown_id = 0, .padding_id = -1,
-        .eot_id = -1, .add_bos = -1, .add_eos = -1, .add_space_prefix = -1,
-        .remove_extra_whitespaces = -1,
-    };
+    het_error err = HET_ERROR_INIT;
     het_tokenizer *t = NULL;
-    CHECK_INT(het__tokenizer_create(&mem, &v, &t, NULL), HET_OK);
+    CHECK_INT(het__hf_tokenizer_spm(file.data, file.size, &mem, &t, &err), HET_OK);
+    if (!t)
+        fprintf(stderr, "%s: %s\n", name, err.message);
     free(file.data);
     return t;
 }
