@@ -7,8 +7,8 @@
 
 #define WIDE 8 /* elements at once where they are neighbours, on a processor */
 
-/* The item's row: outer and inner place as one number, and where it begins. There are as many groups
- * as rows. */
+/* The item's row: outer and inner place as one number, and where it begins. There are as many
+ * groups as rows. */
 #define ROW_BEGIN(n, inner) \
     const int row = get_group_id(1), lane = get_local_id(0); \
     const long begin = (long)(row / (inner)) * (n) * (inner) + row % (inner);
