@@ -7,7 +7,7 @@
 #include "lib/base/dtype.h"
 #include "rig.h"
 
-#define INPUTS_MAX 6
+#define INPUTS_MAX 8
 #define OUTPUTS_MAX 4
 
 static uint64_t seed = 11;

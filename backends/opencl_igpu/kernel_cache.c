@@ -32,7 +32,7 @@ static void add_text(het__hash128 *key, const char *text)
 static het__hash128 key_of(const het__device *device, const char *options, const char *text,
                            size_t bytes)
 {
-    char vendor[64] = "", version[128] = "", platform[128] = "";
+    char vendor[256] = "", version[256] = "", platform[256] = "";
     clGetDeviceInfo(device->found.id, CL_DEVICE_VENDOR, sizeof vendor - 1, vendor, NULL);
     clGetDeviceInfo(device->found.id, CL_DEVICE_VERSION, sizeof version - 1, version, NULL);
     clGetPlatformInfo(device->found.platform, CL_PLATFORM_VERSION, sizeof platform - 1, platform,

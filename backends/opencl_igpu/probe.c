@@ -16,11 +16,13 @@
 
 #define PLATFORMS_MAX 16
 
+/* As much as fits: drivers refuse to give the beginning of a text. */
 static void text_of(cl_device_id id, cl_device_info what, char *text, size_t bytes)
 {
-    memset(text, 0, bytes);
-    if (clGetDeviceInfo(id, what, bytes - 1, text, NULL) != CL_SUCCESS)
-        text[0] = 0;
+    char whole[256] = "";
+    if (clGetDeviceInfo(id, what, sizeof whole - 1, whole, NULL) != CL_SUCCESS)
+        whole[0] = 0;
+    snprintf(text, bytes, "%s", whole);
 }
 
 static uint64_t number_of(cl_device_id id, cl_device_info what, size_t bytes)
@@ -33,9 +35,10 @@ static uint64_t number_of(cl_device_id id, cl_device_info what, size_t bytes)
 
 static void platform_text(cl_platform_id id, cl_platform_info what, char *text, size_t bytes)
 {
-    memset(text, 0, bytes);
-    if (clGetPlatformInfo(id, what, bytes - 1, text, NULL) != CL_SUCCESS)
-        text[0] = 0;
+    char whole[256] = "";
+    if (clGetPlatformInfo(id, what, sizeof whole - 1, whole, NULL) != CL_SUCCESS)
+        whole[0] = 0;
+    snprintf(text, bytes, "%s", whole);
 }
 
 static bool has_word(const char *list, const char *word)
@@ -182,7 +185,7 @@ static void add_device(const het__host *host, cl_platform_id platform, cl_device
         return;
     het__cl_found *found = &list->device[list->count];
     memset(found, 0, sizeof *found);
-    text_of(id, CL_DEVICE_EXTENSIONS, extensions, bytes + 1);
+    clGetDeviceInfo(id, CL_DEVICE_EXTENSIONS, bytes, extensions, NULL);
     platform_text(platform, CL_PLATFORM_NAME, name, sizeof name);
     text_of(id, CL_DEVICE_VERSION, version, sizeof version);
     found->platform = platform;

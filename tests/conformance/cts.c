@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The conformance suite of devices.
  *
- *     device_conformance [--only TEXT] [--verbose] BACKEND[:INDEX]
+ *     device_conformance [--only TEXT] [--verbose] [--cache FOLDER] BACKEND[:INDEX]
  *     device_conformance --markdown BACKEND[:INDEX]…
  *
  * Runs every case on one device and prints, per operation, how many passed, how many the device
  * refused and why, and how many failed. --only: cases or operations with this in their name.
+ * --cache: where the device may keep compiled kernels from one start to the next.
  * --markdown runs nothing: it writes the tables of docs/BACKENDS.md from what the devices say they
  * support. Exit: 0 passed, 1 failed, 2 usage, 77 a device is absent. */
 #include "cts.h"
@@ -54,8 +55,11 @@ static bool find_device(const char *name, het__registry *registry, uint32_t *dev
     const size_t length = colon ? (size_t)(colon - name) : strlen(name);
     const uint32_t index = colon ? (uint32_t)strtoul(colon + 1, NULL, 10) : 0;
     snprintf(list, sizeof list, "%.*s", (int)length, name);
-    if (het__registry_init(registry, &cts.host, list, err) != HET_OK)
+    if (het__registry_init(registry, &cts.host, list, err) != HET_OK) {
+        if (registry->report)
+            fprintf(stderr, "%s", registry->report);
         return false;
+    }
     for (*device = 0; *device < registry->count; ++*device)
         if (registry->device[*device].backend_index == index)
             return true;
@@ -199,7 +203,8 @@ static int markdown(int count, char **names)
 
 static int usage(void)
 {
-    fprintf(stderr, "usage: device_conformance [--only TEXT] [--verbose] BACKEND[:INDEX]\n"
+    fprintf(stderr, "usage: device_conformance [--only TEXT] [--verbose] [--cache FOLDER] "
+                    "BACKEND[:INDEX]\n"
                     "       device_conformance --markdown BACKEND[:INDEX]...\n");
     return 2;
 }
@@ -216,6 +221,8 @@ int main(int argc, char **argv)
             cts.options.verbose = true;
         else if (strcmp(argv[at], "--only") == 0 && at + 1 < argc)
             cts.options.filter = argv[++at];
+        else if (strcmp(argv[at], "--cache") == 0 && at + 1 < argc)
+            cts.host.cache_folder = argv[++at];
         else
             return usage();
     }

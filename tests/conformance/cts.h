@@ -46,7 +46,7 @@ struct cts_case {
     cts_fill_fn fill;
     const void *user;     /* of fill */
     double tolerance;     /* times the largest wanted value; of floating point */
-    double magnitude;     /* of sums before an activation cuts them: the largest is no less */
+    double magnitude;     /* of what an activation cuts: the largest counts as no less */
     double state_tolerance; /* of states; 0: as the rest */
     float scale;          /* of random numbers */
     bool is_fast;         /* the device is opened with HET_PRECISION_FAST */

@@ -67,6 +67,7 @@ static void gated(het_dtype type, int64_t k, int64_t n, het__unary act, bool fas
     const uint32_t in[3] = { cts_matrix(c, "x", k), cts_weight(c, type, 2, extent),
                              cts_weight(c, type, 2, extent) };
     const het__attrs attrs = { .gated = { act } };
+    c->magnitude = 1;
     cts_node(c, HET__OP_GATED, in, 3, &attrs);
     cts_tokens(c, COUNT(many), many);
     cts_check(c);
@@ -153,7 +154,7 @@ static void unary(het__unary kind, float alpha, int64_t columns, float scale)
     if (!c)
         return;
     c->tolerance = cts_tolerance(HET__OP_UNARY, 1, HET_DTYPE_NONE, false);
-    c->scale = scale;
+    c->magnitude = c->scale = scale; /* near -x a gate of x leaves the rounding of x */
     const uint32_t x = cts_matrix(c, "x", columns);
     const het__attrs attrs = { .unary = { kind, alpha } };
     cts_node(c, HET__OP_UNARY, &x, 1, &attrs);

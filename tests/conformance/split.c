@@ -5,7 +5,8 @@
  *
  *     split_runs [MODEL]
  *
- * HETINFER_TEST_SPLITS: placements per model, without it 24. MODEL: part of a name. */
+ * HETINFER_TEST_SPLITS: placements per model, without it 300, and 12 where kernels are compiled for
+ * each. MODEL: part of a name. */
 #define _POSIX_C_SOURCE 200809L /* setenv */
 #include "placed.h"
 
@@ -18,7 +19,7 @@
 #define LOGITS_TOLERANCE 2e-4 /* times the largest logit: float32 through a dozen layers */
 
 static het_context *context;
-static uint32_t placements = 24;
+static uint32_t placements = 300;
 static const char *wanted = "";
 static uint32_t most_transfers, most_devices;
 
@@ -301,9 +302,6 @@ int main(int argc, char **argv)
     static const char *const families[] = { "gemma", "gemma2", "gemma3", "gemma3n", "mixtral",
                                             "phimoe", "phimoe-longrope", "qwen3moe" };
     static const char *const networks[] = { "digits-conv", "digits-conv-int8", "digits-vit" };
-    const char *count = getenv("HETINFER_TEST_SPLITS");
-    if (count)
-        placements = (uint32_t)strtoul(count, NULL, 10);
     if (argc > 1)
         wanted = argv[1];
     setenv("HETINFER_SIM_SCALE", "0", 0);
@@ -313,7 +311,12 @@ int main(int argc, char **argv)
         TEST_FAIL("no context");
         return test_finish();
     }
+    const char *count = getenv("HETINFER_TEST_SPLITS");
     placed_begin(&context->registry);
+    if (count)
+        placements = (uint32_t)strtoul(count, NULL, 10);
+    else if (strcmp(placed.real[placed.count - 1].info.backend, "opencl_igpu") == 0)
+        placements = 12;
     for (uint32_t i = 0; i < placed.count; i++)
         printf("%s: %s\n", placed.real[i].info.backend, placed.real[i].info.name);
     each_made();

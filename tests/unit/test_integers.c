@@ -100,7 +100,7 @@ typedef struct wanted {
 static void run_on(bench *b, const char *backend, uint32_t threads, const het__tensor *want,
                    const wanted *w)
 {
-    const het__host host = { &b->mem, NULL, true };
+    const het__host host = { .mem = &b->mem, .use_env = true };
     het__registry registry;
     het__graph_run *run = NULL;
     het__tensor got[OUTPUTS_MAX];

@@ -103,8 +103,8 @@ static bool start(rig *r, const char *text, const char *scale)
     return r->device && rig_compile(r);
 }
 
-/* Four million weights read at 73 GB/s take 57 us, and a launch 20: a thousand times that is what
- * the program must take. */
+/* Four million bytes of weights read at 85 % of 73 GB/s take 68 us, and a launch 20: a thousand
+ * times that is what the program must take. */
 static void time_is_kept(void)
 {
     static rig r;
@@ -119,7 +119,7 @@ static void time_is_kept(void)
         CHECK(from >= begin && to - from >= 70 * MS && to - from <= took);
         CHECK(!r.backend->span(r.device, 2, &from, &to));
         r.backend->counters(r.device, &c);
-        CHECK_NEAR((double)c.busy_ns, 20000 + (WIDTH * WIDTH + 2 * WIDTH) * 4 / 73.0, 2);
+        CHECK_NEAR((double)c.busy_ns, 20000 + (WIDTH * WIDTH + 2 * WIDTH) * 4 / (0.85 * 73.0), 2);
     }
     rig_close(&r);
 }
