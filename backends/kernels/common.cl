@@ -30,8 +30,8 @@
 #endif
 
 /* For every function that is given local memory. PoCL 3.1 (bug seen in 3.1, gone when each call is
- * inlined; results are zero otherwise) takes what the kernel wrote there for undefined in a function
- * that it does not inline before it lays out the memory. */
+ * inlined; results are zero otherwise) takes what the kernel wrote there for undefined in a
+ * function that it does not inline before it lays out the memory. */
 #define HET_INLINE static inline __attribute__((always_inline))
 
 /* A tensor: the base of its memory and the bytes to its beginning. */
