@@ -164,7 +164,7 @@ static const char *kernel_of(const het__cl_call *call, const het__cl_product *p,
 }
 
 /* Columns that a matvec makes at once. With more rows of x than one: on processors as many sums as
- * there are registers; with lanes one, as Intel's compiler keeps more of them in memory, and x comes
+ * there are registers; with lanes one, as Intel's compiler keeps more sums in memory, and x comes
  * from a cache either way. */
 static int matvec_rows(const het__cl_call *call, uint32_t size)
 {
