@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a step costs beside its kernels: a decode step of a model as large as TinyLlama, on one device
- * and with its layers taking turns on two, the CPU and a simulated device that computes with the
- * CPU's kernels and adds no time of its own.
+/* What a step costs beside its kernels: a decode step of a model as large as TinyLlama, on one
+ * device and with its layers taking turns on two, the CPU and a simulated device that computes with
+ * the CPU's kernels and adds no time of its own.
  *
  *     bench_split [LAYERS]
  *

@@ -14,6 +14,22 @@
 #include "lib/exec/registry.h"
 
 #define DEVICES_MAX 8
+#define BLOCK_MAX ((size_t)1 << 40)
+
+/* Sanitizers end the process where a machine would say no. */
+static void *alloc_sane(void *user, size_t bytes, size_t align)
+{
+    (void)user;
+    return bytes > BLOCK_MAX ? NULL : aligned_alloc(align, (bytes + align - 1) / align * align);
+}
+
+static void free_sane(void *user, void *ptr, size_t bytes, size_t align)
+{
+    (void)user;
+    (void)bytes;
+    (void)align;
+    free(ptr);
+}
 
 static void all_cases(void)
 {
@@ -155,10 +171,19 @@ static void print_cell(const cts_row *r)
         printf(" all |");
 }
 
-/* Each reason of a device once, with the operations that it names. */
+/* Each reason of a device once, with the operations that it names. Only a simulated device has the
+ * same name everywhere. */
 static void print_reasons(const column *c)
 {
     bool said[CTS_ROWS_MAX] = { false };
+    uint32_t refused = 0;
+    for (uint32_t i = 0; i < c->row_count; i++)
+        refused += c->rows[i].refused;
+    if (!refused)
+        return;
+    printf("\n### What `%s` refuses\n\n", c->name);
+    if (strncmp(c->title, "sim:", 4) == 0)
+        printf("%s.\n\n", c->title);
     for (uint32_t i = 0; i < c->row_count; i++) {
         if (!c->rows[i].refused || said[i])
             continue;
@@ -194,10 +219,8 @@ static int markdown(int count, char **names)
             print_cell(&columns[i].rows[r]);
         printf("\n");
     }
-    for (uint32_t i = 0; i < used; i++) {
-        printf("\n### What `%s` refuses\n\n%s.\n\n", columns[i].name, columns[i].title);
+    for (uint32_t i = 0; i < used; i++)
         print_reasons(&columns[i]);
-    }
     return 0;
 }
 
@@ -211,8 +234,9 @@ static int usage(void)
 
 int main(int argc, char **argv)
 {
+    static const het_allocator sane = { sizeof sane, 0, NULL, alloc_sane, free_sane };
     int at = 1;
-    het__mem_init(&cts.mem, NULL);
+    het__mem_init(&cts.mem, &sane);
     cts.host.mem = &cts.mem;
     if (at < argc && strcmp(argv[at], "--markdown") == 0)
         return argc > 2 ? markdown(argc - 2, argv + 2) : usage();
