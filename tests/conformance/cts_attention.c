@@ -76,7 +76,7 @@ static void bind_steps(cts_case *c, const spec *s)
     c->symbols_max[HET__SYM_CONTEXT] = s->past + 40;
 }
 
-/* A key may round to the other of two neighbours of the state's type. With keys and queries up to 2 a
+/* A key may round to the other of two neighbours of its type. With keys and queries up to 2 a
  * score is then off by 2^-10 and the weight of that position by as much of itself; a twentieth of
  * the sum is what the weight of one position may be in the shortest sequences. Steps of Q8_0 are
  * sixteen times as large. */
