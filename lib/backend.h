@@ -18,8 +18,8 @@
  *     HET_E_TIMEOUT      the device does not answer
  *     HET_E_DEVICE_LOST  nothing that is on the device can be used any more
  *     others             this call fails, and would again
- * After TIMEOUT and DEVICE_LOST the core calls no more than release, buffer_destroy and close, which
- * must then end soon: what a device that hangs still holds is left to it.
+ * After TIMEOUT and DEVICE_LOST the core calls no more than release, buffer_destroy and close,
+ * which must then end soon: what a device that hangs still holds is left to it.
  */
 #ifndef HET_BACKEND_H
 #define HET_BACKEND_H
@@ -37,8 +37,8 @@ typedef struct het__host {
     het__mem *mem;
     het__log *log;
     bool use_env; /* HETINFER_* variables may be read */
-    /* Folder where things may be kept from one start to the next (compiled kernels), or NULL. It need
-     * not exist yet. */
+    /* Folder where things may be kept from one start to the next (compiled kernels), or NULL. It
+     * need not exist yet. */
     const char *cache_folder;
 } het__host;
 
@@ -176,8 +176,8 @@ typedef struct het__backend {
      * have ended. NULL: the core calls wait. */
     het_status (*wait_for)(het__device *device, uint64_t count, uint64_t timeout_ns,
                            het_error *err);
-    /* Optional: when the program that was enqueued as number `count` (from 1) ran, by het__now_ns();
-     * false if that is not known, or too long ago. Only after it was waited for. */
+    /* Optional: when the program that was enqueued as number `count` (from 1) ran, by
+     * het__now_ns(); false if that is not known, or too long ago. Only after it was waited for. */
     bool (*span)(het__device *device, uint64_t count, uint64_t *begin_ns, uint64_t *end_ns);
 
     void (*counters)(het__device *device, het__backend_counters *counters);
@@ -193,7 +193,7 @@ typedef struct het__module {
 
 #define HET__MODULE_SYMBOL "het__backend_module"
 
-/* The built-in backends of this build in order of preference, ended by NULL: generated from the build
+/* The built-in backends of this build in order of preference, ended by NULL: made from the build
  * options. */
 extern const het__backend *const het__backends[];
 

@@ -219,8 +219,13 @@ static inline het_status async_compile(het__device *d, const het__slice *slice,
     return d->ref->compile(d->inner, slice, program, err);
 }
 
+/* A device that was lost may still be at it. */
 static inline void async_release(het__device *d, het__program *program)
 {
+    het__mutex_lock(&d->lock);
+    while (d->index > 0 && d->ended < d->enqueued)
+        het__cond_wait(&d->changed, &d->lock);
+    het__mutex_unlock(&d->lock);
     d->ref->release(d->inner, program);
 }
 

@@ -55,7 +55,9 @@ typedef enum het__cpu_use {
 typedef struct het__cpu_constant {
     struct het__cpu_constant *next;
     het__cpu_use use;
-    het__cpu_matrix matrix; /* source, dtype, n, k: key; a vector has one row, packed as F32 */
+    const void *data;       /* in the graph: key, with use, turned and dtype, n, k of the matrix */
+    bool turned;            /* there it is [k,n], F32 */
+    het__cpu_matrix matrix; /* a vector has one row, packed as F32 */
     size_t packed_bytes;
     bool borrowed;          /* packed belongs to the device's cache */
     het__hash128 name;      /* of the weight inside the model */
@@ -142,7 +144,8 @@ int64_t het__cpu_rows_max(const het__cpu_build *build, uint32_t value);
 
 /* ---- weights.c ---- */
 
-het_status het__cpu_matrix_get(het__cpu_build *build, uint32_t value,
+/* turned: the weights are F32 and their columns, not their rows, are the matrix's rows. */
+het_status het__cpu_matrix_get(het__cpu_build *build, uint32_t value, bool turned,
                                const het__cpu_matrix **matrix);
 /* Matrix number index of a constant of rank 3. */
 het_status het__cpu_matrix_part(het__cpu_build *build, uint32_t value, int64_t index,

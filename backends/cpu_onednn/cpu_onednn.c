@@ -177,10 +177,12 @@ static bool cpu_supports(const het__graph *graph, const het__node *node, char *r
     }
     if (het__op_is_tensor(node->op))
         return het__plain_supports(graph, node, reason, bytes);
-    if (node->op == HET__OP_MATMUL &&
-        !(node->attrs.matmul.transpose_b && input(graph, node, 1)->rank == 2)) {
-        snprintf(reason, bytes, "the second operand is not a matrix of rows of weights");
-        return false;
+    if (node->op == HET__OP_MATMUL) {
+        const het__value *w = input(graph, node, 1);
+        if (w->rank != 2 || (!node->attrs.matmul.transpose_b && w->dtype != HET_DTYPE_F32)) {
+            snprintf(reason, bytes, "the second operand is not a matrix of weights");
+            return false;
+        }
     }
     const bool is_image = (node->op >= HET__OP_CONV && node->op <= HET__OP_UNBLOCK) ||
                           node->op == HET__OP_QCONV;

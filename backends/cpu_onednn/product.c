@@ -350,9 +350,10 @@ static het_status get_products(het__cpu_build *build, const het__node *node, lin
     l->gated = node->op == HET__OP_GATED;
     l->count = products_of(node);
     l->scale = 1;
+    const bool turned = node->op == HET__OP_MATMUL && !node->attrs.matmul.transpose_b;
     for (uint32_t i = 0; i < l->count; i++) {
         product *p = &l->products[i];
-        het_status s = het__cpu_matrix_get(build, weight_of(node, i), &p->matrix);
+        het_status s = het__cpu_matrix_get(build, weight_of(node, i), turned, &p->matrix);
         if (s == HET_OK)
             s = het__cpu_vector_get(build, bias_of(node, i), &p->bias);
         if (s != HET_OK)

@@ -23,24 +23,31 @@
 static het__cpu_constant *find(const het__device *device, const het__cpu_constant *like)
 {
     for (het__cpu_constant *c = device->constants; c; c = c->next)
-        if (c->matrix.source == like->matrix.source && c->use == like->use &&
+        if (c->data == like->data && c->use == like->use && c->turned == like->turned &&
             c->matrix.dtype == like->matrix.dtype && c->matrix.n == like->matrix.n &&
             c->matrix.k == like->matrix.k)
             return c;
     return NULL;
 }
 
-/* The entry for a constant seen as n rows of k elements: *fresh tells whether it is new. */
-static het_status get(het__cpu_build *build, const het__value *value, het__cpu_use use, int64_t n,
-                      int64_t k, het__cpu_constant **constant, bool *fresh)
+/* How a constant is seen. */
+typedef struct form_wanted {
+    het__cpu_use use;
+    int64_t n, k; /* rows, elements of a row */
+    bool turned;  /* rows are the columns of what lies there */
+} form_wanted;
+
+/* The entry for a constant: *fresh tells whether it is new. */
+static het_status get(het__cpu_build *build, const het__value *value, const form_wanted *want,
+                      het__cpu_constant **constant, bool *fresh)
 {
     het__device *device = build->device;
     if (!value->data)
         return het__fail(build->err, HET_E_INVALID, "weight %s has no data", value->name);
     const het__cpu_constant like = {
-        .use = use,
-        .matrix = { .dtype = value->dtype, .n = n, .k = k, .source = value->data,
-                    .row_bytes = (size_t)het_dtype_bytes(value->dtype, k) },
+        .use = want->use, .data = value->data, .turned = want->turned,
+        .matrix = { .dtype = value->dtype, .n = want->n, .k = want->k, .source = value->data,
+                    .row_bytes = (size_t)het_dtype_bytes(value->dtype, want->k) },
     };
     *constant = find(device, &like);
     *fresh = !*constant;
@@ -68,7 +75,7 @@ static void drop_newest(het__device *device)
 static void count_mapped(het__device *device, const het__cpu_constant *constant)
 {
     for (const het__cpu_constant *c = device->constants; c; c = c->next)
-        if (c != constant && c->matrix.source == constant->matrix.source &&
+        if (c != constant && c->data == constant->data &&
             c->use != HET__CPU_USE_VECTOR && !c->matrix.packed)
             return;
     const uint64_t bytes = (uint64_t)constant->matrix.n * constant->matrix.row_bytes;
@@ -150,35 +157,119 @@ static void pack_region(void *arg, uint32_t worker, uint32_t count)
     }
 }
 
-static het_status pack(het__cpu_build *build, het__cpu_matrix *m, size_t bytes)
+/* ---- rows from columns ---- */
+
+/* Elements to either side of a square that is read and written by lines. */
+#define TURN_SIDE 16
+
+typedef struct turn_job {
+    const het__device *device;
+    const het__cpu_matrix *matrix; /* of rows */
+    const unsigned char *columns;  /* floats [k,n] at any address */
+    float *rows;                   /* row first of the matrix */
+    int64_t first, last;
+} turn_job;
+
+static void turn_square(const turn_job *job, int64_t row, int64_t rows, int64_t column)
+{
+    const het__cpu_matrix *m = job->matrix;
+    const int64_t columns = m->k - column < TURN_SIDE ? m->k - column : TURN_SIDE;
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t j = 0; j < columns; j++)
+            memcpy(&job->rows[(row - job->first + i) * m->k + column + j],
+                   job->columns + ((column + j) * m->n + row + i) * (int64_t)sizeof(float),
+                   sizeof(float));
+}
+
+static void turn_region(void *arg, uint32_t worker, uint32_t count)
+{
+    const turn_job *job = arg;
+    (void)worker;
+    (void)count;
+    for (;;) {
+        const int64_t row = job->first + het__pool_take(job->device->pool, 1) * TURN_SIDE;
+        if (row >= job->last)
+            return;
+        const int64_t rows = job->last - row < TURN_SIDE ? job->last - row : TURN_SIDE;
+        for (int64_t column = 0; column < job->matrix->k; column += TURN_SIDE)
+            turn_square(job, row, rows, column);
+    }
+}
+
+static void turn(const het__device *device, const het__cpu_constant *c, float *rows,
+                 int64_t first, int64_t last)
+{
+    turn_job job = { device, &c->matrix, c->data, rows, first, last };
+    het__pool_run(device->pool, turn_region, &job);
+}
+
+/* All rows, kept, for kernels that read them as they lie. */
+static het_status keep_rows(het__cpu_build *build, het__cpu_constant *c)
 {
     het__device *device = build->device;
-    m->packed = slab_take(device, &device->matrix_slabs, bytes);
-    if (!m->packed)
-        return het__fail_nomem(build->err, "re-laid weights");
-    if (device->cache) /* what lies between the parts of a form is written too */
-        memset(m->packed, 0, bytes);
-    const int64_t granule = device->level->granule(m);
-    const int64_t rows = (PACK_ROWS + granule - 1) / granule * granule;
-    const int64_t part = (PART_BYTES / (int64_t)m->row_bytes / rows + 1) * rows;
-    for (int64_t first = 0; first < m->n; first += part) {
-        const int64_t last = m->n - first < part ? m->n : first + part;
-        pack_job job = { device, m, rows, first, last };
-        het__pool_run(device->pool, pack_region, &job);
-        tell_copied(build, (const char *)m->source + (size_t)first * m->row_bytes,
-                    (size_t)(last - first) * m->row_bytes);
-    }
+    const size_t bytes = (size_t)c->matrix.n * c->matrix.row_bytes;
+    float *rows = slab_take(device, &device->matrix_slabs, bytes);
+    if (!rows)
+        return het__fail_nomem(build->err, "turned weights");
+    turn(device, c, rows, 0, c->matrix.n);
+    c->matrix.source = rows;
     device->weight_bytes += bytes;
+    tell_copied(build, c->data, bytes);
     return HET_OK;
 }
 
-static het_status get_matrix(het__cpu_build *build, const het__value *v, int64_t rows,
-                             int64_t columns, const het__cpu_matrix **matrix)
+/* ---- re-laying ---- */
+
+static void pack_part(const het__cpu_build *build, const het__cpu_constant *c, int64_t rows,
+                      int64_t first, int64_t last, float *turned)
+{
+    het__cpu_matrix m = c->matrix;
+    if (turned) {
+        turn(build->device, c, turned, first, last);
+        m.source = (const void *)((uintptr_t)turned - (uintptr_t)first * m.row_bytes);
+    }
+    pack_job job = { build->device, &m, rows, first, last };
+    het__pool_run(build->device->pool, pack_region, &job);
+    if (!turned)
+        tell_copied(build, (const char *)m.source + (size_t)first * m.row_bytes,
+                    (size_t)(last - first) * m.row_bytes);
+}
+
+static het_status pack(het__cpu_build *build, het__cpu_constant *c)
+{
+    het__device *device = build->device;
+    het__cpu_matrix *m = &c->matrix;
+    const int64_t granule = device->level->granule(m);
+    const int64_t rows = (PACK_ROWS + granule - 1) / granule * granule;
+    int64_t part = (PART_BYTES / (int64_t)m->row_bytes / rows + 1) * rows;
+    part = part < m->n ? part : m->n;
+    float *turned = NULL;
+    if (c->turned) {
+        turned = het__alloc(device->host->mem, (size_t)part * m->row_bytes);
+        if (!turned)
+            return het__fail_nomem(build->err, "re-laid weights");
+    }
+    m->packed = slab_take(device, &device->matrix_slabs, c->packed_bytes);
+    if (m->packed && device->cache) /* what lies between the parts of a form is written too */
+        memset(m->packed, 0, c->packed_bytes);
+    for (int64_t first = 0; m->packed && first < m->n; first += part)
+        pack_part(build, c, rows, first, m->n - first < part ? m->n : first + part, turned);
+    het__free(device->host->mem, turned);
+    if (!m->packed)
+        return het__fail_nomem(build->err, "re-laid weights");
+    if (c->turned)
+        tell_copied(build, c->data, (size_t)m->n * m->row_bytes);
+    device->weight_bytes += c->packed_bytes;
+    return HET_OK;
+}
+
+static het_status get_matrix(het__cpu_build *build, const het__value *v, const form_wanted *want,
+                             const het__cpu_matrix **matrix)
 {
     het__device *device = build->device;
     het__cpu_constant *c;
     bool fresh;
-    het_status s = get(build, v, HET__CPU_USE_MATRIX, rows, columns, &c, &fresh);
+    het_status s = get(build, v, want, &c, &fresh);
     if (s != HET_OK)
         return s;
     *matrix = &c->matrix;
@@ -191,23 +282,25 @@ static het_status get_matrix(het__cpu_build *build, const het__value *v, int64_t
                        !(device->onednn && v->dtype == HET_DTYPE_F32);
     c->packed_bytes = device->level->choose(
         &c->matrix, exact ? HET_PRECISION_EXACT : HET_PRECISION_FAST, relay);
-    if (!c->packed_bytes) {
+    if (!c->packed_bytes && !c->turned) {
         count_mapped(device, c);
         return HET_OK;
     }
-    if (het__cpu_cache_load(device, c))
+    if (c->packed_bytes && het__cpu_cache_load(device, c))
         return HET_OK;
-    s = pack(build, &c->matrix, c->packed_bytes);
+    s = c->packed_bytes ? pack(build, c) : keep_rows(build, c);
     if (s != HET_OK)
         drop_newest(device);
     return s;
 }
 
-het_status het__cpu_matrix_get(het__cpu_build *build, uint32_t value,
+het_status het__cpu_matrix_get(het__cpu_build *build, uint32_t value, bool turned,
                                const het__cpu_matrix **matrix)
 {
     const het__value *v = &build->slice->graph->values[value];
-    return get_matrix(build, v, v->extent[0].count, v->extent[1].count, matrix);
+    const form_wanted want = { HET__CPU_USE_MATRIX, v->extent[turned ? 1 : 0].count,
+                               v->extent[turned ? 0 : 1].count, turned };
+    return get_matrix(build, v, &want, matrix);
 }
 
 het_status het__cpu_matrix_part(het__cpu_build *build, uint32_t value, int64_t index,
@@ -221,7 +314,8 @@ het_status het__cpu_matrix_part(het__cpu_build *build, uint32_t value, int64_t i
     part.name = name;
     if (v->data)
         part.data = (const char *)v->data + index * rows * het_dtype_bytes(v->dtype, columns);
-    return get_matrix(build, &part, rows, columns, matrix);
+    const form_wanted want = { HET__CPU_USE_MATRIX, rows, columns, false };
+    return get_matrix(build, &part, &want, matrix);
 }
 
 het_status het__cpu_table_get(het__cpu_build *build, uint32_t value,
@@ -230,8 +324,8 @@ het_status het__cpu_table_get(het__cpu_build *build, uint32_t value,
     const het__value *v = &build->slice->graph->values[value];
     het__cpu_constant *c;
     bool fresh;
-    const het_status s = get(build, v, HET__CPU_USE_TABLE, v->extent[0].count, v->extent[1].count,
-                             &c, &fresh);
+    const form_wanted want = { HET__CPU_USE_TABLE, v->extent[0].count, v->extent[1].count, false };
+    const het_status s = get(build, v, &want, &c, &fresh);
     if (s != HET_OK)
         return s;
     if (fresh)
@@ -255,7 +349,8 @@ het_status het__cpu_vector_get(het__cpu_build *build, uint32_t value, const floa
     const int64_t n = het__value_elements(v, ones);
     het__cpu_constant *c;
     bool fresh;
-    const het_status s = get(build, v, HET__CPU_USE_VECTOR, 1, n, &c, &fresh);
+    const form_wanted want = { HET__CPU_USE_VECTOR, 1, n, false };
+    const het_status s = get(build, v, &want, &c, &fresh);
     if (s != HET_OK)
         return s;
     if (fresh) {

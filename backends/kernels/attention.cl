@@ -66,7 +66,7 @@ __kernel void rope(HET_IN(x), HET_IN(positions), HET_IN(turns), HET_OUT(y), cons
 #endif
 
 /* A query or a key as attention uses it: normed, rotated, times factor; for all items. */
-static inline void make_head(__global const float *x, __global const float *weight, float eps,
+HET_INLINE void make_head(__global const float *x, __global const float *weight, float eps,
                              __global const float *turns, int position, float magnitude,
                              float factor, __local float *head, __local float *room)
 {
@@ -112,15 +112,20 @@ static inline ulong state_row(int page, int kv_head, int kv_heads, int page_size
 }
 
 #if STATE == 36
-/* As lib/quant/convert.c writes a block. */
-static inline void store_block(__local const float *x, __global uchar *block)
+static inline char16 codes_of(float16 x, float inverse)
 {
-    float most = 0.0f;
-    int finite = 1;
-    for (int i = 0; i < 32; i++) {
-        finite &= fabs(x[i]) <= FLT_MAX;
-        most = fmax(most, fabs(x[i]));
-    }
+    return convert_char16(clamp(rint(x * inverse), -127.0f, 127.0f));
+}
+
+/* As lib/quant/convert.c writes a block. */
+HET_INLINE void store_block(__local const float *x, __global uchar *block)
+{
+    const float16 a = vload16(0, x), b = vload16(1, x);
+    const float16 sixteen = fmax(fabs(a), fabs(b));
+    const float8 eight = fmax(sixteen.lo, sixteen.hi);
+    const float4 four = fmax(eight.lo, eight.hi);
+    const float most = fmax(fmax(four.x, four.y), fmax(four.z, four.w));
+    const int finite = all(isfinite(a)) && all(isfinite(b));
     if (finite)
         vstore_half_rte(most / 127.0f, 0, (__global half *)block);
     else
@@ -128,13 +133,13 @@ static inline void store_block(__local const float *x, __global uchar *block)
     const float scale = het_half(block);
     const int usable = finite && scale > 0.0f && scale <= FLT_MAX;
     const float inverse = usable ? 1.0f / scale : 0.0f;
-    for (int i = 0; i < 32; i++)
-        ((__global char *)block)[2 + i] =
-            usable ? (char)clamp(rint(x[i] * inverse), -127.0f, 127.0f) : (char)1;
+    __global char *codes = (__global char *)(block + 2);
+    vstore16(usable ? codes_of(a, inverse) : (char16)1, 0, codes);
+    vstore16(usable ? codes_of(b, inverse) : (char16)1, 1, codes);
 }
 #endif
 
-static inline void store_row(__local const float *x, __global uchar *row)
+HET_INLINE void store_row(__local const float *x, __global uchar *row)
 {
 #if STATE == 36
     for (int b = (int)get_local_id(0); b < SIZE / 32; b += GROUP)

@@ -172,20 +172,26 @@ static inline int16 het_bits(uint bits, uint first)
 
 /* ---- blocks: elements 16 s to 16 s + 15 of the block ---- */
 
-#if HET_W == HET_W_IQ4_NL || HET_W == HET_W_IQ4_XS
-__constant float het_values[16] = {
-    -127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113,
-};
+/* Tables of sixteen values as the bytes of four words, from the lowest on: shifts are cheaper than
+ * sixteen loads at addresses that differ. */
+#if HET_W == HET_W_IQ4_NL || HET_W == HET_W_IQ4_XS /* -127 -104 -83 -65, -49 … 89 113 */
+#define HET_VALUES_0 0xbfad9881
+#define HET_VALUES_1 0xf6eaddcf
+#define HET_VALUES_2 0x26190d01
+#define HET_VALUES_3 0x71594535
 #elif HET_W == HET_W_MXFP4 /* twice the values of E2M1 */
-__constant float het_values[16] = { 0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12 };
+#define HET_VALUES_0 0x03020100
+#define HET_VALUES_1 0x0c080604
+#define HET_VALUES_2 0xfdfeff00
+#define HET_VALUES_3 0xf4f8fafc
 #endif
-#if HET_W == HET_W_IQ4_NL || HET_W == HET_W_IQ4_XS || HET_W == HET_W_MXFP4
+#ifdef HET_VALUES_0
 static inline float16 het_lookup(int16 q)
 {
-    return (float16)(het_values[q.s0], het_values[q.s1], het_values[q.s2], het_values[q.s3],
-                     het_values[q.s4], het_values[q.s5], het_values[q.s6], het_values[q.s7],
-                     het_values[q.s8], het_values[q.s9], het_values[q.sa], het_values[q.sb],
-                     het_values[q.sc], het_values[q.sd], het_values[q.se], het_values[q.sf]);
+    /* The choice follows the highest bit of the third operand. */
+    const int16 low = select((int16)(int)HET_VALUES_0, (int16)(int)HET_VALUES_1, q << 29);
+    const int16 high = select((int16)(int)HET_VALUES_2, (int16)(int)HET_VALUES_3, q << 29);
+    return convert_float16(select(low, high, q << 28) << (24 - 8 * (q & 3)) >> 24);
 }
 #endif
 

@@ -29,6 +29,11 @@
 #define HET_SUBGROUP_KERNEL
 #endif
 
+/* For every function that is given local memory. PoCL 3.1 (bug seen in 3.1, gone when each call is
+ * inlined; results are zero otherwise) takes what the kernel wrote there for undefined in a
+ * function that it does not inline before it lays out the memory. */
+#define HET_INLINE static inline __attribute__((always_inline))
+
 /* A tensor: the base of its memory and the bytes to its beginning. */
 #define HET_IN(name) __global const uchar *name, const ulong name##_at
 #define HET_OUT(name) __global uchar *name, const ulong name##_at
@@ -137,7 +142,7 @@ static inline float het_act(int kind, float alpha, float beta, float x)
 #if HET_SUBGROUP && GROUP > HET_SUBGROUP
 #define HET_ROOM (GROUP / HET_SUBGROUP)
 #define HET_FOLD(name, own, fold)                                                          \
-    static inline float name(float x, __local float *room)                                 \
+    HET_INLINE float name(float x, __local float *room)                                    \
     {                                                                                      \
         x = own(x);                                                                        \
         barrier(CLK_LOCAL_MEM_FENCE);                                                      \
@@ -152,7 +157,7 @@ static inline float het_act(int kind, float alpha, float beta, float x)
 #elif GROUP > 1
 #define HET_ROOM GROUP
 #define HET_FOLD(name, own, fold)                                                          \
-    static inline float name(float x, __local float *room)                                 \
+    HET_INLINE float name(float x, __local float *room)                                    \
     {                                                                                      \
         const int item = (int)get_local_id(0);                                             \
         barrier(CLK_LOCAL_MEM_FENCE);                                                      \
@@ -168,7 +173,7 @@ static inline float het_act(int kind, float alpha, float beta, float x)
 #else
 #define HET_ROOM 1
 #define HET_FOLD(name, own, fold)                                                          \
-    static inline float name(float x, __local float *room)                                 \
+    HET_INLINE float name(float x, __local float *room)                                    \
     {                                                                                      \
         (void)room;                                                                        \
         return x;                                                                          \

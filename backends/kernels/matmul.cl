@@ -2,12 +2,13 @@
 /* Products of many rows.
  *
  *     matmul_tile      GPUs: a group makes TILE rows by 64 columns from tiles of x and w in local
- *                      memory, decoded once for all; an item TILE / 8 rows by 4 columns
+ *                      memory, decoded once for all; an item TILE / 8 rows by 4 columns. A sum is
+ *                      put together from sums of SUM_MAX terms (0: no limit)
  *     matmul_rows      processors: an item makes TILE rows by ROWS columns, TOKENS by ROWS at a
  *                      time in registers; sixteen sums of each, along k, so that w is read as it
  *                      lies. No local memory, no barriers: they cost more than they save there
- *     matmul_columns   w is [k, n] (HET_TURNED, plain types): an item makes TOKENS rows by WIDE
- *                      columns. For processors, and for few rows elsewhere
+ *     matmul_columns   w is [k, n] (HET_TURNED, plain types): an item makes BLOCKS times TOKENS
+ *                      rows by WIDE columns. For processors, and for few rows elsewhere
  *
  *     matmul_finish    what is left to do where a library has made the sums
  *
@@ -103,10 +104,10 @@ __kernel __attribute__((reqd_work_group_size(16, 8, 1))) void matmul_tile(HET_PR
                                                 (uint)min(first + (int)(item % COLUMNS),
                                                           columns - 1));
 #endif
-    float4 sums[MINE];
+    float4 sums[MINE], totals[MINE];
 #pragma unroll
     for (int j = 0; j < MINE; j++)
-        sums[j] = (float4)(0.0f);
+        totals[j] = sums[j] = (float4)(0.0f);
     for (uint k0 = 0; k0 < depth; k0 += DEPTH) {
 #if HET_TURNED
         const uint k = item / 4, c = (uint)first + item % 4 * 16;
@@ -135,7 +136,19 @@ __kernel __attribute__((reqd_work_group_size(16, 8, 1))) void matmul_tile(HET_PR
                 sums[j] = mad((float4)(x_tile[i * X_PITCH + t + j]), a, sums[j]);
         }
         barrier(CLK_LOCAL_MEM_FENCE);
+#if SUM_MAX
+        if ((k0 + DEPTH) % SUM_MAX == 0) {
+#pragma unroll
+            for (int j = 0; j < MINE; j++) {
+                totals[j] += sums[j];
+                sums[j] = (float4)(0.0f);
+            }
+        }
+#endif
     }
+#pragma unroll
+    for (int j = 0; j < MINE; j++)
+        sums[j] += totals[j]; /* zeros where SUM_MAX is 0 */
 #pragma unroll
     for (int j = 0; j < MINE; j++)
         if (t + j < part.count) {
@@ -241,44 +254,45 @@ typedef float wide;
 #define W_WIDE(row) het_w1(row, 0)
 #endif
 
-/* columns >= WIDE. The last item's columns may be its neighbour's too; it writes its own. */
+/* columns >= WIDE. The last item's columns may be its neighbour's too; it writes its own. BLOCKS
+ * times TOKENS rows meet DEPTH by WIDE elements of w while a first-level cache holds them. */
 __kernel void matmul_columns(HET_PRODUCT)
 {
     const int mine = (int)get_global_id(0) * WIDE, first = min(mine, columns - WIDE);
-    const het_part part = het_part_of(get_global_id(1), TOKENS, get_global_id(2), rows, extents,
-                                      steps, HET_INTS(tiles));
+    const het_part part = het_part_of(get_global_id(1), BLOCKS * TOKENS, get_global_id(2), rows,
+                                      extents, steps, HET_INTS(tiles));
     if (mine >= columns || part.count == 0)
         return;
     het_w w_row = het_w_row(w + w_at, w_small, columns, part.w_matrix * (uint)inner);
     w_row.body += (ulong)first * HET_W_BYTES;
-    __global const float *x_row[TOKENS];
-    wide totals[TOKENS];
-#pragma unroll
-    for (int t = 0; t < TOKENS; t++) {
-        x_row[t] = het_x_row(HET_FLOATS(x), part, t, inner, HET_INTS(order));
+    wide totals[BLOCKS * TOKENS];
+    for (int t = 0; t < BLOCKS * TOKENS; t++)
         totals[t] = 0;
-    }
     for (int k0 = 0; k0 < inner; k0 += DEPTH) {
-        const int end = min(k0 + DEPTH, inner);
-        wide sums[TOKENS];
+        const int depth = min(inner - k0, DEPTH);
+        for (int t0 = 0; t0 < part.count; t0 += TOKENS) {
+            __global const float *x_row[TOKENS];
+            wide sums[TOKENS];
+            het_w w_k = w_row;
 #pragma unroll
-        for (int t = 0; t < TOKENS; t++)
-            sums[t] = 0;
-        for (int k = k0; k < end; k++) {
-            const wide v = W_WIDE(w_row);
-            w_row.body += (ulong)columns * HET_W_BYTES;
+            for (int t = 0; t < TOKENS; t++) {
+                x_row[t] = het_x_row(HET_FLOATS(x), part, t0 + t, inner, HET_INTS(order)) + k0;
+                sums[t] = 0;
+            }
+            for (int k = 0; k < depth; k++) {
+                const wide v = W_WIDE(w_k);
+                w_k.body += (ulong)columns * HET_W_BYTES;
+#pragma unroll
+                for (int t = 0; t < TOKENS; t++)
+                    sums[t] = mad((wide)(x_row[t][k]), v, sums[t]);
+            }
 #pragma unroll
             for (int t = 0; t < TOKENS; t++)
-                sums[t] = mad((wide)(x_row[t][k]), v, sums[t]);
+                totals[t0 + t] += sums[t];
         }
-#pragma unroll
-        for (int t = 0; t < TOKENS; t++)
-            totals[t] += sums[t];
+        w_row.body += (ulong)depth * (uint)columns * HET_W_BYTES;
     }
-#pragma unroll
-    for (int t = 0; t < TOKENS; t++) {
-        if (t >= part.count)
-            continue;
+    for (int t = 0; t < part.count; t++) {
 #if WIDE == 16
         float of[16];
         vstore16(totals[t], 0, of);

@@ -11,7 +11,11 @@
  * bytes. The order of a sum depends on none of the sizes but LANES. */
 #include "product.cl"
 
+#if LANES == 1 && TOKENS == 1 && HET_W_ELEMENTS == 256
+#define PAIR HET_W_RUNS
+#else
 #define PAIR (HET_W_ELEMENTS == 1 ? 1 : 2)
+#endif
 
 #if LANES == 1
 typedef float16 lane_sum;

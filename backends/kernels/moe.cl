@@ -32,7 +32,7 @@ static inline bool is_far(float best, float score, float limit, float step)
 
 /* Which of the lanes' findings a loop over all scores would keep: it starts with the first that is
  * left and goes on only to what is larger: a NaN stays if it comes first, and never comes later. */
-static inline int best_of(__local const float *scores, __local const int *best,
+HET_INLINE int best_of(__local const float *scores, __local const int *best,
                           __local const int *first)
 {
     int start = EXPERTS, at = -1;
@@ -47,7 +47,7 @@ static inline int best_of(__local const float *scores, __local const int *best,
     return at < 0 || isnan(scores[start]) ? start : at;
 }
 
-static inline float sum_of(__local const float *sums)
+HET_INLINE float sum_of(__local const float *sums)
 {
     float sum = 0;
     for (int i = 0; i < LANES; i++)

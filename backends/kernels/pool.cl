@@ -55,7 +55,7 @@ __kernel void pool(HET_IN(x), HET_OUT(out), const int4 sizes, const int8 form, c
             sum += v;
             seen++;
 #elif IS_FLOAT
-            most = (v > most) | (v != v) ? v : most; /* a NaN stays */
+            most = ((v > most) | (v != v)) ? v : most; /* a NaN stays */
 #else
             most = max(most, v);
 #endif

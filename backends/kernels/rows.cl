@@ -107,7 +107,7 @@ static inline float sum8(float8 v)
 }
 
 /* Sum of all elements. */
-static inline float row_sum(__global const float *x, uint n, __local float *room)
+HET_INLINE float row_sum(__global const float *x, uint n, __local float *room)
 {
     float8 lanes = 0.0f;
     const uint item = (uint)get_local_id(0), whole = n / 8 * 8;
@@ -120,7 +120,7 @@ static inline float row_sum(__global const float *x, uint n, __local float *room
 }
 
 /* Sum of squares of the distance from the middle. */
-static inline float row_squares(__global const float *x, uint n, float middle,
+HET_INLINE float row_squares(__global const float *x, uint n, float middle,
                                 __local float *room)
 {
     float8 lanes = 0.0f;

@@ -7,11 +7,10 @@
 
 #define WIDE 8 /* elements at once where they are neighbours, on a processor */
 
-/* The item's row: outer and inner place as one number, and where it begins. */
-#define ROW_BEGIN(rows, n, inner) \
+/* The item's row: outer and inner place as one number, and where it begins. There are as many
+ * groups as rows. */
+#define ROW_BEGIN(n, inner) \
     const int row = get_group_id(1), lane = get_local_id(0); \
-    if (row >= (rows)) \
-        return; \
     const long begin = (long)(row / (inner)) * (n) * (inner) + row % (inner);
 
 /* All items of a group get what FOLD makes of their values. */
@@ -71,7 +70,7 @@
 __kernel void softmax(HET_OUT(out), HET_IN(a), const int4 sizes)
 {
     SHARED
-    ROW_BEGIN(sizes.s0, sizes.s1, sizes.s2)
+    ROW_BEGIN(sizes.s1, sizes.s2)
     __global const float *from = HET_FLOATS(a) + begin;
     __global float *to = HET_FLOATS_OUT(out) + begin;
     FOLD_ROW(GREATER, PLAIN, -INFINITY, from, sizes.s1, sizes.s2, most)
@@ -107,7 +106,7 @@ __kernel void softmax(HET_OUT(out), HET_IN(a), const int4 sizes)
 __kernel void reduce(HET_OUT(out), HET_IN(a), const int4 sizes)
 {
     SHARED
-    ROW_BEGIN(sizes.s0, sizes.s1, sizes.s2)
+    ROW_BEGIN(sizes.s1, sizes.s2)
     __global const float *from = HET_FLOATS(a) + begin;
     FOLD_ROW(FOLD, TAKE, START, from, sizes.s1, sizes.s2, result)
     if (lane == 0)
@@ -125,7 +124,7 @@ __kernel void norm(HET_OUT(out), HET_IN(a), HET_IN(scale), HET_IN(offset), const
                    const int4 form, const float eps)
 {
     SHARED
-    ROW_BEGIN(sizes.s0, sizes.s1, 1)
+    ROW_BEGIN(sizes.s1, 1)
     __global const float *from = HET_FLOATS(a) + begin;
     __global float *to = HET_FLOATS_OUT(out) + begin;
     const int first = row % sizes.s2 * sizes.s3, n = sizes.s1;
@@ -157,7 +156,7 @@ __kernel void soften(HET_OUT(scores), HET_IN(mask), const int4 sizes, const int4
                      const int2 reach, const float scale, const float softcap)
 {
     SHARED
-    ROW_BEGIN(sizes.s0, sizes.s1, 1)
+    ROW_BEGIN(sizes.s1, 1)
     __global float *to = HET_FLOATS_OUT(scores) + begin;
     const int i = row % sizes.s3, head = row / sizes.s3;
     const long open = (long)(head / sizes.s2) * steps.s0 + (long)(head % sizes.s2) * steps.s1 +

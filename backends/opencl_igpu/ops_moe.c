@@ -212,7 +212,7 @@ static het_status moe_launch(het__cl_call *call, const int64_t *symbols, het_err
     (void)symbols;
     const moe *m = call->own;
     const int64_t tokens = call->inputs[0].rows, pairs = tokens * m->used;
-    const uint32_t size = het__cl_product_size(call, &m->products[GATE], rows_of_part(m, tokens));
+    const uint32_t size = het__cl_product_size(&m->products[GATE], rows_of_part(m, tokens));
     const int64_t rows = het__cl_product_part(call, &m->products[GATE], size);
     if (tokens == 0)
         return HET_OK;

@@ -254,8 +254,8 @@ static het_status launch(het__cl_call *call, const int64_t *symbols, het_error *
         bool done;
         s = het__cl_clblast_run(call, &each->of, &r, &done, err);
         if (s == HET_OK && !done)
-            s = het__cl_product_run(call, &each->of,
-                                    het__cl_product_size(call, &each->of, r.rows), &r, err);
+            s = het__cl_product_run(call, &each->of, het__cl_product_size(&each->of, r.rows), &r,
+                                    err);
     }
     return s;
 }

@@ -3,7 +3,7 @@
  *
  *                    1 row, to 4, to 8            more rows
  *     [n, k]         matvec                       matmul_tile, on processors matmul_rows
- *     [k, n]         matmul_columns (1, 8, 8)     matmul_tile, on processors matmul_columns
+ *     [k, n]         matmul_columns (1, 8)        matmul_tile, on processors matmul_columns
  *
  * Processors run the items of a group one after the other: they get kernels without lanes, local
  * memory and barriers, which are 20 times as fast there as tiles in local memory. */
@@ -24,12 +24,15 @@
 #define STEPS 4
 /* Of the tiles: rows; columns on GPUs; rows and columns at once in a processor's registers. */
 #define TILE 64
-#define TILE_GROUPED 32 /* experts have few rows each */
+#define TILE_LOW 32 /* of experts, which have few rows each, and of sums that take two registers */
 #define TILE_COLUMNS 64
 #define CPU_TOKENS 4
 #define CPU_ROWS 4
+#define TURNED_TOKENS 8
 #define WIDE 16
 #define GROUP_OF_COLUMNS 64
+/* Terms that a tile adds up one after the other: longer sums are put together from such. */
+#define SUM_MAX 2048
 
 static const int size_rows[HET__CL_SIZES] = { 1, 4, 8, 0 };
 
@@ -135,13 +138,12 @@ het_status het__cl_bias_init(het__cl_call *call, uint32_t input, cl_mem *form, h
 
 /* ---- sizes ---- */
 
-uint32_t het__cl_product_size(const het__cl_call *call, const het__cl_product *product,
-                              int64_t rows)
+uint32_t het__cl_product_size(const het__cl_product *product, int64_t rows)
 {
     if (rows <= 1)
         return 0;
     if (product->is_turned)
-        return rows <= 8 || !has_lanes(call->facts) ? 2 : 3;
+        return rows <= 8 ? 2 : 3;
     return rows <= 4 ? 1 : rows <= 8 ? 2 : 3;
 }
 
@@ -150,14 +152,15 @@ int64_t het__cl_product_part(const het__cl_call *call, const het__cl_product *pr
 {
     if (size < 3)
         return size_rows[size];
-    return product->is_grouped && has_lanes(call->facts) ? TILE_GROUPED : TILE;
+    const bool is_low = product->is_grouped || product->inner > SUM_MAX;
+    return is_low && has_lanes(call->facts) ? TILE_LOW : TILE;
 }
 
 static const char *kernel_of(const het__cl_call *call, const het__cl_product *p, uint32_t size)
 {
-    if (size == 3)
-        return has_lanes(call->facts) ? "matmul_tile" : "matmul_rows";
-    return p->is_turned ? "matmul_columns" : "matvec";
+    if (size == 3 && has_lanes(call->facts))
+        return "matmul_tile";
+    return p->is_turned ? "matmul_columns" : size == 3 ? "matmul_rows" : "matvec";
 }
 
 /* Rows of a matvec's set: fewer where sums would not fit in registers. */
@@ -187,12 +190,14 @@ static void options_of(const het__cl_call *call, const het__cl_product *p, uint3
                      size_rows[size], matvec_rows(call, size),
                      !lanes ? 1 : call->facts->subgroup ? (int)call->facts->subgroup : LANES,
                      SETS, STEPS);
-    else if (size < 3)
-        n = snprintf(text, bytes, "-DKIND=2 -DHET_TURNED=1 -DTOKENS=%d -DWIDE=%d",
-                     size_rows[size], wide_of(call, p));
+    else if (size < 3 || (p->is_turned && !lanes))
+        n = snprintf(text, bytes, "-DKIND=2 -DHET_TURNED=1 -DBLOCKS=%d -DTOKENS=%d -DWIDE=%d",
+                     size < 3 ? 1 : TILE / TURNED_TOKENS, size < 3 ? size_rows[size]
+                                                                   : TURNED_TOKENS,
+                     wide_of(call, p));
     else if (lanes)
-        n = snprintf(text, bytes, "-DKIND=0 -DHET_TURNED=%d -DTILE=%d", p->is_turned,
-                     (int)het__cl_product_part(call, p, size));
+        n = snprintf(text, bytes, "-DKIND=0 -DHET_TURNED=%d -DTILE=%d -DSUM_MAX=%d", p->is_turned,
+                     (int)het__cl_product_part(call, p, size), p->inner > SUM_MAX ? SUM_MAX : 0);
     else
         n = snprintf(text, bytes, "-DKIND=1 -DTILE=%d -DTOKENS=%d -DROWS=%d", TILE, CPU_TOKENS,
                      CPU_ROWS);
@@ -201,12 +206,11 @@ static void options_of(const het__cl_call *call, const het__cl_product *p, uint3
 }
 
 /* Whether up to rows_max rows ever need kernels of that size. */
-static bool can_occur(const het__cl_call *call, const het__cl_product *p, uint32_t size,
-                      int64_t rows_max)
+static bool can_occur(const het__cl_product *p, uint32_t size, int64_t rows_max)
 {
     static const int64_t least[] = { 1, 2, 5, 9 }; /* each size begins at one of these */
     for (uint32_t i = 0; i < 4; i++)
-        if ((i == 0 || least[i] <= rows_max) && het__cl_product_size(call, p, least[i]) == size)
+        if ((i == 0 || least[i] <= rows_max) && het__cl_product_size(p, least[i]) == size)
             return true;
     return false;
 }
@@ -217,7 +221,7 @@ het_status het__cl_product_init(het__cl_call *call, het__cl_product *product, in
     het_status s = het__cl_weight_init(call, product->weight, &product->form, &product->small_at,
                                        err);
     for (uint32_t i = 0; i < HET__CL_SIZES && s == HET_OK; i++) {
-        if (!can_occur(call, product, i, rows_max))
+        if (!can_occur(product, i, rows_max))
             continue;
         char options[320];
         const char *name = kernel_of(call, product, i);
@@ -287,11 +291,11 @@ het_status het__cl_product_run(het__cl_call *call, const het__cl_product *p, uin
         global[1] *= 8;
         local[0] = 16;
         local[1] = 8;
-    } else if (size == 3) {
-        global[0] = per(p->columns, CPU_ROWS);
     } else if (p->is_turned) {
         global[0] = per(p->columns, wide_of(call, p));
         local[0] = lanes ? GROUP_OF_COLUMNS : 1;
+    } else if (size == 3) {
+        global[0] = per(p->columns, CPU_ROWS);
     } else if (!lanes) {
         global[0] = per(p->columns, matvec_rows(call, size) * STEPS);
     } else {

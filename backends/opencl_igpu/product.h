@@ -42,8 +42,8 @@ typedef struct het__cl_product_step {
 } het__cl_product_step;
 
 bool het__cl_has_decoder(het_dtype dtype);
-/* The form in which kernels of this device read weights of blocks.cl; NULL: as they lie. small_at is
- * above 0 where they are split (HET_SPLIT). */
+/* The form in which kernels of this device read weights of blocks.cl; NULL: as they lie. small_at
+ * is above 0 where they are split (HET_SPLIT). */
 het_status het__cl_weight_init(het__cl_call *call, uint32_t input, cl_mem *form, size_t *small_at,
                                het_error *err);
 /* Everything but form, small_at and kernels is set. rows_max: the most rows of a plane, or of a
@@ -51,8 +51,7 @@ het_status het__cl_weight_init(het__cl_call *call, uint32_t input, cl_mem *form,
 het_status het__cl_product_init(het__cl_call *call, het__cl_product *product, int64_t rows_max,
                                 het_error *err);
 /* The size for so many rows (of a part on average), and the most rows of a part of that size. */
-uint32_t het__cl_product_size(const het__cl_call *call, const het__cl_product *product,
-                              int64_t rows);
+uint32_t het__cl_product_size(const het__cl_product *product, int64_t rows);
 int64_t het__cl_product_part(const het__cl_call *call, const het__cl_product *product,
                              uint32_t size);
 het_status het__cl_product_run(het__cl_call *call, const het__cl_product *product, uint32_t size,

@@ -338,7 +338,8 @@ static het_status read_folder(het_model *m, const void *data, size_t bytes,
     if (s == HET_OK && !(o->flags & HET_MODEL_INSPECT_ONLY))
         s = het__model_report(o, 0.2, "tokenizer", err);
     if (s == HET_OK && !(o->flags & HET_MODEL_INSPECT_ONLY))
-        s = het__hf_tokenizer(place, &m->context->mem, &m->tokenizer, err);
+        s = het__hf_tokenizer(place, l->config.vocabulary, &m->context->mem, &m->tokenizer,
+                              err);
     if (s == HET_OK && (whole || place->weights))
         s = read_folder_weights(m, place, o, err);
     return s == HET_OK && whole ? read_graph(m, o, err) : s;

@@ -176,13 +176,17 @@ void het__exec_destroy(het__exec *x)
             het__opened *o = &x->opened[x->phase[p].units[i].device];
             o->backend->release(o->device, x->phase[p].units[i].program);
         }
-    for (uint32_t d = 0; d < x->device_count; d++)
+    bool hangs = false;
+    for (uint32_t d = 0; d < x->device_count; d++) {
+        hangs = hangs || (x->opened[d].hangs && x->opened[d].shared);
         close_device(&x->opened[d]);
+    }
     for (uint32_t v = 0; x->staging && x->is_owned && v < x->graph->value_count; v++)
         if (x->is_owned[v])
             het__free(x->mem, x->staging[v]);
     het__free(x->mem, x->bounce);
-    het__free(x->mem, x->shared_block);
+    if (!hangs) /* else somebody may still write there: memory that is lost is the lesser evil */
+        het__free(x->mem, x->shared_block);
     for (uint32_t p = 0; p < x->request.phase_count; p++)
         het__plan_finish(&x->phase[p].plan);
     het__arena_finish(&x->arena);

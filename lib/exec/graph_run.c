@@ -262,6 +262,7 @@ static het_status compile(het__graph_run *r, form *f, uint32_t unfused, _Atomic 
         .parallel_user = q->parallel_user, .phase_count = 1, .validate = q->validate,
         .progress = cancel ? ask_cancel : NULL, .progress_user = cancel,
         .trace = q->trace,
+        .constant_copied = q->constant_idle, .constant_user = q->constant_user,
     };
     for (uint32_t i = 0; i < HET__SYM_MAX; i++)
         request.symbols_max[0][i] = 1;

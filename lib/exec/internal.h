@@ -69,6 +69,7 @@ typedef struct het__opened {
     const het__backend *backend;
     het__device *device; /* NULL: not used by any plan */
     bool is_lost; /* it gave TIMEOUT or DEVICE_LOST: only to be released and closed */
+    bool hangs;   /* it gave TIMEOUT: it may go on using what it was given */
     uint64_t enqueued, ended; /* programs since it was opened, as wait_for counts them */
     het__buffer *io, *state, *temp, *shared;
     size_t io_bytes, state_bytes, temp_bytes, shared_bytes;

@@ -19,6 +19,8 @@ het_status het__exec_note(het__exec *x, uint32_t device, int32_t layer, het__exe
     const bool is_known = device != HET__EXEC_NONE;
     if (is_known && (status == HET_E_TIMEOUT || status == HET_E_DEVICE_LOST))
         x->opened[device].is_lost = true;
+    if (is_known && status == HET_E_TIMEOUT)
+        x->opened[device].hangs = true;
     x->failure = (het__exec_failure){
         is_known ? x->phase[0].plan.machine.device[device].context_index : HET__EXEC_NO_DEVICE,
         layer, stage, status,

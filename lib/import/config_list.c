@@ -30,14 +30,31 @@ static const char *type_name(const json_t *v)
     }
 }
 
+/* Numbers with no more digits than give them back; more than VALUE_BYTES if it is longer. */
+static size_t write_json(const json_t *v, char text[VALUE_BYTES])
+{
+    size_t n = 0;
+    for (size_t digits = 15; digits <= 17; digits++) {
+        n = json_dumpb(v, text, VALUE_BYTES, JSON_COMPACT | JSON_ENCODE_ANY | JSON_ENSURE_ASCII |
+                                                 JSON_REAL_PRECISION(digits));
+        if (n > VALUE_BYTES)
+            break;
+        json_t *back = json_loadb(text, n, JSON_DECODE_ANY, NULL);
+        const bool same = json_equal(v, back);
+        json_decref(back);
+        if (same)
+            break;
+    }
+    return n;
+}
+
 /* A value as JSON, if that is short. */
 static const char *render(const json_t *v, het__arena *arena)
 {
     char text[VALUE_BYTES];
     if (json_is_string(v))
         return het__arena_strdup(arena, json_string_value(v));
-    const size_t n =
-        json_dumpb(v, text, sizeof text, JSON_COMPACT | JSON_ENCODE_ANY | JSON_ENSURE_ASCII);
+    const size_t n = write_json(v, text);
     if (n <= sizeof text)
         return het__arena_strndup(arena, text, n);
     return het__arena_strdup(arena, json_is_array(v) ? "[...]" : "{...}");

@@ -40,6 +40,12 @@ static bool id_of(const json_t *v, json_int_t *id)
     return json_is_integer(v) && *id >= 0 && *id < IDS_MAX;
 }
 
+/* Whether the model has no row for an added token. */
+static bool is_beyond(const het__hf_vocabulary *h, json_int_t id)
+{
+    return h->rows > 0 && id >= h->rows;
+}
+
 /* One more than the highest id. */
 static het_status count_ids(het__hf_vocabulary *h, const json_t *vocab, const json_t *added)
 {
@@ -54,7 +60,7 @@ static het_status count_ids(het__hf_vocabulary *h, const json_t *vocab, const js
     for (size_t i = 0; i < json_array_size(added); i++) {
         if (!id_of(json_object_get(json_array_get(added, i), "id"), &id))
             return broken(h, "an added token has no id");
-        most = id > most ? id : most;
+        most = id > most && !is_beyond(h, id) ? id : most;
     }
     const size_t tokens = json_object_size(vocab) + json_array_size(added);
     if (most < 0 || (size_t)most > 2 * tokens + HOLES_MAX)
@@ -89,6 +95,8 @@ static het_status read_added(het__hf_vocabulary *h, const json_t *added, token_t
         const json_t *a = json_array_get(added, i);
         const size_t id = (size_t)json_integer_value(json_object_get(a, "id"));
         const char *text = het__json_text(a, "content");
+        if (id >= h->v.token_count)
+            continue;
         if (!text || !*text)
             return broken(h, "an added token has no content");
         t->tokens[id] = (het__span){ text, strlen(text) };
@@ -307,8 +315,8 @@ het_status het__hf_tokenizer_spm(const void *data, size_t bytes, het__mem *mem,
     return finish(&h, het__hf_read_spm(&h, data, bytes), mem, tokenizer);
 }
 
-het_status het__hf_tokenizer(const het__hf_place *place, het__mem *mem, het_tokenizer **tokenizer,
-                             het_error *err)
+het_status het__hf_tokenizer(const het__hf_place *place, int64_t rows, het__mem *mem,
+                             het_tokenizer **tokenizer, het_error *err)
 {
     het__mapping json, model = { 0 };
     het__hf_vocabulary h;
@@ -318,6 +326,7 @@ het_status het__hf_tokenizer(const het__hf_place *place, het__mem *mem, het_toke
         s = het__hf_map(place, "tokenizer.model", &model, err);
     if (s == HET_OK && (json.data || model.data)) {
         begin(&h, mem, err);
+        h.rows = rows;
         s = json.data ? parse(&h, json.data, json.bytes)
                       : het__hf_read_spm(&h, model.data, model.bytes);
         if (s == HET_OK)

@@ -12,9 +12,10 @@
 #include "lib/import/hf_files.h"
 #include "lib/text/tokenizer.h"
 
-/* HET_OK and *tokenizer = NULL if the folder has neither file. */
-het_status het__hf_tokenizer(const het__hf_place *place, het__mem *mem, het_tokenizer **tokenizer,
-                             het_error *err);
+/* HET_OK and *tokenizer = NULL if the folder has neither file. rows: of the model's table, 0 if not
+ * known; added tokens that have none (of pictures, for a model without eyes) are left out. */
+het_status het__hf_tokenizer(const het__hf_place *place, int64_t rows, het__mem *mem,
+                             het_tokenizer **tokenizer, het_error *err);
 
 /* The files by themselves. */
 het_status het__hf_tokenizer_json(const void *data, size_t bytes, het__mem *mem,
@@ -31,6 +32,7 @@ typedef struct het__hf_vocabulary {
     het__vocabulary v;
     het__own_rule rule;
     bool byte_fallback;
+    int64_t rows; /* 0: as many as there are tokens */
     het_error *err;
 } het__hf_vocabulary;
 

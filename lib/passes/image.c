@@ -166,24 +166,6 @@ static bool leading_fit(const het__value *a, const het__value *b)
     return true;
 }
 
-/* Weights [K,N] as [N,K], in which devices keep them. */
-static uint32_t transpose_weights(het__rewriter *r, uint32_t value)
-{
-    int64_t count;
-    const float *old = het__rw_read_floats(r, value, &count);
-    if (!old)
-        return HET__NO_VALUE;
-    const int64_t k = r->graph->values[value].extent[0].count;
-    const int64_t n = r->graph->values[value].extent[1].count;
-    float *data;
-    const uint32_t made =
-        het__rw_floats(r, r->graph->values[value].name, 2, (int64_t[]){ n, k }, &data);
-    for (int64_t i = 0; made != HET__NO_VALUE && i < n; i++)
-        for (int64_t j = 0; j < k; j++)
-            data[i * k + j] = old[j * n + i];
-    return made;
-}
-
 static void convert_mat_mul(het__rewriter *r, uint32_t index)
 {
     const het__node node = r->graph->nodes[index];
@@ -194,9 +176,7 @@ static void convert_mat_mul(het__rewriter *r, uint32_t index)
         !is_constant(b) || b->rank != 2)
         return;
     attrs.matmul.scale = 1;
-    attrs.matmul.transpose_b = true;
-    const uint32_t in[2] = { node.inputs[0], transpose_weights(r, node.inputs[1]) };
-    const uint32_t made = het__rw_node(r, HET__OP_MATMUL, node.name, in, 2, 1, &attrs);
+    const uint32_t made = het__rw_node(r, HET__OP_MATMUL, node.name, node.inputs, 2, 1, &attrs);
     het__rw_replace_shaped(r, node.outputs[0], made, node.name);
 }
 
@@ -229,15 +209,13 @@ static void convert_gemm(het__rewriter *r, uint32_t index)
     if (!is_f32(a, 2) || !is_f32(b, 2) || het__attr_int(list, "transA", 0) || !is_constant(b))
         return;
     uint32_t in[3] = { node.inputs[0], node.inputs[1], HET__NO_VALUE };
-    attrs.matmul.transpose_b = true;
+    attrs.matmul.transpose_b = het__attr_int(list, "transB", 0) != 0;
     attrs.matmul.scale = het__attr_float(list, "alpha", 1);
     if (het__rw_input(r, &node, 2)) {
         in[2] = gemm_bias(r, &node, r->graph->values[node.outputs[0]].extent[1].count);
         if (in[2] == HET__NO_VALUE)
             return;
     }
-    if (het__attr_int(list, "transB", 0) == 0)
-        in[1] = transpose_weights(r, in[1]);
     const uint32_t made = het__rw_node(r, HET__OP_MATMUL, node.name, in, 3, 1, &attrs);
     het__rw_replace_shaped(r, node.outputs[0], made, node.name);
 }

@@ -17,10 +17,10 @@
 #define HET__HIDDEN_OUT "hidden.next"
 
 /* Keep layers [first, end) of a graph as an importer made it, with `layers` in all: what stands
- * before the first layer stays if first is 0, what follows the last if end is layers. What came from
- * before is then the input HET__HIDDEN_IN, what went beyond the output HET__HIDDEN_OUT; inputs that
- * nobody reads any more stay. HET_E_UNSUPPORTED: more than one tensor crosses, or layers on both
- * sides share keys and values. */
+ * before the first layer stays if first is 0, what follows the last if end is layers. What came
+ * from before is then the input HET__HIDDEN_IN, what went beyond the output HET__HIDDEN_OUT; inputs
+ * that nobody reads any more stay. HET_E_UNSUPPORTED: more than one tensor crosses, or layers on
+ * both sides share keys and values. */
 het_status het__graph_keep_layers(het__graph *graph, int32_t first, int32_t end, int32_t layers,
                                   het_error *err);
 

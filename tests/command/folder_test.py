@@ -54,7 +54,8 @@ def same_as_gguf(program, data):
     prompt = 'Once upon a time'
     for path in (folder, os.path.join(folder, 'config.json'),
                  os.path.join(folder, 'model.safetensors')):
-        for arguments in (['tokenize', '-p', TEXT], ['run', '-p', prompt, '-n', '40', '--temp', '0'],
+        for arguments in (['tokenize', '-p', TEXT],
+                          ['run', '-p', prompt, '-n', '40', '--temp', '0'],
                           ['eval', '--ids', '1,403,407,261,378,5,300', '--json']):
             first, *rest = arguments
             ours, theirs = run(program, first, path, *rest), run(program, first, gguf, *rest)

@@ -59,7 +59,7 @@ static inline void fo_open(failover *f, const char *backends, uint32_t devices)
     memset(f, 0, sizeof *f);
     fo_reset(f, devices);
     f->allocator = counting_allocator_of(&f->counter);
-    f->threads = 1;
+    f->threads = 2;
     o.allocator = &f->allocator;
     o.flags = HET_CONTEXT_NO_ENV;
     o.backends = backends;

@@ -502,6 +502,8 @@ static void every_allocation_of_folders(void)
         fail_each(names[i], do_family, undo_model, &s, 10);
         fail_each("its session", do_session, undo_session, &s, 10);
         undo_session(&s);
+        fail_each("cached session", do_cached_session, undo_session, &s, 10);
+        undo_session(&s);
         undo_model(&s);
     }
     test_folder_empty(&folder);

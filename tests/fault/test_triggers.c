@@ -3,6 +3,7 @@
 #include "failover.h"
 
 #include "lib/base/os.h"
+#include "tiny_onnx.h"
 
 static failover f;
 static fo_run want;
@@ -247,6 +248,88 @@ static void nothing_is_left(void)
     fo_close(&one);
 }
 
+static het_status run_rows(het_session *session, int64_t rows, het_error *err)
+{
+    static float x[12] = { 1, -2, 3 };
+    het_tensor t = HET_TENSOR_INIT;
+    t.data = x;
+    t.size_bytes = sizeof x;
+    t.desc.dtype = HET_DTYPE_F32;
+    t.desc.rank = 2;
+    t.desc.extent[0] = rows;
+    t.desc.extent[1] = 3;
+    het_status s = het_session_bind_input(session, "x", &t, err);
+    if (s == HET_OK)
+        s = het_session_run(session, err);
+    if (s == HET_OK)
+        s = het_session_get_output(session, "z", &t, err);
+    CHECK(s != HET_OK || fabsf(((const float *)t.data)[2] - 36) < 1e-5f);
+    return s;
+}
+
+/* What was compiled for other extents goes too, so that the device fails once. */
+static void forms_go_with_their_device(void)
+{
+    het_error err = HET_ERROR_INIT;
+    tiny_onnx file;
+    het_model *model = NULL;
+    het_session *session = NULL;
+    tiny_onnx_make(&file);
+    fo_set_policy(&f, "hetinfer-policy: 1\nrules:\n  - prefer: \"null:0\"\n");
+    fo_reset(&f, 2);
+    CHECK_INT(het_model_load_memory(f.context, file.file, file.bytes, NULL, &model, &err), HET_OK);
+    CHECK_INT(fo_session(&f, model, &session, &err), HET_OK);
+    for (int64_t rows = 1; rows <= 3; rows++)
+        CHECK_INT(run_rows(session, rows, &err), HET_OK);
+    CHECK_INT(het__null_calls_of(1, HET__NULL_OPEN), 3);
+    const int64_t blocks = f.counter.blocks;
+    fo_arm(1, HET__NULL_ENQUEUE, 1, true, HET__NULL_LOST, HET_OK);
+    CHECK_INT(run_rows(session, 2, &err), HET_OK);
+    CHECK(f.counter.blocks < blocks); /* one form, where three were */
+    for (int64_t rows = 1; rows <= 3; rows++)
+        CHECK_INT(run_rows(session, rows, &err), HET_OK);
+    CHECK_INT(fo_health(session, FO_FIRST).failure_count, 1);
+    CHECK_INT(fo_health(session, FO_FIRST).state, HET_HEALTH_OUT);
+    CHECK_INT(het__null_calls_of(1, HET__NULL_OPEN), 3);
+    CHECK_INT(f.warnings, 1);
+    het_session_destroy(session);
+    het_model_destroy(model);
+    tiny_onnx_free(&file);
+}
+
+/* Two devices, and both fail: the first error, and both may be used later. */
+static void all_fail(void)
+{
+    static failover two;
+    het_error err = HET_ERROR_INIT;
+    het_session *session = NULL;
+    het_sequence *q = NULL;
+    fo_run got = { .count = 0 };
+    fo_open(&two, "null", 2);
+    fo_set_policy(&two, "hetinfer-policy: 1\nrules:\n  - prefer: \"null:0\"\n");
+    CHECK_INT(fo_session(&two, two.model, &session, &err), HET_OK);
+    CHECK(fo_uses(session, 0) && !fo_uses(session, 1));
+    CHECK_INT(fo_begin(session, &q, &err), HET_OK);
+    while (got.count < 4)
+        CHECK_INT(fo_next(session, q, &got, &err), HET_OK);
+    fo_arm(1, HET__NULL_WAIT, 1, false, HET__NULL_LOST, HET_OK);
+    fo_arm(2, HET__NULL_COMPILE, 2, false, HET__NULL_FAIL, HET_E_INTERNAL);
+    CHECK_INT(fo_next(session, q, &got, &err), HET_E_DEVICE_LOST);
+    CHECK(strstr(err.message, "null device 0: wait "));
+    CHECK_INT(fo_health(session, 0).failure_count, 1);
+    CHECK_INT(fo_health(session, 1).failure_count, 1);
+    CHECK_INT(fo_health(session, 0).state, HET_HEALTH_RETRIED);
+    while (got.count < FO_TOKENS)
+        CHECK_INT(fo_next(session, q, &got, &err), HET_OK);
+    CHECK(fo_same(&got, &want, FO_TOKENS));
+    CHECK(fo_uses(session, 0) && !fo_uses(session, 1));
+    CHECK_INT(two.warnings, 0);
+    CHECK_INT(two.errors, 2);
+    het_sequence_destroy(q);
+    het_session_destroy(session);
+    fo_close(&two);
+}
+
 /* ---- cancel ---- */
 
 static void *cancel_soon(void *session)
@@ -395,9 +478,11 @@ int main(void)
     test_case(plan_is_the_new_one);
     test_case(checks_find_what_is_wrong);
     test_case(checks_leave_right_alone);
+    test_case(forms_go_with_their_device);
     test_case(cancel_ends_attempts);
     test_case(cancel_ends_recoveries);
     fo_close(&f);
     test_case(nothing_is_left);
+    test_case(all_fail);
     return test_finish();
 }

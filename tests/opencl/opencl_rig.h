@@ -23,7 +23,7 @@ typedef struct node_case {
     uint32_t input_count;
     node_input inputs[NODE_INPUTS];
     int64_t tokens_max;
-    double tolerance; /* of the larger of 1 and the wanted value */
+    double tolerance; /* of the larger of 1 and the largest wanted value */
     uint64_t seed;
 } node_case;
 
@@ -138,11 +138,13 @@ static inline void node_compare(rig *ref, rig *cl, const node_case *c, uint32_t 
     float *want = malloc(most), *got = malloc(most);
     node_read(ref, v, want, most);
     node_read(cl, v, got, most);
-    double worst = 0;
+    double worst = 0, largest = 1;
     size_t at = 0;
+    for (size_t i = 0; i < bytes / sizeof *want; i++)
+        largest = fmax(largest, fabs((double)want[i]));
+    const double bound = c->tolerance * largest;
     for (size_t i = 0; i < bytes / sizeof *want; i++) {
         const double error = fabs((double)got[i] - (double)want[i]);
-        const double bound = c->tolerance * fmax(1.0, fabs((double)want[i]));
         if (!(error / bound <= worst)) { /* a NaN is the worst */
             worst = error / bound;
             at = i;

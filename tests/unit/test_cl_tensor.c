@@ -292,7 +292,8 @@ static void run_cases(const case_fn *cases, size_t count, int times)
         ran = refused = 0;
         for (int i = 0; i < times; i++)
             compare(cases[c]);
-        if (ran == 0 && c + 1 < count) /* the last one is an operation that is left to others */
+        /* The last one is an operation that is left to others. */
+        if (ran == 0 && c + 1 < count && times > 2)
             TEST_FAIL("case %zu is never run", c);
     }
 }
@@ -312,7 +313,7 @@ int main(int argc, char **argv)
     static const case_fn more[] = { compares, integers_of, logic, cast, reductions, group_norm,
                                     gemm, packed_attention, shuffles, tile, quantize, qlinear,
                                     qlinear_pool, conv_transpose };
-    const int times = argc > 1 ? atoi(argv[1]) : 10;
+    const int times = argc > 1 ? atoi(argv[1]) : 6;
     cl_find();
     for (int gpu = 0; gpu < 2; gpu++) {
         cl_be_gpu(gpu);

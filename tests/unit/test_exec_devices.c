@@ -315,22 +315,36 @@ static double silu(double x)
     return x / (1 + exp(-x));
 }
 
-/* y = silu applied so many times, plus the same so many times. */
-static void check_small(small *s, int one, int other)
+static double once_and_once(double x)
+{
+    return silu(x) + silu(x);
+}
+
+static double twice_and_once(double x)
+{
+    return silu(silu(x)) + silu(x);
+}
+
+static double twice_and_of_double(double x)
+{
+    return silu(silu(x)) + silu(2 * x);
+}
+
+static double thrice_and_twice(double x)
+{
+    return silu(silu(silu(x))) + silu(silu(x));
+}
+
+static void check_small(small *s, double (*want)(double x))
 {
     het_error err = HET_ERROR_INIT;
     if (run_small(s, &err) != HET_OK)
         TEST_FAIL("%s", err.message);
     const float *y = het__exec_output(s->exec, "y");
     for (int i = 0; i < WIDTH; i++) {
-        const double x = (float)(i % 64) / 16 - 2;
-        double a = x, b = x;
-        for (int n = 0; n < one; n++)
-            a = silu(a);
-        for (int n = 0; n < other; n++)
-            b = silu(b);
-        if (fabs((double)y[i] - (a + b)) > 1e-5) {
-            TEST_FAIL("y[%d] = %g, want %g", i, (double)y[i], a + b);
+        const double w = want((float)(i % 64) / 16 - 2);
+        if (fabs((double)y[i] - w) > 1e-5) {
+            TEST_FAIL("y[%d] = %g, want %g", i, (double)y[i], w);
             return;
         }
     }
@@ -362,7 +376,7 @@ static void devices_work_at_once(void)
         const uint32_t y = node(&s, "0:y", 2, a, b);
         async_gate_from = 1;
         CHECK_INT(make_small(&s, y, &err), HET_OK);
-        check_small(&s, 1, 1);
+        check_small(&s, once_and_once);
         CHECK_INT(async_gate_failed, 0);
         end_small(&s);
     }
@@ -383,7 +397,7 @@ static void waits_are_for_a_part(void)
         const uint32_t y = node(&s, "0:y", 3, b, c);
         async_gate_from = 2;
         CHECK_INT(make_small(&s, y, &err), HET_OK);
-        check_small(&s, 2, 1);
+        check_small(&s, twice_and_once);
         CHECK_INT(async_gate_failed, 0);
         CHECK_INT(async_waits_for, 1);
         CHECK_INT(usage_of(&s, (uint32_t)(other - '0')).counts.waits, 2);
@@ -399,12 +413,12 @@ static void copies_wait_for_readers(void)
     const uint32_t x = begin_small(&s);
     const uint32_t a = node(&s, "2:a", 0, x, HET__NO_VALUE);
     const uint32_t b = node(&s, "2:b", 1, a, HET__NO_VALUE);
-    const uint32_t c = node(&s, "0:c", 2, x, HET__NO_VALUE);
+    const uint32_t c = node(&s, "0:c", 2, x, x);
     const uint32_t d = node(&s, "2:d", 3, c, HET__NO_VALUE);
     const uint32_t y = node(&s, "2:y", 4, b, d);
     async_delay_ns = 20000000;
     CHECK_INT(make_small(&s, y, &err), HET_OK);
-    check_small(&s, 2, 2);
+    check_small(&s, twice_and_of_double);
     /* Otherwise this looks at nothing: three values of four fit, one takes another's place. */
     CHECK_INT(usage_of(&s, 2).temp_bytes, 3 * WIDTH * sizeof(float));
     CHECK_INT(usage_of(&s, 2).counts.copies, 1);
@@ -422,12 +436,12 @@ static void shared_bytes_wait_for_readers(void)
     const uint32_t x = begin_small(&s);
     const uint32_t a = node(&s, "0:a", 0, x, HET__NO_VALUE);
     const uint32_t b = node(&s, "1:b", 1, a, HET__NO_VALUE);
-    const uint32_t c = node(&s, "0:c", 2, x, HET__NO_VALUE);
+    const uint32_t c = node(&s, "0:c", 2, x, x);
     const uint32_t d = node(&s, "1:d", 3, c, HET__NO_VALUE);
     const uint32_t y = node(&s, "1:y", 4, b, d);
     async_delay_ns = 20000000;
     CHECK_INT(make_small(&s, y, &err), HET_OK);
-    check_small(&s, 2, 2);
+    check_small(&s, twice_and_of_double);
     het__exec_counters sums;
     het__exec_counters_get(s.exec, &sums);
     CHECK_INT(sums.shared_bytes, 2 * WIDTH * sizeof(float)); /* y, and a place for a and c */
@@ -452,7 +466,7 @@ static void refused_memory_is_copied(void)
         const uint32_t c = node(&s, "2:c", 2, b, HET__NO_VALUE);
         const uint32_t y = node(&s, "0:y", 3, c, b);
         CHECK_INT(make_small(&s, y, &err), HET_OK);
-        check_small(&s, 3, 2);
+        check_small(&s, thrice_and_twice);
         const het__exec_counts near = usage_of(&s, 0).counts, far = usage_of(&s, 2).counts;
         CHECK_INT(usage_of(&s, 1).counts.shares, can == 3);
         CHECK_INT(near.shares, can == 3);
@@ -615,14 +629,14 @@ static void waiting_fails_at_the_maker(void)
         het_error err = HET_ERROR_INIT;
         het__exec_failure f;
         const uint32_t x = begin_small(&s);
-        const uint32_t a = node(&s, "1:a", 5, x, HET__NO_VALUE);
+        const uint32_t a = node(&s, i ? "2:a" : "1:a", 5, x, HET__NO_VALUE);
         const uint32_t y = node(&s, "0:y", 6, a, x);
         CHECK_INT(make_small(&s, y, &err), HET_OK);
         async_fault_wait = statuses[i];
         CHECK_INT(run_small(&s, &err), statuses[i]);
         het__exec_failure_get(s.exec, &f);
-        check_failure(&f, 1, 5, HET__EXEC_WAIT, statuses[i]);
-        CHECK_STR(err.backend, "sharing");
+        check_failure(&f, (uint32_t)i + 1, 5, HET__EXEC_WAIT, statuses[i]);
+        CHECK_STR(err.backend, i ? "far" : "sharing");
         CHECK_INT(err.layer, 5);
         CHECK_INT(run_small(&s, &err), i ? HET_E_DEVICE_LOST : HET_OK);
         end_small(&s);
@@ -766,23 +780,26 @@ static void traces_survive_names(void)
     het__registry registry;
     char wide[200];
     async_registry(&registry, &context->registry.host);
-    het__trace *trace = het__trace_create(registry.host.mem, 4);
     memset(wide, 'a', sizeof wide);
     for (int i = 46; i + 2 < 200; i += 2)
         memcpy(wide + i + 1, "\xc3\xa9", 2);
     wide[199] = '\0';
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-        het__trace_add(trace, HET__TRACE_PROGRAM, names[i], names[i])->layer = (int32_t)i;
-    het__trace_add(trace, HET__TRACE_PROGRAM, wide, wide);
-    het__trace_add(trace, HET__TRACE_STEP, NULL, NULL);
-    CHECK_INT(het__trace_count(trace), 4);
-    CHECK_INT(het__trace_lost(trace), 6);
-    CHECK_STR(het__trace_at(trace, 0)->name, names[6]);
-    CHECK_INT(strlen(het__trace_at(trace, 2)->name), 47);
-    json_t *root = write_trace(trace, &registry);
-    CHECK(root != NULL);
-    json_decref(root);
-    het__trace_destroy(trace);
+    for (uint32_t capacity = 4; capacity <= 16; capacity += 12) {
+        het__trace *trace = het__trace_create(registry.host.mem, capacity);
+        for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+            het__trace_add(trace, HET__TRACE_PROGRAM, names[i], names[i])->layer = (int32_t)i;
+        het__trace_add(trace, HET__TRACE_PROGRAM, wide, wide);
+        het__trace_add(trace, HET__TRACE_STEP, NULL, NULL);
+        const uint32_t kept = capacity == 4 ? 4 : 10;
+        CHECK_INT(het__trace_count(trace), kept);
+        CHECK_INT(het__trace_lost(trace), 10 - kept);
+        CHECK_STR(het__trace_at(trace, 0)->name, names[10 - kept]);
+        CHECK_INT(strlen(het__trace_at(trace, kept - 2)->name), 47);
+        json_t *root = write_trace(trace, &registry);
+        CHECK(root != NULL);
+        json_decref(root);
+        het__trace_destroy(trace);
+    }
 }
 
 int main(void)

@@ -323,6 +323,16 @@ static void tokens(void)
         check_ids(t, "ab ab", (const int32_t[]){ 3, 4, 3 }, 3);
     het_model_destroy(m);
 
+    text_file("tokenizer.json", /* an added token without a row in the model's table */
+              "{\"added_tokens\":[{\"id\":130,\"content\":\"<picture>\",\"special\":true}],"
+              "\"pre_tokenizer\":{\"type\":\"ByteLevel\"},\"decoder\":{\"type\":\"ByteLevel\"},"
+              "\"model\":{\"vocab\":{\"a\":0,\"b\":1},\"merges\":[]}}");
+    m = load(folder.path, 0, &err);
+    het_tokenizer_info count = { .struct_size = sizeof count };
+    CHECK(m && het_tokenizer_get_info(het_model_tokenizer(m), &count) == HET_OK);
+    CHECK_INT(count.token_count, 2);
+    het_model_destroy(m);
+    write_tokens("null", "BPE");
     text_file("tokenizer_config.json",
               "{\"add_bos_token\":true,\"bos_token\":{\"content\":\"<s>\"}}");
     text_file("generation_config.json", "{\"eos_token_id\":[7,99999,-1]}");

@@ -224,7 +224,8 @@ static void constants_lie_where_they_are(void)
             r.backend->counters(r.device, &counters);
             CHECK_INT(counters.weight_bytes, sizeof values);
             CHECK_INT(counters.mapped_bytes,
-                      !odd && het__cl_imports(r.device) ? sizeof values : 0);
+                      !odd && r.device->found.facts.is_cpu && het__cl_imports(r.device)
+                          ? sizeof values : 0);
             CHECK_INT(counters.launch_count, 1);
         }
         rig_close(&r);
@@ -424,7 +425,7 @@ static void speed_is_measured(void)
 
 /* ---- attention over many positions ---- */
 
-enum { HEADS = 4, KV_HEADS = 2, SIZE = 32, PAGE = 16, PAGES = 80 };
+enum { HEADS = 2, KV_HEADS = 1, SIZE = 32, PAGE = 16, PAGES = 80 };
 
 typedef struct long_attention {
     uint32_t inputs[HET__ATTN_INPUT_COUNT], out;
@@ -533,16 +534,12 @@ static void long_contexts_are_split(void)
                              tokens, want);
             attention_result(NAME, types[t], cases[i].window, cases[i].softcap, cases[i].before,
                              tokens, got);
+            double worst = 0;
             for (int j = 0; j < tokens * HEADS * SIZE; j++)
-                CHECK_NEAR((double)got[j], (double)want[j], 3e-6);
+                worst = fmax(worst, fabs((double)got[j] - (double)want[j]));
+            printf("%d positions, %d tokens: %.2g\n", cases[i].before, tokens, worst);
+            CHECK(worst < 3e-6);
         }
-}
-
-static void gpu_kernels_split_too(void)
-{
-    setenv("HETINFER_OPENCL_AS_GPU", "1", 1);
-    long_contexts_are_split();
-    unsetenv("HETINFER_OPENCL_AS_GPU");
 }
 
 /* ---- memory of the host runs out ---- */
@@ -615,7 +612,6 @@ int main(void)
     test_case(kernels_are_kept);
     test_case(speed_is_measured);
     test_case(long_contexts_are_split);
-    test_case(gpu_kernels_split_too);
     test_case(memory_runs_out);
     test_case(a_device_that_hangs_is_left);
     return test_finish();
