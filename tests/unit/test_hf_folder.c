@@ -4,6 +4,7 @@
 #define _XOPEN_SOURCE 700 /* mkdtemp */
 #include <hetinfer.h>
 
+#include "lib/import/hf_files.h"
 #include "tiny_folder.h"
 
 #define LENGTH 20
@@ -264,23 +265,35 @@ static void broken_weights(void)
     tiny_free(&tiny);
 }
 
-/* Cut off at any place, a file is refused and nothing of it stays. */
-static void cut_off(void)
+/* What stands for all shards differs when any of them does. */
+static void known_again(void)
 {
     tiny_model tiny;
-    size_t bytes = 0;
-    make(&tiny, "phi3", 1);
-    char path[512];
-    snprintf(path, sizeof path, "%s/model.safetensors", folder.path);
-    uint8_t *file = test_read_file(path, &bytes);
-    for (size_t n = 1; file && n < bytes; n += n < 4096 ? 64 : 4096) {
-        het_error err;
-        sw_file(path, file, n);
-        het_model *m = load(folder.path, 0, &err);
-        CHECK(m == NULL && err.status == HET_E_FORMAT && strstr(err.message, "model.safetensors"));
-        het_model_destroy(m);
+    het__file_state states[3];
+    make(&tiny, "phi3", 2);
+    for (int i = 0; i < 3; i++) {
+        het__mem mem;
+        het__arena arena;
+        het__hf_place place;
+        het__hf_shards shards;
+        het__mem_init(&mem, NULL);
+        het__arena_init(&arena, &mem);
+        CHECK_INT(het__hf_place_find(&mem, folder.path, &place, NULL), HET_OK);
+        CHECK_INT(het__hf_shards_open(&shards, &place, &arena, NULL), HET_OK);
+        CHECK_INT(shards.count, 2);
+        CHECK(het__hf_shards_hold(&shards, shards.tensors.tensors[0].data));
+        CHECK(!het__hf_shards_hold(&shards, &shards));
+        states[i] = shards.state;
+        states[i].seen_ns = 0;
+        het__hf_shards_close(&shards);
+        het__hf_place_finish(&place);
+        het__arena_finish(&arena);
+        CHECK_INT(atomic_load(&mem.bytes), 0);
+        if (i == 1)
+            tiny_folder_write(&folder, &tiny, 2);
     }
-    free(file);
+    CHECK(memcmp(&states[0], &states[1], sizeof states[0]) == 0);
+    CHECK(memcmp(&states[0], &states[2], sizeof states[0]) != 0);
     tiny_free(&tiny);
 }
 
@@ -376,7 +389,7 @@ int main(void)
     test_case(described);
     test_case(broken_shards);
     test_case(broken_weights);
-    test_case(cut_off);
+    test_case(known_again);
     test_case(tokens);
     test_folder_remove(&folder);
     het_context_destroy(context);
