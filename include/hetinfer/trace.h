@@ -33,7 +33,7 @@ typedef struct het_layer_time {
  * device was waiting for; each event says which. An earlier record is given up.
  *
  * @param session     Session. A graph model that is run without a plan leaves no events.
- * @param events_max  Events kept, 256 bytes each; of more the last ones are kept. 0 = 65536.
+ * @param events_max  Events kept, 192 bytes each; of more the last ones are kept. 0 = 65536.
  * @param err         May be NULL.
  * @retval HET_E_NOMEM  No memory for so many; what was recorded before is kept.
  *
