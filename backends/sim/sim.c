@@ -166,8 +166,9 @@ static het_status check_budget(const het__device *d, uint64_t bytes, const char 
                      (unsigned long long)d->used_bytes, what, (unsigned long long)bytes);
 }
 
-static het_status sim_buffer_create(het__device *d, size_t bytes, het__buffer **buffer,
-                                    het_error *err)
+/* host NULL: memory of the inner device's own. */
+static het_status make_buffer(het__device *d, void *host, size_t bytes, het__buffer **buffer,
+                              het_error *err)
 {
     het_status s = check_budget(d, bytes, "a buffer", err);
     if (s != HET_OK)
@@ -176,7 +177,8 @@ static het_status sim_buffer_create(het__device *d, size_t bytes, het__buffer **
     if (!b)
         return het__fail_nomem(err, "a buffer");
     het__mutex_lock(&d->inner_lock);
-    s = d->inner->buffer_create(d->inner_device, bytes, &b->inner, err);
+    s = host ? d->inner->buffer_import(d->inner_device, host, bytes, &b->inner, err)
+             : d->inner->buffer_create(d->inner_device, bytes, &b->inner, err);
     if (s == HET_OK)
         b->data = d->inner->buffer_host(d->inner_device, b->inner);
     het__mutex_unlock(&d->inner_lock);
@@ -189,6 +191,22 @@ static het_status sim_buffer_create(het__device *d, size_t bytes, het__buffer **
     d->used_bytes += bytes;
     *buffer = b;
     return HET_OK;
+}
+
+static het_status sim_buffer_create(het__device *d, size_t bytes, het__buffer **buffer,
+                                    het_error *err)
+{
+    return make_buffer(d, NULL, bytes, buffer, err);
+}
+
+/* What shares its memory with the host uses that of the host in place. */
+static het_status sim_buffer_import(het__device *d, void *host, size_t bytes, het__buffer **buffer,
+                                    het_error *err)
+{
+    if (d->profile.is_hidden || !d->inner->buffer_import)
+        return het__fail(err, HET_E_UNSUPPORTED, "sim: %s has memory of its own",
+                         d->profile.device.name);
+    return make_buffer(d, host, bytes, buffer, err);
 }
 
 static void sim_buffer_destroy(het__device *d, het__buffer *buffer)
@@ -404,6 +422,7 @@ const het__backend het__backend_sim = {
     .buffer_create = sim_buffer_create,
     .buffer_destroy = sim_buffer_destroy,
     .buffer_host = sim_buffer_host,
+    .buffer_import = sim_buffer_import,
     .buffer_write = sim_buffer_write,
     .buffer_read = sim_buffer_read,
     .compile = sim_compile,

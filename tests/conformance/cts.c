@@ -171,6 +171,16 @@ static void print_cell(const cts_row *r)
         printf(" all |");
 }
 
+/* Without the operation's own name at its end, so that equal reasons are one. */
+static void plain_reason(const cts_row *r, char *text, size_t bytes)
+{
+    const size_t all = strlen(r->reason), own = strlen(r->name);
+    snprintf(text, bytes, "%s", r->reason);
+    if (all > own + 5 && strcmp(r->reason + all - own, r->name) == 0 &&
+        memcmp(r->reason + all - own - 5, " for ", 5) == 0)
+        text[all - own - 5] = '\0';
+}
+
 /* Each reason of a device once, with the operations that it names. Only a simulated device has the
  * same name everywhere. */
 static void print_reasons(const column *c)
@@ -185,14 +195,18 @@ static void print_reasons(const column *c)
     if (strncmp(c->title, "sim:", 4) == 0)
         printf("%s.\n\n", c->title);
     for (uint32_t i = 0; i < c->row_count; i++) {
+        char why[240], other[240];
         if (!c->rows[i].refused || said[i])
             continue;
-        printf("- %s:", c->rows[i].reason);
-        for (uint32_t j = i, n = 0; j < c->row_count; j++)
-            if (c->rows[j].refused && strcmp(c->rows[j].reason, c->rows[i].reason) == 0) {
-                said[j] = true;
-                printf("%s `%s`", n++ ? "," : "", c->rows[j].name);
-            }
+        plain_reason(&c->rows[i], why, sizeof why);
+        printf("- %s:", why);
+        for (uint32_t j = i, n = 0; j < c->row_count; j++) {
+            plain_reason(&c->rows[j], other, sizeof other);
+            if (!c->rows[j].refused || strcmp(why, other) != 0)
+                continue;
+            said[j] = true;
+            printf("%s `%s`", n++ ? "," : "", c->rows[j].name);
+        }
         printf("\n");
     }
 }

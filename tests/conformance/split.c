@@ -183,7 +183,7 @@ static void split_language(const char *name, const het_model *model)
     printf("%-20s %u placements, to %u devices, %u transfers, logits within %.1e\n", name,
            placements, most_devices, most_transfers, worst);
     fflush(stdout);
-    CHECK(most_devices >= 2 && most_transfers > 2);
+    CHECK(most_devices >= 2 && most_transfers > 0);
     free(want.logits);
     free(got.logits);
 }
@@ -252,7 +252,7 @@ static void split_network(const char *name, const het_model *model)
     printf("%-20s %u placements, to %u devices, %u transfers, scores within %.1e\n", name,
            placements, most_devices, most_transfers, worst);
     fflush(stdout);
-    CHECK(most_devices >= 2 && most_transfers > 2);
+    CHECK(most_devices >= 2 && most_transfers > 0);
 }
 
 /* ---- models ---- */
