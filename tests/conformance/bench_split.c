@@ -128,7 +128,7 @@ static void measure(const het_model *model, const char *devices, const char *wha
     qsort(beside, STEPS, sizeof *beside, ascending);
     het_plan_info info = { .struct_size = sizeof info };
     CHECK_INT(het_plan_get_info(het_session_plan(s, HET_PHASE_DECODE), &info), HET_OK);
-    printf("%-20s %3u parts %3u copies: median step %.3f ms, kernels %.3f ms, beside %.2f %%; ", what,
+    printf("%-20s %3u parts %3u copies: median %.3f ms, kernels %.3f ms, beside %.2f %%; ", what,
            info.layer_count, (uint32_t)info.transfer_count, wall[STEPS / 2], kernels[STEPS / 2],
            beside[STEPS / 2]);
     printf("least step %.3f ms, kernels %.3f ms, beside %.2f %%\n", least, least_kernels,
