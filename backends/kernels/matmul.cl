@@ -88,7 +88,7 @@ __kernel __attribute__((reqd_work_group_size(16, 8, 1))) void matmul_tile(HET_PR
 {
     __local tile_w w_tile[DEPTH * PITCH];
     __local float x_tile[DEPTH * X_PITCH];
-    const het_part part = het_part_of(get_group_id(1), TILE, get_global_id(2), rows, extents,
+    const het_part part = het_part_of(get_group_id(1), TILE, get_group_id(2), rows, extents,
                                       steps, HET_INTS(tiles));
     const int n = (int)get_local_id(0) * 4, t = (int)get_local_id(1) * MINE;
     const int first = (int)get_group_id(0) * COLUMNS;

@@ -20,10 +20,20 @@
 #if LANES == 1
 typedef float16 lane_sum;
 #define LANE_ADD(sum, a, b) ((sum) = mad(a, b, sum))
+#define LANE_ADD_AT(sum, a, at) LANE_ADD(sum, a, vload16(0, at))
 #define LANE_ADD1(sum, a, b) ((sum).s0 = mad(a, b, (sum).s0))
 #else
 typedef float lane_sum;
 #define LANE_ADD(sum, a, b) ((sum) += het_dot16(a, b))
+/* By fours, of which few are in registers at a time. */
+#define LANE_ADD_AT(sum, a, at) \
+    do { \
+        float4 four = (a).s0123 * vload4(0, at); \
+        four = mad((a).s4567, vload4(1, at), four); \
+        four = mad((a).s89ab, vload4(2, at), four); \
+        four = mad((a).scdef, vload4(3, at), four); \
+        (sum) += (four.s0 + four.s1) + (four.s2 + four.s3); \
+    } while (0)
 #define LANE_ADD1(sum, a, b) ((sum) = mad(a, b, sum))
 
 static inline float het_dot16(float16 a, float16 b)
@@ -39,7 +49,7 @@ static inline float het_dot16(float16 a, float16 b)
 /* This lane's sums for rows first to first + ROWS - 1 of w, or its last. */
 static inline void lane_sums(het_part p, __global const float *x, __global const uchar *w,
                              ulong w_small, int inner, int columns, __global const int *order,
-                             int first, uint lane, lane_sum sums[TOKENS][ROWS])
+                             int first, uint lane, lane_sum sums[TOKENS * ROWS])
 {
     het_w w_row[ROWS];
     __global const float *x_row[TOKENS];
@@ -53,7 +63,7 @@ static inline void lane_sums(het_part p, __global const float *x, __global const
         x_row[t] = het_x_row(x, p, t, inner, order);
 #pragma unroll
         for (int r = 0; r < ROWS; r++)
-            sums[t][r] = 0;
+            sums[t * ROWS + r] = 0;
     }
     for (uint pair = lane * PAIR; pair < whole; pair += LANES * PAIR) {
 #pragma unroll
@@ -62,14 +72,14 @@ static inline void lane_sums(het_part p, __global const float *x, __global const
             const float16 v = vload16(i, x_row[0]);
 #pragma unroll
             for (int r = 0; r < ROWS; r++)
-                LANE_ADD(sums[0][r], het_w16(w_row[r], i), v);
+                LANE_ADD(sums[r], het_w16(w_row[r], i), v);
 #else
 #pragma unroll
             for (int r = 0; r < ROWS; r++) {
                 const float16 v = het_w16(w_row[r], i);
 #pragma unroll
                 for (int t = 0; t < TOKENS; t++)
-                    LANE_ADD(sums[t][r], v, vload16(i, x_row[t]));
+                    LANE_ADD_AT(sums[t * ROWS + r], v, x_row[t] + 16 * i);
             }
 #endif
         }
@@ -80,7 +90,7 @@ static inline void lane_sums(het_part p, __global const float *x, __global const
         for (int r = 0; r < ROWS; r++)
 #pragma unroll
             for (int t = 0; t < TOKENS; t++)
-                LANE_ADD1(sums[t][r], het_w1(w_row[r], k), x_row[t][k]);
+                LANE_ADD1(sums[t * ROWS + r], het_w1(w_row[r], k), x_row[t][k]);
     }
 #endif
 }
@@ -95,21 +105,21 @@ __kernel void matvec(HET_PRODUCT)
 {
     const het_part part = het_part_of(get_global_id(1), TOKENS, get_global_id(2), rows, extents,
                                       steps, HET_INTS(tiles));
-    lane_sum sums[TOKENS][ROWS];
+    lane_sum sums[TOKENS * ROWS];
     for (int step = 0; step < STEPS; step++) {
         const int first = ((int)get_global_id(0) * STEPS + step) * ROWS;
         if (first >= columns || part.count == 0)
             break;
         LANE_SUMS(first, 0);
-        float totals[TOKENS][ROWS];
+        float totals[TOKENS * ROWS];
 #pragma unroll
         for (int t = 0; t < TOKENS; t++)
 #pragma unroll
             for (int r = 0; r < ROWS; r++)
-                totals[t][r] = het_sum16(sums[t][r]);
+                totals[t * ROWS + r] = het_sum16(sums[t * ROWS + r]);
         for (int t = 0; t < part.count; t++)
             for (int r = 0; r < ROWS && first + r < columns; r++)
-                HET_PUT(part, t, first + r, totals[t][r]);
+                HET_PUT(part, t, first + r, totals[t * ROWS + r]);
     }
 }
 
@@ -118,24 +128,30 @@ __kernel void matvec(HET_PRODUCT)
 __kernel HET_SUBGROUP_KERNEL __attribute__((reqd_work_group_size(LANES * SETS, 1, 1)))
 void matvec(HET_PRODUCT)
 {
-    const het_part part = het_part_of(get_global_id(1), TOKENS, get_global_id(2), rows, extents,
+    const het_part part = het_part_of(get_group_id(1), TOKENS, get_group_id(2), rows, extents,
                                       steps, HET_INTS(tiles));
-    const int first = ((int)get_group_id(0) * SETS + (int)get_sub_group_id()) * ROWS;
+    /* The same for all lanes, so that addresses of rows need not be kept by each. */
+    const int first = sub_group_broadcast(
+        ((int)get_group_id(0) * SETS + (int)get_sub_group_id()) * ROWS, 0);
     const uint lane = get_sub_group_local_id();
-    lane_sum sums[TOKENS][ROWS];
+    lane_sum sums[TOKENS * ROWS];
     LANE_SUMS(first, lane);
-    /* Each lane writes one of as many sums as there are lanes. */
+    /* Each lane writes one of as many sums as there are lanes. Whatever is not known when this is
+     * compiled would put the sums in memory. */
+    float mine[(TOKENS * ROWS + LANES - 1) / LANES];
 #pragma unroll
-    for (int from = 0; from < TOKENS * ROWS; from += LANES) {
-        float mine = 0;
+    for (int t = 0; t < TOKENS; t++)
 #pragma unroll
-        for (int i = from; i < min(from + LANES, TOKENS * ROWS); i++) {
-            const float sum = sub_group_reduce_add(sums[i / ROWS][i % ROWS]);
-            mine = lane == (uint)(i - from) ? sum : mine;
+        for (int r = 0; r < ROWS; r++) {
+            const float sum = sub_group_reduce_add(sums[t * ROWS + r]);
+            if (lane == (uint)(t * ROWS + r) % LANES)
+                mine[(t * ROWS + r) / LANES] = sum;
         }
-        const int t = (from + (int)lane) / ROWS, r = (from + (int)lane) % ROWS;
-        if (from + (int)lane < TOKENS * ROWS && t < part.count && first + r < columns)
-            HET_PUT(part, t, first + r, mine);
+#pragma unroll
+    for (int i = 0; i < (TOKENS * ROWS + LANES - 1) / LANES; i++) {
+        const int at = i * LANES + (int)lane, t = at / ROWS, r = at % ROWS;
+        if (at < TOKENS * ROWS && t < part.count && first + r < columns)
+            HET_PUT(part, t, first + r, mine[i]);
     }
 }
 
@@ -144,17 +160,17 @@ void matvec(HET_PRODUCT)
 __kernel __attribute__((reqd_work_group_size(LANES, 1, 1))) void matvec(HET_PRODUCT)
 {
     __local float shared[TOKENS * ROWS][LANES + 1]; /* one more, so that columns differ in bank */
-    const het_part part = het_part_of(get_global_id(1), TOKENS, get_global_id(2), rows, extents,
+    const het_part part = het_part_of(get_group_id(1), TOKENS, get_group_id(2), rows, extents,
                                       steps, HET_INTS(tiles));
     const int first = (int)get_group_id(0) * ROWS;
     const int lane = (int)get_local_id(0);
-    lane_sum sums[TOKENS][ROWS];
+    lane_sum sums[TOKENS * ROWS];
     LANE_SUMS(first, (uint)lane);
 #pragma unroll
     for (int t = 0; t < TOKENS; t++)
 #pragma unroll
         for (int r = 0; r < ROWS; r++)
-            shared[t * ROWS + r][lane] = sums[t][r];
+            shared[t * ROWS + r][lane] = sums[t * ROWS + r];
     barrier(CLK_LOCAL_MEM_FENCE);
     const int t = lane / ROWS, r = lane % ROWS;
     if (lane < TOKENS * ROWS && t < part.count && first + r < columns) {

@@ -18,6 +18,8 @@
 #include "lib/base/os.h"
 
 #define CLOCK_HOLDS_NS 10000000000u
+/* Drivers for processors compile a kernel when it first runs. */
+#define FIRST_RUN_TIMES 20
 #define PAUSE_LEAST_NS 10000u
 #define PAUSE_MOST_NS 2000000u
 
@@ -121,12 +123,23 @@ static het_status wait_unlimited(het__device *device, cl_event event, het_error 
                           state < 0 ? "a kernel" : "clWaitForEvents");
 }
 
+static uint64_t limit_of(const het__device *device, uint64_t count, uint64_t timeout_ns)
+{
+    if (device->found.info.kind != HET_DEVICE_CPU || timeout_ns > UINT64_MAX / FIRST_RUN_TIMES)
+        return timeout_ns;
+    for (uint64_t i = device->retired; i < count; i++)
+        if (device->ring[i % HET__CL_RING].is_first)
+            return timeout_ns * FIRST_RUN_TIMES;
+    return timeout_ns;
+}
+
 het_status het__cl_wait_for(het__device *device, uint64_t count, uint64_t timeout_ns,
                             het_error *err)
 {
     assert(count <= device->enqueued);
     if (count <= device->retired)
         return HET_OK;
+    timeout_ns = limit_of(device, count, timeout_ns);
     cl_event event = last_event(device, count);
     if (event) {
         const cl_int code = clFlush(device->queue);

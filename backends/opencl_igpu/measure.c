@@ -132,7 +132,7 @@ het_status het__cl_measure(het__device *device, het_device_figures *figures, het
     figures->source = HET_SOURCE_MEASURED;
     figures->read_bytes_per_s = measure_read(&b, err);
     figures->f32_ops_per_s = measure_peak(&b, "peak_f32", 2.0 * 8 * 16, err);
-    figures->int8_ops_per_s = measure_peak(&b, "peak_int8", 2.0 * 4 * 8, err);
+    figures->int8_ops_per_s = measure_peak(&b, "peak_int8", 2.0 * 4 * 16, err);
     figures->launch_ns = measure_launch(&b, err);
     clReleaseMemObject(b.out);
     if (figures->read_bytes_per_s > 0 && figures->f32_ops_per_s > 0 && figures->launch_ns > 0)

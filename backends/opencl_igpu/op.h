@@ -140,8 +140,8 @@ extern const het__cl_op het__cl_binary, het__cl_unary;            /* ops_element
 extern const het__cl_op het__cl_linear, het__cl_gated;            /* ops_product.c */
 extern const het__cl_op het__cl_matmul;                           /* ops_product.c */
 extern const het__cl_op het__cl_moe;                              /* ops_moe.c */
-extern const het__cl_op het__cl_conv, het__cl_pool, het__cl_block, het__cl_unblock, het__cl_qconv,
-    het__cl_qmap;                                                 /* ops_image.c */
+extern const het__cl_op het__cl_conv, het__cl_qconv;              /* ops_image.c */
+extern const het__cl_op het__cl_pool, het__cl_block, het__cl_unblock, het__cl_qmap; /* ops_pool.c */
 extern const het__cl_op het__cl_tensor;                           /* ops_tensor.c: all of them */
 
 #endif /* HET_OPENCL_OP_H */

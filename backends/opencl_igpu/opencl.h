@@ -43,6 +43,7 @@ void het__cl_drop_twins(het__cl_list *list);
 
 typedef struct het__cl_run {
     cl_event first, last; /* NULL: retired, or nothing was started */
+    bool is_first;        /* of its program */
     uint64_t begin_ns, end_ns; /* when retired, by the device's clock; 0: not known */
 } het__cl_run;
 
@@ -100,6 +101,7 @@ struct het__program {
     het__cl_own_kernel *kernels;
     cl_mem scratch;
     size_t scratch_bytes;
+    bool has_run;
 };
 
 het_status het__cl_open(const het__host *host, uint32_t index, const het__open_options *options,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* OpenCL: convolutions of floats and of codes.
+/* OpenCL: convolutions of floats and of codes of eight bits.
  *
  * Three kernels: register tiles wherever whole vectors of output channels belong to one group and
  * whole blocks of input channels too; depthwise; and one that takes anything, an element per item.
@@ -11,9 +11,6 @@
 #include "backends/opencl_igpu/image.h"
 #include "lib/base/error.h"
 #include "lib/quant/quant.h"
-
-/* Products of codes that are added up exactly as floats: see kernels/conv.cl. */
-#define VECTOR_MAX 16
 
 typedef enum kind { TILE, DEEP, ANY } kind;
 
@@ -52,8 +49,8 @@ static bool can_read(het_dtype dtype)
            dtype == HET_DTYPE_I8 || dtype == HET_DTYPE_I32;
 }
 
-bool het__cl_image_constant(const het__graph *graph, const het__node *node, uint32_t input,
-                            const char *what, char *reason, size_t bytes)
+static bool is_constant(const het__graph *graph, const het__node *node, uint32_t input,
+                        const char *what, char *reason, size_t bytes)
 {
     if (input >= node->input_count || node->inputs[input] == HET__NO_VALUE)
         return true;
@@ -70,9 +67,9 @@ static bool conv_supports(const het__graph *graph, const het__node *node, char *
 {
     const bool codes = node->op == HET__OP_QCONV;
     return het__cl_image_fits(graph, node, reason, bytes) &&
-           het__cl_image_constant(graph, node, 1, "weight", reason, bytes) &&
-           het__cl_image_constant(graph, node, 2, codes ? "factor" : "bias", reason, bytes) &&
-           (!codes || het__cl_image_constant(graph, node, 3, "bias", reason, bytes));
+           is_constant(graph, node, 1, "weight", reason, bytes) &&
+           is_constant(graph, node, 2, codes ? "factor" : "bias", reason, bytes) &&
+           (!codes || is_constant(graph, node, 3, "bias", reason, bytes));
 }
 
 /* ---- choosing ---- */
@@ -86,7 +83,7 @@ static bool is_vector_width(int64_t n)
 static int64_t vector_width(const het__cl_facts *facts, const form *f)
 {
     const int64_t most = facts->is_cpu ? (facts->lanes >= 4 ? facts->lanes : 4) : 4;
-    int64_t v = most < VECTOR_MAX ? most : VECTOR_MAX;
+    int64_t v = most < HET__CL_VECTOR_MAX ? most : HET__CL_VECTOR_MAX;
     v = v < 8 && facts->is_cpu && f->out_block % 8 == 0 ? 8 : v;
     if (f->out_block > 1) {
         while (f->out_block % v != 0)
@@ -267,11 +264,10 @@ static het_status take_weights(het__cl_call *call, const form *f, cl_mem *memory
 
 /* ---- starting ---- */
 
-static void put_window(het__cl_start *s, const form *f)
+void het__cl_put_window(het__cl_start *s, const het__image_attrs *a, const int64_t in[2],
+                        const int64_t out[2])
 {
-    const het__image_attrs *a = &f->attrs;
-    const int32_t sizes[4] = { (int32_t)f->in_height, (int32_t)f->in_width, (int32_t)f->out_height,
-                               (int32_t)f->out_width };
+    const int32_t sizes[4] = { (int32_t)in[0], (int32_t)in[1], (int32_t)out[0], (int32_t)out[1] };
     const int32_t window[8] = { a->kernel[0], a->kernel[1], a->stride[0], a->stride[1],
                                 a->dilation[0], a->dilation[1], a->pad_begin[0],
                                 a->pad_begin[1] };
@@ -332,7 +328,8 @@ static het_status conv_prepare(het__cl_call *call, het_error *err)
     het__cl_put_memory(s, f.codes ? factor : bias);
     het__cl_put_input(s, f.attrs.residual && !f.codes ? 3 : 0, 0);
     het__cl_put_output(s, 0, 0);
-    put_window(s, &f);
+    het__cl_put_window(s, &f.attrs, (const int64_t[]){ f.in_height, f.in_width },
+                       (const int64_t[]){ f.out_height, f.out_width });
     const int64_t vectors = f.channels / (f.v * f.nb), rows = f.images * f.out_height;
     const int64_t tiles = het__cl_blocks(f.out_width, f.pix);
     put_numbers(s, call, &f, vectors);
@@ -345,90 +342,3 @@ static het_status conv_prepare(het__cl_call *call, het_error *err)
 
 const het__cl_op het__cl_conv = { conv_supports, conv_prepare, het__cl_starts_launch };
 const het__cl_op het__cl_qconv = { conv_supports, conv_prepare, het__cl_starts_launch };
-
-/* ---- pools ---- */
-
-static bool moving_supports(const het__graph *graph, const het__node *node, char *reason,
-                            size_t bytes)
-{
-    return het__cl_image_fits(graph, node, reason, bytes);
-}
-
-static het_status pool_prepare(het__cl_call *call, het_error *err)
-{
-    const het__value *x = &call->inputs[0].value, *y = &call->outputs[0].value;
-    const het__image_attrs *a = &call->attrs.image;
-    const form f = { .attrs = *a, .in_height = x->extent[2].count, .in_width = x->extent[3].count,
-                     .out_height = y->extent[2].count, .out_width = y->extent[3].count };
-    const int64_t block = a->block_in ? a->block_in : 1;
-    int64_t v = call->facts->is_cpu ? VECTOR_MAX : 4;
-    while (block % v != 0)
-        v /= 2;
-    const bool is_float = x->dtype == HET_DTYPE_F32;
-    const int64_t vectors = het__cl_blocks(a->channels_in, block) * (block / v);
-    const int32_t counts[4] = { (int32_t)vectors, (int32_t)x->extent[0].count, a->count_padding,
-                                x->dtype == HET_DTYPE_I8 ? -128 : 0 };
-    het__cl_starts list;
-    het__cl_starts_init(&list, call->arena, call->facts);
-    het__cl_start *s = het__cl_starts_add(&list, "pool", "pool");
-    het__cl_start_option(s, "-DPOOL -DV=%d -DBLOCK=%d -DT=%s -DIS_FLOAT=%d -DMEAN=%d -DACT=%d",
-                         (int)v, (int)block, het__cl_code_name(x->dtype), is_float, a->mean,
-                         (int)a->act.kind);
-    het__cl_put_input(s, 0, 0);
-    het__cl_put_output(s, 0, 0);
-    put_window(s, &f);
-    het__cl_put_ints(s, 4, counts);
-    het__cl_put_float(s, a->act.alpha);
-    het__cl_put_float(s, a->act.beta);
-    het__cl_start_items(s, f.out_height * f.out_width, vectors, x->extent[0].count,
-                        call->facts->is_cpu ? 16 : 64);
-    return het__cl_starts_prepare(call, &list, err);
-}
-
-const het__cl_op het__cl_pool = { moving_supports, pool_prepare, het__cl_starts_launch };
-
-/* ---- layouts ---- */
-
-static het_status layout_prepare(het__cl_call *call, het_error *err)
-{
-    const het__value *x = &call->inputs[0].value;
-    const het__image_attrs *a = &call->attrs.image;
-    const bool blocks = call->op == HET__OP_BLOCK;
-    const int64_t block = blocks ? a->block_out : a->block_in;
-    const int64_t places_of_image = x->extent[2].count * x->extent[3].count;
-    const int64_t count = het__cl_blocks(a->channels_in, block);
-    const int32_t counts[4] = { a->channels_in, (int32_t)places_of_image, (int32_t)count,
-                                (int32_t)(count * x->extent[0].count) };
-    het__cl_starts list;
-    het__cl_starts_init(&list, call->arena, call->facts);
-    het__cl_start *s = het__cl_starts_add(&list, "pool", blocks ? "block" : "unblock");
-    het__cl_start_option(s, "-DLAYOUT -DBLOCK=%d -DT=%s", (int)block,
-                         x->dtype == HET_DTYPE_F32 ? "uint" : "uchar");
-    het__cl_put_input(s, 0, 0);
-    het__cl_put_output(s, 0, 0);
-    het__cl_put_ints(s, 4, counts);
-    het__cl_start_items(s, places_of_image, counts[3], 1, 64);
-    return het__cl_starts_prepare(call, &list, err);
-}
-
-const het__cl_op het__cl_block = { moving_supports, layout_prepare, het__cl_starts_launch };
-const het__cl_op het__cl_unblock = { moving_supports, layout_prepare, het__cl_starts_launch };
-
-/* ---- codes through a table ---- */
-
-static het_status map_prepare(het__cl_call *call, het_error *err)
-{
-    const int64_t count = call->outputs[0].rows * call->outputs[0].columns;
-    het__cl_starts list;
-    het__cl_starts_init(&list, call->arena, call->facts);
-    het__cl_start *s = het__cl_starts_add(&list, "pool", "map");
-    het__cl_start_option(s, "-DMAP");
-    het__cl_put_input(s, 0, 0);
-    het__cl_put_input(s, 1, 0);
-    het__cl_put_output(s, 0, 0);
-    het__cl_put_int(s, count);
-    het__cl_start_items(s, (count + 15) / 16, 1, 1, 64);
-    return het__cl_starts_prepare(call, &list, err);
-}
-
-const het__cl_op het__cl_qmap = { moving_supports, map_prepare, het__cl_starts_launch };

@@ -163,10 +163,14 @@ static const char *kernel_of(const het__cl_call *call, const het__cl_product *p,
     return p->is_turned ? "matmul_columns" : size == 3 ? "matmul_rows" : "matvec";
 }
 
-/* Rows of a matvec's set: fewer where sums would not fit in registers. */
+/* Columns that a matvec makes at once. With more rows of x than one: on processors as many sums as
+ * there are registers; with lanes one, as Intel's compiler keeps more sums in memory, and x comes
+ * from a cache either way. */
 static int matvec_rows(const het__cl_call *call, uint32_t size)
 {
-    return size == 2 && !has_lanes(call->facts) ? 2 : ROWS;
+    if (size == 0)
+        return ROWS;
+    return has_lanes(call->facts) ? 1 : size == 2 ? 2 : ROWS;
 }
 
 static int wide_of(const het__cl_call *call, const het__cl_product *p)
@@ -299,8 +303,9 @@ het_status het__cl_product_run(het__cl_call *call, const het__cl_product *p, uin
     } else if (!lanes) {
         global[0] = per(p->columns, matvec_rows(call, size) * STEPS);
     } else {
+        const int at_once = matvec_rows(call, size);
         local[0] = call->facts->subgroup ? call->facts->subgroup * SETS : LANES;
-        global[0] = per(p->columns, call->facts->subgroup ? ROWS * SETS : ROWS) * local[0];
+        global[0] = per(p->columns, call->facts->subgroup ? at_once * SETS : at_once) * local[0];
     }
     assert(p->kernels[size]);
     het__cl_product_bind(call, p, p->kernels[size], r);

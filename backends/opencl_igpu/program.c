@@ -219,6 +219,8 @@ het_status het__cl_enqueue(het__device *device, het__program *program, const int
     het_status s = het__cl_run_begin(device, err);
     if (s != HET_OK)
         return s;
+    device->open_run->is_first = !program->has_run;
+    program->has_run = true;
     for (uint32_t i = 0; i < program->call_count && s == HET_OK; i++) {
         het__cl_call *call = &program->calls[i];
         bind(call->inputs, call->input_count, symbols);

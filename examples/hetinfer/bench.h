@@ -14,6 +14,7 @@
 
 #define REPEAT_MAX 1000
 #define SEQUENCES_MAX 64
+#define STEPS_MAX 16 /* measured for --steps */
 
 typedef struct bench_request {
     numbers prompt, depth, sequences; /* count 0: not given */
@@ -46,9 +47,11 @@ typedef struct row {
 /* One layer of a plan; see bench_steps(). */
 typedef struct layer_time {
     het_phase phase;
+    uint32_t index; /* in the phase's plan */
     het_plan_layer layer;
-    uint64_t runs;
-    double measured_ns; /* the mean */
+    double samples[STEPS_MAX];
+    size_t runs;
+    double measured_ns; /* the median */
     bool is_device_clock;
 } layer_time;
 

@@ -8,18 +8,16 @@
 
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 #define PROMPTS 3
-#define TOKENS 16
 
 static const char *phase_name(het_phase phase)
 {
     return phase == HET_PHASE_DECODE ? "decode" : "prefill";
 }
 
-/* Appends the layers of a phase; measured_ns is the sum so far. */
-static int read_phase(bench *b, het_phase phase)
+/* The layers of a phase's plan, as yet without times. */
+static int list_layers(bench *b, het_phase phase)
 {
     const het_plan *plan = het_session_plan(b->engine->session, phase);
     het_plan_info info = { .struct_size = sizeof info };
@@ -31,54 +29,67 @@ static int read_phase(bench *b, het_phase phase)
     b->layers = more;
     for (uint32_t i = 0; i < info.layer_count; i++) {
         layer_time *l = &b->layers[b->layer_count++];
+        *l = (layer_time){ .phase = phase, .index = i,
+                           .layer = { .struct_size = sizeof l->layer } };
+        if (het_plan_layer_at(plan, i, &l->layer))
+            return failure("the plan lacks a layer");
+    }
+    return STATUS_GO;
+}
+
+/* What the step that has just ended took. */
+static int take_sample(bench *b, het_phase phase)
+{
+    for (size_t i = 0; i < b->layer_count; i++) {
+        layer_time *l = &b->layers[i];
         het_layer_time time = { .struct_size = sizeof time };
-        *l = (layer_time){ .phase = phase, .layer = { .struct_size = sizeof l->layer } };
-        if (het_plan_layer_at(plan, i, &l->layer) ||
-            het_session_layer_time_at(b->engine->session, phase, i, &time))
+        if (l->phase != phase || l->runs == STEPS_MAX)
+            continue;
+        if (het_session_layer_time_at(b->engine->session, phase, l->index, &time))
             return failure("no times of layers");
-        l->runs = time.run_count;
-        l->measured_ns = (double)time.total_ns;
+        l->samples[l->runs++] = (double)time.last_ns;
         l->is_device_clock = time.is_device_clock != 0;
     }
     return STATUS_GO;
 }
 
-static int read_layers(bench *b)
-{
-    b->layer_count = 0;
-    const int status = read_phase(b, HET_PHASE_PREFILL);
-    return status == STATUS_GO ? read_phase(b, HET_PHASE_DECODE) : status;
-}
-
-/* Once to meet cold caches, or as often as is kept. A prompt that the session has no room for is
- * left out. */
-static int run_steps(bench *b, bool keep)
+/* The first step of each kind meets cold caches and is not kept. A prompt that the session has no
+ * room for is left out. */
+static int run_steps(bench *b)
 {
     const int64_t given = b->request->settings.batch, batch = given ? given : 512;
     row prompt = { .sequences = 1 }, token = { .sequences = (int64_t)b->sequence_count };
     int status = STATUS_GO;
-    for (int i = 0; status == STATUS_GO && i < (keep ? PROMPTS : 1); i++) {
+    for (int i = 0; status == STATUS_GO && i <= PROMPTS && batch <= b->context; i++) {
         status = bench_cut(b, 0);
-        if (status == STATUS_GO && batch <= b->context)
+        if (status == STATUS_GO)
             status = bench_feed(b, &prompt, batch);
+        if (status == STATUS_GO && i > 0)
+            status = take_sample(b, HET_PHASE_PREFILL);
     }
     if (status == STATUS_GO)
         status = bench_cut(b, 0);
-    const int64_t tokens = keep ? TOKENS : 1;
-    for (int64_t i = 0; status == STATUS_GO && i < tokens && i < b->context; i++)
+    for (int64_t i = 0; status == STATUS_GO && i <= STEPS_MAX && i < b->context; i++) {
         status = bench_feed(b, &token, 1);
+        if (status == STATUS_GO && i > 0)
+            status = take_sample(b, HET_PHASE_DECODE);
+    }
     return status;
 }
 
-/* What was measured since `before`, as means. */
-static void subtract(bench *b, const layer_time *before, size_t count)
+static int compare(const void *a, const void *b)
 {
-    for (size_t i = 0; i < b->layer_count && i < count; i++) {
-        layer_time *l = &b->layers[i];
-        l->runs -= before[i].runs <= l->runs ? before[i].runs : 0;
-        l->measured_ns -= before[i].measured_ns;
-        l->measured_ns = l->runs ? l->measured_ns / (double)l->runs : 0;
-    }
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Sorts. */
+static double median_of(double *values, size_t count)
+{
+    if (count == 0)
+        return 0;
+    qsort(values, count, sizeof *values, compare);
+    return (values[(count - 1) / 2] + values[count / 2]) / 2;
 }
 
 int bench_steps(bench *b)
@@ -87,31 +98,16 @@ int bench_steps(bench *b)
     const bool traced = b->request->settings.trace != NULL;
     if (!traced && het_session_trace_start(b->engine->session, 0, &err))
         return failure_of((het_status)err.status, &err);
-    int status = run_steps(b, false);
+    int status = list_layers(b, HET_PHASE_PREFILL);
     if (status == STATUS_GO)
-        status = read_layers(b);
-    const size_t count = b->layer_count;
-    layer_time *before = calloc(count + 1, sizeof *before);
-    if (status == STATUS_GO && !before)
-        status = failure("out of memory");
+        status = list_layers(b, HET_PHASE_DECODE);
     if (status == STATUS_GO)
-        memcpy(before, b->layers, count * sizeof *before);
-    if (status == STATUS_GO)
-        status = run_steps(b, true);
-    if (status == STATUS_GO)
-        status = read_layers(b);
-    if (status == STATUS_GO)
-        subtract(b, before, count);
-    free(before);
+        status = run_steps(b);
+    for (size_t i = 0; i < b->layer_count; i++)
+        b->layers[i].measured_ns = median_of(b->layers[i].samples, b->layers[i].runs);
     if (!traced)
         het_session_trace_stop(b->engine->session);
     return status;
-}
-
-static int compare(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
 }
 
 /* Middle of the layers' errors without signs, in percent of what was measured; NAN: no layers. */
@@ -124,10 +120,8 @@ static double median_error(const bench *b, het_phase phase)
         if (l->phase == phase && l->runs && l->measured_ns > 0)
             errors[count++] = 100 * fabs(l->layer.predicted_ns / l->measured_ns - 1);
     }
-    if (count) {
-        qsort(errors, count, sizeof *errors, compare);
-        median = (errors[(count - 1) / 2] + errors[count / 2]) / 2;
-    }
+    if (count)
+        median = median_of(errors, count);
     free(errors);
     return median;
 }

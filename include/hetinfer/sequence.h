@@ -39,13 +39,55 @@ HET_API HET_NODISCARD het_status het_sequence_create(het_session *session,
  * @param id_count  Number of ids, > 0.
  * @param flags     HET_APPEND_*.
  * @param err       May be NULL.
- * @retval HET_E_INVALID  An id is out of range, or the sequence would exceed context_max;
- *                        nothing was added.
+ * @retval HET_E_INVALID  An id is out of range, the sequence would exceed context_max, or the
+ *                        session starts from hidden rows; nothing was added.
  * @since 0.1
  */
 HET_API HET_NODISCARD het_status het_sequence_append(het_sequence *sequence, const int32_t *ids,
                                                      size_t id_count, uint64_t flags,
                                                      het_error *err);
+
+/**
+ * Add tokens by what the layers before the session's first made of them.
+ *
+ * For sessions with het_session_options.layer_first > 0; they know no ids. A model is spread over
+ * processes like this:
+ *
+ *     session of layers [0, k)                     session of layers [k, n)
+ *     het_sequence_append(ids)
+ *     het_session_step()
+ *     het_sequence_hidden()          == rows ==>   het_sequence_append_hidden(rows)
+ *                                                  het_session_step()
+ *                                                  het_sequence_logits()
+ *
+ * Each keeps keys and values of its own layers. What one truncates the other must.
+ *
+ * @param sequence   Sequence.
+ * @param rows       row_count rows of embedding_size floats, in order. Copied.
+ * @param row_count  Number of tokens, > 0.
+ * @param flags      HET_APPEND_*.
+ * @param err        May be NULL.
+ * @retval HET_E_INVALID  The session starts from ids, or the sequence would exceed context_max;
+ *                        nothing was added.
+ * @since 0.1
+ */
+HET_API HET_NODISCARD het_status het_sequence_append_hidden(het_sequence *sequence,
+                                                            const float *rows, size_t row_count,
+                                                            uint64_t flags, het_error *err);
+
+/**
+ * What the last step made of this sequence's tokens, for the layers that follow.
+ *
+ * @param sequence        Sequence of a session that ends before the model's last layer.
+ * @param first_position  Receives the position of the first row. May be NULL.
+ * @param row_count       Receives the number of rows. May be NULL.
+ * @return A row of embedding_size floats for each token that the step took; NULL if there are none.
+ *         Borrowed; valid until the next step or warm-up of the session or truncation of the
+ *         sequence.
+ * @since 0.1
+ */
+HET_API const float *het_sequence_hidden(const het_sequence *sequence, int64_t *first_position,
+                                         uint32_t *row_count);
 
 /**
  * Forget everything from a position on, pending tokens included.

@@ -65,8 +65,8 @@ typedef void (*het_parallel_fn)(void *user, uint32_t count, het_task_fn task, vo
 /**
  * Options of het_session_create().
  *
- * For a graph model context_max, sequence_max, batch_max, logits_max, kv_dtype, weight_cache and
- * HET_SESSION_WEIGHTS_MAPPED mean nothing and are not looked at.
+ * For a graph model context_max, sequence_max, batch_max, logits_max, kv_dtype, weight_cache,
+ * layer_first, layer_count and HET_SESSION_WEIGHTS_MAPPED mean nothing and are not looked at.
  */
 typedef struct het_session_options {
     uint32_t struct_size;      /**< sizeof(het_session_options). */
@@ -89,12 +89,16 @@ typedef struct het_session_options {
                                     May be NULL: none, and the library writes no file. See
                                     het_session_create(). */
     const het_policy *policy;  /**< Copied. May be NULL: everything may run everywhere. */
+    uint32_t layer_first;      /**< First layer of a language model that the session runs, so that a
+                                    model can be spread over processes; see
+                                    het_sequence_append_hidden(). */
+    uint32_t layer_count;      /**< Layers from there on; 0 = all that follow. */
 } het_session_options;
 
 /** Initial value of a het_session_options. */
 #define HET_SESSION_OPTIONS_INIT \
     { sizeof(het_session_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, NULL, \
-      NULL, NULL, NULL, NULL }
+      NULL, NULL, NULL, NULL, 0, 0 }
 
 /**
  * Compile a model and reserve all memory that running it takes.
@@ -110,7 +114,9 @@ typedef struct het_session_options {
  *
  * @retval HET_E_INVALID      An option is out of range; the message names it. Or the policy demands
  *                            a device that is not there.
- * @retval HET_E_UNSUPPORTED  No device can run some operation, or may under the policy.
+ * @retval HET_E_UNSUPPORTED  No device can run some operation, or may under the policy. Or the
+ *                            model's layers cannot be cut there: more than one tensor goes from one
+ *                            to the next, or both sides share keys and values.
  * @retval HET_E_CANCELLED    The progress callback asked for it.
  * @retval HET_E_NOMEM        Out of memory.
  *

@@ -58,6 +58,8 @@ static het_status encode_prompt(loop *l, const char *text, size_t bytes, het_err
         return s;
     if (l->id_count == 0)
         return het__fail(err, HET_E_INVALID, "the prompt is empty");
+    if (l->session->engine.limits.hidden_in || l->session->engine.limits.hidden_out)
+        return het__fail(err, HET_E_INVALID, "the session has only some of the model's layers");
     if (l->id_count > (uint64_t)context - 1)
         return het__fail(err, HET_E_INVALID, "the prompt has %zu tokens, context_max is %lld",
                          l->id_count, (long long)context);

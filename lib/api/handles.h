@@ -217,6 +217,10 @@ bool het__network_is_open(const het__network *network, bool first);
  * nodes before. */
 het_status het__model_graph(const het_model *model, het_dtype kv_dtype, het__graph *graph,
                             uint32_t *unfused, het_error *err);
+/* The same of layers [first, end) by themselves. */
+het_status het__model_graph_layers(const het_model *model, het_dtype kv_dtype, int32_t first,
+                                   int32_t end, het__graph *graph, uint32_t *unfused,
+                                   het_error *err);
 
 /* ---- sessions of networks: session_network.c ---- */
 

@@ -10,6 +10,7 @@
 #include "lib/base/dtype.h"
 #include "lib/base/error.h"
 #include "lib/import/hf_tokenizer.h"
+#include "lib/passes/layers.h"
 
 /* ---- figures ---- */
 
@@ -404,6 +405,14 @@ void het__language_close(het_model *m)
 het_status het__model_graph(const het_model *model, het_dtype kv_dtype, het__graph *graph,
                             uint32_t *unfused, het_error *err)
 {
+    return het__model_graph_layers(model, kv_dtype, 0, (int32_t)model->language->config.layers,
+                                   graph, unfused, err);
+}
+
+het_status het__model_graph_layers(const het_model *model, het_dtype kv_dtype, int32_t first,
+                                   int32_t end, het__graph *graph, uint32_t *unfused,
+                                   het_error *err)
+{
     const het__language *l = model->language;
     const het__lm_source source =
         l->is_outline  ? het__lm_outline_source((het__lm_outline *)(uintptr_t)&l->outline)
@@ -413,8 +422,10 @@ het_status het__model_graph(const het_model *model, het_dtype kv_dtype, het__gra
                                  graph, err);
     if (s != HET_OK)
         return s;
+    s = het__graph_keep_layers(graph, first, end, (int32_t)l->config.layers, err);
     *unfused = graph->node_count;
-    s = het__passes_run(graph, &(het__pass_options){ HET__PASSES_ALL, 0 }, NULL, err);
+    if (s == HET_OK)
+        s = het__passes_run(graph, &(het__pass_options){ HET__PASSES_ALL, 0 }, NULL, err);
     if (s != HET_OK)
         het__graph_finish(graph);
     return s;

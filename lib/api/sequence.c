@@ -36,6 +36,23 @@ het_status het_sequence_append(het_sequence *sequence, const int32_t *ids, size_
                               flags & HET_APPEND_LOGITS_ALL, err);
 }
 
+het_status het_sequence_append_hidden(het_sequence *sequence, const float *rows, size_t row_count,
+                                      uint64_t flags, het_error *err)
+{
+    HET_REQUIRE(sequence != NULL && rows != NULL && row_count > 0, err);
+    if (flags & ~HET_APPEND_LOGITS_ALL)
+        return het__fail(err, HET_E_VERSION, "het_sequence_append_hidden: an unknown flag");
+    return het__stream_append_hidden(&sequence->session->engine, sequence->stream, rows, row_count,
+                                     flags & HET_APPEND_LOGITS_ALL, err);
+}
+
+const float *het_sequence_hidden(const het_sequence *sequence, int64_t *first_position,
+                                 uint32_t *row_count)
+{
+    return het__stream_hidden(&sequence->session->engine, sequence->stream, first_position,
+                              row_count);
+}
+
 het_status het_sequence_truncate(het_sequence *sequence, int64_t length, het_error *err)
 {
     HET_REQUIRE(sequence != NULL, err);

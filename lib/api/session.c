@@ -67,6 +67,8 @@ static void set_defaults(const het__lm_config *config, het_session_options *o)
         o->logits_max = o->sequence_max;
     if (o->kv_dtype == 0)
         o->kv_dtype = HET_DTYPE_F16;
+    if (o->layer_count == 0 && o->layer_first < config->layers)
+        o->layer_count = (uint32_t)config->layers - o->layer_first;
 }
 
 static het_status check_ranges(const het__lm_config *config, const het_session_options *o,
@@ -91,6 +93,11 @@ static het_status check_ranges(const het__lm_config *config, const het_session_o
         return het__fail(err, HET_E_INVALID,
                          "het_session_options.kv_dtype is Q8_0, whose blocks of 32 do not fit "
                          "the model's heads of %d", (int)config->head_size);
+    if (o->layer_first >= config->layers)
+        return het__fail(err, HET_E_INVALID, "het_session_options.layer_first is %u of %lld layers",
+                         o->layer_first, (long long)config->layers);
+    if (o->layer_count > config->layers - o->layer_first)
+        return out_of_range("layer_count", o->layer_count, config->layers - o->layer_first, err);
     /* Slots are numbered in 32 bits. */
     if ((o->context_max + HET__PAGE_SIZE) * o->sequence_max > INT32_MAX)
         return het__fail(err, HET_E_INVALID, "context_max times sequence_max exceeds 2^31");
@@ -182,8 +189,9 @@ static het_status describe(het_session *s, const het_session_options *o,
         .progress = o->progress, .progress_user = o->progress_user, .trace = &s->trace,
     };
     het__engine_symbols(limits, q->symbols_max);
-    const het_status st = het__model_graph(s->model, (het_dtype)o->kv_dtype, &s->graph,
-                                           &q->unfused_count, err);
+    const int32_t first = (int32_t)o->layer_first, end = first + (int32_t)o->layer_count;
+    const het_status st = het__model_graph_layers(s->model, (het_dtype)o->kv_dtype, first, end,
+                                                  &s->graph, &q->unfused_count, err);
     if (st != HET_OK || !o->weight_cache)
         return st;
     s->weight_cache = het__strndup(&s->model->context->mem, o->weight_cache,
@@ -191,15 +199,23 @@ static het_status describe(het_session *s, const het_session_options *o,
     if (!s->weight_cache)
         return het__fail_nomem(err, "a session");
     q->weight_cache = s->weight_cache;
-    return identify(s->model, o, &q->content, err);
+    const het_status known = identify(s->model, o, &q->content, err);
+    if (limits->hidden_in || limits->hidden_out) { /* other weights than those of all layers */
+        const int32_t layers[2] = { first, end };
+        het__hash128_add(&q->content, layers, sizeof layers);
+    }
+    return known;
 }
 
 static het_status open_language(het_session *s, const het_session_options *o,
                                 uint32_t device_mask, het_error *err)
 {
     het_context *context = s->model->context;
+    const het__lm_config *config = &s->model->language->config;
+    const bool ends = o->layer_first + (int64_t)o->layer_count == config->layers;
     const het__limits limits = { o->context_max, o->sequence_max, o->batch_max, o->logits_max,
-                                 s->model->language->config.vocabulary, HET__PAGE_SIZE };
+                                 config->vocabulary, HET__PAGE_SIZE,
+                                 o->layer_first ? config->width : 0, ends ? 0 : config->width };
     het__exec *exec = NULL;
     het__recovery_init(&s->recovery, &context->registry, device_mask,
                        o->policy ? &s->policy : NULL);

@@ -6,6 +6,7 @@
 
 #include "lib/base/error.h"
 #include "lib/base/os.h"
+#include "lib/passes/layers.h"
 
 static uint32_t pages_for(const het__limits *l, int64_t positions)
 {
@@ -37,8 +38,11 @@ static bool find_io(het__engine *e)
     e->in.pages = het__exec_input(e->exec, "pages");
     e->in.rows = het__exec_input(e->exec, "rows");
     e->logits = het__exec_output(e->exec, "logits");
+    e->hidden_in = het__exec_input(e->exec, HET__HIDDEN_IN);
+    e->hidden_out = het__exec_output(e->exec, HET__HIDDEN_OUT);
     return e->in.ids && e->in.positions && e->in.slots && e->in.segments && e->in.pages &&
-           e->in.rows && e->logits;
+           e->in.rows && !e->hidden_in == !e->limits.hidden_in &&
+           (e->limits.hidden_out ? e->hidden_out : e->logits);
 }
 
 het_status het__engine_init(het__engine *e, het__mem *mem, het__exec *exec,
@@ -93,7 +97,14 @@ het_status het__stream_create(het__engine *e, het__stream **stream, het_error *e
         end = &(*end)->next;
     *end = s;
     e->stream_count++;
-    if (!s->ids || !s->wants || !s->pages) {
+    size_t floats = 0;
+    bool room = s->ids && s->wants && s->pages;
+    if (room && e->limits.hidden_in) {
+        room = het__mul_size((size_t)e->limits.context_max, (size_t)e->limits.hidden_in, &floats);
+        s->hidden = room ? het__alloc_zero(e->mem, floats, sizeof *s->hidden) : NULL;
+        room = s->hidden != NULL;
+    }
+    if (!room) {
         het__stream_destroy(e, s);
         return het__fail_nomem(err, "a sequence");
     }
@@ -113,20 +124,53 @@ void het__stream_destroy(het__engine *e, het__stream *stream)
     het__free(e->mem, stream->ids);
     het__free(e->mem, stream->wants);
     het__free(e->mem, stream->pages);
+    het__free(e->mem, stream->hidden);
     het__free(e->mem, stream);
+}
+
+static het_status check_room(const het__engine *e, const het__stream *s, size_t count,
+                             het_error *err)
+{
+    if (count > (uint64_t)(e->limits.context_max - s->length))
+        return het__fail(err, HET_E_INVALID, "%zu more tokens after %lld exceed context_max %lld",
+                         count, (long long)s->length, (long long)e->limits.context_max);
+    return HET_OK;
 }
 
 het_status het__stream_append(het__engine *e, het__stream *s, const int32_t *ids, size_t count,
                               bool all_logits, het_error *err)
 {
-    if (count > (uint64_t)(e->limits.context_max - s->length))
-        return het__fail(err, HET_E_INVALID, "%zu more tokens after %lld exceed context_max %lld",
-                         count, (long long)s->length, (long long)e->limits.context_max);
+    if (e->limits.hidden_in)
+        return het__fail(err, HET_E_INVALID,
+                         "the session's layers start from hidden rows, not from ids");
+    const het_status room = check_room(e, s, count, err);
+    if (room != HET_OK)
+        return room;
     for (size_t i = 0; i < count; i++)
         if (ids[i] < 0 || ids[i] >= e->limits.vocabulary)
             return het__fail(err, HET_E_INVALID, "token %zu is %d, not in [0, %lld)", i, ids[i],
                              (long long)e->limits.vocabulary);
     memcpy(s->ids + s->length, ids, count * sizeof *ids);
+    memset(s->wants + s->length, all_logits, count);
+    s->length += (int64_t)count;
+    return HET_OK;
+}
+
+het_status het__stream_append_hidden(het__engine *e, het__stream *s, const float *rows,
+                                     size_t count, bool all_logits, het_error *err)
+{
+    if (!e->limits.hidden_in)
+        return het__fail(err, HET_E_INVALID, "the session's layers start from ids");
+    const het_status room = check_room(e, s, count, err);
+    if (room != HET_OK)
+        return room;
+    const size_t width = (size_t)e->limits.hidden_in;
+    float *to = s->hidden + (size_t)s->length * width;
+    if (rows)
+        memcpy(to, rows, count * width * sizeof *to);
+    else
+        memset(to, 0, count * width * sizeof *to);
+    memset(s->ids + s->length, 0, count * sizeof *s->ids);
     memset(s->wants + s->length, all_logits, count);
     s->length += (int64_t)count;
     return HET_OK;
@@ -142,7 +186,7 @@ void het__stream_truncate(het__engine *e, het__stream *s, int64_t length)
         s->cached = s->done;
     while (s->page_count > pages_for(&e->limits, s->done))
         het__pages_give(&e->pages, s->pages[--s->page_count]);
-    s->row_count = 0;
+    s->row_count = s->hidden_count = 0;
 }
 
 const float *het__stream_logits(const het__engine *e, const het__stream *s, int64_t *position,
@@ -155,6 +199,18 @@ const float *het__stream_logits(const het__engine *e, const het__stream *s, int6
     if (rows)
         *rows = s->row_count;
     return e->logits + (size_t)s->row_first * (size_t)e->limits.vocabulary;
+}
+
+const float *het__stream_hidden(const het__engine *e, const het__stream *s, int64_t *position,
+                                uint32_t *rows)
+{
+    if (s->hidden_count == 0 || s->step != e->step_count || !e->hidden_out)
+        return NULL;
+    if (position)
+        *position = s->hidden_position;
+    if (rows)
+        *rows = s->hidden_count;
+    return e->hidden_out + (size_t)s->hidden_first * (size_t)e->limits.hidden_out;
 }
 
 int64_t het__engine_pending(const het__engine *e)
@@ -211,8 +267,15 @@ static bool reserve_pages(het__engine *e, het__stream *s, int64_t positions)
 static void describe_tokens(het__engine *e, het__stream *s, uint32_t count, batch *b)
 {
     const het__step_inputs *in = &e->in;
+    const size_t width = (size_t)e->limits.hidden_in;
     s->row_first = b->rows;
     s->row_count = 0;
+    s->hidden_first = b->tokens;
+    s->hidden_count = b->is_replay ? 0 : count;
+    s->hidden_position = s->cached;
+    if (width)
+        memcpy(e->hidden_in + b->tokens * width, s->hidden + (size_t)s->cached * width,
+               count * width * sizeof *s->hidden);
     for (uint32_t i = 0; i < count; i++) {
         const int64_t p = s->cached + i;
         in->ids[b->tokens] = s->ids[p];
@@ -256,7 +319,7 @@ static het_status gather(het__engine *e, het__stream *only, bool is_replay, batc
     memset(b, 0, sizeof *b);
     b->is_replay = is_replay;
     for (het__stream *s = e->first; s; s = s->next) {
-        s->row_count = s->taken = 0;
+        s->row_count = s->taken = s->hidden_count = 0;
         if (!takes_part(s, only))
             continue;
         s->taken = tokens_for(e, s, b);
@@ -301,7 +364,7 @@ static void drop_executor(het__engine *e)
 {
     het__exec_destroy(e->exec);
     e->exec = NULL;
-    e->logits = NULL;
+    e->logits = e->hidden_in = e->hidden_out = NULL;
     for (het__stream *s = e->first; s; s = s->next)
         s->cached = 0;
     if (e->moved)
@@ -390,7 +453,7 @@ het_status het__engine_step(het__engine *e, het__stream *only, het_error *err)
     bool again = false, any = false;
     const uint64_t begin = het__now_ns();
     for (het__stream *s = e->first; s; s = s->next) {
-        s->row_count = 0;
+        s->row_count = s->hidden_count = 0;
         any = any || takes_part(s, only);
     }
     if (!any)
@@ -412,20 +475,27 @@ het_status het__engine_step(het__engine *e, het__stream *only, het_error *err)
     return HET_OK;
 }
 
+static het_status append_made_up(het__engine *e, het__stream *stream, size_t count, het_error *err)
+{
+    static const int32_t ids[2] = { 0, 0 };
+    return e->limits.hidden_in
+               ? het__stream_append_hidden(e, stream, NULL, count, false, err)
+               : het__stream_append(e, stream, ids, count, false, err);
+}
+
 /* A stream of made-up tokens: two at once, then one, so that both phases run. */
 static het_status run_made_up(het__engine *e, het_error *err)
 {
-    static const int32_t ids[3] = { 0, 0, 0 };
     het__stream *stream;
     het_status s = het__stream_create(e, &stream, err);
     if (s != HET_OK)
         return s;
     const int64_t context = e->limits.context_max;
-    s = het__stream_append(e, stream, ids, context < 2 ? 1 : 2, false, err);
+    s = append_made_up(e, stream, context < 2 ? 1 : 2, err);
     while (s == HET_OK && stream->done < stream->length)
         s = het__engine_step(e, stream, err);
     if (s == HET_OK && context > 2)
-        s = het__stream_append(e, stream, ids, 1, false, err);
+        s = append_made_up(e, stream, 1, err);
     while (s == HET_OK && stream->done < stream->length)
         s = het__engine_step(e, stream, err);
     het__stream_destroy(e, stream);
@@ -477,6 +547,7 @@ het_status het__engine_warmup(het__engine *e, het_error *err)
         i = 0;
         for (het__stream *q = e->first; q; q = q->next) {
             q->row_count = rows[i++];
+            q->hidden_count = 0;
             q->step = e->step_count;
         }
     }

@@ -19,6 +19,8 @@ typedef struct het__limits {
     uint32_t sequence_max, batch_max, logits_max;
     int64_t vocabulary;
     uint32_t page_size;
+    int64_t hidden_in, hidden_out; /* of layers by themselves: floats per token that they start
+                                      from, and end with; 0: ids, logits */
 } het__limits;
 
 /* One stream of tokens. Run-thread only. */
@@ -34,6 +36,9 @@ typedef struct het__stream {
     uint32_t row_first, row_count; /* in the logits of the last step */
     int64_t row_position;
     uint64_t step;            /* that made the rows */
+    float *hidden;            /* context_max rows, where streams start from them; else NULL */
+    uint32_t hidden_first, hidden_count; /* in the hidden rows of the last step */
+    int64_t hidden_position;
 } het__stream;
 
 typedef struct het__step_inputs {
@@ -53,7 +58,8 @@ typedef struct het__engine {
     het__stream *first;
     uint32_t stream_count;
     het__step_inputs in;
-    float *logits;
+    float *logits;              /* NULL: the layers end before */
+    float *hidden_in, *hidden_out; /* NULL: as limits say */
     uint64_t step_count;
     uint64_t prefill_tokens, decode_tokens, prefill_ns, decode_ns;
     _Atomic uint32_t cancel;
@@ -76,8 +82,14 @@ het_status het__stream_create(het__engine *engine, het__stream **stream, het_err
 void het__stream_destroy(het__engine *engine, het__stream *stream);
 het_status het__stream_append(het__engine *engine, het__stream *stream, const int32_t *ids,
                               size_t count, bool all_logits, het_error *err);
+/* rows: NULL: zeros. */
+het_status het__stream_append_hidden(het__engine *engine, het__stream *stream, const float *rows,
+                                     size_t count, bool all_logits, het_error *err);
 void het__stream_truncate(het__engine *engine, het__stream *stream, int64_t length);
 const float *het__stream_logits(const het__engine *engine, const het__stream *stream,
+                                int64_t *position, uint32_t *rows);
+
+const float *het__stream_hidden(const het__engine *engine, const het__stream *stream,
                                 int64_t *position, uint32_t *rows);
 
 /* Run one step over all streams, or over `only` if that is not NULL. */

@@ -257,6 +257,17 @@ static bool same_shape(const het__st_tensor *a, const het__st_tensor *b)
            memcmp(a->extent, b->extent, a->rank * sizeof a->extent[0]) == 0;
 }
 
+/* Whether the parts lie one behind the other as the stack does. */
+static bool is_stack(const record *const *parts, size_t count)
+{
+    const het__st_tensor *first = parts[0]->tensor;
+    bool is = (uintptr_t)first->data % het__dtype(first->dtype)->block_bytes == 0;
+    for (size_t i = 1; is && i < count; i++)
+        is = parts[i]->tensor->data == (const char *)first->data + i * first->bytes &&
+             strcmp(parts[i]->tensor->file, first->file) == 0;
+    return is;
+}
+
 static het_status make_stack(const lister *l, const record *const *parts, size_t count,
                              het__gguf_tensor *t)
 {
@@ -272,8 +283,10 @@ static het_status make_stack(const lister *l, const record *const *parts, size_t
     memcpy(&t->extent[1], first->extent, 2 * sizeof t->extent[0]);
     if (!het__mul_size(first->bytes, count, &t->bytes))
         return het__fail_nomem(l->err, "a stack of weights");
-    if (!l->loads)
+    if (!l->loads || is_stack(parts, count)) {
+        t->data = l->loads ? first->data : NULL;
         return HET_OK;
+    }
     char *copy = het__arena_alloc(l->hf->arena, t->bytes);
     if (!copy)
         return het__fail_nomem(l->err, "a stack of weights");

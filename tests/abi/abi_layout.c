@@ -241,7 +241,7 @@ FIELD(het_sampler_options, bias, 48, 8);
 FIELD(het_sampler_options, bias_count, 56, 8);
 FIELD(het_sampler_options, order, 64, 8);
 
-SIZE(het_session_options, 104);
+SIZE(het_session_options, 112);
 FIELD(het_session_options, struct_size, 0, 4);
 FIELD(het_session_options, threads, 4, 4);
 FIELD(het_session_options, flags, 8, 8);
@@ -259,6 +259,8 @@ FIELD(het_session_options, parallel, 72, 8);
 FIELD(het_session_options, parallel_user, 80, 8);
 FIELD(het_session_options, weight_cache, 88, 8);
 FIELD(het_session_options, policy, 96, 8);
+FIELD(het_session_options, layer_first, 104, 4);
+FIELD(het_session_options, layer_count, 108, 4);
 
 SIZE(het_telemetry, 128);
 FIELD(het_telemetry, struct_size, 0, 4);

@@ -524,6 +524,64 @@ static void every_allocation_of_folders(void)
     CHECK_INT(counter.bytes, 0);
 }
 
+static void write_file(const char *name, const void *data, size_t bytes)
+{
+    FILE *f = fopen(test_folder_file(&folder, name), "wb");
+    CHECK(f && fwrite(data, 1, bytes, f) == bytes);
+    if (f)
+        fclose(f);
+}
+
+/* A file of the folder, cut off at every 64th byte: the load says so and keeps nothing. */
+static void cut_each(const stage *s, const char *source, const char *name, uint64_t flags)
+{
+    char path[512];
+    size_t bytes = 0;
+    uint8_t *data = test_read_file(test_source_path(path, sizeof path, source), &bytes);
+    het_model_options o = HET_MODEL_OPTIONS_INIT;
+    o.flags = flags;
+    CHECK(data != NULL);
+    for (size_t n = 0; data && n < bytes; n += 64) {
+        const int64_t blocks = counter.blocks, before = counter.bytes;
+        het_error err = HET_ERROR_INIT;
+        het_model *m = NULL;
+        write_file(name, data, n);
+        const het_status st = het_model_load(s->context, folder.path, &o, &m, &err);
+        if (st != HET_E_FORMAT || m || !strstr(err.message, name))
+            TEST_FAIL("%s of %zu bytes: %s: %s", name, n, het_status_name(st), err.message);
+        CHECK(counter.blocks == blocks && counter.bytes == before);
+    }
+    if (data)
+        write_file(name, data, bytes);
+    free(data);
+}
+
+static void every_cut_of_a_folder(void)
+{
+    static const char model[] = "tests/models/reference/folders/phi3/";
+    char file[128], path[512];
+    stage s = { 0 };
+    size_t bytes = 0;
+    CHECK_INT(make_context(&s.context, NULL), HET_OK);
+    test_folder_empty(&folder);
+    snprintf(file, sizeof file, "%smodel.safetensors", model);
+    void *data = test_read_file(test_source_path(path, sizeof path, file), &bytes);
+    CHECK(data != NULL);
+    write_file("model.safetensors", data ? data : "", bytes);
+    free(data);
+    snprintf(file, sizeof file, "%sconfig.json", model);
+    cut_each(&s, file, "config.json", 0);
+    snprintf(file, sizeof file, "%smodel.safetensors", model);
+    cut_each(&s, file, "model.safetensors", 0);
+    CHECK_INT(het_model_load(s.context, folder.path, NULL, &s.model, NULL), HET_OK);
+    undo_model(&s);
+    cut_each(&s, "tests/vectors/tokenizers/llama.json", "tokenizer.json",
+             HET_MODEL_TOKENIZER_ONLY);
+    test_folder_empty(&folder);
+    undo_context(&s);
+    CHECK_INT(counter.blocks, 0);
+}
+
 /* Each device by itself, and all of them together. */
 int main(void)
 {
@@ -552,6 +610,7 @@ int main(void)
         test_case(every_allocation_of_families);
         test_case(every_allocation_of_folders);
     }
+    test_case(every_cut_of_a_folder);
     strcpy(backends, "ref,null");
     test_case(every_allocation);
     test_folder_remove(&folder);

@@ -92,8 +92,7 @@ static void measure(const bench *b, const char *how)
         printf("%-12s %-6s %4lld x %lld x %lld %-7s %8.3f ms %7.2f GFLOP/s %6.2f GB/s; "
                "%7.2f, %6.2f\n", b->name, het_dtype_name(b->type), (long long)b->tokens,
                (long long)b->n, (long long)b->k, how, 1e3 * seconds, flops / seconds / 1e9,
-               bytes / seconds / 1e9,
-               flops / busy / 1e9, bytes / busy / 1e9);
+               bytes / seconds / 1e9, flops / busy / 1e9, bytes / busy / 1e9);
         fflush(stdout);
     }
     rig_close(&r);

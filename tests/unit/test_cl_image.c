@@ -350,7 +350,7 @@ static void maps_codes(void)
 
 int main(int argc, char **argv)
 {
-    const int times = argc > 1 ? atoi(argv[1]) : 10;
+    const int times = argc > 1 ? atoi(argv[1]) : 8;
     cl_find();
     for (int gpu = 0; gpu < 2; gpu++) {
         cl_be_gpu(gpu);

@@ -28,9 +28,11 @@ static void outputs_free(outputs *o)
         free(o->data[i]);
 }
 
+/* Drivers for processors compile for long in the first run: that is no failure here. */
 static het_policy *prefer_opencl(void)
 {
-    static const char text[] = "hetinfer-policy: 1\nrules:\n  - prefer: opencl_igpu\n";
+    static const char text[] = "hetinfer-policy: 1\nrules:\n  - prefer: opencl_igpu\n"
+                               "fallback:\n  on_timeout:\n    after_ms: 600000\n";
     het_error err = HET_ERROR_INIT;
     het_policy *policy = NULL;
     if (het_policy_load_memory(context, text, sizeof text - 1, NULL, &policy, &err) != HET_OK)

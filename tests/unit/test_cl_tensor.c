@@ -313,7 +313,7 @@ int main(int argc, char **argv)
     static const case_fn more[] = { compares, integers_of, logic, cast, reductions, group_norm,
                                     gemm, packed_attention, shuffles, tile, quantize, qlinear,
                                     qlinear_pool, conv_transpose };
-    const int times = argc > 1 ? atoi(argv[1]) : 6;
+    const int times = argc > 1 ? atoi(argv[1]) : 4;
     cl_find();
     for (int gpu = 0; gpu < 2; gpu++) {
         cl_be_gpu(gpu);

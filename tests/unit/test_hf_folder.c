@@ -4,6 +4,7 @@
 #define _XOPEN_SOURCE 700 /* mkdtemp */
 #include <hetinfer.h>
 
+#include "lib/import/hf_model.h"
 #include "tiny_folder.h"
 
 #define LENGTH 20
@@ -264,24 +265,139 @@ static void broken_weights(void)
     tiny_free(&tiny);
 }
 
-/* Cut off at any place, a file is refused and nothing of it stays. */
-static void cut_off(void)
+/* What stands for all shards differs when any of them does. */
+static void known_again(void)
 {
     tiny_model tiny;
-    size_t bytes = 0;
-    make(&tiny, "phi3", 1);
-    char path[512];
-    snprintf(path, sizeof path, "%s/model.safetensors", folder.path);
-    uint8_t *file = test_read_file(path, &bytes);
-    for (size_t n = 1; file && n < bytes; n += n < 4096 ? 64 : 4096) {
-        het_error err;
-        sw_file(path, file, n);
-        het_model *m = load(folder.path, 0, &err);
-        CHECK(m == NULL && err.status == HET_E_FORMAT && strstr(err.message, "model.safetensors"));
-        het_model_destroy(m);
+    het__file_state states[3];
+    make(&tiny, "phi3", 2);
+    for (int i = 0; i < 3; i++) {
+        het__mem mem;
+        het__arena arena;
+        het__hf_place place;
+        het__hf_shards shards;
+        het__mem_init(&mem, NULL);
+        het__arena_init(&arena, &mem);
+        CHECK_INT(het__hf_place_find(&mem, folder.path, &place, NULL), HET_OK);
+        CHECK_INT(het__hf_shards_open(&shards, &place, &arena, NULL), HET_OK);
+        CHECK_INT(shards.count, 2);
+        CHECK(het__hf_shards_hold(&shards, shards.tensors.tensors[0].data));
+        CHECK(!het__hf_shards_hold(&shards, &shards));
+        states[i] = shards.state;
+        states[i].seen_ns = 0;
+        het__hf_shards_close(&shards);
+        het__hf_place_finish(&place);
+        het__arena_finish(&arena);
+        CHECK_INT(atomic_load(&mem.bytes), 0);
+        if (i == 1)
+            tiny_folder_write(&folder, &tiny, 2);
     }
-    free(file);
+    CHECK(memcmp(&states[0], &states[1], sizeof states[0]) == 0);
+    CHECK(memcmp(&states[0], &states[2], sizeof states[0]) != 0);
     tiny_free(&tiny);
+}
+
+/* ---- stacks ---- */
+
+#define EXPERTS 11
+#define WIDTH 6
+#define FFN 4
+
+/* What the value at a place of a part (gate 1, up 2, down 3) of an expert is. */
+static float stacked(int part, int expert, int at)
+{
+    return (float)(part * 10000 + expert * 100 + at);
+}
+
+static void add_part(sw *s, const char *name, int part, int expert)
+{
+    float values[WIDTH * FFN];
+    char full[96], shape[16];
+    for (int i = 0; i < WIDTH * FFN; i++)
+        values[i] = stacked(part, expert, i);
+    snprintf(full, sizeof full, "model.layers.0.mlp.experts.%d.%s_proj.weight", expert, name);
+    snprintf(shape, sizeof shape, "%d,%d", part == 3 ? WIDTH : FFN, part == 3 ? FFN : WIDTH);
+    sw_tensor(s, full, "F32", shape, values, sizeof values);
+}
+
+/* One by one in any order, side by side, and as one tensor of gates above ups. */
+static void write_experts(int how)
+{
+    static float halves[EXPERTS * 2 * FFN * WIDTH];
+    sw s = { 0 };
+    for (int i = 0; i < EXPERTS; i++)
+        for (int k = 0; k < FFN * WIDTH; k++) {
+            halves[(2 * i) * FFN * WIDTH + k] = stacked(1, i, k);
+            halves[(2 * i + 1) * FFN * WIDTH + k] = stacked(2, i, k);
+        }
+    for (int i = 0; how == 0 && i < EXPERTS; i++) {
+        add_part(&s, "up", 2, (i * 7 + 3) % EXPERTS);
+        add_part(&s, "gate", 1, i);
+    }
+    for (int i = 0; how == 1 && i < 2 * EXPERTS; i++)
+        add_part(&s, i < EXPERTS ? "gate" : "up", i < EXPERTS ? 1 : 2, i % EXPERTS);
+    if (how == 2)
+        sw_tensor(&s, "model.layers.0.mlp.experts.gate_up_proj", "F32", "11,8,6", halves,
+                  sizeof halves);
+    for (int i = 0; i < EXPERTS; i++)
+        add_part(&s, "down", 3, i);
+    sw_tensor(&s, "model.embed_tokens.weight", "F32", "1,6", halves, WIDTH * sizeof(float));
+    sw_write(&s, test_folder_file(&folder, "model.safetensors"));
+}
+
+static void check_stack(const het__gguf *g, const het__hf *hf, const char *name, int part,
+                        bool mapped)
+{
+    bool found = false;
+    for (size_t i = 0; i < g->tensor_count; i++) {
+        const het__gguf_tensor *t = &g->tensors[i];
+        const float *values = t->data;
+        if (strcmp(t->name, name) != 0)
+            continue;
+        found = true;
+        CHECK_INT(t->rank, 3);
+        CHECK_INT(t->extent[0], EXPERTS);
+        CHECK_INT(t->extent[1], part == 3 ? WIDTH : FFN);
+        CHECK_INT(t->bytes, EXPERTS * FFN * WIDTH * sizeof(float));
+        CHECK_INT(het__hf_shards_hold(&hf->shards, t->data), mapped);
+        int wrong = 0;
+        for (int k = 0; k < EXPERTS * FFN * WIDTH; k++)
+            wrong += values[k] != stacked(part, k / (FFN * WIDTH), k % (FFN * WIDTH));
+        CHECK_INT(wrong, 0);
+    }
+    CHECK(found);
+}
+
+static void stacks(void)
+{
+    test_folder_empty(&folder);
+    text_file("config.json",
+              "{\"model_type\":\"qwen3_moe\",\"hidden_size\":6,\"intermediate_size\":4,"
+              "\"moe_intermediate_size\":4,\"num_hidden_layers\":1,\"num_attention_heads\":1,"
+              "\"head_dim\":2,\"num_experts\":11,\"num_experts_per_tok\":2,\"vocab_size\":1,"
+              "\"max_position_embeddings\":8,\"tie_word_embeddings\":true}");
+    for (int how = 0; how < 3; how++) {
+        het__mem mem;
+        het__arena arena;
+        het__hf_place place;
+        het__hf hf = { 0 };
+        het__gguf g = { 0 };
+        het_error err = HET_ERROR_INIT;
+        write_experts(how);
+        het__mem_init(&mem, NULL);
+        het__arena_init(&arena, &mem);
+        CHECK_INT(het__hf_place_find(&mem, folder.path, &place, NULL), HET_OK);
+        CHECK_INT(het__hf_read_config(&hf, &place, &arena, &err), HET_OK);
+        CHECK_INT(het__hf_shards_open(&hf.shards, &place, &arena, &err), HET_OK);
+        if (het__hf_list_weights(&hf, true, &g, &err) != HET_OK)
+            TEST_FAIL("%s", err.message);
+        check_stack(&g, &hf, "blk.0.ffn_gate_exps.weight", 1, how == 1);
+        check_stack(&g, &hf, "blk.0.ffn_up_exps.weight", 2, how == 1);
+        check_stack(&g, &hf, "blk.0.ffn_down_exps.weight", 3, true);
+        het__hf_close(&hf);
+        het__hf_place_finish(&place);
+        het__arena_finish(&arena);
+    }
 }
 
 /* ---- tokenizer ---- */
@@ -376,7 +492,8 @@ int main(void)
     test_case(described);
     test_case(broken_shards);
     test_case(broken_weights);
-    test_case(cut_off);
+    test_case(known_again);
+    test_case(stacks);
     test_case(tokens);
     test_folder_remove(&folder);
     het_context_destroy(context);
