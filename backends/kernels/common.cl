@@ -68,16 +68,17 @@ static inline float het_sigmoid(float x)
     return 1.0f / (1.0f + exp(-x));
 }
 
-/* kind is a constant where it matters; alpha is of SCALE and SOFTCAP. */
+/* kind is a constant where it matters; alpha is of SCALE and SOFTCAP. The two forms of GELU are
+ * written without the sum 1 + tanh or 1 + erf, of which nothing is left far below zero. */
 static inline float het_unary(int kind, float alpha, float x)
 {
     switch (kind) {
     case HET_UNARY_SILU:
         return x / (1.0f + exp(-x));
     case HET_UNARY_GELU_TANH:
-        return 0.5f * x * (1.0f + tanh(0.79788456080286536f * (x + 0.044715f * x * x * x)));
+        return x / (1.0f + exp(-1.59576912160573071f * (x + 0.044715f * x * x * x)));
     case HET_UNARY_GELU_ERF:
-        return 0.5f * x * (1.0f + erf(x * 0.70710678118654752f));
+        return 0.5f * x * erfc(x * -0.70710678118654752f);
     case HET_UNARY_RELU:
         return x < 0.0f ? 0.0f : x; /* NaN stays NaN */
     case HET_UNARY_TANH:

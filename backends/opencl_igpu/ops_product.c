@@ -8,6 +8,7 @@
 
 #include <assert.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "lib/base/error.h"
 
@@ -25,7 +26,7 @@ typedef struct products {
     product *each;
     uint32_t residual; /* input; 0: none */
     int64_t planes;    /* 1 but for MATMUL; its rows are those of a plane */
-    cl_int8 extents, steps;
+    int32_t extents[8], steps[8];
     float scale, alpha, beta;
 } products;
 
@@ -124,7 +125,7 @@ static products *products_new(het__cl_call *call, uint32_t count)
     p->planes = 1;
     p->scale = 1.0f;
     for (int i = 0; i < 8; i++)
-        p->extents.s[i] = 1;
+        p->extents[i] = 1;
     call->own = p;
     return p;
 }
@@ -198,12 +199,12 @@ static bool find_planes(const het__value *a, const het__value *b, products *p)
         if (extent == 1)
             continue;
         const int64_t by = mine == 1 ? 0 : step;
-        const bool joins = used > 0 && (by == 0) == (p->steps.s[used - 1] == 0);
+        const bool joins = used > 0 && (by == 0) == (p->steps[used - 1] == 0);
         if (joins) {
-            p->extents.s[used - 1] *= (cl_int)extent;
+            p->extents[used - 1] *= (int32_t)extent;
         } else {
-            p->extents.s[used] = (cl_int)extent;
-            p->steps.s[used++] = (cl_int)by;
+            p->extents[used] = (int32_t)extent;
+            p->steps[used++] = (int32_t)by;
         }
         step *= mine;
         moves = moves || by;
@@ -240,8 +241,9 @@ static het_status launch(het__cl_call *call, const int64_t *symbols, het_error *
     const products *p = call->own;
     het__cl_product_step r = { .x = het__cl_memory_of(&call->inputs[0]), .planes = p->planes,
                        .rows = p->planes ? call->inputs[0].rows / p->planes : 0,
-                       .scale = p->scale, .alpha = p->alpha, .beta = p->beta,
-                       .extents = p->extents, .steps = p->steps };
+                       .scale = p->scale, .alpha = p->alpha, .beta = p->beta };
+    memcpy(r.extents, p->extents, sizeof r.extents);
+    memcpy(r.steps, p->steps, sizeof r.steps);
     if (p->residual)
         r.residual = het__cl_memory_of(&call->inputs[p->residual]);
     het_status s = HET_OK;

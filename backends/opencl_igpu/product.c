@@ -271,8 +271,8 @@ void het__cl_product_bind(const het__cl_call *call, const het__cl_product *p, cl
     het__cl_arg_float(kernel, 15, r->scale);
     het__cl_arg_float(kernel, 16, r->alpha);
     het__cl_arg_float(kernel, 17, r->beta);
-    het__cl_arg(kernel, 18, sizeof r->extents, &r->extents);
-    het__cl_arg(kernel, 19, sizeof r->steps, &r->steps);
+    het__cl_arg(kernel, 18, sizeof r->extents, r->extents);
+    het__cl_arg(kernel, 19, sizeof r->steps, r->steps);
     arg_memory(kernel, 20, r->tiles, r->out);
     arg_memory(kernel, 22, r->order, r->out);
 }

@@ -38,7 +38,7 @@ typedef struct het__cl_product_step {
     int64_t parts;  /* is_grouped: the most that there can be */
     bool multiplies; /* the result by what out holds */
     float scale, alpha, beta;
-    cl_int8 extents, steps;
+    int32_t extents[8], steps[8]; /* int8 of kernels/product.cl, without its alignment */
 } het__cl_product_step;
 
 bool het__cl_has_decoder(het_dtype dtype);

@@ -165,8 +165,8 @@ static void sort_by_place(het__st_tensor *t, size_t count)
 /* Sorts the tensors of the file by their place. */
 static het_status check_cover(const reader *r)
 {
-    het__st_tensor *t = r->st->tensors + r->first;
     const size_t count = r->st->count - r->first;
+    het__st_tensor *t = count ? r->st->tensors + r->first : NULL;
     size_t at = 0;
     if (count)
         sort_by_place(t, count);

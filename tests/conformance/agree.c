@@ -291,7 +291,9 @@ static void agree(const het__exec_request *request, uint32_t *transfers)
 
 static void order_and_bytes(void)
 {
-    const het__limits limits = { 64, 1, 16, 16, 120, HET__PAGE_SIZE, 0, 0 };
+    const het__limits limits = { .context_max = 64, .sequence_max = 1, .batch_max = 16,
+                                 .logits_max = 16, .vocabulary = 120,
+                                 .page_size = HET__PAGE_SIZE };
     het_context_options co = HET_CONTEXT_OPTIONS_INIT;
     tiny_options o = TINY_LLAMA;
     tiny_model tiny;

@@ -6,8 +6,8 @@
  *     bench_split [LAYERS]
  *
  * Prints, per plan, the median of the step's wall time, of the time that kernels ran in it, and the
- * difference; and the same of the step that was least disturbed. No pass or fail: the numbers depend
- * on what else the machine does. */
+ * difference; and the same of the step that was least disturbed. No pass or fail: the numbers
+ * depend on what else the machine does. */
 #define _POSIX_C_SOURCE 200809L /* setenv */
 #include "placed.h"
 
@@ -128,10 +128,11 @@ static void measure(const het_model *model, const char *devices, const char *wha
     qsort(beside, STEPS, sizeof *beside, ascending);
     het_plan_info info = { .struct_size = sizeof info };
     CHECK_INT(het_plan_get_info(het_session_plan(s, HET_PHASE_DECODE), &info), HET_OK);
-    printf("%-20s %3u parts %3u copies: median step %.3f ms, kernels %.3f ms, beside %.2f %%; least "
-           "step %.3f ms, kernels %.3f ms, beside %.2f %%\n", what, info.layer_count,
-           (uint32_t)info.transfer_count, wall[STEPS / 2], kernels[STEPS / 2], beside[STEPS / 2],
-           least, least_kernels, 100 * (least / least_kernels - 1));
+    printf("%-20s %3u parts %3u copies: median %.3f ms, kernels %.3f ms, beside %.2f %%; ", what,
+           info.layer_count, (uint32_t)info.transfer_count, wall[STEPS / 2], kernels[STEPS / 2],
+           beside[STEPS / 2]);
+    printf("least step %.3f ms, kernels %.3f ms, beside %.2f %%\n", least, least_kernels,
+           100 * (least / least_kernels - 1));
     fflush(stdout);
     het_sequence_destroy(q);
     het_session_destroy(s);

@@ -315,7 +315,7 @@ int main(int argc, char **argv)
         is_quick = is_quick || strcmp(argv[i], "quick") == 0;
     }
     opencl_environment(as_gpu);
-    setvbuf(stdout, NULL, _IOLBF, 0); /* far from its end an interpreter still says what it has done */
+    setvbuf(stdout, NULL, _IOLBF, 0); /* so that slow runs say how far they are */
     printf("%s\n", opencl_device());
     test_case(every_type);
     test_case(projections);
