@@ -169,6 +169,8 @@ int main(int argc, char **argv)
     }
     measure(model, "cpu_onednn", "one device");
     measure(model, "sim", "sim alone");
+    placed.pattern = PLACED_HALVES;
+    measure(model, NULL, "two halves");
     for (placed.pattern = 1; placed.pattern <= 4; placed.pattern += 3)
         measure(model, NULL, placed.pattern == 1 ? "layers by turns" : "layers, other turns");
     het_model_destroy(model);

@@ -9,6 +9,8 @@
 #include "test.h"
 
 #define PLACED_MAX 6
+/* Not by chance: the first half of the nodes on the first device, the rest on the second. */
+#define PLACED_HALVES UINT64_MAX
 
 static struct placed {
     uint64_t pattern; /* 0: no device refuses anything */
@@ -38,6 +40,8 @@ static inline bool placed_runs(uint32_t device, const het__graph *graph, const h
 static inline uint32_t placed_owner(const het__graph *graph, const het__node *node)
 {
     const uint64_t index = (uint64_t)(node - graph->nodes);
+    if (placed.pattern == PLACED_HALVES)
+        return 2 * index >= graph->node_count && placed.count > 1;
     uint64_t key = placed.pattern % 3 == 0   ? index
                    : placed.pattern % 3 == 1 ? (uint64_t)(node->layer + 1)
                                              : index / (2 + placed.pattern % 7);

@@ -6,7 +6,7 @@
  *     split_runs [MODEL]
  *
  * HETINFER_TEST_SPLITS: placements per model, without it 300, and 12 where kernels are compiled for
- * each. MODEL: part of a name. HETINFER_OPENCL_CPU=1 adds a driver for processors, as everywhere. */
+ * each. MODEL: part of a name. HETINFER_OPENCL_CPU=1 adds a driver for processors. */
 #define _POSIX_C_SOURCE 200809L /* setenv */
 #include "placed.h"
 
