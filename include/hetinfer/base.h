@@ -38,7 +38,7 @@ typedef enum het_status {
     HET_E_BUSY = -7,        /**< Not now: the object is in use. Try later. */
     HET_E_TIMEOUT = -8,     /**< A device did not answer in time. */
     HET_E_CANCELLED = -9,   /**< Stopped by het_session_cancel() or by a callback. */
-    HET_E_DEVICE_LOST = -10, /**< The device is gone: make a new session. */
+    HET_E_DEVICE_LOST = -10, /**< The device is gone, and no other can go on. */
     HET_E_INTERNAL = -11,   /**< A defect of this library: please report it. */
     HET_STATUS_FORCE_32 = 0x7fffffff
 } het_status;
