@@ -11,6 +11,8 @@
  * support. Exit: 0 passed, 1 failed, 2 usage, 77 a device is absent. */
 #include "cts.h"
 
+#include <stdlib.h>
+
 #include "lib/exec/registry.h"
 
 #define DEVICES_MAX 8
@@ -240,8 +242,8 @@ static int markdown(int count, char **names)
 
 static int usage(void)
 {
-    fprintf(stderr, "usage: device_conformance [--only TEXT] [--verbose] [--cache FOLDER] "
-                    "BACKEND[:INDEX]\n"
+    fprintf(stderr, "usage: device_conformance [--only TEXT] [--every N] [--verbose] "
+                    "[--cache FOLDER] BACKEND[:INDEX]\n"
                     "       device_conformance --markdown BACKEND[:INDEX]...\n");
     return 2;
 }
@@ -259,6 +261,8 @@ int main(int argc, char **argv)
             cts.options.verbose = true;
         else if (strcmp(argv[at], "--only") == 0 && at + 1 < argc)
             cts.options.filter = argv[++at];
+        else if (strcmp(argv[at], "--every") == 0 && at + 1 < argc)
+            cts.options.every = (uint32_t)atoi(argv[++at]);
         else if (strcmp(argv[at], "--cache") == 0 && at + 1 < argc)
             cts.host.cache_folder = argv[++at];
         else

@@ -78,6 +78,7 @@ typedef struct cts_options {
     bool only_ask;      /* what a device supports; nothing runs */
     const char *filter; /* part of a row's or case's name, or NULL */
     bool verbose;
+    uint32_t every; /* only each so-manieth case of operations; 0: all */
 } cts_options;
 
 /* State of the program: one device at a time. */
