@@ -23,7 +23,9 @@ static void reset(uint64_t pattern)
     async_delay_ns = 0;
     async_fault_at = 0;
     async_fault_wait = HET_OK;
-    async_gate_from = async_gate_opened = async_gate_failed = 0;
+    async_gate_from = 0;
+    async_gate_opened = 0;
+    async_gate_failed = 0;
     async_reads = async_writes = async_imports = async_waits_for = 0;
 }
 
