@@ -80,11 +80,10 @@ static void buffers(void)
             continue;
         memset(back, 1, n);
         MUST(get(b, 0, back, n));
-        for (size_t j = 0; j < n; j++)
-            if (back[j]) {
-                HOLDS(!"a new buffer is zeroed");
-                break;
-            }
+        size_t zeros = 0;
+        while (zeros < n && back[zeros] == 0)
+            zeros++;
+        HOLDS(zeros == n);
         MUST(put(b, at, data, some));
         MUST(get(b, at, back, some));
         HOLDS(memcmp(back, data, some) == 0);
@@ -161,11 +160,10 @@ static void import(void)
         MUST(s->backend->compile(s->device, &slice, &r.program, &err));
         if (r.program)
             MUST(cts_go(&r, 0, &err));
-        for (int i = 0; r.program && i < 512; i++)
-            if (y[i] != (float)(i + 1)) {
-                HOLDS(!"the host sees what the kernel wrote");
-                break;
-            }
+        int seen = 0; /* by the host of what the kernel wrote */
+        while (r.program && seen < 512 && y[seen] == (float)(seen + 1))
+            seen++;
+        HOLDS(!r.program || seen == 512);
         cts_release(&r);
     }
     if (b)

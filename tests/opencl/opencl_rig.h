@@ -186,7 +186,10 @@ static inline void node_step(rig *ref, rig *cl, const node_case *c, int64_t toke
 static inline void node_check(const node_case *c, const int64_t *tokens, size_t count)
 {
     rig ref, cl;
-    if (node_open(&ref, "ref", c) & node_open(&cl, "opencl_igpu", c)) {
+    /* Both are opened, because both are closed. */
+    const bool has_ref = node_open(&ref, "ref", c);
+    const bool has_cl = node_open(&cl, "opencl_igpu", c);
+    if (has_ref && has_cl) {
         node_fill(&ref, &cl, c);
         for (size_t i = 0; i < count; i++)
             node_step(&ref, &cl, c, tokens[i]);
