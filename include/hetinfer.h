@@ -31,8 +31,8 @@
  *    options say, and joined when it is destroyed. The environment is read once,
  *    in het_context_create(), unless HET_CONTEXT_NO_ENV is given. Files are
  *    written only into a folder that het_session_options.weight_cache or the
- *    variable HETINFER_KERNEL_CACHE names, and where het_machine_write() and
- *    het_calibrate() are told to. Drivers of vendors start threads and keep
+ *    variable HETINFER_KERNEL_CACHE names, and where het_machine_write(),
+ *    het_calibrate() and het_quantize() are told to. Drivers of vendors start threads and keep
  *    files as they please, from when their devices are looked for.
  */
 #ifndef HETINFER_H
@@ -50,6 +50,7 @@
 #include <hetinfer/op.h>
 #include <hetinfer/plan.h>
 #include <hetinfer/policy.h>
+#include <hetinfer/quantize.h>
 #include <hetinfer/sampler.h>
 #include <hetinfer/sequence.h>
 #include <hetinfer/session.h>

@@ -57,7 +57,8 @@ static sums round_with(const float *x, const float *weights, int count, float in
 float het__fit_scale(const float *x, const float *weights, int count, int reach, uint8_t *codes)
 {
     const float extreme = het__extreme(x, count);
-    memset(codes, 0, (size_t)count);
+    for (int i = 0; i < count; i++)
+        codes[i] = 0;
     if (!(fabsf(extreme) >= NOTHING))
         return 0;
     float inverse = -(float)reach / extreme;
@@ -103,7 +104,8 @@ float het__fit_codes(const float *x, const float *weights, int count, int8_t *co
 {
     const float extreme = het__extreme(x, count);
     sums s = { 0, 0 };
-    memset(codes, -4, (size_t)count);
+    for (int i = 0; i < count; i++)
+        codes[i] = -4;
     if (!(fabsf(extreme) >= NOTHING))
         return 0;
     for (int i = 0; i < count; i++) {
@@ -182,7 +184,8 @@ float het__fit_affine(const het__affine_search *a, const float *x, const float *
     }
     low = low > 0 ? 0 : low;
     *min = -low;
-    memset(codes, 0, (size_t)count);
+    for (int i = 0; i < count; i++)
+        codes[i] = 0;
     if (!(high > low))
         return 0;
     const float inverse = (float)a->top / (high - low);
