@@ -28,7 +28,8 @@
  * 9. Process effects: none. The library installs no signal handler, leaves the
  *    locale alone, prints nothing, never exits, aborts or forks, and opens no
  *    network connection. Threads are started only by a session, as many as its
- *    options say, and joined when it is destroyed. The environment is read once,
+ *    options say, and joined when it is destroyed, and by het_quantize() while
+ *    it lasts, where its options ask for them. The environment is read once,
  *    in het_context_create(), unless HET_CONTEXT_NO_ENV is given. Files are
  *    written only into a folder that het_session_options.weight_cache or the
  *    variable HETINFER_KERNEL_CACHE names, and where het_machine_write(),

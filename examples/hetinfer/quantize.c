@@ -59,6 +59,7 @@ static int read_options(request *r, het_quantize_options *o)
     o->flags = (r->keep_output ? HET_QUANTIZE_KEEP_OUTPUT : 0) |
                (r->keep_embedding ? HET_QUANTIZE_KEEP_EMBEDDING : 0) |
                (r->again ? HET_QUANTIZE_AGAIN : 0);
+    o->threads = (uint32_t)r->settings.threads;
     o->overrides = r->list;
     o->override_count = r->overrides.count;
     return status;

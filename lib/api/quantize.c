@@ -9,6 +9,7 @@
 #include "lib/base/dtype.h"
 #include "lib/base/error.h"
 #include "lib/base/options.h"
+#include "lib/base/os.h"
 #include "lib/import/gguf_write.h"
 #include "lib/quant/encode.h"
 
@@ -31,12 +32,26 @@ typedef struct work {
     het_dtype *types;
     het_quantization *out;
     het__gguf_writer writer;
-    float *before, *after; /* a piece */
-    uint8_t *encoded;
+    struct piece *pieces; /* per thread */
     uint64_t done, all;    /* elements, for progress */
     double error, square;  /* sums over encoded elements */
     uint64_t elements;     /* encoded */
 } work;
+
+/* What one thread works on. */
+typedef struct piece {
+    const het__gguf_tensor *tensor;
+    het_dtype type;
+    int64_t at; /* elements of the tensor [at, at + count) */
+    size_t count;
+    float *before, *after;
+    uint8_t *encoded;
+    double error, square, error_max;
+    het_status status;
+    het_error err;
+    het__thread thread;
+    bool is_started;
+} piece;
 
 /* ---- which type ---- */
 
@@ -169,6 +184,10 @@ static het_status check_options(const het_quantize_options *options, het_quantiz
     if (o->flags & ~known)
         return het__fail(err, HET_E_VERSION, "het_quantize_options.flags has an unknown flag");
     o->type = o->type ? o->type : HET_DTYPE_Q8_0;
+    if (o->threads > HET__THREADS_MAX || o->reserved)
+        return het__fail(err, HET_E_INVALID, "het_quantize_options.threads is %u, more than %d, or "
+                         "reserved is not zero", o->threads, HET__THREADS_MAX);
+    o->threads = o->threads ? o->threads : 1;
     if (!het__encoder((het_dtype)o->type))
         return het__fail(err, HET_E_INVALID, "weights of type %u (%s) cannot be written", o->type,
                          het_dtype_name((het_dtype)o->type));
@@ -206,70 +225,105 @@ static het_status report_progress(const work *w, het_error *err)
     return HET_OK;
 }
 
-static het_status check_finite(const float *x, size_t count, const het__gguf_tensor *t,
-                               int64_t first, het_error *err)
-{
-    for (size_t i = 0; i < count; i++)
-        if (!isfinite(x[i]))
-            return het__fail(err, HET_E_FORMAT, "element %lld of tensor '%.*s' is not finite",
-                             (long long)first + (long long)i, NAME_CUT, t->name);
-    return HET_OK;
-}
-
-/* Add a piece to the sums; error and square are the tensor's. */
-static het_status compare(const work *w, size_t count, het_quantization_tensor *r, double *error,
-                          double *square, het_error *err)
-{
-    for (size_t i = 0; i < count; i++) {
-        const double difference = fabs((double)w->after[i] - (double)w->before[i]);
-        if (!isfinite(w->after[i]))
-            return het__fail(err, HET_E_UNSUPPORTED,
-                             "tensor '%.*s' has elements near %g, beyond what the scales of %s "
-                             "reach", NAME_CUT, r->name, (double)w->before[i],
-                             het_dtype_name((het_dtype)r->type));
-        *error += difference * difference;
-        *square += (double)w->before[i] * (double)w->before[i];
-        r->error_max = difference > r->error_max ? difference : r->error_max;
-    }
-    return HET_OK;
-}
-
 static size_t bytes_of(het_dtype type, size_t count)
 {
     const het__dtype_info *info = het__dtype(type);
     return count / info->block_elements * info->block_bytes;
 }
 
+static het_status check_finite(piece *p)
+{
+    for (size_t i = 0; i < p->count; i++)
+        if (!isfinite(p->before[i]))
+            return het__fail(&p->err, HET_E_FORMAT, "element %lld of tensor '%.*s' is not finite",
+                             (long long)p->at + (long long)i, NAME_CUT, p->tensor->name);
+    return HET_OK;
+}
+
+static het_status compare(piece *p)
+{
+    p->error = p->square = p->error_max = 0;
+    for (size_t i = 0; i < p->count; i++) {
+        const double value = (double)p->before[i], difference = fabs((double)p->after[i] - value);
+        if (!isfinite(p->after[i]))
+            return het__fail(&p->err, HET_E_UNSUPPORTED,
+                             "tensor '%.*s' has elements near %g, beyond what the scales of %s "
+                             "reach", NAME_CUT, p->tensor->name, value, het_dtype_name(p->type));
+        p->error += difference * difference;
+        p->square += value * value;
+        p->error_max = difference > p->error_max ? difference : p->error_max;
+    }
+    return HET_OK;
+}
+
+static void *run_piece(void *argument)
+{
+    piece *p = argument;
+    const het__gguf_tensor *t = p->tensor;
+    const uint8_t *source = (const uint8_t *)t->data + bytes_of(t->dtype, (size_t)p->at);
+    het__decoder(t->dtype)(source, p->before, (int64_t)p->count);
+    p->status = check_finite(p);
+    if (p->status != HET_OK)
+        return NULL;
+    het__encoder(p->type)(p->before, NULL, p->encoded, (int64_t)p->count);
+    het__decoder(p->type)(p->encoded, p->after, (int64_t)p->count);
+    p->status = compare(p);
+    return NULL;
+}
+
+/* The pieces from an element on, as many as there are threads; returns how many that were. A thread
+ * that cannot be started has its piece done here. */
+static uint32_t run_pieces(work *w, size_t index, int64_t at, int64_t all)
+{
+    uint32_t count = 0;
+    for (; count < w->o.threads && at < all; count++, at += PIECE) {
+        piece *p = &w->pieces[count];
+        p->tensor = &w->from->tensors[index];
+        p->type = w->types[index];
+        p->at = at;
+        p->count = all - at < PIECE ? (size_t)(all - at) : PIECE;
+        p->err = (het_error)HET_ERROR_INIT;
+        p->is_started = count > 0 && het__thread_start(&p->thread, run_piece, p);
+    }
+    for (uint32_t i = 0; i < count; i++)
+        if (!w->pieces[i].is_started)
+            run_piece(&w->pieces[i]);
+    for (uint32_t i = 0; i < count; i++)
+        if (w->pieces[i].is_started)
+            het__thread_join(w->pieces[i].thread);
+    return count;
+}
+
+static het_status take_piece(work *w, size_t index, const piece *p, het_error *err)
+{
+    het_quantization_tensor *r = &w->out->tensors[index];
+    if (p->status != HET_OK)
+        return het__fail(err, p->status, "%s", p->err.message);
+    r->rms_error += p->error; /* sums until the tensor is done */
+    r->rms_value += p->square;
+    r->error_max = p->error_max > r->error_max ? p->error_max : r->error_max;
+    w->done += p->count;
+    const het_status s = het__gguf_write_data(&w->writer, index, bytes_of(p->type, (size_t)p->at),
+                                              p->encoded, bytes_of(p->type, p->count), err);
+    return s == HET_OK ? report_progress(w, err) : s;
+}
+
 static het_status encode_tensor(work *w, size_t index, het_error *err)
 {
-    const het__gguf_tensor *t = &w->from->tensors[index];
-    const het_dtype type = w->types[index];
     het_quantization_tensor *r = &w->out->tensors[index];
-    const int64_t all = het__gguf_elements(t);
-    double error = 0, square = 0;
+    const int64_t all = het__gguf_elements(&w->from->tensors[index]);
     het_status s = HET_OK;
-    for (int64_t at = 0; s == HET_OK && at < all; at += PIECE) {
-        const size_t n = all - at < PIECE ? (size_t)(all - at) : PIECE;
-        const uint8_t *source = (const uint8_t *)t->data + bytes_of(t->dtype, (size_t)at);
-        het__decoder(t->dtype)(source, w->before, (int64_t)n);
-        s = check_finite(w->before, n, t, at, err);
-        if (s != HET_OK)
-            break;
-        het__encoder(type)(w->before, NULL, w->encoded, (int64_t)n);
-        het__decoder(type)(w->encoded, w->after, (int64_t)n);
-        s = compare(w, n, r, &error, &square, err);
-        if (s == HET_OK)
-            s = het__gguf_write_data(&w->writer, index, bytes_of(type, (size_t)at), w->encoded,
-                                     bytes_of(type, n), err);
-        w->done += n;
-        if (s == HET_OK)
-            s = report_progress(w, err);
+    for (int64_t at = 0; s == HET_OK && at < all;) {
+        const uint32_t count = run_pieces(w, index, at, all);
+        for (uint32_t i = 0; s == HET_OK && i < count; i++)
+            s = take_piece(w, index, &w->pieces[i], err);
+        at += (int64_t)count * PIECE;
     }
-    r->rms_error = sqrt(error / (double)all);
-    r->rms_value = sqrt(square / (double)all);
-    w->error += error;
-    w->square += square;
+    w->error += r->rms_error;
+    w->square += r->rms_value;
     w->elements += (uint64_t)all;
+    r->rms_error = sqrt(r->rms_error / (double)all);
+    r->rms_value = sqrt(r->rms_value / (double)all);
     return s;
 }
 
@@ -290,10 +344,16 @@ static het_status prepare(work *w, het_error *err)
     const size_t count = w->from->tensor_count;
     w->types = het__arena_zero(&out->arena, count, sizeof *w->types);
     out->tensors = het__arena_zero(&out->arena, count, sizeof *out->tensors);
-    w->before = het__alloc_zero(w->mem, PIECE, sizeof *w->before);
-    w->after = het__alloc_zero(w->mem, PIECE, sizeof *w->after);
-    w->encoded = het__alloc(w->mem, PIECE_ENCODED_BYTES);
-    if (!w->types || !out->tensors || !w->before || !w->after || !w->encoded)
+    w->pieces = het__alloc_zero(w->mem, w->o.threads, sizeof *w->pieces);
+    bool whole = w->types && out->tensors && w->pieces;
+    for (uint32_t i = 0; whole && i < w->o.threads; i++) {
+        piece *p = &w->pieces[i];
+        p->before = het__alloc_zero(w->mem, PIECE, sizeof *p->before);
+        p->after = het__alloc_zero(w->mem, PIECE, sizeof *p->after);
+        p->encoded = het__alloc(w->mem, PIECE_ENCODED_BYTES);
+        whole = p->before && p->after && p->encoded;
+    }
+    if (!whole)
         return het__fail_nomem(err, "the weights of a model");
     out->info = (het_quantization_info){ .struct_size = sizeof out->info, .type = w->o.type };
     out->info.tensor_count = (uint32_t)count;
@@ -335,6 +395,16 @@ static het_status write_file(work *w, const char *path, het_error *err)
     return s;
 }
 
+static void give_back(work *w)
+{
+    for (uint32_t i = 0; w->pieces && i < w->o.threads; i++) {
+        het__free(w->mem, w->pieces[i].before);
+        het__free(w->mem, w->pieces[i].after);
+        het__free(w->mem, w->pieces[i].encoded);
+    }
+    het__free(w->mem, w->pieces);
+}
+
 het_status het_quantize(const het_model *model, const het_quantize_options *options,
                         const char *path, het_quantization **quantization, het_error *err)
 {
@@ -362,9 +432,7 @@ het_status het_quantize(const het_model *model, const het_quantize_options *opti
         w.out->info.rms_error = sqrt(w.error / (double)w.elements);
         w.out->info.rms_value = sqrt(w.square / (double)w.elements);
     }
-    het__free(w.mem, w.before);
-    het__free(w.mem, w.after);
-    het__free(w.mem, w.encoded);
+    give_back(&w);
     if (s == HET_OK && quantization)
         *quantization = w.out;
     else

@@ -966,7 +966,7 @@ FIELD(het_quantize_override, pattern, 0, 8);
 FIELD(het_quantize_override, type, 8, 4);
 FIELD(het_quantize_override, reserved, 12, 4);
 
-SIZE(het_quantize_options, 48);
+SIZE(het_quantize_options, 56);
 FIELD(het_quantize_options, struct_size, 0, 4);
 FIELD(het_quantize_options, type, 4, 4);
 FIELD(het_quantize_options, flags, 8, 8);
@@ -974,6 +974,8 @@ FIELD(het_quantize_options, overrides, 16, 8);
 FIELD(het_quantize_options, override_count, 24, 8);
 FIELD(het_quantize_options, progress, 32, 8);
 FIELD(het_quantize_options, progress_user, 40, 8);
+FIELD(het_quantize_options, threads, 48, 4);
+FIELD(het_quantize_options, reserved, 52, 4);
 
 SIZE(het_quantization_info, 48);
 FIELD(het_quantization_info, struct_size, 0, 4);

@@ -228,6 +228,45 @@ static void values_that_do_not_fit(void)
     }
 }
 
+/* More threads than pieces, and fewer: the same file and the same report. */
+static void threads_change_nothing(void)
+{
+    static const uint32_t threads[] = { 1, 2, 3, 40 };
+    char path[512];
+    size_t bytes = 0;
+    void *first = NULL;
+    het_model *m = load(test_source_path(path, sizeof path, "examples/models/hearth.gguf"));
+    double error = 0;
+    for (size_t i = 0; m && i < 4; i++) {
+        het_quantize_options o = HET_QUANTIZE_OPTIONS_INIT;
+        het_quantization_info info = { .struct_size = sizeof info };
+        het_quantization *q = NULL;
+        size_t n = 0;
+        o.type = HET_DTYPE_Q4_0;
+        o.threads = threads[i];
+        CHECK_INT(het_quantize(m, &o, test_folder_file(&folder, "t.gguf"), &q, NULL), HET_OK);
+        CHECK_INT(het_quantization_get_info(q, &info), HET_OK);
+        void *file = test_read_file(test_folder_file(&folder, "t.gguf"), &n);
+        if (i == 0) {
+            first = file;
+            bytes = n;
+            error = info.rms_error;
+            CHECK(error > 0);
+        } else {
+            CHECK(file && first && n == bytes && memcmp(file, first, n) == 0);
+            CHECK_NEAR(info.rms_error, error, 0);
+            free(file);
+        }
+        het_quantization_destroy(q);
+    }
+    free(first);
+    het_quantize_options o = HET_QUANTIZE_OPTIONS_INIT;
+    o.threads = 1025;
+    CHECK_INT(het_quantize(m, &o, test_folder_file(&folder, "t.gguf"), NULL, NULL), HET_E_INVALID);
+    het_model_destroy(m);
+    test_folder_empty(&folder);
+}
+
 /* ---- failure ---- */
 
 static int stop(void *user, double fraction, const char *what)
@@ -415,6 +454,7 @@ int main(void)
     test_case(types_by_name);
     test_case(wrong_calls);
     test_case(values_that_do_not_fit);
+    test_case(threads_change_nothing);
     test_case(failure_leaves_nothing);
     test_case(every_allocation_fails_once);
     test_case(example_model_keeps_what_it_knows);
