@@ -14,6 +14,7 @@ int command_machine(int argc, char **argv);
 int command_calibrate(int argc, char **argv);
 int command_plan(int argc, char **argv);
 int command_policy(int argc, char **argv);
+int command_quantize(int argc, char **argv);
 int command_groups(int argc, char **argv);
 int command_simulate(int argc, char **argv);
 int command_analyze(int argc, char **argv);

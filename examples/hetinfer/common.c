@@ -66,7 +66,7 @@ void settings_model(options *o, settings *s)
 }
 
 /* HET_DTYPE_NONE if there is no such type. */
-static het_dtype find_dtype(const char *name)
+het_dtype find_dtype(const char *name)
 {
     for (int d = HET_DTYPE_F32; d <= HET_DTYPE_MXFP4; d++) {
         const char *known = het_dtype_name((het_dtype)d);

@@ -44,6 +44,9 @@ void settings_trace(options *o, settings *s);
 /* Declare those that choose where and how a session runs. */
 void settings_session(options *o, settings *s);
 
+/* By its name in any case; HET_DTYPE_NONE if there is none. */
+het_dtype find_dtype(const char *name);
+
 /* All of these return STATUS_GO, or STATUS_FAILED after a sentence on stderr. */
 int engine_context(engine *e, const settings *s);
 int engine_model(engine *e, const settings *s, const char *path, uint64_t flags);

@@ -333,6 +333,16 @@ static const ggml_type ggml_types[] = {
     [35] = { "TQ2_0", HET_DTYPE_NONE },    [39] = { "MXFP4", HET_DTYPE_MXFP4 },
 };
 
+bool het__gguf_type_id(het_dtype dtype, uint32_t *id)
+{
+    for (uint32_t i = 0; i < sizeof ggml_types / sizeof ggml_types[0]; i++)
+        if (ggml_types[i].name && ggml_types[i].dtype == dtype && dtype != HET_DTYPE_NONE) {
+            *id = i;
+            return true;
+        }
+    return false;
+}
+
 static het_status read_dtype(reader *r, het__gguf_tensor *tensor)
 {
     uint32_t id = 0;

@@ -16,6 +16,9 @@ extern const uint8_t het__gguf_value_bytes[HET__GGUF_TYPE_COUNT];
  * that text; NULL when out of memory. Equal texts end up side by side. */
 size_t *het__gguf_sort(het__arena *arena, const void *records, size_t count, size_t stride);
 
+/* The number that files have for an element type; false if there is none. */
+bool het__gguf_type_id(het_dtype dtype, uint32_t *id);
+
 static inline const char *het__gguf_name_at(const void *records, size_t stride, size_t index)
 {
     const char *name;

@@ -953,4 +953,51 @@ FIELD(het_analysis_stage, flop_count, 16, 8);
 FIELD(het_analysis_stage, bytes, 24, 8);
 FIELD(het_analysis_stage, longest_ns, 32, 8);
 
+_Static_assert(sizeof(het_quantize_result) == 4, "size of het_quantize_result");
+VALUE(HET_QUANTIZE_COPIED, 0);
+VALUE(HET_QUANTIZE_ENCODED, 1);
+VALUE(HET_QUANTIZE_REPLACED, 2);
+VALUE(HET_QUANTIZE_KEEP_OUTPUT, 1);
+VALUE(HET_QUANTIZE_KEEP_EMBEDDING, 2);
+VALUE(HET_QUANTIZE_AGAIN, 4);
+
+SIZE(het_quantize_override, 16);
+FIELD(het_quantize_override, pattern, 0, 8);
+FIELD(het_quantize_override, type, 8, 4);
+FIELD(het_quantize_override, reserved, 12, 4);
+
+SIZE(het_quantize_options, 56);
+FIELD(het_quantize_options, struct_size, 0, 4);
+FIELD(het_quantize_options, type, 4, 4);
+FIELD(het_quantize_options, flags, 8, 8);
+FIELD(het_quantize_options, overrides, 16, 8);
+FIELD(het_quantize_options, override_count, 24, 8);
+FIELD(het_quantize_options, progress, 32, 8);
+FIELD(het_quantize_options, progress_user, 40, 8);
+FIELD(het_quantize_options, threads, 48, 4);
+FIELD(het_quantize_options, reserved, 52, 4);
+
+SIZE(het_quantization_info, 48);
+FIELD(het_quantization_info, struct_size, 0, 4);
+FIELD(het_quantization_info, type, 4, 4);
+FIELD(het_quantization_info, tensor_count, 8, 4);
+FIELD(het_quantization_info, encoded_count, 12, 4);
+FIELD(het_quantization_info, source_bytes, 16, 8);
+FIELD(het_quantization_info, target_bytes, 24, 8);
+FIELD(het_quantization_info, rms_error, 32, 8);
+FIELD(het_quantization_info, rms_value, 40, 8);
+
+SIZE(het_quantization_tensor, 72);
+FIELD(het_quantization_tensor, struct_size, 0, 4);
+FIELD(het_quantization_tensor, result, 4, 4);
+FIELD(het_quantization_tensor, source_type, 8, 4);
+FIELD(het_quantization_tensor, type, 12, 4);
+FIELD(het_quantization_tensor, name, 16, 8);
+FIELD(het_quantization_tensor, elements, 24, 8);
+FIELD(het_quantization_tensor, source_bytes, 32, 8);
+FIELD(het_quantization_tensor, target_bytes, 40, 8);
+FIELD(het_quantization_tensor, rms_error, 48, 8);
+FIELD(het_quantization_tensor, rms_value, 56, 8);
+FIELD(het_quantization_tensor, error_max, 64, 8);
+
 #endif /* __LP64__ */

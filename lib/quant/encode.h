@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* F32 rows into the formats that weights are kept in. Plain C and deterministic: one input gives
+ * the same bytes on every machine. Slow beside decoding, because the formats with searched scales
+ * try some twenty of them per group of elements. */
+#ifndef HET_QUANT_ENCODE_H
+#define HET_QUANT_ENCODE_H
+
+#include "lib/quant/quant.h"
+
+/* Encode one row of count elements (whole blocks), all of them finite. importance has one weight
+ * >= 0 per element, of the squared error there; NULL: the format's own weighting. Types without a
+ * free choice (F32, F16, BF16, Q8_0, MXFP4) do not look at it. target needs no alignment. Elements
+ * that a format's scale cannot reach decode to what is not finite. */
+typedef void (*het__encode_fn)(const float *row, const float *importance, void *target,
+                               int64_t count);
+
+/* NULL for a type that is not written: F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2_K to Q6_K,
+ * IQ4_NL and MXFP4 are. */
+het__encode_fn het__encoder(het_dtype dtype);
+
+/* Symmetric int8 of one channel: codes from -127 to 127, to the nearest multiple of *scale, which
+ * is max |x| / 127 (0 for a channel of zeros). */
+void het__int8_encode(const float *row, int64_t count, int8_t *codes, float *scale);
+
+#endif /* HET_QUANT_ENCODE_H */

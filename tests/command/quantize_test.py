@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""hetinfer quantize from outside: exit statuses, both forms of output, mixtures, what is lost, and
+that nothing is left behind by a failure.
+
+    quantize_test.py COMMAND ROOT
+"""
+import json
+import pathlib
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+
+TEXT = ('It was a dark and stormy evening, and the old house stood silent upon the hill. She had '
+        'waited by the window for an hour, and when at last the carriage came, she could not find '
+        'the strength to rise from her chair.\n') * 6
+
+
+def check(condition, what):
+    if not condition:
+        sys.exit(f'failed: {what}')
+
+
+class Command:
+    def __init__(self, program, model):
+        self.program = program
+        self.model = model
+
+    def run(self, *arguments, status=0, limit=None):
+        def limited():
+            if limit:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+        result = subprocess.run([self.program, 'quantize', *map(str, arguments)],
+                                capture_output=True, text=True, timeout=100, preexec_fn=limited)
+        check(result.returncode == status,
+              f'{arguments}: exit status {result.returncode}, want {status}: {result.stderr}')
+        self.stderr = result.stderr
+        return result.stdout
+
+    def json(self, *arguments):
+        root = json.loads(self.run(*arguments, '--json', '--quiet'))
+        check(root['schema'] == 'hetinfer.quantize/1', root['schema'])
+        return root
+
+
+def report_fits_the_file(c, folder):
+    out = folder / 'q8.gguf'
+    root = c.json(c.model, out, '--type', 'Q8_0')
+    totals, tensors = root['totals'], root['tensors']
+    check(root['type'] == 'Q8_0' and root['check'] is None, root['type'])
+    check(len(tensors) == totals['tensor_count'], totals)
+    for key in ('source_bytes', 'target_bytes'):
+        check(sum(t[key] for t in tensors) == totals[key], key)
+    check(1.8 < totals['ratio'] < 1.9, totals)
+    check(0.003 < totals['rms_error'] / totals['rms_value'] < 0.007, totals)
+    check(0 < out.stat().st_size - totals['target_bytes'] < 100000, out.stat().st_size)
+    for t in tensors:
+        encoded = len(t['name'].split('.')) > 1 and 'norm' not in t['name']
+        check((t['result'] == 'encoded') == encoded, t)
+    inspected = json.loads(subprocess.run([c.program, 'inspect', out, '--json'], check=True,
+                                          capture_output=True, text=True).stdout)
+    check(inspected['schema'] == 'hetinfer.inspect/1', inspected['schema'])
+    text = c.run(c.model, out, '--quiet')
+    check('36 of 47 tensors encoded' in text, text[-400:])
+
+
+def mixtures(c, folder):
+    root = c.json(c.model, folder / 'm.gguf', '--type', 'q4_0', '--override', 'blk.0.*=q8_0',
+                  '--override', '*ffn_down*=q6_k', '--override', '*attn_v*=keep',
+                  '--keep-embedding')
+    types = {t['name']: (t['type'], t['result']) for t in root['tensors']}
+    check(types['blk.0.ffn_down.weight'] == ('Q8_0', 'encoded'), types)
+    check(types['blk.1.ffn_down.weight'] == ('Q8_0', 'replaced'), types)
+    check(types['blk.1.attn_v.weight'] == ('BF16', 'copied'), types)
+    check(types['token_embd.weight'] == ('BF16', 'copied'), types)
+    check(types['blk.1.ffn_up.weight'] == ('Q4_0', 'encoded'), types)
+
+
+def losses_are_measured(c, folder):
+    text, out = folder / 'text', folder / 'l.gguf'
+    text.write_text(TEXT, encoding='utf-8')
+    found = []
+    for kind in ('f32', 'q8_0', 'q4_0'):
+        lost = c.json(c.model, out, '--type', kind, '--check', text)['check']
+        check(lost['scored'] > 100, lost)
+        found.append(lost)
+        print(kind, lost)
+    same, q8, q4 = found
+    check(abs(same['perplexity_after'] / same['perplexity_before'] - 1) < 0.002, same)
+    check(same['divergence'] < 2e-4 and same['same_top'] > 0.97, same)
+    check(abs(q8['perplexity_after'] / q8['perplexity_before'] - 1) < 0.005, q8)
+    check(q8['divergence'] < 0.005 < q4['divergence'] and q8['same_top'] > q4['same_top'], q4)
+
+
+def a_file_can_be_replaced(c, folder):
+    path = folder / 'own.gguf'
+    shutil.copyfile(c.model, path)
+    before = path.stat().st_size
+    text = folder / 'text'
+    text.write_text(TEXT, encoding='utf-8')
+    lost = c.json(path, path, '--check', text)['check']
+    check(0 < lost['divergence'] < 0.005, lost)
+    check(path.stat().st_size < before * 0.6, path.stat().st_size)
+    check('0 of 47' in c.run(path, path, '--type', 'q4_0', '--quiet'), 'encoded again')
+    check('36 of 47' in c.run(path, path, '--type', 'q4_0', '--again', '--quiet'), 'not again')
+
+
+def failures_leave_nothing(c, folder):
+    for arguments, limit in (((c.model, folder / 'no' / 'x.gguf'), None),
+                             ((folder / 'absent.gguf', folder / 'x.gguf'), None),
+                             ((c.model, folder / 'x.gguf'), 100000)):
+        check(not c.run(*arguments, status=1, limit=limit) and c.stderr, arguments)
+        check(not list(folder.glob('x.gguf*')), 'something was left behind')
+
+
+def usage_errors_exit_2(c, folder):
+    out = folder / 'u.gguf'
+    for arguments in ([], [c.model], [c.model, out, 'x'], [c.model, out, '--type', 'q9'],
+                      [c.model, out, '--override', 'x'], [c.model, out, '--override', 'x=q9'],
+                      [c.model, out, '--override', '=q8_0'], [c.model, out, '--nonsense']):
+        check(not c.run(*arguments, status=2) and c.stderr, arguments)
+    check(not out.exists(), 'written in spite of an error')
+    check(not c.run(c.model, out, '--type', 'i32', status=1) and 'I32' in c.stderr, c.stderr)
+    check('usage: hetinfer quantize MODEL OUT' in c.run('--help'), 'help')
+
+
+def main(program, root):
+    c = Command(program, pathlib.Path(root) / 'examples/models/hearth.gguf')
+    cases = [report_fits_the_file, mixtures, losses_are_measured, a_file_can_be_replaced,
+             failures_leave_nothing, usage_errors_exit_2]
+    for case in cases:
+        with tempfile.TemporaryDirectory() as name:
+            case(c, pathlib.Path(name))
+    print(len(cases), 'cases')
+
+
+if __name__ == '__main__':
+    main(*sys.argv[1:])
