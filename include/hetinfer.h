@@ -57,6 +57,7 @@
 #include <hetinfer/session.h>
 #include <hetinfer/simulation.h>
 #include <hetinfer/telemetry.h>
+#include <hetinfer/template.h>
 #include <hetinfer/tensor.h>
 #include <hetinfer/tokenizer.h>
 #include <hetinfer/trace.h>

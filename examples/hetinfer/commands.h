@@ -8,6 +8,7 @@ int command_eval(int argc, char **argv);
 int command_exec(int argc, char **argv);
 int command_tokenize(int argc, char **argv);
 int command_detokenize(int argc, char **argv);
+int command_template(int argc, char **argv);
 int command_inspect(int argc, char **argv);
 int command_devices(int argc, char **argv);
 int command_machine(int argc, char **argv);

@@ -20,6 +20,7 @@ static const command commands[] = {
     { "exec", command_exec, "run a graph (ONNX) on arrays" },
     { "tokenize", command_tokenize, "text to token ids" },
     { "detokenize", command_detokenize, "token ids to text" },
+    { "template", command_template, "a conversation as the model's chat template has it" },
     { "inspect", command_inspect, "what is in a model file" },
     { "devices", command_devices, "what is in this machine" },
     { "machine", command_machine, "machines as files: list, show, record" },

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* hetinfer run: text in, text out. Pieces appear as they are made; with --json they are collected
  * and come out once, with the statistics. */
+#include "chat.h"
 #include "commands.h"
 #include "common.h"
 #include "interrupt.h"
@@ -13,7 +14,7 @@
 #include <unistd.h>
 
 typedef struct request {
-    const char *prompt, *file;
+    const char *prompt, *file, *system;
     int64_t max_tokens, seed, top_k;
     double temperature, top_p, min_p, repeat_penalty; /* NAN: not given */
     texts stop;
@@ -65,7 +66,8 @@ static void declare(options *o, request *r)
     options_flag(o, "ignore-eos", 0, &r->ignore_eos, "Go on after an end token");
     options_flag(o, "special", 0, &r->special, "Control tokens in the text are such");
     options_flag(o, "echo", 0, &r->echo, "Print the text first");
-    options_flag(o, "chat", 0, &r->chat, "Not available: there are no chat templates yet");
+    options_flag(o, "chat", 0, &r->chat, "The text is a message, for the chat template");
+    options_text(o, "system", 0, &r->system, "TEXT", "With --chat: the system message");
     settings_session(o, &r->settings);
     settings_trace(o, &r->settings);
     settings_output(o, &r->settings);
@@ -192,6 +194,24 @@ static int generate(const engine *e, const request *r, const char *text, size_t 
     return exit_status;
 }
 
+/* The text becomes that of a conversation, whose control tokens are such. */
+static int use_template(const engine *e, request *r, char **text, size_t *bytes)
+{
+    const chat_request chat = { .prompt = *text, .system = r->system };
+    het_error err = HET_ERROR_INIT;
+    het_template *tmpl = NULL;
+    char *whole = NULL;
+    if (!r->chat)
+        return STATUS_GO;
+    const het_status s = het_template_from_model(e->model, &tmpl, &err);
+    const int status = s ? failure_of(s, &err) : chat_render(tmpl, &chat, &whole, bytes);
+    het_template_destroy(tmpl);
+    free(*text);
+    *text = whole;
+    r->no_bos = r->special = true;
+    return status;
+}
+
 int command_run(int argc, char **argv)
 {
     request r = { .seed = -1, .top_k = -1, .temperature = (double)NAN, .top_p = (double)NAN,
@@ -202,8 +222,8 @@ int command_run(int argc, char **argv)
     char *text = NULL;
     size_t bytes = 0;
     int status = options_parse(&o, argc, argv, &path);
-    if (status == STATUS_GO && r.chat)
-        status = usage_error("run", "--chat is not available: this release has no chat templates");
+    if (status == STATUS_GO && r.system && !r.chat)
+        status = usage_error("run", "--system goes with --chat");
     if (status == STATUS_GO)
         status = read_text("run", r.prompt, r.file, &text, &bytes);
     if (status != STATUS_GO)
@@ -216,6 +236,8 @@ int command_run(int argc, char **argv)
     status = engine_model(&e, &r.settings, path, 0);
     if (status == STATUS_GO)
         status = engine_need_language(&e, path);
+    if (status == STATUS_GO)
+        status = use_template(&e, &r, &text, &bytes);
     if (status == STATUS_GO)
         status = engine_session(&e, &r.settings, NULL);
     if (status == STATUS_GO)

@@ -821,6 +821,7 @@ VALUE(HET_PARALLELISM_DEPTHWISE, 1);
 VALUE(HET_PARALLELISM_POINTWISE, 2);
 VALUE(HET_SUBGRAPH_VIEW, 1);
 VALUE(HET_SUBGRAPH_OPAQUE, 2);
+VALUE(HET_TEMPLATE_GENERATION_PROMPT, 1);
 
 SIZE(het_analysis_options, 64);
 FIELD(het_analysis_options, struct_size, 0, 4);
@@ -999,5 +1000,20 @@ FIELD(het_quantization_tensor, target_bytes, 40, 8);
 FIELD(het_quantization_tensor, rms_error, 48, 8);
 FIELD(het_quantization_tensor, rms_value, 56, 8);
 FIELD(het_quantization_tensor, error_max, 64, 8);
+
+SIZE(het_chat_message, 24);
+FIELD(het_chat_message, role, 0, 8);
+FIELD(het_chat_message, content, 8, 8);
+FIELD(het_chat_message, members_json, 16, 8);
+
+SIZE(het_template_options, 56);
+FIELD(het_template_options, struct_size, 0, 4);
+FIELD(het_template_options, reserved, 4, 4);
+FIELD(het_template_options, flags, 8, 8);
+FIELD(het_template_options, tools_json, 16, 8);
+FIELD(het_template_options, variables_json, 24, 8);
+FIELD(het_template_options, bos_token, 32, 8);
+FIELD(het_template_options, eos_token, 40, 8);
+FIELD(het_template_options, date_s, 48, 8);
 
 #endif /* __LP64__ */

@@ -12,15 +12,14 @@ if [ -n "$warnings" ]; then
     exit 1
 fi
 status=0
-for command in run eval exec tokenize detokenize inspect devices 'machine list' 'machine show' \
-    'machine record' calibrate plan policy simulate groups analyze sweep bench; do
+for command in run eval exec tokenize detokenize template inspect devices 'machine list' \
+    'machine show' 'machine record' calibrate plan policy simulate groups analyze sweep bench; do
     # shellcheck disable=SC2086
     for option in $("$2" $command --help | grep -oE -- ' --[a-z-]+' | sort -u); do
-        # Dashes are escaped in the page. The names left out appear there by their letter;
-        # --chat is only a refusal.
+        # Dashes are escaped in the page. The names left out appear there by their letter.
         spelled=$(printf '%s' "$option" | sed 's/-/\\\\-/g')
         case $option in
-        --chat | --prompt | --file | --generate | --depth) continue ;;
+        --prompt | --file | --generate | --depth) continue ;;
         esac
         if ! grep -q -e "$spelled" "$1"; then
             echo "$command $option is not in the manual page"
