@@ -314,8 +314,9 @@ int main(int argc, char **argv)
                                     gemm, packed_attention, shuffles, tile, quantize, qlinear,
                                     qlinear_pool, conv_transpose };
     const int times = argc > 1 ? atoi(argv[1]) : 4;
+    const int kinds = argc > 2 ? atoi(argv[2]) : 2; /* of kernels: processors', GPUs' */
     cl_find();
-    for (int gpu = 0; gpu < 2; gpu++) {
+    for (int gpu = 0; gpu < kinds; gpu++) {
         cl_be_gpu(gpu);
         unaries();
         run_cases(tensor_cases, sizeof tensor_cases / sizeof tensor_cases[0], times);
