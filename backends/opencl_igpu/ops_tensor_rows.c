@@ -151,18 +151,6 @@ static bool add_norm(het__cl_recipe *t, const het__slab *rows, int64_t groups, i
     return true;
 }
 
-/* One number for each element of a row, in the row's order. */
-static bool is_row(const het__tensor *p, const het__tensor *x, uint32_t axis)
-{
-    for (uint32_t i = 0; i < x->rank; i++) {
-        const uint32_t lead = x->rank - p->rank;
-        const int64_t extent = i < lead ? 1 : p->extent[i - lead];
-        if (extent != (i < axis ? 1 : x->extent[i]))
-            return false;
-    }
-    return true;
-}
-
 bool het__cl_build_layer_norm(het__cl_recipe *t)
 {
     const het__tensor *x = &t->inputs[0];
@@ -172,7 +160,7 @@ bool het__cl_build_layer_norm(het__cl_recipe *t)
     if (t->e.output_count > 1 || axis < 0)
         return het__cl_refuse(t, "the statistics are outputs");
     for (uint32_t i = 1; i < t->e.input_count; i++)
-        if (het__eval_input(&t->e, i) && !is_row(&t->inputs[i], x, (uint32_t)axis))
+        if (het__eval_input(&t->e, i) && !het__tensor_is_row(&t->inputs[i], x, (uint32_t)axis))
             return het__cl_refuse(t, "scales that differ from row to row");
     const het__slab rows = het__slab_of(x, (uint32_t)axis, x->rank);
     return add_norm(t, &rows, 1, rows.n, 1, t->e.node->op == HET__OP_T_RMS_NORMALIZATION);

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 /* Local time in seconds since 1970, as templates print it. */
 static int64_t local_time(void)
@@ -121,19 +120,6 @@ static int open_template(engine *e, const settings *s, const char *path, het_tem
     return status;
 }
 
-static int print_result(const settings *s, const char *text, size_t bytes)
-{
-    if (s->json) {
-        json_t *root = json_begin("template");
-        json_object_set_new(root, "text", json_text(text, bytes));
-        return json_end(root);
-    }
-    const bool written = fwrite(text, 1, bytes, stdout) == bytes;
-    if (isatty(STDOUT_FILENO))
-        putchar('\n');
-    return written && fflush(stdout) == 0 ? STATUS_DONE : failure("cannot write the text");
-}
-
 int command_template(int argc, char **argv)
 {
     chat_request r = { 0 };
@@ -164,7 +150,7 @@ int command_template(int argc, char **argv)
     if (status == STATUS_GO)
         status = chat_render(tmpl, &r, &text, &bytes);
     if (status == STATUS_GO)
-        status = print_result(&s, text, bytes);
+        status = give_text(&s, "template", text, bytes);
     free(text);
     het_template_destroy(tmpl);
     engine_close(&e);

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <strings.h>
 #include <time.h>
+#include <unistd.h>
 
 int failure(const char *format, ...)
 {
@@ -328,6 +329,19 @@ int encode(const engine *e, const char *text, size_t bytes, uint64_t flags, int3
     }
     *ids = list;
     return STATUS_GO;
+}
+
+int give_text(const settings *s, const char *command, const char *text, size_t bytes)
+{
+    if (s->json) {
+        json_t *root = json_begin(command);
+        json_object_set_new(root, "text", json_text(text, bytes));
+        return json_end(root);
+    }
+    const bool written = fwrite(text, 1, bytes, stdout) == bytes;
+    if (isatty(STDOUT_FILENO))
+        putchar('\n');
+    return written && fflush(stdout) == 0 ? STATUS_DONE : failure("cannot write the text");
 }
 
 double now_s(void)

@@ -56,6 +56,8 @@ het_status open_policy(const engine *e, const char *name, het_policy **policy, h
 int engine_need_language(const engine *e, const char *path);
 /* more: options beyond the settings, or NULL. */
 int engine_session(engine *e, const settings *s, const het_session_options *more);
+/* The text itself, or with --json an object of that command's with it. */
+int give_text(const settings *s, const char *command, const char *text, size_t bytes);
 /* Write what --trace asks for; nothing without it. */
 int engine_trace(const engine *e, const settings *s);
 void engine_close(engine *e);

@@ -5,7 +5,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 typedef struct request {
     const char *text, *file, *ids;
@@ -93,19 +92,6 @@ int command_tokenize(int argc, char **argv)
     return status;
 }
 
-static int print_text(const request *r, const char *text, size_t bytes)
-{
-    if (r->settings.json) {
-        json_t *root = json_begin("detokenize");
-        json_object_set_new(root, "text", json_text(text, bytes));
-        return json_end(root);
-    }
-    const bool written = fwrite(text, 1, bytes, stdout) == bytes;
-    if (isatty(STDOUT_FILENO))
-        putchar('\n');
-    return written && fflush(stdout) == 0 ? STATUS_DONE : failure("cannot write the text");
-}
-
 static int decode(const engine *e, const request *r, const int32_t *ids, size_t count)
 {
     if (!e->tokenizer)
@@ -121,7 +107,8 @@ static int decode(const engine *e, const request *r, const int32_t *ids, size_t 
     if (!text)
         return failure("out of memory");
     status = het_tokenizer_decode(e->tokenizer, ids, count, flags, text, bytes, &bytes, &err);
-    const int result = status ? failure_of(status, &err) : print_text(r, text, bytes);
+    const int result = status ? failure_of(status, &err)
+                              : give_text(&r->settings, "detokenize", text, bytes);
     free(text);
     return result;
 }

@@ -3,7 +3,6 @@
  *
  * Arguments are checked against what the file says of inputs; whether the extents that it leaves
  * open fit each other is found when a run specialises the graph. */
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -11,6 +10,7 @@
 #include "lib/base/dtype.h"
 #include "lib/base/error.h"
 #include "lib/base/options.h"
+#include "lib/base/text.h"
 
 /* Combinations of extents that stay compiled, each with re-laid weights of its own; session.h says
  * so. */
@@ -160,38 +160,26 @@ void het__network_session_close(het_session *s)
 
 /* ---- names and forms ---- */
 
-static void append(char *text, size_t bytes, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-
-static void append(char *text, size_t bytes, const char *format, ...)
-{
-    const size_t used = strlen(text);
-    va_list list;
-    va_start(list, format);
-    vsnprintf(text + used, bytes - used, format, list);
-    va_end(list);
-}
-
 /* "F32[N,3,?]"; "any" where the file does not say. */
 static void describe_port(const het_session *session, uint32_t input, char *text, size_t bytes)
 {
     het_port port = { .struct_size = sizeof port, .desc = HET_TENSOR_DESC_INIT };
     het__network_input(network_of(session), input, &port);
     text[0] = '\0';
-    append(text, bytes, "%s",
-           port.desc.dtype ? het_dtype_name((het_dtype)port.desc.dtype) : "any type");
+    het__append(text, bytes, "%s",
+                port.desc.dtype ? het_dtype_name((het_dtype)port.desc.dtype) : "any type");
     if (port.desc.flags & HET_TENSOR_RANK_UNKNOWN) {
-        append(text, bytes, " of any shape");
+        het__append(text, bytes, " of any shape");
         return;
     }
     for (uint32_t i = 0; i < port.desc.rank; i++) {
-        append(text, bytes, i ? "," : "[");
+        het__append(text, bytes, i ? "," : "[");
         if (port.desc.extent[i] >= 0)
-            append(text, bytes, "%lld", (long long)port.desc.extent[i]);
+            het__append(text, bytes, "%lld", (long long)port.desc.extent[i]);
         else
-            append(text, bytes, "%s", port.symbol[i] ? port.symbol[i] : "?");
+            het__append(text, bytes, "%s", port.symbol[i] ? port.symbol[i] : "?");
     }
-    append(text, bytes, port.desc.rank ? "]" : "[]");
+    het__append(text, bytes, port.desc.rank ? "]" : "[]");
 }
 
 typedef const het__value *(*value_fn)(const het_session *session, uint32_t i);
@@ -206,7 +194,7 @@ static het_status find(const het_session *session, const char *kind, value_fn va
             *index = i;
             return HET_OK;
         }
-        append(names, sizeof names, "%s%s", i ? ", " : "", value_at(session, i)->name);
+        het__append(names, sizeof names, "%s%s", i ? ", " : "", value_at(session, i)->name);
     }
     return het__fail(err, HET_E_INVALID, "the model has no %s '%s'; it has: %s", kind, name,
                      names);

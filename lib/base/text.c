@@ -73,3 +73,12 @@ char *het__text_take(het__text *text)
     text->length = text->capacity = 0;
     return p;
 }
+
+void het__append(char *text, size_t bytes, const char *format, ...)
+{
+    const size_t used = strlen(text);
+    va_list list;
+    va_start(list, format);
+    vsnprintf(text + used, bytes - used, format, list);
+    va_end(list);
+}

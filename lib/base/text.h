@@ -22,4 +22,8 @@ void het__text_printf(het__text *text, const char *format, ...)
 /* The finished text, owned by the caller (het__free()); NULL if memory ran out on the way. */
 char *het__text_take(het__text *text);
 
+/* Append to a text in a buffer of `bytes`; what does not fit is cut off. */
+void het__append(char *text, size_t bytes, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
 #endif /* HET_BASE_TEXT_H */

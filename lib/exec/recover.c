@@ -11,12 +11,12 @@
 #include "lib/exec/recover.h"
 
 #include <assert.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <threads.h>
 
 #include "lib/base/error.h"
+#include "lib/base/text.h"
 #include "lib/exec/registry.h"
 
 _Static_assert(HET__DEVICES_MAX <= HET__MACHINE_DEVICES_MAX, "a bit and a row per device");
@@ -126,24 +126,12 @@ static bool is_host(const het__recovery *r, uint32_t device)
 
 /* ---- telling ---- */
 
-static void append(char *text, size_t bytes, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-
-static void append(char *text, size_t bytes, const char *format, ...)
-{
-    const size_t used = strlen(text);
-    va_list list;
-    va_start(list, format);
-    vsnprintf(text + used, bytes - used, format, list);
-    va_end(list);
-}
-
 static void put_names(const het__recovery *r, uint32_t mask, char *text, size_t bytes)
 {
     const char *between = "";
     for (uint32_t i = 0; i < r->registry->count; i++)
         if (mask >> i & 1) {
-            append(text, bytes, "%s%s", between, r->registry->device[i].info.backend);
+            het__append(text, bytes, "%s%s", between, r->registry->device[i].info.backend);
             between = ", ";
         }
 }
@@ -159,11 +147,11 @@ static void put_failure(const het__recovery *r, uint32_t device, char *text, siz
         [HET__EXEC_OUTPUT] = " giving outputs",
     };
     const het__recovery_device *d = &r->device[device];
-    append(text, bytes, "device %u (%s) failed%s", device, r->registry->device[device].info.backend,
-           stages[d->last.stage]);
+    het__append(text, bytes, "device %u (%s) failed%s", device,
+                r->registry->device[device].info.backend, stages[d->last.stage]);
     if (d->last.layer >= 0)
-        append(text, bytes, " at layer %d", d->last.layer);
-    append(text, bytes, ": %s", d->message[0] ? d->message : het_status_name(d->last.status));
+        het__append(text, bytes, " at layer %d", d->last.layer);
+    het__append(text, bytes, ": %s", d->message[0] ? d->message : het_status_name(d->last.status));
 }
 
 static void tell(const het__recovery *r, uint32_t device, uint32_t used)
@@ -172,14 +160,14 @@ static void tell(const het__recovery *r, uint32_t device, uint32_t used)
     char text[480] = "";
     put_failure(r, device, text, sizeof text);
     if (!(r->mask >> device & 1)) {
-        append(text, sizeof text, "; going on with ");
+        het__append(text, sizeof text, "; going on with ");
         put_names(r, used ? used : r->mask, text, sizeof text);
     } else if (d->is_shrunk) {
-        append(text, sizeof text, "; going on with %.3g MB on it at most",
-               r->limits[device] / 1e6);
+        het__append(text, sizeof text, "; going on with %.3g MB on it at most",
+                    r->limits[device] / 1e6);
     } else {
-        append(text, sizeof text, "; going on after %u more attempt%s", d->tries,
-               d->tries == 1 ? "" : "s");
+        het__append(text, sizeof text, "; going on after %u more attempt%s", d->tries,
+                    d->tries == 1 ? "" : "s");
     }
     het__log_line(r->registry->host.log, HET_LOG_WARN, "recover", "%s", text);
 }

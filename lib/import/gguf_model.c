@@ -272,18 +272,22 @@ het_status het__gguf_config(const het__gguf *gguf, het__lm_config *config,
     return r.status == HET_OK ? het__lm_configure(*family, config, err) : r.status;
 }
 
-static bool source_find(void *user, const char *name, het__lm_weight *weight)
+void het__gguf_weight(const het__gguf_tensor *t, het__lm_weight *weight)
 {
-    const het__gguf_tensor *t = het__gguf_tensor_find(user, name);
-    if (!t)
-        return false;
     weight->name = t->name;
     weight->dtype = t->dtype;
     weight->rank = t->rank;
     memcpy(weight->extent, t->extent, sizeof weight->extent);
     weight->data = t->data;
     weight->bytes = t->bytes;
-    return true;
+}
+
+static bool source_find(void *user, const char *name, het__lm_weight *weight)
+{
+    const het__gguf_tensor *t = het__gguf_tensor_find(user, name);
+    if (t)
+        het__gguf_weight(t, weight);
+    return t != NULL;
 }
 
 het__lm_source het__gguf_source(const het__gguf *gguf)

@@ -10,6 +10,8 @@
 het_status het__gguf_config(const het__gguf *gguf, het__lm_config *config,
                             const het__lm_family **family, het_error *err);
 
+/* A tensor as a weight, under the tensor's own name. */
+void het__gguf_weight(const het__gguf_tensor *tensor, het__lm_weight *weight);
 /* Weights of the file; the source borrows gguf. */
 het__lm_source het__gguf_source(const het__gguf *gguf);
 

@@ -7,6 +7,7 @@
 #include "lib/base/dtype.h"
 #include "lib/base/error.h"
 #include "lib/import/config_parts.h"
+#include "lib/import/gguf_model.h"
 #include "lib/import/gguf_parts.h"
 #include "lib/import/hf_names.h"
 #include "lib/quant/quant.h"
@@ -410,12 +411,8 @@ static bool find(void *user, const char *name, het__lm_weight *weight)
     const het__gguf_tensor *t = het__gguf_tensor_find(w->gguf, name);
     if (!t)
         return false;
+    het__gguf_weight(t, weight);
     weight->name = w->hf->sources[t - w->gguf->tensors];
-    weight->dtype = t->dtype;
-    weight->rank = t->rank;
-    memcpy(weight->extent, t->extent, sizeof weight->extent);
-    weight->data = t->data;
-    weight->bytes = t->bytes;
     return true;
 }
 

@@ -102,3 +102,14 @@ het_dtype het__attr_dtype(const het__attr_list *list, const char *name, het_dtyp
     return number > 0 && number < (int64_t)sizeof types ? (het_dtype)types[number]
                                                         : HET_DTYPE_NONE;
 }
+
+bool het__tensor_is_row(const het__tensor *p, const het__tensor *x, uint32_t axis)
+{
+    const uint32_t lead = x->rank - p->rank;
+    for (uint32_t i = 0; i < x->rank; i++) {
+        const int64_t extent = i < lead ? 1 : p->extent[i - lead];
+        if (extent != (i < axis ? 1 : x->extent[i]))
+            return false;
+    }
+    return true;
+}

@@ -37,6 +37,9 @@ int64_t het__tensor_bytes(const het__tensor *t);
 void het__tensor_strides(const het__tensor *t, int64_t strides[HET_RANK_MAX]);
 
 bool het__tensor_same_extents(const het__tensor *a, const het__tensor *b);
+/* Whether p, whose rank is at most x's, has one element for each of a row of x that begins at axis,
+ * in the row's order. */
+bool het__tensor_is_row(const het__tensor *p, const het__tensor *x, uint32_t axis);
 
 /* "F32[1,3,224,224]", cut to bytes. */
 void het__tensor_describe(const het__tensor *t, char *text, size_t bytes);

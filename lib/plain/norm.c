@@ -52,18 +52,6 @@ typedef struct layer {
     het__walk walk; /* otherwise: which of them an element has; moves on with the rows */
 } layer;
 
-/* One number for each element of a row, in the row's order. */
-static bool is_row(const het__tensor *p, const het__tensor *x, uint32_t axis)
-{
-    for (uint32_t i = 0; i < x->rank; i++) {
-        const uint32_t lead = x->rank - p->rank;
-        const int64_t extent = i < lead ? 1 : p->extent[i - lead];
-        if (extent != (i < axis ? 1 : x->extent[i]))
-            return false;
-    }
-    return true;
-}
-
 static void layer_block(layer *l, int64_t at, int64_t n, double *x)
 {
     if (!l->by_row) {
@@ -109,7 +97,8 @@ het_status het__plain_layer_norm(het__eval *e)
     l.offset = offset ? het__plain_f64(e, offset) : NULL;
     if (!l.scale || (offset && !l.offset))
         return het__eval_nomem(e);
-    l.by_row = is_row(scale, x, axis) && (!offset || is_row(offset, x, axis));
+    l.by_row = het__tensor_is_row(scale, x, axis) &&
+               (!offset || het__tensor_is_row(offset, x, axis));
     if (!l.by_row)
         het__walk_init(&l.walk, x, scale, offset, NULL);
     for (int64_t r = 0; r < rows.outer; r++) {

@@ -202,22 +202,13 @@ static void block_mxfp4(const float *x, const float *importance, uint8_t *b)
     store_codes(codes, b + 1, NULL);
 }
 
-#define ENCODE_BLOCKS(name, block, bytes)                                                       \
-    static void name(const float *row, const float *importance, void *target, int64_t count)    \
-    {                                                                                           \
-        assert(count % 32 == 0);                                                                \
-        uint8_t *b = target;                                                                    \
-        for (int64_t i = 0; i < count; i += 32, b += (bytes))                                   \
-            block(row + i, importance ? importance + i : NULL, b);                              \
-    }
-
-ENCODE_BLOCKS(encode_q4_0, block_q4_0, 18)
-ENCODE_BLOCKS(encode_q4_1, block_q4_1, 20)
-ENCODE_BLOCKS(encode_q5_0, block_q5_0, 22)
-ENCODE_BLOCKS(encode_q5_1, block_q5_1, 24)
-ENCODE_BLOCKS(encode_q8_0, block_q8_0, 34)
-ENCODE_BLOCKS(encode_iq4_nl, block_iq4_nl, 18)
-ENCODE_BLOCKS(encode_mxfp4, block_mxfp4, 17)
+HET__ENCODE_BLOCKS(static, encode_q4_0, block_q4_0, 32, 18)
+HET__ENCODE_BLOCKS(static, encode_q4_1, block_q4_1, 32, 20)
+HET__ENCODE_BLOCKS(static, encode_q5_0, block_q5_0, 32, 22)
+HET__ENCODE_BLOCKS(static, encode_q5_1, block_q5_1, 32, 24)
+HET__ENCODE_BLOCKS(static, encode_q8_0, block_q8_0, 32, 34)
+HET__ENCODE_BLOCKS(static, encode_iq4_nl, block_iq4_nl, 32, 18)
+HET__ENCODE_BLOCKS(static, encode_mxfp4, block_mxfp4, 32, 17)
 
 static void encode_f32(const float *row, const float *importance, void *target, int64_t count)
 {

@@ -211,17 +211,8 @@ static void block_q6_k(const float *x, const float *importance, uint8_t *b)
     store_q6_k(codes, b);
 }
 
-#define ENCODE_BLOCKS(name, block, bytes)                                                \
-    void name(const float *row, const float *importance, void *target, int64_t count)    \
-    {                                                                                    \
-        assert(count % BLOCK == 0);                                                      \
-        uint8_t *b = target;                                                             \
-        for (int64_t i = 0; i < count; i += BLOCK, b += (bytes))                         \
-            block(row + i, importance ? importance + i : NULL, b);                       \
-    }
-
-ENCODE_BLOCKS(het__encode_q2_k, block_q2_k, 84)
-ENCODE_BLOCKS(het__encode_q3_k, block_q3_k, 110)
-ENCODE_BLOCKS(het__encode_q4_k, block_q4_k, 144)
-ENCODE_BLOCKS(het__encode_q5_k, block_q5_k, 176)
-ENCODE_BLOCKS(het__encode_q6_k, block_q6_k, 210)
+HET__ENCODE_BLOCKS(, het__encode_q2_k, block_q2_k, BLOCK, 84)
+HET__ENCODE_BLOCKS(, het__encode_q3_k, block_q3_k, BLOCK, 110)
+HET__ENCODE_BLOCKS(, het__encode_q4_k, block_q4_k, BLOCK, 144)
+HET__ENCODE_BLOCKS(, het__encode_q5_k, block_q5_k, BLOCK, 176)
+HET__ENCODE_BLOCKS(, het__encode_q6_k, block_q6_k, BLOCK, 210)

@@ -10,6 +10,16 @@
 /* Largest group of a search. */
 #define HET__GROUP_MAX 32
 
+/* An encoder of rows from one of blocks of so many elements and bytes. */
+#define HET__ENCODE_BLOCKS(linkage, name, block, elements, bytes)                                \
+    linkage void name(const float *row, const float *importance, void *target, int64_t count)   \
+    {                                                                                           \
+        assert(count % (elements) == 0);                                                        \
+        uint8_t *b = target;                                                                    \
+        for (int64_t i = 0; i < count; i += (elements), b += (bytes))                           \
+            block(row + i, importance ? importance + i : NULL, b);                              \
+    }
+
 /* To the nearest integer in [low, high], halves to even; NaN gives low. */
 static inline int het__nearest(float x, int low, int high)
 {

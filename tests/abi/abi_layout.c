@@ -4,8 +4,8 @@
  *
  * Append only. A new field gets a new line, and the SIZE line of its struct changes: sizes may
  * grow, nothing else may. Whoever must change or remove a FIELD or VALUE line breaks programs, and
- * raises HET_ABI_VERSION in the same commit. Compiling is the test; check_layout.py sees to it that no
- * field of the headers is missing here or in abi_layout_planning.c.
+ * raises HET_ABI_VERSION in the same commit. Compiling is the test; check_layout.py sees to it that
+ * no field of the headers is missing here or in abi_layout_planning.c.
  */
 #include "layout.h"
 
