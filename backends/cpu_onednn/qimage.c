@@ -215,7 +215,9 @@ static void gather_rows(const qimage_step *s, const uint8_t *from, int64_t first
     const int64_t bottom = below > top ? below : top;
     if (s->copy_width == s->width) {
         memset(to + first * row, zero, (size_t)((top - first) * row));
-        gather(s, from + (top - above) * s->width, (bottom - top) * s->width, zero, to + top * row);
+        if (bottom > top)
+            gather(s, from + (top - above) * s->width, (bottom - top) * s->width, zero,
+                   to + top * row);
         memset(to + bottom * row, zero, (size_t)((end - bottom) * row));
         return;
     }
