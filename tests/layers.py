@@ -108,6 +108,9 @@ def check_backend(file, target):
         return None
     if target.startswith('backends/kernels/'):
         return None
+    # What a node becomes on a GPU is the same for every driver, and the drivers' backends share it.
+    if target.startswith('backends/gpu/') and not file.startswith('backends/kernels/'):
+        return None
     if file.startswith('backends/sim/') and FOR_SIM.match(target):
         return None
     if target.startswith('backends/'):

@@ -51,10 +51,10 @@ static het__hash128 key_of(const het__device *device, const char *options, const
 static char *path_of(const het__device *device, const het__hash128 *key, bool make)
 {
     char hex[HET__HASH_HEX], name[HET__HASH_HEX + 4];
-    het__mem *mem = device->host.mem;
-    if (!device->host.cache_folder || !device->found.keeps_binaries)
+    het__mem *mem = device->gpu.host.mem;
+    if (!device->gpu.host.cache_folder || !device->found.keeps_binaries)
         return NULL;
-    char *folder = het__path_join(mem, device->host.cache_folder, "opencl");
+    char *folder = het__path_join(mem, device->gpu.host.cache_folder, "opencl");
     if (folder && make && het__folder_make(mem, folder, NULL) != HET_OK) {
         het__free(mem, folder);
         return NULL;
@@ -78,10 +78,10 @@ static unsigned char *read_binary(het__device *device, const char *path, const h
     if (het__file_read(&file, 0, &h, sizeof h) && memcmp(h.mark, MARK, sizeof h.mark) == 0 &&
         memcmp(&h.key, key, sizeof h.key) == 0 && h.bytes > 0 && h.bytes <= BINARY_MAX &&
         file.bytes == sizeof h + h.bytes)
-        binary = het__alloc(device->host.mem, (size_t)h.bytes);
+        binary = het__alloc(device->gpu.host.mem, (size_t)h.bytes);
     if (binary && (!het__file_read(&file, sizeof h, binary, (size_t)h.bytes) ||
                    het__hash64(binary, (size_t)h.bytes, 0) != h.check)) {
-        het__free(device->host.mem, binary);
+        het__free(device->gpu.host.mem, binary);
         binary = NULL;
     }
     het__file_close(&file);
@@ -98,14 +98,14 @@ cl_program het__cl_cache_load(het__device *device, const char *options, const ch
         return NULL;
     size_t length = 0;
     unsigned char *binary = read_binary(device, path, &key, &length);
-    het__free(device->host.mem, path);
+    het__free(device->gpu.host.mem, path);
     if (!binary)
         return NULL;
     cl_int code, state;
     const unsigned char *data = binary;
     cl_program p = clCreateProgramWithBinary(device->context, 1, &device->found.id, &length, &data,
                                              &state, &code);
-    het__free(device->host.mem, binary);
+    het__free(device->gpu.host.mem, binary);
     if (code != CL_SUCCESS)
         return NULL;
     if (state == CL_SUCCESS &&
@@ -123,11 +123,11 @@ static unsigned char *binary_of(het__device *device, cl_program program, size_t 
     if (clGetProgramInfo(program, CL_PROGRAM_BINARY_SIZES, sizeof *bytes, bytes, NULL) !=
             CL_SUCCESS || *bytes == 0 || *bytes > BINARY_MAX)
         return NULL;
-    unsigned char *data = het__alloc(device->host.mem, sizeof(header) + *bytes);
+    unsigned char *data = het__alloc(device->gpu.host.mem, sizeof(header) + *bytes);
     unsigned char *at = data ? data + sizeof(header) : NULL;
     if (data && clGetProgramInfo(program, CL_PROGRAM_BINARIES, sizeof at, &at, NULL) == CL_SUCCESS)
         return data;
-    het__free(device->host.mem, data);
+    het__free(device->gpu.host.mem, data);
     return NULL;
 }
 
@@ -143,10 +143,10 @@ void het__cl_cache_store(het__device *device, const char *options, const char *t
         h.bytes = length;
         h.check = het__hash64(data + sizeof h, length, 0);
         memcpy(data, &h, sizeof h);
-        if (het__file_replace(device->host.mem, path, data, sizeof h + length, &err) != HET_OK)
-            het__log_line(device->host.log, HET_LOG_DEBUG, "opencl_igpu", "not kept: %s",
+        if (het__file_replace(device->gpu.host.mem, path, data, sizeof h + length, &err) != HET_OK)
+            het__log_line(device->gpu.host.log, HET_LOG_DEBUG, "opencl_igpu", "not kept: %s",
                           err.message);
     }
-    het__free(device->host.mem, data);
-    het__free(device->host.mem, path);
+    het__free(device->gpu.host.mem, data);
+    het__free(device->gpu.host.mem, path);
 }
