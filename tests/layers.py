@@ -35,6 +35,7 @@ SYSTEM = [
     (re.compile(r'yaml\.h'), re.compile(r'lib/base/')),
     (re.compile(r'(oneapi/dnnl/)?dnnl.*\.h'), re.compile(r'backends/cpu_onednn/')),
     (re.compile(r'CL/.*|clblast.*\.h'), re.compile(r'backends/opencl_igpu/')),
+    (re.compile(r'level_zero/.*'), re.compile(r'backends/intel_l0/')),
 ]
 STANDARD_FOR_HEADERS = {'stddef.h', 'stdint.h'}
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.M)

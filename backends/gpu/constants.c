@@ -126,6 +126,10 @@ static het_status keep_form(het__gpu_call *call, const het__gpu_operand *constan
                             het__gpu_memory **mem, het_error *err)
 {
     het__gpu *gpu = call->gpu;
+    if (gpu->only_asks) { /* some address: whether there is a form may choose among kernels */
+        *mem = (het__gpu_memory *)gpu;
+        return HET_OK;
+    }
     const void *data = constant ? constant->host : NULL;
     het__gpu_kept *k = find(gpu, data, form);
     if (k) {
@@ -160,7 +164,7 @@ het_status het__gpu_constant(het__gpu_call *call, uint32_t input, const char *fo
     het__gpu_operand *constant = &call->inputs[input];
     assert(constant->value.kind == HET__VALUE_CONST && form[0]);
     const het_status s = keep_form(call, constant, form, bytes, lay, user, mem, err);
-    if (s == HET_OK && !constant->has_form && call->slice->constant_copied)
+    if (s == HET_OK && !constant->has_form && call->slice && call->slice->constant_copied)
         call->slice->constant_copied(call->slice->user, constant->host,
                                      (size_t)het__value_bytes(&constant->value,
                                                               call->symbols_max));

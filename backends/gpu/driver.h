@@ -35,7 +35,8 @@ typedef struct het__gpu_driver {
     /* Memory of the device that holds data, or anything where that is NULL. Blocks. */
     het_status (*memory_make)(het__gpu *gpu, size_t bytes, const void *data,
                               het__gpu_memory **memory, het_error *err);
-    /* Optional: whole pages of the host that kernels read in place for as long as it is; false: not these. */
+    /* Optional: whole pages of the host that kernels read in place for as long as it is; false:
+     * not these. */
     bool (*memory_import)(het__gpu *gpu, const void *host, size_t bytes, het__gpu_memory **memory);
     void (*memory_free)(het__gpu *gpu, het__gpu_memory *memory);
     het__gpu_memory *(*memory_of)(const het__buffer *buffer);
@@ -60,6 +61,7 @@ struct het__gpu {
     const het__gpu_facts *facts;
     het__host host;
     bool weights_mapped; /* constants are used where they lie, if that can be */
+    bool only_asks;      /* for what a node would need: memory is not looked at */
     bool is_gone;        /* lost or hanging: nothing is asked of the driver any more */
     het__gpu_kept *kept;
     het__backend_counters counters;
@@ -77,6 +79,11 @@ struct het__program {
 
 /* What het__backend says of the functions without het__gpu_. */
 bool het__gpu_supports(const het__graph *graph, const het__node *node, char *reason, size_t bytes);
+/* The same for a device of these facts: the operation is prepared for as many rows as would need
+ * every kernel that it has, by a driver of which only the function kernel is called. */
+bool het__gpu_supports_by(const het__gpu_driver *driver, const het__gpu_facts *facts,
+                          const het__graph *graph, const het__node *node, char *reason,
+                          size_t bytes);
 het_status het__gpu_compile(het__gpu *gpu, const het__slice *slice, het__program **program,
                             het_error *err);
 void het__gpu_release(het__gpu *gpu, het__program *program);

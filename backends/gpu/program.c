@@ -112,24 +112,30 @@ static het_status upload_constants(het__gpu *gpu, const het__slice *slice,
     return s;
 }
 
+/* All but what operands are. */
+static het_status call_begin(het__gpu *gpu, het__program *program, const het__graph *graph,
+                             const het__node *node, const int64_t *symbols_max,
+                             het__gpu_call *call, het_error *err)
+{
+    *call = (het__gpu_call){
+        .gpu = gpu, .facts = gpu->facts, .mem = gpu->host.mem, .arena = &program->arena,
+        .graph = graph, .node = node, .symbols_max = symbols_max, .op = node->op,
+        .attrs = node->attrs, .input_count = node->input_count,
+        .output_count = node->output_count, .program = program,
+    };
+    call->inputs = het__arena_zero(&program->arena, node->input_count, sizeof *call->inputs);
+    call->outputs = het__arena_zero(&program->arena, node->output_count, sizeof *call->outputs);
+    return call->inputs && call->outputs ? HET_OK : het__fail_nomem(err, "a program");
+}
+
 static het_status call_init(het__gpu *gpu, het__program *program, const het__slice *slice,
                             const het__node *node, het__gpu_call *call, het_error *err)
 {
     char reason[128];
     if (!het__gpu_supports(slice->graph, node, reason, sizeof reason))
         return het__fail(err, HET_E_UNSUPPORTED, "node %s: %s", node->name, reason);
-    *call = (het__gpu_call){
-        .gpu = gpu, .facts = gpu->facts, .mem = gpu->host.mem,
-        .arena = &program->arena, .graph = slice->graph, .node = node,
-        .symbols_max = slice->symbols_max, .op = node->op, .attrs = node->attrs,
-        .input_count = node->input_count, .output_count = node->output_count,
-        .program = program, .slice = slice,
-    };
-    call->inputs = het__arena_zero(&program->arena, node->input_count, sizeof *call->inputs);
-    call->outputs = het__arena_zero(&program->arena, node->output_count, sizeof *call->outputs);
-    if (!call->inputs || !call->outputs)
-        return het__fail_nomem(err, "a program");
-    het_status s = HET_OK;
+    het_status s = call_begin(gpu, program, slice->graph, node, slice->symbols_max, call, err);
+    call->slice = slice;
     for (uint32_t i = 0; i < node->input_count && s == HET_OK; i++)
         s = operand_init(gpu, slice, node->inputs[i], &call->inputs[i], err);
     for (uint32_t i = 0; i < node->output_count && s == HET_OK; i++)
@@ -144,6 +150,54 @@ static het_status call_init(het__gpu *gpu, het__program *program, const het__sli
     call->slice = NULL;
     return s;
 }
+
+/* ---- only asking ---- */
+
+/* More than the rows that any kernel is the last for; sizes that follow from it still fit. */
+#define ASKED_ROWS 4096
+
+static void ask_operand(const het__graph *graph, uint32_t id, const int64_t *symbols,
+                        het__gpu_operand *operand)
+{
+    if (id == HET__NO_VALUE)
+        return;
+    operand->value = graph->values[id];
+    operand->host = operand->value.kind == HET__VALUE_CONST ? operand->value.data : NULL;
+    operand->is_present = true;
+    het__value_matrix(&operand->value, symbols, &operand->rows, &operand->columns);
+}
+
+bool het__gpu_supports_by(const het__gpu_driver *driver, const het__gpu_facts *facts,
+                          const het__graph *graph, const het__node *node, char *reason,
+                          size_t bytes)
+{
+    int64_t symbols[HET__SYM_MAX];
+    het__mem mem; /* of nobody's: no context is given, and nothing is kept */
+    het__gpu_call call;
+    het_error err = HET_ERROR_INIT;
+    if (!het__gpu_supports(graph, node, reason, bytes))
+        return false;
+    for (int i = 0; i < HET__SYM_MAX; i++)
+        symbols[i] = i == HET__SYM_ONE ? 1 : ASKED_ROWS;
+    het__mem_init(&mem, NULL);
+    het__gpu gpu = { .driver = driver, .facts = facts, .host = { .mem = &mem },
+                     .only_asks = true };
+    het__program program = { .call_count = 0 };
+    het__arena_init(&program.arena, &mem);
+    het_status s = call_begin(&gpu, &program, graph, node, symbols, &call, &err);
+    for (uint32_t i = 0; i < node->input_count && s == HET_OK; i++)
+        ask_operand(graph, node->inputs[i], symbols, &call.inputs[i]);
+    for (uint32_t i = 0; i < node->output_count && s == HET_OK; i++)
+        ask_operand(graph, node->outputs[i], symbols, &call.outputs[i]);
+    if (s == HET_OK)
+        s = op_of(node->op)->prepare(&call, &err);
+    het__arena_finish(&program.arena);
+    if (s != HET_OK)
+        snprintf(reason, bytes, "%s", err.message);
+    return s == HET_OK;
+}
+
+/* ---- programs ---- */
 
 static het_status scratch_init(het__gpu *gpu, het__program *program, het_error *err)
 {
