@@ -147,7 +147,8 @@ class Compiler:
     def translate(self, text, pairs, target):
         code = subprocess.run(self.command(pairs, target), input=text.encode(), check=True,
                               stdout=subprocess.PIPE).stdout
-        translate = [self.arguments.translator, '--spirv-max-version=1.2', '--spirv-mem2reg', '-o', '-', '-']
+        translate = [self.arguments.translator, '--spirv-max-version=1.2', '--spirv-mem2reg',
+                     '-o', '-', '-']
         return subprocess.run(translate, input=code, check=True, stdout=subprocess.PIPE).stdout
 
     def module(self, text, pairs, target):
