@@ -21,8 +21,8 @@ import sys
 
 import embed
 
-COMMON = ['-x', 'cl', '-target', 'spir64', '-cl-std=CL1.2', '-O0', '-Xclang',
-          '-disable-O0-optnone', '-Werror', '-Wno-unused-function', '-emit-llvm', '-c', '-o', '-',
+COMMON = ['-x', 'cl', '-target', 'spir64', '-cl-std=CL1.2', '-O1', '-Xclang',
+          '-disable-llvm-passes', '-Werror', '-Wno-unused-function', '-emit-llvm', '-c', '-o', '-',
           '-']
 # What a device must have (bits of het__spirv_module.needs), with the compiler's options.
 NEEDS = {'plain': 0, 'subgroup': 1, 'fp16': 2}
