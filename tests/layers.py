@@ -35,6 +35,7 @@ SYSTEM = [
     (re.compile(r'yaml\.h'), re.compile(r'lib/base/')),
     (re.compile(r'(oneapi/dnnl/)?dnnl.*\.h'), re.compile(r'backends/cpu_onednn/')),
     (re.compile(r'CL/.*|clblast.*\.h'), re.compile(r'backends/opencl_igpu/')),
+    (re.compile(r'level_zero/.*'), re.compile(r'backends/intel_l0/')),
 ]
 STANDARD_FOR_HEADERS = {'stddef.h', 'stdint.h'}
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.M)
@@ -107,6 +108,9 @@ def check_backend(file, target):
     if target.startswith(own) or FOR_BACKENDS.match(target):
         return None
     if target.startswith('backends/kernels/'):
+        return None
+    # What a node becomes on a GPU is the same for every driver, and the drivers' backends share it.
+    if target.startswith('backends/gpu/') and not file.startswith('backends/kernels/'):
         return None
     if file.startswith('backends/sim/') and FOR_SIM.match(target):
         return None

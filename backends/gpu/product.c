@@ -7,7 +7,7 @@
  *
  * Processors run the items of a group one after the other: they get kernels without lanes, local
  * memory and barriers, which are 20 times as fast there as tiles in local memory. */
-#include "backends/opencl_igpu/product.h"
+#include "backends/gpu/product.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -34,9 +34,9 @@
 /* Terms that a tile adds up one after the other: longer sums are put together from such. */
 #define SUM_MAX 2048
 
-static const int size_rows[HET__CL_SIZES] = { 1, 4, 8, 0 };
+static const int size_rows[HET__GPU_SIZES] = { 1, 4, 8, 0 };
 
-bool het__cl_has_decoder(het_dtype dtype)
+bool het__gpu_has_decoder(het_dtype dtype)
 {
     switch (dtype) {
     case HET_DTYPE_F32: case HET_DTYPE_F16: case HET_DTYPE_BF16:
@@ -52,7 +52,7 @@ bool het__cl_has_decoder(het_dtype dtype)
 
 /* Whether kernels with lanes can run: their groups have up to 128 items, and their tiles fit in
  * 32 KB of local memory, the least that OpenCL demands. */
-static bool has_lanes(const het__cl_facts *facts)
+static bool has_lanes(const het__gpu_facts *facts)
 {
     return !facts->is_cpu && facts->group_max >= 128;
 }
@@ -74,12 +74,12 @@ static uint32_t small_of(het_dtype dtype, uint32_t *at)
     }
 }
 
-static size_t blocks_of(const het__cl_operand *w)
+static size_t blocks_of(const het__gpu_operand *w)
 {
     return (size_t)(w->rows * w->columns) / het__dtype(w->value.dtype)->block_elements;
 }
 
-static void lay_split(const void *user, const het__cl_operand *constant, void *target)
+static void lay_split(const void *user, const het__gpu_operand *constant, void *target)
 {
     (void)user;
     uint32_t at;
@@ -95,15 +95,15 @@ static void lay_split(const void *user, const het__cl_operand *constant, void *t
     }
 }
 
-static void lay_copy(const void *user, const het__cl_operand *constant, void *target)
+static void lay_copy(const void *user, const het__gpu_operand *constant, void *target)
 {
     memcpy(target, constant->host, *(const size_t *)user);
 }
 
-het_status het__cl_weight_init(het__cl_call *call, uint32_t input, cl_mem *form, size_t *small_at,
-                               het_error *err)
+het_status het__gpu_weight_init(het__gpu_call *call, uint32_t input, het__gpu_memory **form,
+                                size_t *small_at, het_error *err)
 {
-    const het__cl_operand *w = &call->inputs[input];
+    const het__gpu_operand *w = &call->inputs[input];
     uint32_t at;
     const uint32_t small = small_of(w->value.dtype, &at);
     *form = NULL;
@@ -113,32 +113,33 @@ het_status het__cl_weight_init(het__cl_call *call, uint32_t input, cl_mem *form,
     size_t bytes = blocks_of(w) * het__dtype(w->value.dtype)->block_bytes;
     if (small) {
         *small_at = blocks_of(w) * (het__dtype(w->value.dtype)->block_bytes - small);
-        return het__cl_constant(call, input, "split", bytes, lay_split, NULL, form, err);
+        return het__gpu_constant(call, input, "split", bytes, lay_split, NULL, form, err);
     }
     /* Loads of words need their alignment, which a mapped file need not have. */
     if ((uintptr_t)w->host % sizeof(uint32_t) != 0 && bytes)
-        return het__cl_constant(call, input, "aligned", bytes, lay_copy, &bytes, form, err);
+        return het__gpu_constant(call, input, "aligned", bytes, lay_copy, &bytes, form, err);
     return HET_OK;
 }
 
-bool het__cl_bias_fits(const het__value *value)
+bool het__gpu_bias_fits(const het__value *value)
 {
     return value->dtype == HET_DTYPE_F32 ||
-           (value->kind == HET__VALUE_CONST && het__cl_has_decoder(value->dtype));
+           (value->kind == HET__VALUE_CONST && het__gpu_has_decoder(value->dtype));
 }
 
-het_status het__cl_bias_init(het__cl_call *call, uint32_t input, cl_mem *form, het_error *err)
+het_status het__gpu_bias_init(het__gpu_call *call, uint32_t input, het__gpu_memory **form,
+                              het_error *err)
 {
     *form = NULL;
     if (input >= call->input_count || !call->inputs[input].is_present ||
         call->inputs[input].value.dtype == HET_DTYPE_F32)
         return HET_OK;
-    return het__cl_constant_f32(call, input, form, err);
+    return het__gpu_constant_f32(call, input, form, err);
 }
 
 /* ---- sizes ---- */
 
-uint32_t het__cl_product_size(const het__cl_product *product, int64_t rows)
+uint32_t het__gpu_product_size(const het__gpu_product *product, int64_t rows)
 {
     if (rows <= 1)
         return 0;
@@ -147,8 +148,8 @@ uint32_t het__cl_product_size(const het__cl_product *product, int64_t rows)
     return rows <= 4 ? 1 : rows <= 8 ? 2 : 3;
 }
 
-int64_t het__cl_product_part(const het__cl_call *call, const het__cl_product *product,
-                             uint32_t size)
+int64_t het__gpu_product_part(const het__gpu_call *call, const het__gpu_product *product,
+                              uint32_t size)
 {
     if (size < 3)
         return size_rows[size];
@@ -156,7 +157,7 @@ int64_t het__cl_product_part(const het__cl_call *call, const het__cl_product *pr
     return is_low && has_lanes(call->facts) ? TILE_LOW : TILE;
 }
 
-static const char *kernel_of(const het__cl_call *call, const het__cl_product *p, uint32_t size)
+static const char *kernel_of(const het__gpu_call *call, const het__gpu_product *p, uint32_t size)
 {
     if (size == 3 && has_lanes(call->facts))
         return "matmul_tile";
@@ -166,19 +167,19 @@ static const char *kernel_of(const het__cl_call *call, const het__cl_product *p,
 /* Columns that a matvec makes at once. With more rows of x than one: on processors as many sums as
  * there are registers; with lanes one, as Intel's compiler keeps more sums in memory, and x comes
  * from a cache either way. */
-static int matvec_rows(const het__cl_call *call, uint32_t size)
+static int matvec_rows(const het__gpu_call *call, uint32_t size)
 {
     if (size == 0)
         return ROWS;
     return has_lanes(call->facts) ? 1 : size == 2 ? 2 : ROWS;
 }
 
-static int wide_of(const het__cl_call *call, const het__cl_product *p)
+static int wide_of(const het__gpu_call *call, const het__gpu_product *p)
 {
     return has_lanes(call->facts) || p->columns < WIDE ? 1 : WIDE;
 }
 
-static void options_of(const het__cl_call *call, const het__cl_product *p, uint32_t size,
+static void options_of(const het__gpu_call *call, const het__gpu_product *p, uint32_t size,
                        char *text, size_t bytes)
 {
     const bool lanes = has_lanes(call->facts);
@@ -201,7 +202,7 @@ static void options_of(const het__cl_call *call, const het__cl_product *p, uint3
                      wide_of(call, p));
     else if (lanes)
         n = snprintf(text, bytes, "-DKIND=0 -DHET_TURNED=%d -DTILE=%d -DSUM_MAX=%d", p->is_turned,
-                     (int)het__cl_product_part(call, p, size), p->inner > SUM_MAX ? SUM_MAX : 0);
+                     (int)het__gpu_product_part(call, p, size), p->inner > SUM_MAX ? SUM_MAX : 0);
     else
         n = snprintf(text, bytes, "-DKIND=1 -DTILE=%d -DTOKENS=%d -DROWS=%d", TILE, CPU_TOKENS,
                      CPU_ROWS);
@@ -210,28 +211,28 @@ static void options_of(const het__cl_call *call, const het__cl_product *p, uint3
 }
 
 /* Whether up to rows_max rows ever need kernels of that size. */
-static bool can_occur(const het__cl_product *p, uint32_t size, int64_t rows_max)
+static bool can_occur(const het__gpu_product *p, uint32_t size, int64_t rows_max)
 {
     static const int64_t least[] = { 1, 2, 5, 9 }; /* each size begins at one of these */
     for (uint32_t i = 0; i < 4; i++)
-        if ((i == 0 || least[i] <= rows_max) && het__cl_product_size(p, least[i]) == size)
+        if ((i == 0 || least[i] <= rows_max) && het__gpu_product_size(p, least[i]) == size)
             return true;
     return false;
 }
 
-het_status het__cl_product_init(het__cl_call *call, het__cl_product *product, int64_t rows_max,
-                                het_error *err)
+het_status het__gpu_product_init(het__gpu_call *call, het__gpu_product *product, int64_t rows_max,
+                                 het_error *err)
 {
-    het_status s = het__cl_weight_init(call, product->weight, &product->form, &product->small_at,
-                                       err);
-    for (uint32_t i = 0; i < HET__CL_SIZES && s == HET_OK; i++) {
+    het_status s = het__gpu_weight_init(call, product->weight, &product->form, &product->small_at,
+                                        err);
+    for (uint32_t i = 0; i < HET__GPU_SIZES && s == HET_OK; i++) {
         if (!can_occur(product, i, rows_max))
             continue;
         char options[320];
         const char *name = kernel_of(call, product, i);
         options_of(call, product, i, options, sizeof options);
-        s = het__cl_kernel(call, strcmp(name, "matvec") == 0 ? name : "matmul", name, options,
-                           &product->kernels[i], err);
+        s = het__gpu_kernel_of(call, strcmp(name, "matvec") == 0 ? name : "matmul", name, options,
+                               &product->kernels[i], err);
     }
     return s;
 }
@@ -241,38 +242,39 @@ het_status het__cl_product_init(het__cl_call *call, het__cl_product *product, in
 enum { BIAS = 1, RESIDUAL = 2, MULTIPLY = 4 }; /* of kernels/product.cl */
 
 /* Memory that is not used is given as some that is there: drivers differ about NULL. */
-static void arg_memory(cl_kernel kernel, uint32_t index, het__cl_memory span, het__cl_memory other)
+static void arg_memory(het__gpu_kernel *kernel, uint32_t index, het__gpu_span span,
+                       het__gpu_span other)
 {
-    const het__cl_memory s = span.mem ? span : other;
-    het__cl_arg_memory(kernel, index, s.mem, s.offset);
+    const het__gpu_span s = span.mem ? span : other;
+    het__gpu_arg_memory(kernel, index, s.mem, s.offset);
 }
 
-het__cl_memory het__cl_product_weights(const het__cl_call *call, const het__cl_product *p)
+het__gpu_span het__gpu_product_weights(const het__gpu_call *call, const het__gpu_product *p)
 {
-    return p->form ? (het__cl_memory){ p->form, 0 }
-                   : het__cl_memory_of(&call->inputs[p->weight]);
+    return p->form ? (het__gpu_span){ p->form, 0 }
+                   : het__gpu_span_of(&call->inputs[p->weight]);
 }
 
-void het__cl_product_bind(const het__cl_call *call, const het__cl_product *p, cl_kernel kernel,
-                          const het__cl_product_step *r)
+void het__gpu_product_bind(const het__gpu_call *call, const het__gpu_product *p,
+                           het__gpu_kernel *kernel, const het__gpu_product_step *r)
 {
-    const het__cl_memory w = het__cl_product_weights(call, p);
+    const het__gpu_span w = het__gpu_product_weights(call, p);
     arg_memory(kernel, 0, r->x, r->out);
     arg_memory(kernel, 2, w, r->out);
-    het__cl_arg_long(kernel, 4, (int64_t)p->small_at);
+    het__gpu_arg_long(kernel, 4, (int64_t)p->small_at);
     arg_memory(kernel, 5, r->bias, r->out);
     arg_memory(kernel, 7, r->residual, r->out);
     arg_memory(kernel, 9, r->out, r->out);
-    het__cl_arg_int(kernel, 11, p->inner);
-    het__cl_arg_int(kernel, 12, p->columns);
-    het__cl_arg_int(kernel, 13, r->rows);
-    het__cl_arg_int(kernel, 14, (r->bias.mem ? BIAS : 0) | (r->residual.mem ? RESIDUAL : 0) |
+    het__gpu_arg_int(kernel, 11, p->inner);
+    het__gpu_arg_int(kernel, 12, p->columns);
+    het__gpu_arg_int(kernel, 13, r->rows);
+    het__gpu_arg_int(kernel, 14, (r->bias.mem ? BIAS : 0) | (r->residual.mem ? RESIDUAL : 0) |
                                     (r->multiplies ? MULTIPLY : 0));
-    het__cl_arg_float(kernel, 15, r->scale);
-    het__cl_arg_float(kernel, 16, r->alpha);
-    het__cl_arg_float(kernel, 17, r->beta);
-    het__cl_arg(kernel, 18, sizeof r->extents, r->extents);
-    het__cl_arg(kernel, 19, sizeof r->steps, r->steps);
+    het__gpu_arg_float(kernel, 15, r->scale);
+    het__gpu_arg_float(kernel, 16, r->alpha);
+    het__gpu_arg_float(kernel, 17, r->beta);
+    het__gpu_arg(kernel, 18, sizeof r->extents, r->extents);
+    het__gpu_arg(kernel, 19, sizeof r->steps, r->steps);
     arg_memory(kernel, 20, r->tiles, r->out);
     arg_memory(kernel, 22, r->order, r->out);
 }
@@ -283,12 +285,12 @@ static size_t per(int64_t count, int64_t each)
     return (size_t)((count + each - 1) / each);
 }
 
-het_status het__cl_product_run(het__cl_call *call, const het__cl_product *p, uint32_t size,
-                               const het__cl_product_step *r, het_error *err)
+het_status het__gpu_product_run(het__gpu_call *call, const het__gpu_product *p, uint32_t size,
+                                const het__gpu_product_step *r, het_error *err)
 {
     const bool lanes = has_lanes(call->facts);
     const size_t parts = p->is_grouped ? (size_t)r->parts
-                                       : per(r->rows, het__cl_product_part(call, p, size));
+                                       : per(r->rows, het__gpu_product_part(call, p, size));
     size_t global[3] = { 0, parts, (size_t)r->planes }, local[3] = { 1, 1, 1 };
     if (size == 3 && lanes) {
         global[0] = per(p->columns, TILE_COLUMNS) * 16;
@@ -308,6 +310,6 @@ het_status het__cl_product_run(het__cl_call *call, const het__cl_product *p, uin
         global[0] = per(p->columns, call->facts->subgroup ? at_once * SETS : at_once) * local[0];
     }
     assert(p->kernels[size]);
-    het__cl_product_bind(call, p, p->kernels[size], r);
-    return het__cl_launch(call, p->kernels[size], 3, global, local, err);
+    het__gpu_product_bind(call, p, p->kernels[size], r);
+    return het__gpu_launch(call, p->kernels[size], 3, global, local, err);
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* OpenCL: quantising and its reverse, and operations on codes of eight bits, to the bit. What takes
+/* Quantising and its reverse, and operations on codes of eight bits, to the bit. What takes
  * double precision is worked out here, in tables: a code is a function of another code, or of an
  * integer sum. */
 #include <string.h>
 
-#include "backends/opencl_igpu/tensor.h"
+#include "backends/gpu/tensor.h"
 #include "lib/plain/plain.h"
 
 static bool is_code(het_dtype dtype)
@@ -18,7 +18,7 @@ static float least_code(het_dtype dtype)
 }
 
 /* Scales and zero points along an axis, or one. */
-static bool scale_places(const het__cl_recipe *t, uint32_t input, int side, het__cl_places *p)
+static bool scale_places(const het__gpu_recipe *t, uint32_t input, int side, het__gpu_places *p)
 {
     const het__tensor *x = &t->inputs[0], *scale = &t->inputs[input];
     if (het__tensor_elements(scale) == 1 && scale->rank <= 1)
@@ -30,7 +30,7 @@ static bool scale_places(const het__cl_recipe *t, uint32_t input, int side, het_
     return true;
 }
 
-bool het__cl_build_quantize(het__cl_recipe *t)
+bool het__gpu_build_quantize(het__gpu_recipe *t)
 {
     const bool back = t->e.node->op == HET__OP_T_DEQUANTIZE_LINEAR;
     const bool has_zero = het__eval_input(&t->e, 2) != NULL;
@@ -39,18 +39,18 @@ bool het__cl_build_quantize(het__cl_recipe *t)
     if (!(is_code(code) || (back && code == HET_DTYPE_I32)) || real != HET_DTYPE_F32 ||
         t->inputs[1].dtype != HET_DTYPE_F32 ||
         het__attr_dtype(t->e.attrs, "precision", HET_DTYPE_F32) != HET_DTYPE_F32)
-        return het__cl_refuse(t, "%s to %s", het_dtype_name(from), het_dtype_name(to));
+        return het__gpu_refuse(t, "%s to %s", het_dtype_name(from), het_dtype_name(to));
     const float least = least_code(code);
-    het__cl_map map = {
+    het__gpu_map map = {
         .f = back ? (has_zero ? "dequantize" : "dequantize_plain")
                   : (has_zero ? "quantize" : "quantize_plain"),
-        .to = het__cl_type(to), .type = { het__cl_type(from), "float", het__cl_type(code) },
+        .to = het__gpu_type(to), .type = { het__gpu_type(from), "float", het__gpu_type(code) },
         .arity = has_zero ? 3 : 2, .input = { 0, 1, 2 }, .p = least, .q = least + 255 };
-    het__cl_places_of(&map.places, &t->outputs[0], t->inputs, 1);
-    if (!scale_places(t, 1, HET__CL_B, &map.places) ||
-        (has_zero && !scale_places(t, 2, HET__CL_C, &map.places)))
-        return het__cl_refuse(t, "scales of blocks");
-    return het__cl_add_map(t, &map);
+    het__gpu_places_of(&map.places, &t->outputs[0], t->inputs, 1);
+    if (!scale_places(t, 1, HET__GPU_B, &map.places) ||
+        (has_zero && !scale_places(t, 2, HET__GPU_C, &map.places)))
+        return het__gpu_refuse(t, "scales of blocks");
+    return het__gpu_add_map(t, &map);
 }
 
 /* ---- codes in, codes out ---- */
@@ -61,7 +61,7 @@ typedef struct quant {
 } quant;
 
 /* Scale in input i, zero point behind it; false where they are not known. */
-static bool quant_of(const het__cl_recipe *t, uint32_t i, quant *q)
+static bool quant_of(const het__gpu_recipe *t, uint32_t i, quant *q)
 {
     const het__tensor *scale = het__eval_input(&t->e, i), *zero = het__eval_input(&t->e, i + 1);
     if (!scale || !scale->data || scale->dtype != HET_DTYPE_F32 || (zero && !zero->data))
@@ -80,18 +80,18 @@ static void fill(het_dtype dtype, int64_t zero, float factor, float shift, float
     }
 }
 
-bool het__cl_build_qlinear_binary(het__cl_recipe *t)
+bool het__gpu_build_qlinear_binary(het__gpu_recipe *t)
 {
     const bool adds = t->e.node->op == HET__OP_T_MS_QLINEAR_ADD;
     const het__tensor *a = &t->inputs[0], *b = &t->inputs[3], *out = &t->outputs[0];
     const het__tensor operands[2] = { *a, *b };
     quant qa, qb, qy;
     float tables[512];
-    cl_mem memory;
+    het__gpu_memory *memory;
     if (!is_code(a->dtype) || !is_code(b->dtype) || !is_code(out->dtype))
-        return het__cl_refuse(t, "%s and %s", het_dtype_name(a->dtype), het_dtype_name(b->dtype));
+        return het__gpu_refuse(t, "%s and %s", het_dtype_name(a->dtype), het_dtype_name(b->dtype));
     if (!quant_of(t, 1, &qa) || !quant_of(t, 4, &qb) || !quant_of(t, 6, &qy))
-        return het__cl_refuse(t, "scales that are not constant");
+        return het__gpu_refuse(t, "scales that are not constant");
     if (adds) {
         const float ra = (float)(qa.scale / qy.scale), rb = (float)(qb.scale / qy.scale);
         fill(a->dtype, 0, ra, 0, tables);
@@ -101,21 +101,21 @@ bool het__cl_build_qlinear_binary(het__cl_recipe *t)
         fill(a->dtype, qa.zero, (float)(qa.scale * qb.scale / qy.scale), 0, tables);
         fill(b->dtype, qb.zero, 1, 0, tables + 256);
     }
-    if (!het__cl_recipe_table(t, tables, sizeof tables, &memory))
+    if (!het__gpu_recipe_table(t, tables, sizeof tables, &memory))
         return false;
-    het__cl_start *s = het__cl_starts_add(&t->starts, "tensor_map", "codes");
-    het__cl_places places;
-    het__cl_places_of(&places, out, operands, 2);
-    het__cl_start_option(s, "-DCODES=%s", adds ? "(u+v)" : "(u*v)");
-    het__cl_put_output(s, 0, 0);
-    het__cl_put_input(s, 0, 0);
-    het__cl_put_input(s, 3, 0);
-    het__cl_put_memory(s, memory);
-    if (!het__cl_put_places(t, s, &places))
+    het__gpu_start *s = het__gpu_starts_add(&t->starts, "tensor_map", "codes");
+    het__gpu_places places;
+    het__gpu_places_of(&places, out, operands, 2);
+    het__gpu_start_option(s, "-DCODES=%s", adds ? "(u+v)" : "(u*v)");
+    het__gpu_put_output(s, 0, 0);
+    het__gpu_put_input(s, 0, 0);
+    het__gpu_put_input(s, 3, 0);
+    het__gpu_put_memory(s, memory);
+    if (!het__gpu_put_places(t, s, &places))
         return false;
-    het__cl_put_float(s, least_code(out->dtype));
-    het__cl_put_float(s, least_code(out->dtype) + 255);
-    het__cl_put_float(s, adds ? 0 : (float)qy.zero);
+    het__gpu_put_float(s, least_code(out->dtype));
+    het__gpu_put_float(s, least_code(out->dtype) + 255);
+    het__gpu_put_float(s, adds ? 0 : (float)qy.zero);
     return true;
 }
 
@@ -145,7 +145,7 @@ static int32_t least_sum(int32_t code, int64_t places, const quant *x, const qua
     return (int32_t)low;
 }
 
-bool het__cl_build_qlinear_pool(het__cl_recipe *t)
+bool het__gpu_build_qlinear_pool(het__gpu_recipe *t)
 {
     const het__tensor *x = &t->inputs[0], *y = &t->outputs[0];
     const bool last = het__attr_int(t->e.attrs, "channels_last", 0) != 0;
@@ -154,23 +154,23 @@ bool het__cl_build_qlinear_pool(het__cl_recipe *t)
     const float least = least_code(y->dtype);
     quant qx, qy;
     int32_t reached[255] = { 0 };
-    cl_mem memory;
+    het__gpu_memory *memory;
     if (!is_code(x->dtype) || !is_code(y->dtype) || places > INT32_MAX / 256)
-        return het__cl_refuse(t, "means of %s", het_dtype_name(x->dtype));
+        return het__gpu_refuse(t, "means of %s", het_dtype_name(x->dtype));
     if (!quant_of(t, 1, &qx) || !quant_of(t, 3, &qy) || !(qx.scale > 0) || !(qy.scale > 0))
-        return het__cl_refuse(t, "scales that are not constant");
+        return het__gpu_refuse(t, "scales that are not constant");
     for (int i = 0; t->call && i < 255; i++)
         reached[i] = least_sum((int32_t)least + 1 + i, places, &qx, &qy, x->dtype, least);
-    if (!het__cl_recipe_table(t, reached, sizeof reached, &memory))
+    if (!het__gpu_recipe_table(t, reached, sizeof reached, &memory))
         return false;
     const int32_t sizes[4] = { (int32_t)(x->extent[0] * channels), (int32_t)places,
                                (int32_t)(last ? channels : 1), (int32_t)least };
-    het__cl_start *s = het__cl_starts_add(&t->starts, "tensor_rows", "pool_codes");
-    het__cl_start_option(s, "-DPOOL_CODES -DROW_ITEMS=1 -DT=%s", het__cl_type(x->dtype));
-    het__cl_put_output(s, 0, 0);
-    het__cl_put_input(s, 0, 0);
-    het__cl_put_memory(s, memory);
-    het__cl_put_ints(s, 4, sizes);
-    het__cl_start_items(s, sizes[0], 1, 1, t->starts.facts->is_cpu ? 8 : 64);
+    het__gpu_start *s = het__gpu_starts_add(&t->starts, "tensor_rows", "pool_codes");
+    het__gpu_start_option(s, "-DPOOL_CODES -DROW_ITEMS=1 -DT=%s", het__gpu_type(x->dtype));
+    het__gpu_put_output(s, 0, 0);
+    het__gpu_put_input(s, 0, 0);
+    het__gpu_put_memory(s, memory);
+    het__gpu_put_ints(s, 4, sizes);
+    het__gpu_start_items(s, sizes[0], 1, 1, t->starts.facts->is_cpu ? 8 : 64);
     return true;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* OpenCL: mixtures of experts.
+/* Mixtures of experts.
  *
  *     route    per token its experts and shares                       (kernels/moe.cl)
  *     sort     pairs (token, expert) by expert, cut into parts of a few rows
@@ -10,7 +10,7 @@
  *
  * The host does not know how many parts a step has: it starts groups for the most that there can
  * be, and those beyond the last part end at once. */
-#include "backends/opencl_igpu/product.h"
+#include "backends/gpu/product.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -20,8 +20,8 @@
 enum { GATE, UP, DOWN };
 
 typedef struct moe {
-    het__cl_product products[3];
-    cl_kernel route, sort, add;
+    het__gpu_product products[3];
+    het__gpu_kernel *route, *sort, *add;
     int64_t experts, used, width, inner;
     size_t lanes;
     float scale, limit, step; /* of shares; of SparseMixer, see kernels/moe.cl */
@@ -31,11 +31,11 @@ typedef struct moe {
 
 static bool moe_supports(const het__graph *graph, const het__node *node, char *reason, size_t bytes)
 {
-    if (!het__cl_inputs_are_f32(graph, node, 3, reason, bytes))
+    if (!het__gpu_inputs_are_f32(graph, node, 3, reason, bytes))
         return false;
     for (uint32_t i = 2; i < 5; i++) {
         const het__value *w = &graph->values[node->inputs[i]];
-        if (!het__cl_has_decoder(w->dtype)) {
+        if (!het__gpu_has_decoder(w->dtype)) {
             snprintf(reason, bytes, "experts of %s", het_dtype_name(w->dtype));
             return false;
         }
@@ -58,7 +58,7 @@ static int64_t parts_max(const moe *m, int64_t pairs, int64_t size)
 
 /* ---- preparing ---- */
 
-static het_status init_kernels(het__cl_call *call, moe *m, het_error *err)
+static het_status init_kernels(het__gpu_call *call, moe *m, het_error *err)
 {
     char options[160];
     const het__moe_attrs *a = &call->attrs.moe;
@@ -67,20 +67,20 @@ static het_status init_kernels(het__cl_call *call, moe *m, het_error *err)
     snprintf(options, sizeof options,
              "-DEXPERTS=%d -DUSED=%d -DLANES=%d -DROUTER=%d -DNORMALISE=%d", (int)m->experts,
              (int)m->used, (int)m->lanes, (int)a->router, a->normalise);
-    het_status s = het__cl_kernel(call, "moe", "moe_route", options, &m->route, err);
+    het_status s = het__gpu_kernel_of(call, "moe", "moe_route", options, &m->route, err);
     if (s == HET_OK)
-        s = het__cl_kernel(call, "moe", "moe_sort", options, &m->sort, err);
+        s = het__gpu_kernel_of(call, "moe", "moe_sort", options, &m->sort, err);
     if (s == HET_OK)
-        s = het__cl_kernel(call, "moe", "moe_add", options, &m->add, err);
+        s = het__gpu_kernel_of(call, "moe", "moe_add", options, &m->add, err);
     return s;
 }
 
-static het_status init_products(het__cl_call *call, moe *m, int64_t tokens_max, het_error *err)
+static het_status init_products(het__gpu_call *call, moe *m, int64_t tokens_max, het_error *err)
 {
     het_status s = HET_OK;
     for (uint32_t i = 0; i < 3 && s == HET_OK; i++) {
-        const het__cl_operand *w = &call->inputs[2 + i];
-        het__cl_product *p = &m->products[i];
+        const het__gpu_operand *w = &call->inputs[2 + i];
+        het__gpu_product *p = &m->products[i];
         p->weight = 2 + i;
         p->dtype = w->value.dtype;
         p->inner = w->columns;
@@ -89,7 +89,7 @@ static het_status init_products(het__cl_call *call, moe *m, int64_t tokens_max, 
         p->gathers = i != DOWN;
         if (i == GATE)
             p->unary = call->attrs.moe.act;
-        s = het__cl_product_init(call, p, rows_of_part(m, tokens_max), err);
+        s = het__gpu_product_init(call, p, rows_of_part(m, tokens_max), err);
     }
     return s;
 }
@@ -106,7 +106,7 @@ static size_t place(size_t *end, int64_t elements, bool *fits)
 }
 
 /* All of the scratch holds elements of four bytes. */
-static het_status lay_scratch(het__cl_call *call, moe *m, int64_t tokens_max, het_error *err)
+static het_status lay_scratch(het__gpu_call *call, moe *m, int64_t tokens_max, het_error *err)
 {
     const int64_t pairs = tokens_max * m->used;
     int64_t hidden = 0, results = 0;
@@ -122,11 +122,11 @@ static het_status lay_scratch(het__cl_call *call, moe *m, int64_t tokens_max, he
     m->results = place(&end, results, &fits);
     if (!fits)
         return het__fail(err, HET_E_INVALID, "the scratch of a mixture is too large");
-    het__cl_want_scratch(call, end);
+    het__gpu_want_scratch(call, end);
     return HET_OK;
 }
 
-static het_status moe_prepare(het__cl_call *call, het_error *err)
+static het_status moe_prepare(het__gpu_call *call, het_error *err)
 {
     const het__moe_attrs *a = &call->attrs.moe;
     moe *m = het__arena_zero(call->arena, 1, sizeof *m);
@@ -150,70 +150,70 @@ static het_status moe_prepare(het__cl_call *call, het_error *err)
 
 /* ---- launching ---- */
 
-static het_status run_route(het__cl_call *call, const moe *m, int64_t tokens, het_error *err)
+static het_status run_route(het__gpu_call *call, const moe *m, int64_t tokens, het_error *err)
 {
     const size_t global = (size_t)tokens * m->lanes;
-    het__cl_arg_tensor(m->route, 0, &call->inputs[1]);
-    het__cl_arg_memory(m->route, 2, call->scratch, m->picked);
-    het__cl_arg_memory(m->route, 4, call->scratch, m->shares);
-    het__cl_arg_float(m->route, 6, m->scale);
-    het__cl_arg_float(m->route, 7, m->limit);
-    het__cl_arg_float(m->route, 8, m->step);
-    return het__cl_launch(call, m->route, 1, &global, &m->lanes, err);
+    het__gpu_arg_tensor(m->route, 0, &call->inputs[1]);
+    het__gpu_arg_memory(m->route, 2, call->scratch, m->picked);
+    het__gpu_arg_memory(m->route, 4, call->scratch, m->shares);
+    het__gpu_arg_float(m->route, 6, m->scale);
+    het__gpu_arg_float(m->route, 7, m->limit);
+    het__gpu_arg_float(m->route, 8, m->step);
+    return het__gpu_launch(call, m->route, 1, &global, &m->lanes, err);
 }
 
-static het_status run_sort(het__cl_call *call, const moe *m, int64_t pairs, int64_t size,
+static het_status run_sort(het__gpu_call *call, const moe *m, int64_t pairs, int64_t size,
                            het_error *err)
 {
-    het__cl_arg_memory(m->sort, 0, call->scratch, m->picked);
-    het__cl_arg_memory(m->sort, 2, call->scratch, m->tiles);
-    het__cl_arg_memory(m->sort, 4, call->scratch, m->order);
-    het__cl_arg_memory(m->sort, 6, call->scratch, m->where);
-    het__cl_arg_int(m->sort, 8, pairs);
-    het__cl_arg_int(m->sort, 9, size);
-    return het__cl_launch(call, m->sort, 1, &m->lanes, &m->lanes, err);
+    het__gpu_arg_memory(m->sort, 0, call->scratch, m->picked);
+    het__gpu_arg_memory(m->sort, 2, call->scratch, m->tiles);
+    het__gpu_arg_memory(m->sort, 4, call->scratch, m->order);
+    het__gpu_arg_memory(m->sort, 6, call->scratch, m->where);
+    het__gpu_arg_int(m->sort, 8, pairs);
+    het__gpu_arg_int(m->sort, 9, size);
+    return het__gpu_launch(call, m->sort, 1, &m->lanes, &m->lanes, err);
 }
 
-static het_status run_products(het__cl_call *call, const moe *m, int64_t pairs, uint32_t size,
+static het_status run_products(het__gpu_call *call, const moe *m, int64_t pairs, uint32_t size,
                                int64_t parts, het_error *err)
 {
-    const het__cl_memory hidden = { call->scratch, m->hidden };
-    het__cl_product_step r = { .x = het__cl_memory_of(&call->inputs[0]), .out = hidden,
-                               .tiles = { call->scratch, m->tiles },
-                               .order = { call->scratch, m->order }, .rows = pairs, .planes = 1,
-                               .parts = parts, .scale = 1.0f };
-    het_status s = het__cl_product_run(call, &m->products[GATE], size, &r, err);
+    const het__gpu_span hidden = { call->scratch, m->hidden };
+    het__gpu_product_step r = { .x = het__gpu_span_of(&call->inputs[0]), .out = hidden,
+                                .tiles = { call->scratch, m->tiles },
+                                .order = { call->scratch, m->order }, .rows = pairs, .planes = 1,
+                                .parts = parts, .scale = 1.0f };
+    het_status s = het__gpu_product_run(call, &m->products[GATE], size, &r, err);
     r.multiplies = true;
     if (s == HET_OK)
-        s = het__cl_product_run(call, &m->products[UP], size, &r, err);
+        s = het__gpu_product_run(call, &m->products[UP], size, &r, err);
     r.multiplies = false;
     r.x = hidden;
-    r.out = (het__cl_memory){ call->scratch, m->results };
+    r.out = (het__gpu_span){ call->scratch, m->results };
     if (s == HET_OK)
-        s = het__cl_product_run(call, &m->products[DOWN], size, &r, err);
+        s = het__gpu_product_run(call, &m->products[DOWN], size, &r, err);
     return s;
 }
 
-static het_status run_add(het__cl_call *call, const moe *m, int64_t tokens, het_error *err)
+static het_status run_add(het__gpu_call *call, const moe *m, int64_t tokens, het_error *err)
 {
     const size_t global[2] = { (size_t)m->width, (size_t)tokens };
     const size_t local[2] = { m->lanes, 1 };
-    het__cl_arg_memory(m->add, 0, call->scratch, m->results);
-    het__cl_arg_memory(m->add, 2, call->scratch, m->shares);
-    het__cl_arg_memory(m->add, 4, call->scratch, m->where);
-    het__cl_arg_tensor(m->add, 6, &call->outputs[0]);
-    het__cl_arg_int(m->add, 8, m->width);
-    het__cl_arg_int(m->add, 9, tokens);
-    return het__cl_launch(call, m->add, 2, global, m->lanes > 1 ? local : NULL, err);
+    het__gpu_arg_memory(m->add, 0, call->scratch, m->results);
+    het__gpu_arg_memory(m->add, 2, call->scratch, m->shares);
+    het__gpu_arg_memory(m->add, 4, call->scratch, m->where);
+    het__gpu_arg_tensor(m->add, 6, &call->outputs[0]);
+    het__gpu_arg_int(m->add, 8, m->width);
+    het__gpu_arg_int(m->add, 9, tokens);
+    return het__gpu_launch(call, m->add, 2, global, m->lanes > 1 ? local : NULL, err);
 }
 
-static het_status moe_launch(het__cl_call *call, const int64_t *symbols, het_error *err)
+static het_status moe_launch(het__gpu_call *call, const int64_t *symbols, het_error *err)
 {
     (void)symbols;
     const moe *m = call->own;
     const int64_t tokens = call->inputs[0].rows, pairs = tokens * m->used;
-    const uint32_t size = het__cl_product_size(&m->products[GATE], rows_of_part(m, tokens));
-    const int64_t rows = het__cl_product_part(call, &m->products[GATE], size);
+    const uint32_t size = het__gpu_product_size(&m->products[GATE], rows_of_part(m, tokens));
+    const int64_t rows = het__gpu_product_part(call, &m->products[GATE], size);
     if (tokens == 0)
         return HET_OK;
     het_status s = run_route(call, m, tokens, err);
@@ -226,4 +226,4 @@ static het_status moe_launch(het__cl_call *call, const int64_t *symbols, het_err
     return s;
 }
 
-const het__cl_op het__cl_moe = { moe_supports, moe_prepare, moe_launch };
+const het__gpu_op het__gpu_moe = { moe_supports, moe_prepare, moe_launch };

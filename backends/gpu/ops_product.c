@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* OpenCL: LINEAR, GATED and MATMUL.
+/* LINEAR, GATED and MATMUL.
  *
  * A projection is a launch. GATED is two: the first leaves act(x·Wg) in the output, the second
  * multiplies it by x·Wu, so that both weights may have any type. Planes of a MATMUL whose b is the
  * same for all are one product of all their rows. */
-#include "backends/opencl_igpu/clblast.h"
+#include "backends/gpu/product.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -15,9 +15,9 @@
 #define PRODUCTS_MAX 8
 
 typedef struct product {
-    het__cl_product of;
+    het__gpu_product of;
     uint32_t bias; /* input; 0: none, as input 0 is x */
-    cl_mem bias_form;
+    het__gpu_memory *bias_form;
     uint32_t out; /* output */
 } product;
 
@@ -52,7 +52,7 @@ static bool weight_fits(const het__graph *graph, const het__node *node, uint32_t
                         size_t bytes)
 {
     const het__value *w = input(graph, node, i);
-    if (!het__cl_has_decoder(w->dtype)) {
+    if (!het__gpu_has_decoder(w->dtype)) {
         snprintf(reason, bytes, "weights of %s", het_dtype_name(w->dtype));
         return false;
     }
@@ -67,7 +67,7 @@ static bool bias_fits(const het__graph *graph, const het__node *node, uint32_t i
                       size_t bytes)
 {
     const het__value *bias = input(graph, node, i);
-    if (!bias || het__cl_bias_fits(bias))
+    if (!bias || het__gpu_bias_fits(bias))
         return true;
     snprintf(reason, bytes, "a bias of %s", het_dtype_name(bias->dtype));
     return false;
@@ -76,7 +76,7 @@ static bool bias_fits(const het__graph *graph, const het__node *node, uint32_t i
 static bool linear_supports(const het__graph *graph, const het__node *node, char *reason,
                             size_t bytes)
 {
-    if (!het__cl_inputs_are_f32(graph, node, 3, reason, bytes))
+    if (!het__gpu_inputs_are_f32(graph, node, 3, reason, bytes))
         return false;
     for (uint32_t i = 2; i + 1 < node->input_count; i += 2)
         if (!weight_fits(graph, node, i, reason, bytes) ||
@@ -88,14 +88,14 @@ static bool linear_supports(const het__graph *graph, const het__node *node, char
 static bool gated_supports(const het__graph *graph, const het__node *node, char *reason,
                            size_t bytes)
 {
-    return het__cl_inputs_are_f32(graph, node, 1, reason, bytes) &&
+    return het__gpu_inputs_are_f32(graph, node, 1, reason, bytes) &&
            weight_fits(graph, node, 1, reason, bytes) && weight_fits(graph, node, 2, reason, bytes);
 }
 
 static bool matmul_supports(const het__graph *graph, const het__node *node, char *reason,
                             size_t bytes)
 {
-    if (!het__cl_inputs_are_f32(graph, node, 1u | 8u, reason, bytes) ||
+    if (!het__gpu_inputs_are_f32(graph, node, 1u | 8u, reason, bytes) ||
         !weight_fits(graph, node, 1, reason, bytes) || !bias_fits(graph, node, 2, reason, bytes))
         return false;
     const het__value *a = input(graph, node, 0), *b = input(graph, node, 1);
@@ -114,7 +114,7 @@ static bool matmul_supports(const het__graph *graph, const het__node *node, char
 
 /* ---- preparing ---- */
 
-static products *products_new(het__cl_call *call, uint32_t count)
+static products *products_new(het__gpu_call *call, uint32_t count)
 {
     products *p = het__arena_zero(call->arena, 1, sizeof *p);
     product *each = het__arena_zero(call->arena, count, sizeof *each);
@@ -131,10 +131,10 @@ static products *products_new(het__cl_call *call, uint32_t count)
 }
 
 /* weight: input that is [n, k], or [.., k, n] if is_turned. */
-static void product_of(const het__cl_call *call, product *p, uint32_t weight, uint32_t bias,
+static void product_of(const het__gpu_call *call, product *p, uint32_t weight, uint32_t bias,
                        bool is_turned)
 {
-    const het__cl_operand *w = &call->inputs[weight];
+    const het__gpu_operand *w = &call->inputs[weight];
     const het__value *v = &w->value;
     const int64_t last = w->columns, before = v->extent[v->rank - 2].count;
     p->of.weight = weight;
@@ -146,21 +146,21 @@ static void product_of(const het__cl_call *call, product *p, uint32_t weight, ui
         p->bias = bias;
 }
 
-static het_status init_products(het__cl_call *call, products *p, int64_t rows_max, het_error *err)
+static het_status init_products(het__gpu_call *call, products *p, int64_t rows_max, het_error *err)
 {
     het_status s = HET_OK;
     for (uint32_t i = 0; i < p->count && s == HET_OK; i++) {
         product *each = &p->each[i];
-        s = het__cl_product_init(call, &each->of, rows_max, err);
+        s = het__gpu_product_init(call, &each->of, rows_max, err);
         if (s == HET_OK)
-            s = het__cl_clblast_init(call, &each->of, rows_max, err);
+            s = het__gpu_dense_init(call, &each->of, rows_max, err);
         if (s == HET_OK && each->bias)
-            s = het__cl_bias_init(call, each->bias, &each->bias_form, err);
+            s = het__gpu_bias_init(call, each->bias, &each->bias_form, err);
     }
     return s;
 }
 
-static het_status linear_prepare(het__cl_call *call, het_error *err)
+static het_status linear_prepare(het__gpu_call *call, het_error *err)
 {
     const uint32_t count = (uint32_t)call->attrs.linear.projections;
     products *p = products_new(call, count);
@@ -175,7 +175,7 @@ static het_status linear_prepare(het__cl_call *call, het_error *err)
     return init_products(call, p, call->inputs[0].rows, err);
 }
 
-static het_status gated_prepare(het__cl_call *call, het_error *err)
+static het_status gated_prepare(het__gpu_call *call, het_error *err)
 {
     products *p = products_new(call, 2);
     if (!p)
@@ -213,7 +213,7 @@ static bool find_planes(const het__value *a, const het__value *b, products *p)
     return moves;
 }
 
-static het_status matmul_prepare(het__cl_call *call, het_error *err)
+static het_status matmul_prepare(het__gpu_call *call, het_error *err)
 {
     const het__matmul_attrs *attrs = &call->attrs.matmul;
     const het__value *a = &call->inputs[0].value;
@@ -235,33 +235,33 @@ static het_status matmul_prepare(het__cl_call *call, het_error *err)
 
 /* ---- launching ---- */
 
-static het_status launch(het__cl_call *call, const int64_t *symbols, het_error *err)
+static het_status launch(het__gpu_call *call, const int64_t *symbols, het_error *err)
 {
     (void)symbols;
     const products *p = call->own;
-    het__cl_product_step r = { .x = het__cl_memory_of(&call->inputs[0]), .planes = p->planes,
+    het__gpu_product_step r = { .x = het__gpu_span_of(&call->inputs[0]), .planes = p->planes,
                        .rows = p->planes ? call->inputs[0].rows / p->planes : 0,
                        .scale = p->scale, .alpha = p->alpha, .beta = p->beta };
     memcpy(r.extents, p->extents, sizeof r.extents);
     memcpy(r.steps, p->steps, sizeof r.steps);
     if (p->residual)
-        r.residual = het__cl_memory_of(&call->inputs[p->residual]);
+        r.residual = het__gpu_span_of(&call->inputs[p->residual]);
     het_status s = HET_OK;
     for (uint32_t i = 0; i < p->count && s == HET_OK; i++) {
         const product *each = &p->each[i];
-        r.out = het__cl_memory_of(&call->outputs[each->out]);
-        r.bias = each->bias ? het__cl_bias_of(call, each->bias, each->bias_form)
-                            : (het__cl_memory){ NULL, 0 };
+        r.out = het__gpu_span_of(&call->outputs[each->out]);
+        r.bias = each->bias ? het__gpu_bias_of(call, each->bias, each->bias_form)
+                            : (het__gpu_span){ NULL, 0 };
         r.multiplies = call->op == HET__OP_GATED && i == 1;
         bool done;
-        s = het__cl_clblast_run(call, &each->of, &r, &done, err);
+        s = het__gpu_dense_run(call, &each->of, &r, &done, err);
         if (s == HET_OK && !done)
-            s = het__cl_product_run(call, &each->of, het__cl_product_size(&each->of, r.rows), &r,
-                                    err);
+            s = het__gpu_product_run(call, &each->of, het__gpu_product_size(&each->of, r.rows), &r,
+                                     err);
     }
     return s;
 }
 
-const het__cl_op het__cl_linear = { linear_supports, linear_prepare, launch };
-const het__cl_op het__cl_gated = { gated_supports, gated_prepare, launch };
-const het__cl_op het__cl_matmul = { matmul_supports, matmul_prepare, launch };
+const het__gpu_op het__gpu_linear = { linear_supports, linear_prepare, launch };
+const het__gpu_op het__gpu_gated = { gated_supports, gated_prepare, launch };
+const het__gpu_op het__gpu_matmul = { matmul_supports, matmul_prepare, launch };

@@ -1,43 +1,43 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* OpenCL: tensor operations that give elements other places, and resizing. What has regular steps
+/* Tensor operations that give elements other places, and resizing. What has regular steps
  * is a copy by the kernel map; the rest goes by tables that say where each place's element lies. */
 #include <string.h>
 
-#include "backends/opencl_igpu/tensor.h"
+#include "backends/gpu/tensor.h"
 #include "lib/ir/move.h"
 #include "lib/plain/resize.h"
 
 /* ---- regular ---- */
 
-bool het__cl_build_transpose(het__cl_recipe *t)
+bool het__gpu_build_transpose(het__gpu_recipe *t)
 {
     const het__tensor *x = &t->inputs[0];
     uint32_t permutation[HET_RANK_MAX];
     int64_t strides[HET_RANK_MAX];
-    het__cl_places p = { 0 };
-    if (!het__cl_went(t, het__permutation_of(&t->e, x, permutation)))
+    het__gpu_places p = { 0 };
+    if (!het__gpu_went(t, het__permutation_of(&t->e, x, permutation)))
         return false;
     het__tensor_strides(x, strides);
     for (uint32_t i = 0; i < x->rank; i++)
-        het__cl_places_axis(&p, x->extent[permutation[i]], 0, strides[permutation[i]]);
-    het__cl_places_dense(&p);
-    return het__cl_add_move(t, 0, 0, 0, 0, &p);
+        het__gpu_places_axis(&p, x->extent[permutation[i]], 0, strides[permutation[i]]);
+    het__gpu_places_dense(&p);
+    return het__gpu_add_move(t, 0, 0, 0, 0, &p);
 }
 
 /* A part of `part` elements per row against a whole of `whole`. */
-static het__cl_places rows_of(int64_t rows, int64_t part, int64_t out, int64_t in)
+static het__gpu_places rows_of(int64_t rows, int64_t part, int64_t out, int64_t in)
 {
-    het__cl_places p = { 0 };
-    het__cl_places_axis(&p, rows, out, in);
-    het__cl_places_axis(&p, part, 1, 1);
+    het__gpu_places p = { 0 };
+    het__gpu_places_axis(&p, rows, out, in);
+    het__gpu_places_axis(&p, part, 1, 1);
     return p;
 }
 
-bool het__cl_build_concat(het__cl_recipe *t)
+bool het__gpu_build_concat(het__gpu_recipe *t)
 {
     const het__tensor *out = &t->outputs[0];
     uint32_t axis;
-    if (!het__cl_went(t, het__axis_of(&t->e, "axis", 1, out->rank, &axis)))
+    if (!het__gpu_went(t, het__axis_of(&t->e, "axis", 1, out->rank, &axis)))
         return false;
     const int64_t rows = het__tensor_span(out, 0, axis);
     const int64_t inner = het__tensor_span(out, axis + 1, out->rank);
@@ -45,19 +45,19 @@ bool het__cl_build_concat(het__cl_recipe *t)
     int64_t to = 0;
     for (uint32_t i = 0; i < t->e.input_count; i++) {
         const int64_t part = t->inputs[i].extent[axis] * inner;
-        const het__cl_places p = rows_of(rows, part, whole, part);
-        if (!het__cl_add_move(t, 0, to, i, 0, &p))
+        const het__gpu_places p = rows_of(rows, part, whole, part);
+        if (!het__gpu_add_move(t, 0, to, i, 0, &p))
             return false;
         to += part;
     }
     return true;
 }
 
-bool het__cl_build_split(het__cl_recipe *t)
+bool het__gpu_build_split(het__gpu_recipe *t)
 {
     const het__tensor *x = &t->inputs[0];
     uint32_t axis;
-    if (!het__cl_went(t, het__axis_of(&t->e, "axis", 0, x->rank, &axis)))
+    if (!het__gpu_went(t, het__axis_of(&t->e, "axis", 0, x->rank, &axis)))
         return false;
     const int64_t rows = het__tensor_span(x, 0, axis);
     const int64_t inner = het__tensor_span(x, axis + 1, x->rank);
@@ -65,66 +65,66 @@ bool het__cl_build_split(het__cl_recipe *t)
     int64_t from = 0;
     for (uint32_t o = 0; o < t->e.output_count; o++) {
         const int64_t part = t->outputs[o].extent[axis] * inner;
-        const het__cl_places p = rows_of(rows, part, part, whole);
-        if (part > 0 && !het__cl_add_move(t, o, 0, 0, from, &p))
+        const het__gpu_places p = rows_of(rows, part, part, whole);
+        if (part > 0 && !het__gpu_add_move(t, o, 0, 0, from, &p))
             return false;
         from += part;
     }
     return true;
 }
 
-bool het__cl_build_slice(het__cl_recipe *t)
+bool het__gpu_build_slice(het__gpu_recipe *t)
 {
     const het__tensor *x = &t->inputs[0];
     int64_t strides[HET_RANK_MAX], from = 0;
     het__slicing slice;
-    het__cl_places p = { 0 };
+    het__gpu_places p = { 0 };
     bool known;
-    if (!het__cl_went(t, het__slice_of(&t->e, x, &slice, &known)))
+    if (!het__gpu_went(t, het__slice_of(&t->e, x, &slice, &known)))
         return false;
     if (!known)
-        return het__cl_refuse(t, "the bounds are not constant");
+        return het__gpu_refuse(t, "the bounds are not constant");
     het__tensor_strides(x, strides);
     for (uint32_t i = 0; i < x->rank; i++) {
         from += slice.start[i] * strides[i];
-        het__cl_places_axis(&p, slice.count[i], 0, slice.step[i] * strides[i]);
+        het__gpu_places_axis(&p, slice.count[i], 0, slice.step[i] * strides[i]);
     }
-    het__cl_places_dense(&p);
-    return het__cl_add_move(t, 0, 0, 0, from, &p);
+    het__gpu_places_dense(&p);
+    return het__gpu_add_move(t, 0, 0, 0, from, &p);
 }
 
-bool het__cl_build_repeat(het__cl_recipe *t)
+bool het__gpu_build_repeat(het__gpu_recipe *t)
 {
     const het__tensor *x = &t->inputs[0], *out = &t->outputs[0];
     int64_t strides[HET_RANK_MAX];
-    het__cl_places p = { 0 };
+    het__gpu_places p = { 0 };
     het__tensor_strides(x, strides);
     for (uint32_t i = 0; i < out->rank; i++) {
         const uint32_t missing = out->rank - x->rank;
         const int64_t have = i < missing ? 1 : x->extent[i - missing];
-        het__cl_places_axis(&p, out->extent[i] / have, 0, 0);
-        het__cl_places_axis(&p, have, 0, i < missing ? 0 : strides[i - missing]);
+        het__gpu_places_axis(&p, out->extent[i] / have, 0, 0);
+        het__gpu_places_axis(&p, have, 0, i < missing ? 0 : strides[i - missing]);
     }
-    het__cl_places_dense(&p);
-    return het__cl_add_move(t, 0, 0, 0, 0, &p);
+    het__gpu_places_dense(&p);
+    return het__gpu_add_move(t, 0, 0, 0, 0, &p);
 }
 
 /* x seen with six extents, in the order of axes. */
-static bool shuffle(het__cl_recipe *t, const int64_t extent[6], const int order[6])
+static bool shuffle(het__gpu_recipe *t, const int64_t extent[6], const int order[6])
 {
     int64_t strides[6], step = 1;
-    het__cl_places p = { 0 };
+    het__gpu_places p = { 0 };
     for (int i = 5; i >= 0; i--) {
         strides[i] = step;
         step *= extent[i];
     }
     for (int i = 0; i < 6; i++)
-        het__cl_places_axis(&p, extent[order[i]], 0, strides[order[i]]);
-    het__cl_places_dense(&p);
-    return het__cl_add_move(t, 0, 0, 0, 0, &p);
+        het__gpu_places_axis(&p, extent[order[i]], 0, strides[order[i]]);
+    het__gpu_places_dense(&p);
+    return het__gpu_add_move(t, 0, 0, 0, 0, &p);
 }
 
-bool het__cl_build_shuffle(het__cl_recipe *t)
+bool het__gpu_build_shuffle(het__gpu_recipe *t)
 {
     const int64_t *x = t->inputs[0].extent, side = het__attr_int(t->e.attrs, "blocksize", 1);
     if (t->e.node->op == HET__OP_T_SPACE_TO_DEPTH)
@@ -140,25 +140,25 @@ bool het__cl_build_shuffle(het__cl_recipe *t)
 
 /* ---- by indices and tables ---- */
 
-bool het__cl_build_gather(het__cl_recipe *t)
+bool het__gpu_build_gather(het__gpu_recipe *t)
 {
     const het__tensor *x = &t->inputs[0], *indices = &t->inputs[1];
     uint32_t axis;
-    if (!het__cl_went(t, het__axis_of(&t->e, "axis", 0, x->rank, &axis)))
+    if (!het__gpu_went(t, het__axis_of(&t->e, "axis", 0, x->rank, &axis)))
         return false;
     const int64_t run = het__tensor_span(x, axis + 1, x->rank);
     const int64_t picked = het__tensor_elements(indices), outer = het__tensor_span(x, 0, axis);
     const int32_t sizes[4] = { (int32_t)run, (int32_t)picked, (int32_t)outer,
                                (int32_t)x->extent[axis] };
-    het__cl_start *s = het__cl_starts_add(&t->starts, "tensor_pick", "gather");
-    het__cl_start_option(s, "-DGATHER -DT=%s -DTI=%s",
-                         het__cl_type_of_size((size_t)het_dtype_bytes(x->dtype, 1)),
-                         indices->dtype == HET_DTYPE_I64 ? "long" : "int");
-    het__cl_put_output(s, 0, 0);
-    het__cl_put_input(s, 0, 0);
-    het__cl_put_input(s, 1, 0);
-    het__cl_put_ints(s, 4, sizes);
-    het__cl_start_items(s, run, picked, outer, 64);
+    het__gpu_start *s = het__gpu_starts_add(&t->starts, "tensor_pick", "gather");
+    het__gpu_start_option(s, "-DGATHER -DT=%s -DTI=%s",
+                          het__gpu_type_of_size((size_t)het_dtype_bytes(x->dtype, 1)),
+                          indices->dtype == HET_DTYPE_I64 ? "long" : "int");
+    het__gpu_put_output(s, 0, 0);
+    het__gpu_put_input(s, 0, 0);
+    het__gpu_put_input(s, 1, 0);
+    het__gpu_put_ints(s, 4, sizes);
+    het__gpu_start_items(s, run, picked, outer, 64);
     return true;
 }
 
@@ -171,7 +171,7 @@ typedef struct pick {
     size_t count;
 } pick;
 
-static bool pick_begin(het__cl_recipe *t, pick *p)
+static bool pick_begin(het__gpu_recipe *t, pick *p)
 {
     const het__tensor *out = &t->outputs[0];
     memset(p, 0, sizeof *p);
@@ -192,7 +192,7 @@ static bool pick_begin(het__cl_recipe *t, pick *p)
 }
 
 /* Where the table of an axis, counted from the outermost, begins. */
-static int32_t *pick_axis(const het__cl_recipe *t, const pick *p, uint32_t axis)
+static int32_t *pick_axis(const het__gpu_recipe *t, const pick *p, uint32_t axis)
 {
     int32_t *at = p->sources;
     for (uint32_t i = 0; i + axis + 1 < t->outputs[0].rank; i++)
@@ -200,21 +200,21 @@ static int32_t *pick_axis(const het__cl_recipe *t, const pick *p, uint32_t axis)
     return at;
 }
 
-static bool pick_end(het__cl_recipe *t, const pick *p, const void *value)
+static bool pick_end(het__gpu_recipe *t, const pick *p, const void *value)
 {
     const size_t size = (size_t)het_dtype_bytes(t->outputs[0].dtype, 1);
-    cl_mem table;
-    if (!het__cl_recipe_table(t, p->sources, p->count * sizeof *p->sources, &table))
+    het__gpu_memory *table;
+    if (!het__gpu_recipe_table(t, p->sources, p->count * sizeof *p->sources, &table))
         return false;
-    het__cl_start *s = het__cl_starts_add(&t->starts, "tensor_pick", "pick");
-    het__cl_start_option(s, "-DPICK -DT=%s", het__cl_type_of_size(size));
-    het__cl_put_output(s, 0, 0);
-    het__cl_put_input(s, 0, 0);
-    het__cl_put_memory(s, table);
-    het__cl_put_ints(s, HET_RANK_MAX, p->extent);
-    het__cl_put_int(s, p->others);
-    het__cl_put_bytes(s, value, size);
-    het__cl_start_items(s, p->extent[0], p->extent[1], p->others, 64);
+    het__gpu_start *s = het__gpu_starts_add(&t->starts, "tensor_pick", "pick");
+    het__gpu_start_option(s, "-DPICK -DT=%s", het__gpu_type_of_size(size));
+    het__gpu_put_output(s, 0, 0);
+    het__gpu_put_input(s, 0, 0);
+    het__gpu_put_memory(s, table);
+    het__gpu_put_ints(s, HET_RANK_MAX, p->extent);
+    het__gpu_put_int(s, p->others);
+    het__gpu_put_bytes(s, value, size);
+    het__gpu_start_items(s, p->extent[0], p->extent[1], p->others, 64);
     return true;
 }
 
@@ -234,13 +234,13 @@ static int64_t pad_source(const het__pad *pad, uint32_t axis, int64_t o)
     return start + (place < kept ? place : period - place);
 }
 
-static bool pad_value(het__cl_recipe *t, unsigned char value[8])
+static bool pad_value(het__gpu_recipe *t, unsigned char value[8])
 {
     const het__tensor *given = het__eval_input(&t->e, 2);
     const het_dtype dtype = t->outputs[0].dtype;
     memset(value, 0, 8);
     if (given && !given->data)
-        return het__cl_refuse(t, "the value is not constant");
+        return het__gpu_refuse(t, "the value is not constant");
     if (given)
         memcpy(value, given->data, (size_t)het_dtype_bytes(dtype, 1));
     else if (dtype == HET_DTYPE_F32)
@@ -248,7 +248,7 @@ static bool pad_value(het__cl_recipe *t, unsigned char value[8])
     return true;
 }
 
-bool het__cl_build_pad(het__cl_recipe *t)
+bool het__gpu_build_pad(het__gpu_recipe *t)
 {
     const het__tensor *x = &t->inputs[0];
     int64_t strides[HET_RANK_MAX];
@@ -256,10 +256,10 @@ bool het__cl_build_pad(het__cl_recipe *t)
     het__pad pad;
     pick p;
     bool known;
-    if (!het__cl_went(t, het__pad_of(&t->e, x, &pad, &known)))
+    if (!het__gpu_went(t, het__pad_of(&t->e, x, &pad, &known)))
         return false;
     if (!known)
-        return het__cl_refuse(t, "the pads are not constant");
+        return het__gpu_refuse(t, "the pads are not constant");
     if (!pad_value(t, value) || !pick_begin(t, &p))
         return false;
     het__tensor_strides(x, strides);
@@ -275,7 +275,7 @@ bool het__cl_build_pad(het__cl_recipe *t)
 
 /* ---- resizing ---- */
 
-static bool resize_nearest(het__cl_recipe *t, const het__resize *r)
+static bool resize_nearest(het__gpu_recipe *t, const het__resize *r)
 {
     const het__tensor *x = &t->inputs[0];
     const unsigned char nothing[8] = { 0 };
@@ -286,7 +286,7 @@ static bool resize_nearest(het__cl_recipe *t, const het__resize *r)
     het__tensor_strides(x, strides);
     for (uint32_t i = 0; p.sources && i < x->rank; i++) {
         het__taps taps;
-        if (!het__cl_went(t, het__taps_of(&t->e, r, i, x->extent[i], &taps)))
+        if (!het__gpu_went(t, het__taps_of(&t->e, r, i, x->extent[i], &taps)))
             return false;
         int32_t *to = pick_axis(t, &p, i);
         for (int64_t o = 0; o < taps.out; o++)
@@ -303,7 +303,7 @@ typedef struct weights {
     size_t count;
 } weights;
 
-static bool weigh(het__cl_recipe *t, const het__taps taps[2], weights *w)
+static bool weigh(het__gpu_recipe *t, const het__taps taps[2], weights *w)
 {
     w->count = (size_t)(taps[0].out * taps[0].width + taps[1].out * taps[1].width);
     w->index = het__eval_scratch(&t->e, w->count, sizeof *w->index);
@@ -322,7 +322,7 @@ static bool weigh(het__cl_recipe *t, const het__taps taps[2], weights *w)
 }
 
 /* What the kernel sees of the axes `first` and the one before or behind it. */
-static bool resize_weighted(het__cl_recipe *t, const het__resize *r, uint32_t first, uint32_t last)
+static bool resize_weighted(het__gpu_recipe *t, const het__resize *r, uint32_t first, uint32_t last)
 {
     const het__tensor *x = &t->inputs[0];
     static const int64_t zero[1] = { 0 };
@@ -330,7 +330,7 @@ static bool resize_weighted(het__cl_recipe *t, const het__resize *r, uint32_t fi
     het__taps taps[2] = { { 1, 1, 1, zero, one, NULL }, { 1, 1, 1, zero, one, NULL } };
     weights w = { { 0 }, NULL, NULL, 0 };
     for (uint32_t i = first; t->call && i <= last; i++)
-        if (!het__cl_went(t, het__taps_of(&t->e, r, i, x->extent[i], &taps[i - first])))
+        if (!het__gpu_went(t, het__taps_of(&t->e, r, i, x->extent[i], &taps[i - first])))
             return false;
     if (t->call && !weigh(t, taps, &w))
         return false;
@@ -341,35 +341,35 @@ static bool resize_weighted(het__cl_recipe *t, const het__resize *r, uint32_t fi
         (int32_t)x->extent[first], two ? (int32_t)x->extent[last] : 1,
         (int32_t)r->extent[first], two ? (int32_t)r->extent[last] : 1,
         (int32_t)taps[0].width, (int32_t)taps[1].width, (int32_t)inner, (int32_t)outer };
-    cl_mem index, weight;
-    if (!het__cl_recipe_table(t, w.index, w.count * sizeof *w.index, &index) ||
-        !het__cl_recipe_table(t, w.weight, w.count * sizeof *w.weight, &weight))
+    het__gpu_memory *index, *weight;
+    if (!het__gpu_recipe_table(t, w.index, w.count * sizeof *w.index, &index) ||
+        !het__gpu_recipe_table(t, w.weight, w.count * sizeof *w.weight, &weight))
         return false;
-    het__cl_start *s = het__cl_starts_add(&t->starts, "tensor_pick", "resize");
-    het__cl_start_option(s, "-DRESIZE -DT=float");
-    het__cl_put_output(s, 0, 0);
-    het__cl_put_input(s, 0, 0);
-    het__cl_put_memory(s, index);
-    het__cl_put_memory(s, weight);
-    het__cl_put_ints(s, 8, sizes);
-    het__cl_start_items(s, sizes[3] * inner, sizes[2], outer, 64);
+    het__gpu_start *s = het__gpu_starts_add(&t->starts, "tensor_pick", "resize");
+    het__gpu_start_option(s, "-DRESIZE -DT=float");
+    het__gpu_put_output(s, 0, 0);
+    het__gpu_put_input(s, 0, 0);
+    het__gpu_put_memory(s, index);
+    het__gpu_put_memory(s, weight);
+    het__gpu_put_ints(s, 8, sizes);
+    het__gpu_start_items(s, sizes[3] * inner, sizes[2], outer, 64);
     return true;
 }
 
-bool het__cl_build_resize(het__cl_recipe *t)
+bool het__gpu_build_resize(het__gpu_recipe *t)
 {
     const het__tensor *x = &t->inputs[0];
     het__resize r;
     uint32_t first = HET_RANK_MAX, last = 0;
     bool known;
-    if (!het__cl_went(t, het__resize_of(&t->e, x, &r, &known)))
+    if (!het__gpu_went(t, het__resize_of(&t->e, x, &r, &known)))
         return false;
     if (!known || r.transform == HET__RESIZE_TF_CROP)
-        return het__cl_refuse(t, known ? "regions" : "the sizes are not constant");
+        return het__gpu_refuse(t, known ? "regions" : "the sizes are not constant");
     if (r.mode == HET__RESIZE_NEAREST)
         return resize_nearest(t, &r);
     if (x->dtype != HET_DTYPE_F32)
-        return het__cl_refuse(t, "weighted means of %s", het_dtype_name(x->dtype));
+        return het__gpu_refuse(t, "weighted means of %s", het_dtype_name(x->dtype));
     for (uint32_t i = 0; i < x->rank; i++) {
         const double scale = r.scale[i] - 1;
         if (r.extent[i] == x->extent[i] && scale < 1e-9 && scale > -1e-9)
@@ -378,8 +378,8 @@ bool het__cl_build_resize(het__cl_recipe *t)
         last = i;
     }
     if (first == HET_RANK_MAX)
-        return het__cl_build_view(t);
+        return het__gpu_build_view(t);
     if (last > first + 1)
-        return het__cl_refuse(t, "axes %u to %u are resized", first, last);
+        return het__gpu_refuse(t, "axes %u to %u are resized", first, last);
     return resize_weighted(t, &r, first, last);
 }

@@ -1,88 +1,88 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* OpenCL: which tensor operations there are, and how a node of one becomes starts of kernels. */
+/* Which tensor operations there are, and how a node of one becomes starts of kernels. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "backends/opencl_igpu/tensor.h"
+#include "backends/gpu/tensor.h"
 #include "lib/base/error.h"
 #include "lib/base/hash.h"
 
-static het__cl_builder builder_of(het__op op)
+static het__gpu_builder builder_of(het__op op)
 {
     switch (op) {
     case HET__OP_T_CAST:
     case HET__OP_T_CAST_LIKE:
-        return het__cl_build_cast;
+        return het__gpu_build_cast;
     case HET__OP_T_CLIP:
-        return het__cl_build_clip;
+        return het__gpu_build_clip;
     case HET__OP_T_MAX:
     case HET__OP_T_MIN:
     case HET__OP_T_SUM:
-        return het__cl_build_variadic;
+        return het__gpu_build_variadic;
     case HET__OP_T_WHERE:
-        return het__cl_build_where;
+        return het__gpu_build_where;
     case HET__OP_T_TRANSPOSE:
-        return het__cl_build_transpose;
+        return het__gpu_build_transpose;
     case HET__OP_T_CONCAT:
-        return het__cl_build_concat;
+        return het__gpu_build_concat;
     case HET__OP_T_SPLIT:
-        return het__cl_build_split;
+        return het__gpu_build_split;
     case HET__OP_T_SLICE:
-        return het__cl_build_slice;
+        return het__gpu_build_slice;
     case HET__OP_T_EXPAND:
     case HET__OP_T_TILE:
-        return het__cl_build_repeat;
+        return het__gpu_build_repeat;
     case HET__OP_T_DEPTH_TO_SPACE:
     case HET__OP_T_SPACE_TO_DEPTH:
-        return het__cl_build_shuffle;
+        return het__gpu_build_shuffle;
     case HET__OP_T_GATHER:
-        return het__cl_build_gather;
+        return het__gpu_build_gather;
     case HET__OP_T_PAD:
-        return het__cl_build_pad;
+        return het__gpu_build_pad;
     case HET__OP_T_RESIZE:
     case HET__OP_T_UPSAMPLE:
-        return het__cl_build_resize;
+        return het__gpu_build_resize;
     case HET__OP_T_SOFTMAX:
     case HET__OP_T_LOG_SOFTMAX:
-        return het__cl_build_softmax;
+        return het__gpu_build_softmax;
     case HET__OP_T_LAYER_NORMALIZATION:
     case HET__OP_T_RMS_NORMALIZATION:
-        return het__cl_build_layer_norm;
+        return het__gpu_build_layer_norm;
     case HET__OP_T_GROUP_NORMALIZATION:
     case HET__OP_T_INSTANCE_NORMALIZATION:
-        return het__cl_build_group_norm;
+        return het__gpu_build_group_norm;
     case HET__OP_T_GLOBAL_AVERAGE_POOL:
     case HET__OP_T_GLOBAL_MAX_POOL:
-        return het__cl_build_global_pool;
+        return het__gpu_build_global_pool;
     case HET__OP_T_MAT_MUL:
     case HET__OP_T_GEMM:
-        return het__cl_build_product;
+        return het__gpu_build_product;
     case HET__OP_T_ATTENTION:
-        return het__cl_build_attention;
+        return het__gpu_build_attention;
     case HET__OP_T_QUANTIZE_LINEAR:
     case HET__OP_T_DEQUANTIZE_LINEAR:
-        return het__cl_build_quantize;
+        return het__gpu_build_quantize;
     case HET__OP_T_MS_QLINEAR_ADD:
     case HET__OP_T_MS_QLINEAR_MUL:
-        return het__cl_build_qlinear_binary;
+        return het__gpu_build_qlinear_binary;
     case HET__OP_T_MS_QLINEAR_POOL:
-        return het__cl_build_qlinear_pool;
+        return het__gpu_build_qlinear_pool;
     default:
         break;
     }
     if (het__op_is_view(op))
-        return het__cl_build_view;
+        return het__gpu_build_view;
     if (op >= HET__OP_T_REDUCE_L1 && op <= HET__OP_T_REDUCE_SUM_SQUARE)
-        return het__cl_build_reduce;
+        return het__gpu_build_reduce;
     if (op >= HET__OP_T_ADD && op <= HET__OP_T_LESS_OR_EQUAL)
-        return het__cl_build_binary;
-    return op >= HET__OP_T_ABS && op <= HET__OP_T_NOT ? het__cl_build_unary : NULL;
+        return het__gpu_build_binary;
+    return op >= HET__OP_T_ABS && op <= HET__OP_T_NOT ? het__gpu_build_unary : NULL;
 }
 
 /* ---- what builders use ---- */
 
-bool het__cl_refuse(het__cl_recipe *t, const char *format, ...)
+bool het__gpu_refuse(het__gpu_recipe *t, const char *format, ...)
 {
     va_list list;
     va_start(list, format);
@@ -91,9 +91,9 @@ bool het__cl_refuse(het__cl_recipe *t, const char *format, ...)
     return false;
 }
 
-bool het__cl_went(het__cl_recipe *t, het_status status)
+bool het__gpu_went(het__gpu_recipe *t, het_status status)
 {
-    return status == HET_OK || het__cl_refuse(t, "%.100s", t->error.message);
+    return status == HET_OK || het__gpu_refuse(t, "%.100s", t->error.message);
 }
 
 typedef struct table {
@@ -101,14 +101,15 @@ typedef struct table {
     size_t bytes;
 } table;
 
-static void lay_table(const void *user, const het__cl_operand *constant, void *target)
+static void lay_table(const void *user, const het__gpu_operand *constant, void *target)
 {
     const table *from = user;
     (void)constant;
     memcpy(target, from->data, from->bytes);
 }
 
-bool het__cl_recipe_table(het__cl_recipe *t, const void *data, size_t bytes, cl_mem *memory)
+bool het__gpu_recipe_table(het__gpu_recipe *t, const void *data, size_t bytes,
+                           het__gpu_memory **memory)
 {
     const table from = { data, bytes };
     char name[HET__HASH_HEX + 24], hex[HET__HASH_HEX];
@@ -118,11 +119,11 @@ bool het__cl_recipe_table(het__cl_recipe *t, const void *data, size_t bytes, cl_
     const het__hash128 hash = het__hash128_of(data, bytes);
     het__hash128_hex(&hash, hex);
     snprintf(name, sizeof name, "table %zu %s", bytes, hex);
-    t->status = het__cl_table(t->call, name, bytes, lay_table, &from, memory, &t->error);
+    t->status = het__gpu_table(t->call, name, bytes, lay_table, &from, memory, &t->error);
     return t->status == HET_OK;
 }
 
-const char *het__cl_type(het_dtype dtype)
+const char *het__gpu_type(het_dtype dtype)
 {
     switch ((int)dtype) {
     case HET_DTYPE_F32: return "float";
@@ -135,7 +136,7 @@ const char *het__cl_type(het_dtype dtype)
     }
 }
 
-const char *het__cl_type_of_size(size_t bytes)
+const char *het__gpu_type_of_size(size_t bytes)
 {
     return bytes == 8 ? "ulong" : bytes == 4 ? "uint" : bytes == 2 ? "ushort" : "uchar";
 }
@@ -143,28 +144,28 @@ const char *het__cl_type_of_size(size_t bytes)
 /* ---- nodes ---- */
 
 /* Elements of a type with an address, counted by 32 bits. */
-static bool take_operand(het__cl_recipe *t, const het__value *v, const void *data,
+static bool take_operand(het__gpu_recipe *t, const het__value *v, const void *data,
                          het__tensor *operand)
 {
     if (!het__value_is_known(v) || het_dtype_bytes(v->dtype, 1) <= 0 || v->dtype == HET_DTYPE_NONE)
-        return het__cl_refuse(t, "an operand is %s", het_dtype_name(v->dtype));
+        return het__gpu_refuse(t, "an operand is %s", het_dtype_name(v->dtype));
     operand->dtype = v->dtype;
     operand->rank = v->rank;
     operand->data = (void *)(uintptr_t)data;
     for (uint32_t i = 0; i < v->rank; i++) {
         if (v->extent[i].symbol != HET__SYM_ONE)
-            return het__cl_refuse(t, "extents are not known");
+            return het__gpu_refuse(t, "extents are not known");
         operand->extent[i] = v->extent[i].count;
     }
     const int64_t bytes = het__tensor_bytes(operand);
     return (bytes >= 0 && het__tensor_elements(operand) <= INT32_MAX) ||
-           het__cl_refuse(t, "an operand has more elements than 32 bits count");
+           het__gpu_refuse(t, "an operand has more elements than 32 bits count");
 }
 
-static bool begin(het__cl_recipe *t, const het__graph *graph, const het__node *node)
+static bool begin(het__gpu_recipe *t, const het__graph *graph, const het__node *node)
 {
-    if (node->input_count > HET__CL_OPERANDS_MAX || node->output_count > HET__CL_OPERANDS_MAX)
-        return het__cl_refuse(t, "%u operands", node->input_count + node->output_count);
+    if (node->input_count > HET__GPU_OPERANDS_MAX || node->output_count > HET__GPU_OPERANDS_MAX)
+        return het__gpu_refuse(t, "%u operands", node->input_count + node->output_count);
     for (uint32_t i = 0; i < node->input_count; i++) {
         if (node->inputs[i] == HET__NO_VALUE)
             continue;
@@ -183,7 +184,7 @@ static bool begin(het__cl_recipe *t, const het__graph *graph, const het__node *n
 }
 
 /* Nothing is started where there is nothing to write. */
-static bool is_empty(const het__cl_recipe *t)
+static bool is_empty(const het__gpu_recipe *t)
 {
     for (uint32_t o = 0; o < t->e.output_count; o++)
         if (het__tensor_elements(&t->outputs[o]) > 0)
@@ -191,34 +192,34 @@ static bool is_empty(const het__cl_recipe *t)
     return true;
 }
 
-static bool build(het__cl_recipe *t, const het__graph *graph, const het__node *node)
+static bool build(het__gpu_recipe *t, const het__graph *graph, const het__node *node)
 {
-    const het__cl_builder builder = builder_of(node->op);
+    const het__gpu_builder builder = builder_of(node->op);
     if (!builder)
-        return het__cl_refuse(t, "no kernel for %s", het__node_operation(node));
+        return het__gpu_refuse(t, "no kernel for %s", het__node_operation(node));
     if (!begin(t, graph, node))
         return false;
     for (uint32_t i = 0; i < node->input_count; i++)
         if (node->inputs[i] != HET__NO_VALUE && het__tensor_elements(&t->inputs[i]) == 0 &&
             !is_empty(t))
-            return het__cl_refuse(t, "an operand has no elements");
+            return het__gpu_refuse(t, "an operand has no elements");
     return is_empty(t) || builder(t);
 }
 
 static bool tensor_supports(const het__graph *graph, const het__node *node, char *reason,
                             size_t bytes)
 {
-    het__cl_recipe t = { .error = HET_ERROR_INIT, .reason = reason, .reason_bytes = bytes };
-    het__cl_starts_init(&t.starts, NULL, NULL);
+    het__gpu_recipe t = { .error = HET_ERROR_INIT, .reason = reason, .reason_bytes = bytes };
+    het__gpu_starts_init(&t.starts, NULL, NULL);
     return build(&t, graph, node);
 }
 
-static het_status tensor_prepare(het__cl_call *call, het_error *err)
+static het_status tensor_prepare(het__gpu_call *call, het_error *err)
 {
     char reason[128] = "";
-    het__cl_recipe t = { .call = call, .error = HET_ERROR_INIT, .reason = reason,
-                         .reason_bytes = sizeof reason };
-    het__cl_starts_init(&t.starts, call->arena, call->facts);
+    het__gpu_recipe t = { .call = call, .error = HET_ERROR_INIT, .reason = reason,
+                          .reason_bytes = sizeof reason };
+    het__gpu_starts_init(&t.starts, call->arena, call->facts);
     het__scratch_init(&t.scratch, call->mem);
     const bool built = build(&t, call->graph, call->node);
     het__scratch_finish(&t.scratch);
@@ -226,7 +227,7 @@ static het_status tensor_prepare(het__cl_call *call, het_error *err)
         return het__fail(err, t.status, "%s", t.error.message);
     if (!built)
         return het__fail(err, HET_E_UNSUPPORTED, "node %s: %s", call->node->name, reason);
-    return het__cl_starts_prepare(call, &t.starts, err);
+    return het__gpu_starts_prepare(call, &t.starts, err);
 }
 
-const het__cl_op het__cl_tensor = { tensor_supports, tensor_prepare, het__cl_starts_launch };
+const het__gpu_op het__gpu_tensor = { tensor_supports, tensor_prepare, het__gpu_starts_launch };

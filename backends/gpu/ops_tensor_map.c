@@ -1,56 +1,56 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* OpenCL: tensor operations element by element, over operands with regular steps. */
+/* Tensor operations element by element, over operands with regular steps. */
 #include <assert.h>
 #include <math.h>
 #include <string.h>
 
-#include "backends/opencl_igpu/tensor.h"
+#include "backends/gpu/tensor.h"
 
 #define KERNEL_AXES 8
 
 /* ---- places ---- */
 
-void het__cl_places_axis(het__cl_places *p, int64_t extent, int64_t out, int64_t a)
+void het__gpu_places_axis(het__gpu_places *p, int64_t extent, int64_t out, int64_t a)
 {
-    assert(p->rank < HET__CL_AXES_MAX);
+    assert(p->rank < HET__GPU_AXES_MAX);
     p->extent[p->rank] = extent;
-    p->step[HET__CL_OUT][p->rank] = out;
-    p->step[HET__CL_A][p->rank] = a;
+    p->step[HET__GPU_OUT][p->rank] = out;
+    p->step[HET__GPU_A][p->rank] = a;
     p->rank++;
 }
 
-void het__cl_places_dense(het__cl_places *p)
+void het__gpu_places_dense(het__gpu_places *p)
 {
     int64_t step = 1;
     for (uint32_t i = p->rank; i-- > 0; step *= p->extent[i])
-        p->step[HET__CL_OUT][i] = step;
+        p->step[HET__GPU_OUT][i] = step;
 }
 
-void het__cl_places_of(het__cl_places *p, const het__tensor *out, const het__tensor *inputs,
-                       uint32_t count)
+void het__gpu_places_of(het__gpu_places *p, const het__tensor *out, const het__tensor *inputs,
+                        uint32_t count)
 {
     memset(p, 0, sizeof *p);
     p->rank = out->rank;
     memcpy(p->extent, out->extent, out->rank * sizeof *out->extent);
-    het__cl_places_dense(p);
+    het__gpu_places_dense(p);
     for (uint32_t k = 0; k < count; k++) {
         int64_t strides[HET_RANK_MAX];
         het__tensor_strides(&inputs[k], strides);
         for (uint32_t i = 0; i < inputs[k].rank; i++)
-            p->step[HET__CL_A + k][i + out->rank - inputs[k].rank] =
+            p->step[HET__GPU_A + k][i + out->rank - inputs[k].rank] =
                 inputs[k].extent[i] == 1 ? 0 : strides[i];
     }
 }
 
-static bool runs_on(const het__cl_places *p, uint32_t outer, uint32_t inner)
+static bool runs_on(const het__gpu_places *p, uint32_t outer, uint32_t inner)
 {
-    for (int k = 0; k < HET__CL_SIDES; k++)
+    for (int k = 0; k < HET__GPU_SIDES; k++)
         if (p->step[k][outer] != p->step[k][inner] * p->extent[inner])
             return false;
     return true;
 }
 
-void het__cl_places_merge(het__cl_places *p)
+void het__gpu_places_merge(het__gpu_places *p)
 {
     uint32_t kept = 0; /* axes from the front that are done with; the last may still grow */
     for (uint32_t i = 0; i < p->rank; i++) {
@@ -60,68 +60,68 @@ void het__cl_places_merge(het__cl_places *p)
         const int64_t extent = p->extent[i] * (joins ? p->extent[kept - 1] : 1);
         kept += !joins;
         p->extent[kept - 1] = extent;
-        for (int k = 0; k < HET__CL_SIDES; k++)
+        for (int k = 0; k < HET__GPU_SIDES; k++)
             p->step[k][kept - 1] = p->step[k][i];
     }
     p->rank = kept;
     if (kept == 0) { /* one element */
         p->rank = 1;
         p->extent[0] = 1;
-        for (int k = 0; k < HET__CL_SIDES; k++)
+        for (int k = 0; k < HET__GPU_SIDES; k++)
             p->step[k][0] = 0;
     }
 }
 
-bool het__cl_put_places(het__cl_recipe *t, het__cl_start *s, het__cl_places *p)
+bool het__gpu_put_places(het__gpu_recipe *t, het__gpu_start *s, het__gpu_places *p)
 {
-    int32_t extent[KERNEL_AXES], steps[KERNEL_AXES * HET__CL_SIDES] = { 0 };
+    int32_t extent[KERNEL_AXES], steps[KERNEL_AXES * HET__GPU_SIDES] = { 0 };
     int64_t others = 1;
-    het__cl_places_merge(p);
+    het__gpu_places_merge(p);
     if (p->rank > KERNEL_AXES)
-        return het__cl_refuse(t, "%u axes that do not join", p->rank);
+        return het__gpu_refuse(t, "%u axes that do not join", p->rank);
     for (uint32_t i = 0; i < KERNEL_AXES; i++) {
         const bool there = i < p->rank;
         extent[i] = there ? (int32_t)p->extent[p->rank - 1 - i] : 1;
-        for (uint32_t k = 0; there && k < HET__CL_SIDES; k++)
-            steps[i * HET__CL_SIDES + k] = (int32_t)p->step[k][p->rank - 1 - i];
+        for (uint32_t k = 0; there && k < HET__GPU_SIDES; k++)
+            steps[i * HET__GPU_SIDES + k] = (int32_t)p->step[k][p->rank - 1 - i];
         others *= i > 1 ? extent[i] : 1;
     }
-    het__cl_put_ints(s, KERNEL_AXES, extent);
-    het__cl_put_int(s, others);
-    het__cl_put_ints(s, 16, steps);
-    het__cl_put_ints(s, 16, steps + 16);
-    het__cl_start_option(s, " -DRANK=%u", p->rank);
-    het__cl_start_items(s, extent[0], extent[1], others, t->starts.facts->is_cpu ? 256 : 64);
+    het__gpu_put_ints(s, KERNEL_AXES, extent);
+    het__gpu_put_int(s, others);
+    het__gpu_put_ints(s, 16, steps);
+    het__gpu_put_ints(s, 16, steps + 16);
+    het__gpu_start_option(s, " -DRANK=%u", p->rank);
+    het__gpu_start_items(s, extent[0], extent[1], others, t->starts.facts->is_cpu ? 256 : 64);
     return true;
 }
 
-bool het__cl_add_map(het__cl_recipe *t, het__cl_map *map)
+bool het__gpu_add_map(het__gpu_recipe *t, het__gpu_map *map)
 {
     const uint32_t arity = map->arity ? map->arity : 1;
     if (!map->to || !map->type[0])
-        return het__cl_refuse(t, "no kernel for these types");
-    het__cl_start *s = het__cl_starts_add(&t->starts, "tensor_map", "map");
-    het__cl_start_option(s, "-DF=f_%s -DARITY=%u -DTO=%s", map->f, arity, map->to);
+        return het__gpu_refuse(t, "no kernel for these types");
+    het__gpu_start *s = het__gpu_starts_add(&t->starts, "tensor_map", "map");
+    het__gpu_start_option(s, "-DF=f_%s -DARITY=%u -DTO=%s", map->f, arity, map->to);
     for (uint32_t i = 0; i < arity; i++)
-        het__cl_start_option(s, " -DT%c=%s", "ABC"[i], map->type[i]);
-    het__cl_put_output(s, map->output, map->out_offset);
+        het__gpu_start_option(s, " -DT%c=%s", "ABC"[i], map->type[i]);
+    het__gpu_put_output(s, map->output, map->out_offset);
     for (uint32_t i = 0; i < 3; i++)
-        het__cl_put_input(s, map->input[i < arity ? i : 0], map->offset[i]);
-    const bool fits = het__cl_put_places(t, s, &map->places);
-    het__cl_put_float(s, map->p);
-    het__cl_put_float(s, map->q);
+        het__gpu_put_input(s, map->input[i < arity ? i : 0], map->offset[i]);
+    const bool fits = het__gpu_put_places(t, s, &map->places);
+    het__gpu_put_float(s, map->p);
+    het__gpu_put_float(s, map->q);
     return fits;
 }
 
-bool het__cl_add_move(het__cl_recipe *t, uint32_t output, int64_t to, uint32_t input, int64_t from,
-                      const het__cl_places *places)
+bool het__gpu_add_move(het__gpu_recipe *t, uint32_t output, int64_t to, uint32_t input,
+                       int64_t from, const het__gpu_places *places)
 {
     const size_t size = (size_t)het_dtype_bytes(t->outputs[output].dtype, 1);
-    const char *type = het__cl_type_of_size(size);
-    het__cl_map map = { .f = "same", .to = type, .type = { type }, .output = output,
-                        .input = { input }, .out_offset = (size_t)to * size,
-                        .offset = { (size_t)from * size }, .places = *places };
-    return het__cl_add_map(t, &map);
+    const char *type = het__gpu_type_of_size(size);
+    het__gpu_map map = { .f = "same", .to = type, .type = { type }, .output = output,
+                         .input = { input }, .out_offset = (size_t)to * size,
+                         .offset = { (size_t)from * size }, .places = *places };
+    return het__gpu_add_map(t, &map);
 }
 
 /* ---- one operand ---- */
@@ -182,15 +182,15 @@ static bool is_signed_integer(het_dtype dtype)
     return dtype == HET_DTYPE_I32 || dtype == HET_DTYPE_I64;
 }
 
-static bool add_flat(het__cl_recipe *t, const char *f, float p, float q)
+static bool add_flat(het__gpu_recipe *t, const char *f, float p, float q)
 {
-    const char *type = het__cl_type(t->inputs[0].dtype), *to = het__cl_type(t->outputs[0].dtype);
-    het__cl_map map = { .f = f, .to = to, .type = { type }, .p = p, .q = q };
-    het__cl_places_of(&map.places, &t->outputs[0], t->inputs, 1);
-    return het__cl_add_map(t, &map);
+    const char *type = het__gpu_type(t->inputs[0].dtype), *to = het__gpu_type(t->outputs[0].dtype);
+    het__gpu_map map = { .f = f, .to = to, .type = { type }, .p = p, .q = q };
+    het__gpu_places_of(&map.places, &t->outputs[0], t->inputs, 1);
+    return het__gpu_add_map(t, &map);
 }
 
-bool het__cl_build_unary(het__cl_recipe *t)
+bool het__gpu_build_unary(het__gpu_recipe *t)
 {
     const het__attr_list *list = t->e.attrs;
     const het__op op = t->e.node->op;
@@ -202,59 +202,59 @@ bool het__cl_build_unary(het__cl_recipe *t)
         if (r->op != op)
             continue;
         if (dtype != HET_DTYPE_F32 && !(r->integers && is_signed_integer(dtype)))
-            return het__cl_refuse(t, "%s of %s", het__node_operation(t->e.node),
-                                  het_dtype_name(dtype));
+            return het__gpu_refuse(t, "%s of %s", het__node_operation(t->e.node),
+                                   het_dtype_name(dtype));
         const bool by_tanh = op == HET__OP_T_GELU &&
                              strcmp(het__attr_string(list, "approximate", "none"), "tanh") == 0;
         return add_flat(t, by_tanh ? "gelu_tanh" : r->f,
                         r->a ? het__attr_float(list, r->a, r->a_absent) : 0,
                         r->b ? het__attr_float(list, r->b, r->b_absent) : 0);
     }
-    return het__cl_refuse(t, "no kernel for %s", het__node_operation(t->e.node));
+    return het__gpu_refuse(t, "no kernel for %s", het__node_operation(t->e.node));
 }
 
 /* A bound is a constant or an attribute. */
-static bool bound(het__cl_recipe *t, uint32_t input, const char *name, float absent, float *value)
+static bool bound(het__gpu_recipe *t, uint32_t input, const char *name, float absent, float *value)
 {
     const het__tensor *b = het__eval_input(&t->e, input);
     *value = absent;
     if (t->e.attrs->opset < 11)
         *value = het__attr_float(t->e.attrs, name, absent);
     else if (b && (!b->data || b->dtype != HET_DTYPE_F32))
-        return het__cl_refuse(t, "the bounds are not constant");
+        return het__gpu_refuse(t, "the bounds are not constant");
     else if (b)
         memcpy(value, b->data, sizeof *value);
     return true;
 }
 
-bool het__cl_build_clip(het__cl_recipe *t)
+bool het__gpu_build_clip(het__gpu_recipe *t)
 {
     float least, most;
     if (t->inputs[0].dtype != HET_DTYPE_F32)
-        return het__cl_refuse(t, "Clip of %s", het_dtype_name(t->inputs[0].dtype));
+        return het__gpu_refuse(t, "Clip of %s", het_dtype_name(t->inputs[0].dtype));
     return bound(t, 1, "min", -HUGE_VALF, &least) && bound(t, 2, "max", HUGE_VALF, &most) &&
            add_flat(t, "clip", least, most);
 }
 
-bool het__cl_build_cast(het__cl_recipe *t)
+bool het__gpu_build_cast(het__gpu_recipe *t)
 {
     const het_dtype from = t->inputs[0].dtype, to = t->outputs[0].dtype;
     if (from == to)
-        return het__cl_build_view(t);
+        return het__gpu_build_view(t);
     if (to == HET_DTYPE_BOOL)
         return add_flat(t, "cast_bool", 0, 0);
     return add_flat(t, from == HET_DTYPE_F32 ? "cast_cut" : "cast", 0, 0);
 }
 
-bool het__cl_build_view(het__cl_recipe *t)
+bool het__gpu_build_view(het__gpu_recipe *t)
 {
-    const het__cl_call *call = t->call;
-    het__cl_places places = { 0 };
+    const het__gpu_call *call = t->call;
+    het__gpu_places places = { 0 };
     if (call && call->inputs[0].mem == call->outputs[0].mem &&
         call->inputs[0].offset == call->outputs[0].offset)
         return true;
-    het__cl_places_axis(&places, het__tensor_elements(&t->outputs[0]), 1, 1);
-    return het__cl_add_move(t, 0, 0, 0, 0, &places);
+    het__gpu_places_axis(&places, het__tensor_elements(&t->outputs[0]), 1, 1);
+    return het__gpu_add_move(t, 0, 0, 0, 0, &places);
 }
 
 /* ---- several operands ---- */
@@ -298,40 +298,40 @@ static const char *pair_function(het__op op, het_dtype dtype)
 }
 
 /* Before opset 7 an attribute says where the second operand's extents stand. */
-static bool fits_pair(het__cl_recipe *t)
+static bool fits_pair(het__gpu_recipe *t)
 {
     const het__tensor *a = &t->inputs[0], *b = &t->inputs[1];
     return (t->e.attrs->opset >= 7 || het__tensor_same_extents(a, b)) && a->dtype == b->dtype;
 }
 
-bool het__cl_build_binary(het__cl_recipe *t)
+bool het__gpu_build_binary(het__gpu_recipe *t)
 {
     const het__op op = t->e.node->op;
     const het_dtype dtype = t->inputs[0].dtype;
-    const char *type = het__cl_type(dtype), *f = pair_function(op, dtype);
+    const char *type = het__gpu_type(dtype), *f = pair_function(op, dtype);
     if (!f || !fits_pair(t) || (op == HET__OP_T_MOD && !het__attr_int(t->e.attrs, "fmod", 0)))
-        return het__cl_refuse(t, "%s of %s and %s", het__node_operation(t->e.node),
-                              het_dtype_name(dtype), het_dtype_name(t->inputs[1].dtype));
-    het__cl_map map = { .f = f, .to = het__cl_type(t->outputs[0].dtype), .type = { type, type },
-                        .arity = 2, .input = { 0, 1 } };
-    het__cl_places_of(&map.places, &t->outputs[0], t->inputs, 2);
-    return het__cl_add_map(t, &map);
+        return het__gpu_refuse(t, "%s of %s and %s", het__node_operation(t->e.node),
+                               het_dtype_name(dtype), het_dtype_name(t->inputs[1].dtype));
+    het__gpu_map map = { .f = f, .to = het__gpu_type(t->outputs[0].dtype), .type = { type, type },
+                         .arity = 2, .input = { 0, 1 } };
+    het__gpu_places_of(&map.places, &t->outputs[0], t->inputs, 2);
+    return het__gpu_add_map(t, &map);
 }
 
-bool het__cl_build_variadic(het__cl_recipe *t)
+bool het__gpu_build_variadic(het__gpu_recipe *t)
 {
     if (t->e.input_count == 1)
-        return het__cl_build_view(t);
-    return t->e.input_count == 2 ? het__cl_build_binary(t)
-                                 : het__cl_refuse(t, "%u operands", t->e.input_count);
+        return het__gpu_build_view(t);
+    return t->e.input_count == 2 ? het__gpu_build_binary(t)
+                                 : het__gpu_refuse(t, "%u operands", t->e.input_count);
 }
 
-bool het__cl_build_where(het__cl_recipe *t)
+bool het__gpu_build_where(het__gpu_recipe *t)
 {
     const char *type =
-        het__cl_type_of_size((size_t)het_dtype_bytes(t->outputs[0].dtype, 1));
-    het__cl_map map = { .f = "where", .to = type, .type = { "uchar", type, type }, .arity = 3,
-                        .input = { 0, 1, 2 } };
-    het__cl_places_of(&map.places, &t->outputs[0], t->inputs, 3);
-    return het__cl_add_map(t, &map);
+        het__gpu_type_of_size((size_t)het_dtype_bytes(t->outputs[0].dtype, 1));
+    het__gpu_map map = { .f = "where", .to = type, .type = { "uchar", type, type }, .arity = 3,
+                         .input = { 0, 1, 2 } };
+    het__gpu_places_of(&map.places, &t->outputs[0], t->inputs, 3);
+    return het__gpu_add_map(t, &map);
 }
