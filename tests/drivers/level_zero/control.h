@@ -41,7 +41,7 @@
 #include <stdint.h>
 
 #define ZE_TEST_DEVICES_MAX 4
-#define ZE_TEST_HANG_MS 2000
+#define ZE_TEST_HANG_MS 1000
 
 typedef struct ze_test_counters {
     uint64_t submissions;  /* lists executed, and commands of immediate lists */

@@ -253,7 +253,8 @@ struct zd_queue {
     pthread_t thread;
     cl_command_queue cl;
     zd_item *first, *last;
-    uint64_t submitted, finished;
+    uint64_t submitted, finished; /* items */
+    uint64_t ops_submitted, ops_ended;
     bool is_stopping, is_copy_only, is_synchronous;
     bool hangs; /* a kernel that does not end */
     bool is_unfinished; /* PoCL may still be at work; the worker's own */
@@ -266,6 +267,9 @@ struct zd_fence {
     uint32_t pending;
 };
 
+/* Whether a kernel can be appended to a list. Complains. */
+ze_result_t zd_check_launch(const zd_list *list, const zd_kernel *kernel,
+                            const ze_group_count_t *groups);
 void zd_free_ops(zd_op *first);
 /* Execute commands in order, as a queue's thread. False: the device is lost, or hangs. */
 bool zd_run(zd_queue *queue, zd_op *first);

@@ -112,7 +112,7 @@ void zd_queue_stop(zd_queue *q)
 {
     pthread_mutex_lock(&zd.lock);
     const bool is_broken = q->hangs || q->o.device->is_lost || q->o.device->hangs;
-    const bool is_busy = q->submitted != q->finished && !is_broken;
+    const bool is_busy = q->ops_submitted != q->ops_ended && !is_broken;
     q->is_stopping = true;
     pthread_cond_broadcast(&zd.changed);
     pthread_mutex_unlock(&zd.lock);
@@ -123,9 +123,10 @@ void zd_queue_stop(zd_queue *q)
 }
 
 /* With the lock held. */
-static void count_signals(const zd_op *first)
+static void count_commands(zd_queue *q, const zd_op *first)
 {
-    for (const zd_op *op = first; op; op = op->next)
+    for (const zd_op *op = first; op; op = op->next) {
+        q->ops_submitted++;
         if (op->signal) {
             if (op->signal->is_signalled && !op->signal->resets)
                 zd_complain("event %u will be signalled again without having been reset",
@@ -134,6 +135,7 @@ static void count_signals(const zd_op *first)
         } else if (op->kind == ZD_RESET) {
             op->event->resets++;
         }
+    }
 }
 
 ze_result_t zd_queue_push(zd_queue *q, zd_list *list, zd_op *op, zd_fence *fence)
@@ -145,7 +147,7 @@ ze_result_t zd_queue_push(zd_queue *q, zd_list *list, zd_op *op, zd_fence *fence
     }
     *item = (zd_item){ .list = list, .op = op, .fence = fence };
     pthread_mutex_lock(&zd.lock);
-    count_signals(list ? list->first : op);
+    count_commands(q, list ? list->first : op);
     if (list)
         list->pending++;
     if (fence)

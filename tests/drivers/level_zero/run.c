@@ -243,13 +243,13 @@ static bool run_one(zd_queue *q, const zd_op *op)
         finish(q);
     const uint64_t begin = zd_now_ns();
     good = good && execute(q, op);
-    if (!op->signal)
-        return good;
-    if (good)
+    if (good && op->signal)
         finish(q);
     pthread_mutex_lock(&zd.lock);
-    op->signal->pending--;
-    if (good)
+    q->ops_ended += good;
+    if (op->signal)
+        op->signal->pending--;
+    if (good && op->signal)
         zd_event_signal(op->signal, begin, zd_now_ns());
     pthread_mutex_unlock(&zd.lock);
     return good;
