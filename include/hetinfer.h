@@ -46,6 +46,7 @@
 #include <hetinfer/device.h>
 #include <hetinfer/generate.h>
 #include <hetinfer/groups.h>
+#include <hetinfer/hardware.h>
 #include <hetinfer/machine.h>
 #include <hetinfer/model.h>
 #include <hetinfer/op.h>
