@@ -99,8 +99,8 @@ HET_API HET_NODISCARD het_status het_package_write(het_context *context, const c
  * @param err      May be NULL.
  *
  * @retval HET_E_INVALID      threads is out of range.
- * @retval HET_E_FORMAT       Not a package, or a part of it is corrupt: the message names the tensor
- *                            and the byte. Nothing is left behind.
+ * @retval HET_E_FORMAT       Not a package, or a part of it is corrupt: the message names the
+ *                            tensor and the byte. Nothing is left behind.
  * @retval HET_E_VERSION      Of a newer release.
  * @retval HET_E_UNSUPPORTED  zstd is missing.
  * @retval HET_E_IO           A file cannot be read or written, there is no room, or a folder is

@@ -125,13 +125,16 @@ het_status het__new_folder_begin(het__new_folder *folder, het__mem *mem, const c
                                                      : het__fail_nomem(err, "the name of a folder");
     if (s == HET_OK) {
         snprintf(folder->temporary, n + sizeof ".tmp", "%s.tmp", folder->path);
-        if (!is_free(folder->path))
+        const bool fits = is_free(folder->path);
+        const int code = fits && mkdir(folder->temporary, 0777) != 0 ? errno : 0;
+        if (!fits)
             s = het__fail(err, HET_E_IO, "%s is there already", folder->path);
-        else if (mkdir(folder->temporary, 0777) != 0)
-            s = errno == EEXIST
-                    ? het__fail(err, HET_E_BUSY, "%s is there: somebody is writing it, or was ended "
-                                "while doing so", folder->temporary)
-                    : failed(err, errno, "make the folder", folder->temporary);
+        else if (code == EEXIST)
+            s = het__fail(err, HET_E_BUSY,
+                          "%s is there: somebody is writing it, or was ended while doing so",
+                          folder->temporary);
+        else if (code)
+            s = failed(err, code, "make the folder", folder->temporary);
     }
     if (s != HET_OK)
         forget(folder);

@@ -344,8 +344,9 @@ void het__hf_shards_close(het__hf_shards *shards)
 bool het__hf_shards_hold(const het__hf_shards *shards, const void *data)
 {
     for (size_t i = 0; i < shards->count; i++) {
-        const uintptr_t begin = (uintptr_t)shards->mappings[i].data;
-        if (!shards->mappings[i].mem && (uintptr_t)data >= begin && (uintptr_t)data - begin < shards->mappings[i].bytes)
+        const het__mapping *m = &shards->mappings[i];
+        const uintptr_t begin = (uintptr_t)m->data;
+        if (!m->mem && (uintptr_t)data >= begin && (uintptr_t)data - begin < m->bytes)
             return true;
     }
     return false;

@@ -103,8 +103,8 @@ static void work(void *user, uint32_t number)
         if (frame >= job->end_frame)
             break;
         const het__package_segment *s = het__package_segment_of(p, frame);
-        uint8_t *target = w->joined ? w->joined
-                                    : job->target + (het__package_frame_content(p, s, frame) - base);
+        const uint64_t at = het__package_frame_content(p, s, frame) - base;
+        uint8_t *target = w->joined ? w->joined : job->target + at;
         w->problem = unpack_frame(w, p, s, frame, target);
         w->frame = frame;
         if (w->problem) {
