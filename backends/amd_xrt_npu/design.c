@@ -144,7 +144,8 @@ static het_status read_shapes(const reader *r, const het__yaml_node *in)
     het_status s = het__yaml_need(r->what, in, "shapes", &list, r->err);
     if (s == HET_OK && (list->kind != HET__YAML_SEQUENCE || list->count == 0 ||
                         list->count > HET__NPU_SHAPES_MAX))
-        s = het__yaml_fail(r->what, list, r->err, "shapes is a list of 1 to %d", HET__NPU_SHAPES_MAX);
+        s = het__yaml_fail(r->what, list, r->err, "shapes is a list of 1 to %d",
+                           HET__NPU_SHAPES_MAX);
     for (uint32_t i = 0; s == HET_OK && i < list->count; i++) {
         const het__yaml_node *item = &list->children[i];
         het__npu_shape *shape = &d->shape[d->shape_count++];
@@ -156,7 +157,8 @@ static het_status read_shapes(const reader *r, const het__yaml_node *in)
             s = number(r, item, "columns", 1, 65536, &shape->columns);
         if (s == HET_OK)
             s = need_text(&inner, "file", shape->file, sizeof shape->file);
-        if (s == HET_OK && (shape->rows % het__npu_unit_rows(d) || shape->columns % d->tile_columns))
+        if (s == HET_OK &&
+            (shape->rows % het__npu_unit_rows(d) || shape->columns % d->tile_columns))
             s = het__yaml_fail(r->what, item, r->err, "a shape that is not of whole tiles");
     }
     return s;
@@ -221,8 +223,9 @@ static het_status read_figures(const reader *r)
 het_status het__npu_manifest_read(const char *text, size_t size, const char *folder,
                                   het__arena *arena, het__npu_design *design, het_error *err)
 {
-    static const char *const keys[] = { "name", "devices", "columns", "xclbin", "kernel", "types",
-                                        "tile", "inner", "layout", "instructions", "figures", NULL };
+    static const char *const keys[] = { "name", "devices", "columns", "xclbin", "kernel",
+                                        "types", "tile", "inner", "layout", "instructions",
+                                        "figures", NULL };
     memset(design, 0, sizeof *design);
     const size_t length = strlen(folder);
     const char *what = het__arena_printf(arena, "%s/%s", folder, HET__NPU_MANIFEST);
@@ -269,7 +272,8 @@ static het_status read_package(const char *folder, het__mem *mem, het__npu_desig
     if (s != HET_OK)
         return s;
     het__arena_init(&arena, mem);
-    char *text = file.bytes <= MANIFEST_MAX ? het__arena_alloc(&arena, (size_t)file.bytes + 1) : NULL;
+    char *text =
+        file.bytes <= MANIFEST_MAX ? het__arena_alloc(&arena, (size_t)file.bytes + 1) : NULL;
     if (file.bytes > MANIFEST_MAX)
         s = het__fail(err, HET_E_FORMAT, "%s/%s: larger than %d bytes", folder, HET__NPU_MANIFEST,
                       MANIFEST_MAX);

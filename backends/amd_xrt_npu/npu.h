@@ -22,6 +22,11 @@
 #define HET__NPU_KERNEL_ARGUMENTS 6 /* opcode, instructions, their count, A, B, C */
 #define HET__NPU_OPCODE 3           /* run a stream */
 #define HET__NPU_SLOTS 2
+/* Of a design whose manifest states nothing: a core of the first generation with plain code, what
+ * starting a run costs, and what one mover brings. Guesses on the slow side, marked so. */
+#define HET__NPU_CORE_OPS 100e9
+#define HET__NPU_LAUNCH_NS 200e3
+#define HET__NPU_COLUMN_BYTES 4e9
 /* Sums of that many products of codes fit 32 bits. */
 #define HET__NPU_INNER_MAX 131072
 
@@ -44,6 +49,11 @@ typedef struct het__npu_found {
 void het__npu_probe(const het__host *host, het__probed *probed);
 /* Which designs a device of the last probe may use, as a mask. */
 uint32_t het__npu_usable(uint32_t index, het__npu_designs *designs);
+/* Operations per second of a design, as stated or assumed. */
+double het__npu_rate(const het__npu_design *d);
+/* Of the fastest design that a device may use. */
+void het__npu_figures(uint32_t index, het_device_figures *figures);
+void het__npu_product_unit(uint32_t index, het__product_unit *unit);
 void het__npu_mark_bad(uint32_t index, const char *folder);
 /* Columns of a device's array that contexts may have, all together. */
 uint32_t het__npu_columns_of(uint32_t index);

@@ -174,6 +174,61 @@ uint32_t het__npu_usable(uint32_t index, het__npu_designs *designs)
     return mask;
 }
 
+/* ---- for plans ---- */
+
+double het__npu_rate(const het__npu_design *d)
+{
+    return d->int8_ops > 0 ? d->int8_ops : HET__NPU_CORE_OPS * d->core_rows * d->columns;
+}
+
+/* The fastest of a mask; NULL: none. The lock is held. */
+static const het__npu_design *fastest(uint32_t mask)
+{
+    const het__npu_design *best = NULL;
+    for (uint32_t i = 0; i < known.designs.count; i++) {
+        const het__npu_design *d = &known.designs.design[i];
+        if (mask >> i & 1 && (!best || het__npu_rate(d) > het__npu_rate(best)))
+            best = d;
+    }
+    return best;
+}
+
+void het__npu_figures(uint32_t index, het_device_figures *figures)
+{
+    const uint32_t mask = het__npu_usable(index, NULL);
+    memset(figures, 0, sizeof *figures);
+    figures->struct_size = sizeof *figures;
+    figures->source = HET_SOURCE_ASSUMED;
+    het__mutex_lock(&lock);
+    const het__npu_design *d = fastest(mask);
+    if (d) {
+        figures->int8_ops_per_s = het__npu_rate(d);
+        figures->read_bytes_per_s =
+            d->bytes_per_s > 0 ? d->bytes_per_s : HET__NPU_COLUMN_BYTES * d->columns;
+        figures->launch_ns = d->launch_ns > 0 ? d->launch_ns : HET__NPU_LAUNCH_NS;
+        figures->source = d->is_measured ? HET_SOURCE_MEASURED : HET_SOURCE_ASSUMED;
+    }
+    het__mutex_unlock(&lock);
+}
+
+void het__npu_product_unit(uint32_t index, het__product_unit *unit)
+{
+    const uint32_t mask = het__npu_usable(index, NULL);
+    het__mutex_lock(&lock);
+    const het__npu_design *d = fastest(mask);
+    if (d) {
+        int64_t rungs[HET__NPU_RUNGS_MAX];
+        const int64_t widest = het__npu_cut_columns(d, 65536);
+        const uint32_t count = het__npu_rungs(d, widest, rungs);
+        *unit = (het__product_unit){
+            .rows = (uint32_t)het__npu_unit_rows(d), .inner = (uint32_t)d->inner,
+            .columns = (uint32_t)het__npu_unit_columns(d), .columns_most = (uint32_t)widest,
+            .rows_most = (uint32_t)(count ? rungs[count - 1] : het__npu_unit_rows(d)),
+        };
+    }
+    het__mutex_unlock(&lock);
+}
+
 void het__npu_mark_bad(uint32_t index, const char *folder)
 {
     het__mutex_lock(&lock);

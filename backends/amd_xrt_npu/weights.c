@@ -12,10 +12,6 @@
 #include "lib/base/error.h"
 #include "lib/quant/quant.h"
 
-/* Of a design whose manifest states nothing: a core of the first generation with plain code, and
- * what starting a run costs. Both are guesses on the slow side, and marked so in figures. */
-#define ASSUMED_CORE_OPS 100e9
-#define ASSUMED_LAUNCH_NS 200e3
 #define ROWS_TO_CHOOSE_BY 256
 
 static double seconds_of(const het__npu_design *d, int64_t inner, int64_t columns)
@@ -23,9 +19,8 @@ static double seconds_of(const het__npu_design *d, int64_t inner, int64_t column
     const int64_t width = het__npu_cut_columns(d, columns);
     if (width == 0)
         return INFINITY;
-    const double cores = (double)d->core_rows * d->columns;
-    const double rate = d->int8_ops > 0 ? d->int8_ops : ASSUMED_CORE_OPS * cores;
-    const double launch = d->launch_ns > 0 ? d->launch_ns : ASSUMED_LAUNCH_NS;
+    const double rate = het__npu_rate(d);
+    const double launch = d->launch_ns > 0 ? d->launch_ns : HET__NPU_LAUNCH_NS;
     const double cuts = (double)((columns + width - 1) / width);
     const double parts = (double)((inner + d->inner - 1) / d->inner);
     return cuts * parts * (launch * 1e-9 + 2.0 * ROWS_TO_CHOOSE_BY * (double)width *

@@ -287,7 +287,8 @@ private:
         cycles_ += down * rows * width * 4 / BYTES_PER_CYCLE;
         rounds_++;
         for (unsigned j = 0; j < across; j++) {
-            const auto *bytes = reinterpret_cast<const unsigned char *>(&c[j * down * rows * width]);
+            const std::int32_t *first = &c[j * down * rows * width];
+            const auto *bytes = reinterpret_cast<const unsigned char *>(first);
             columns_[j].c.ready.insert(columns_[j].c.ready.end(), bytes,
                                        bytes + 4 * down * rows * width);
         }
