@@ -6,9 +6,11 @@
 #include <jansson.h>
 
 #include "counting_allocator.h"
+#include "folder.h"
 #include "golden/feed.h"
 
 #include "lib/base/os.h"
+#include "tiny_model.h"
 
 #define ROWS_MAX 256
 #define VOCABULARY 2048
@@ -346,8 +348,76 @@ static void failures_change_no_token(void)
     run_close(&r);
 }
 
+/* ---- what goes where, by cost ---- */
+
+/* A design of the public kind, with the rate that a paper reports of it: no device opens it. */
+#define LARGE                                                                            \
+    "name: large\ndevices: [npu1]\ncolumns: 4\nxclbin: a.xclbin\nkernel: MLIR_AIE\n"    \
+    "types: {input: i8, weight: i8, output: i32, accumulator: i32}\n"                    \
+    "tile: {rows: 64, inner: 64, columns: 64}\ninner: 2048\n"                           \
+    "instructions: {source: whole-array-v1}\n"                                          \
+    "figures: {int8: 6.7 Top/s, launch: 100 us, bandwidth: 20 GB/s, source: assumed}\n"
+
+/* Share of the work of a phase's steps that the NPU gets. */
+static double npu_share(const het_model *model, uint32_t phase)
+{
+    het_plan_options o = HET_PLAN_OPTIONS_INIT;
+    het_plan *plan = NULL;
+    het_error err = HET_ERROR_INIT;
+    het_plan_layer layer = { .struct_size = sizeof layer };
+    double all = 0, npu = 0;
+    o.phase = phase;
+    o.threads = 4;
+    if (het_plan_make(model, &o, &plan, &err) != HET_OK)
+        TEST_FAIL("%s", err.message);
+    for (uint32_t i = 0; plan && het_plan_layer_at(plan, i, &layer) == HET_OK; i++) {
+        all += layer.flop_count;
+        npu += strcmp(layer.backend, "amd_xrt_npu") == 0 ? layer.flop_count : 0;
+    }
+    het_plan_destroy(plan);
+    return all > 0 ? npu / all : 0;
+}
+
+static void prompts_go_to_the_npu_and_tokens_do_not(void)
+{
+    tiny_options t = { .architecture = "llama", .layers = 4, .width = 2048, .ffn = 5632,
+                       .heads = 32, .kv_heads = 4, .head_size = 64, .vocabulary = 512,
+                       .context = 2048, .type = GW_Q8_0, .seed = 1 };
+    tiny_model m;
+    test_folder folder;
+    het_context_options o = HET_CONTEXT_OPTIONS_INIT;
+    het_context *context = NULL;
+    het_model *model = NULL;
+    het_error err = HET_ERROR_INIT;
+    char *before = strdup(getenv("HETINFER_NPU_DESIGNS"));
+    test_folder_make(&folder);
+    test_file_write(test_folder_file(&folder, "design.yaml"), LARGE, strlen(LARGE));
+    setenv("HETINFER_NPU_DESIGNS", folder.path, 1);
+    setenv("HETINFER_XRT_STANDIN", "", 1);
+    o.backends = "cpu_onednn,amd_xrt_npu";
+    tiny_make(&m, &t);
+    het_status s = het_context_create(&o, &context, &err);
+    if (s == HET_OK)
+        s = het_model_load_memory(context, m.file, m.bytes, NULL, &model, &err);
+    if (s != HET_OK)
+        TEST_FAIL("%s", err.message);
+    const double prefill = s ? 0 : npu_share(model, HET_PHASE_PREFILL);
+    const double decode = s ? 1 : npu_share(model, HET_PHASE_DECODE);
+    printf("share of the work on the NPU: %.0f %% of a prompt, %.0f %% of a token\n",
+           100 * prefill, 100 * decode);
+    CHECK(prefill > 0.5);
+    CHECK(decode <= 0);
+    het_model_destroy(model);
+    het_context_destroy(context);
+    tiny_free(&m);
+    test_folder_remove(&folder);
+    setenv("HETINFER_NPU_DESIGNS", before, 1);
+    free(before);
+}
+
 int main(void)
 {
+    test_case(prompts_go_to_the_npu_and_tokens_do_not);
     test_case(texts_agree_with_the_processor);
     test_case(failures_change_no_token);
     return test_finish();
