@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Kernels: their arguments, as PoCL knows them, and groups. */
+/* Kernels: their arguments, as PoCL knows them, groups, and whether all is there to start one. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -214,6 +214,56 @@ static ze_result_t set_argument(ze_kernel_handle_t kernel, uint32_t i, size_t by
         memcpy(&a->is, value, bytes);
     return ZE_RESULT_SUCCESS;
 }
+
+/* ---- starting ---- */
+
+static bool arguments_are_sound(const zd_kernel *k)
+{
+    const char *const call = "zeCommandListAppendLaunchKernel";
+    uint64_t local = k->local_bytes;
+    for (uint32_t i = 0; i < k->arg_count; i++) {
+        const zd_arg *const a = &k->args[i];
+        if (!a->is_set) {
+            zd_complain("%s: %s: argument %u was not set", call, k->name, (unsigned)i);
+            return false;
+        }
+        local += a->kind == ZD_ARG_LOCAL ? a->bytes : 0;
+        pthread_mutex_lock(&zd.lock);
+        const bool points = a->kind != ZD_ARG_POINTER || !a->is.pointer ||
+                            zd_memory_at(a->is.pointer);
+        pthread_mutex_unlock(&zd.lock);
+        if (!points) {
+            zd_complain("%s: %s: argument %u points to %p, where no memory is", call, k->name,
+                        (unsigned)i, a->is.pointer);
+            return false;
+        }
+    }
+    if (local > LOCAL_MAX)
+        zd_complain("%s: %s: %llu bytes of local memory", call, k->name,
+                    (unsigned long long)local);
+    return local <= LOCAL_MAX;
+}
+
+ze_result_t zd_check_launch(const zd_list *l, const zd_kernel *k, const ze_group_count_t *g)
+{
+    const char *const call = "zeCommandListAppendLaunchKernel";
+    if (!zd_is(k, ZD_KERNEL) || k->o.device != l->o.device) {
+        zd_complain("%s: not a kernel of this device", call);
+        return ZE_RESULT_ERROR_INVALID_NULL_HANDLE;
+    }
+    if (l->is_copy_only) {
+        zd_complain("%s: %s: the list only copies", call, k->name);
+        return ZE_RESULT_ERROR_INVALID_COMMAND_LIST_TYPE;
+    }
+    if (!k->group[0] || !g->groupCountX || !g->groupCountY || !g->groupCountZ) {
+        zd_complain("%s: %s: %s", call, k->name,
+                    k->group[0] ? "no groups" : "the size of a group was not set");
+        return ZE_RESULT_ERROR_INVALID_GROUP_SIZE_DIMENSION;
+    }
+    return arguments_are_sound(k) ? ZE_RESULT_SUCCESS : ZE_RESULT_ERROR_INVALID_ARGUMENT;
+}
+
+/* ---- the rest ---- */
 
 static ze_result_t set_indirect(ze_kernel_handle_t kernel, ze_kernel_indirect_access_flags_t flags)
 {

@@ -7,9 +7,9 @@
 
 #include "driver.h"
 
-#define LOCAL_MAX (64u << 10)
 #define COPY_GROUP 1 /* ordinal of the group of queues that only copy */
 #define GROUPS 2
+#define LITTLE_NS UINT64_C(50000000)
 
 /* ---- commands ---- */
 
@@ -83,52 +83,6 @@ static ze_result_t begin(const char *call, ze_command_list_handle_t list, zd_op_
     return ZE_RESULT_SUCCESS;
 }
 
-static bool arguments_are_sound(const zd_kernel *k)
-{
-    const char *const call = "zeCommandListAppendLaunchKernel";
-    uint64_t local = k->local_bytes;
-    for (uint32_t i = 0; i < k->arg_count; i++) {
-        const zd_arg *const a = &k->args[i];
-        if (!a->is_set) {
-            zd_complain("%s: %s: argument %u was not set", call, k->name, (unsigned)i);
-            return false;
-        }
-        local += a->kind == ZD_ARG_LOCAL ? a->bytes : 0;
-        pthread_mutex_lock(&zd.lock);
-        const bool points = a->kind != ZD_ARG_POINTER || !a->is.pointer ||
-                            zd_memory_at(a->is.pointer);
-        pthread_mutex_unlock(&zd.lock);
-        if (!points) {
-            zd_complain("%s: %s: argument %u points to %p, where no memory is", call, k->name,
-                        (unsigned)i, a->is.pointer);
-            return false;
-        }
-    }
-    if (local > LOCAL_MAX)
-        zd_complain("%s: %s: %llu bytes of local memory", call, k->name,
-                    (unsigned long long)local);
-    return local <= LOCAL_MAX;
-}
-
-static ze_result_t check_launch(const zd_list *l, const zd_kernel *k, const ze_group_count_t *g)
-{
-    const char *const call = "zeCommandListAppendLaunchKernel";
-    if (!zd_is(k, ZD_KERNEL) || k->o.device != l->o.device) {
-        zd_complain("%s: not a kernel of this device", call);
-        return ZE_RESULT_ERROR_INVALID_NULL_HANDLE;
-    }
-    if (l->is_copy_only) {
-        zd_complain("%s: %s: the list only copies", call, k->name);
-        return ZE_RESULT_ERROR_INVALID_COMMAND_LIST_TYPE;
-    }
-    if (!k->group[0] || !g->groupCountX || !g->groupCountY || !g->groupCountZ) {
-        zd_complain("%s: %s: %s", call, k->name,
-                    k->group[0] ? "no groups" : "the size of a group was not set");
-        return ZE_RESULT_ERROR_INVALID_GROUP_SIZE_DIMENSION;
-    }
-    return arguments_are_sound(k) ? ZE_RESULT_SUCCESS : ZE_RESULT_ERROR_INVALID_ARGUMENT;
-}
-
 static ze_result_t launch(ze_command_list_handle_t list, ze_kernel_handle_t kernel,
                           const ze_group_count_t *groups, ze_event_handle_t signal,
                           uint32_t wait_count, ze_event_handle_t *waits)
@@ -140,7 +94,7 @@ static ze_result_t launch(ze_command_list_handle_t list, ze_kernel_handle_t kern
     ze_result_t r = begin(call, list, ZD_LAUNCH, &op);
     if (r != ZE_RESULT_SUCCESS)
         return r;
-    r = check_launch(l, k, groups);
+    r = zd_check_launch(l, k, groups);
     if (r != ZE_RESULT_SUCCESS) {
         free_op(op);
         return r;
@@ -304,24 +258,6 @@ static ze_result_t query_timestamps(ze_command_list_handle_t list, uint32_t coun
     return r;
 }
 
-static ze_result_t prefetch(ze_command_list_handle_t list, const void *at, size_t bytes)
-{
-    const ze_result_t r = zd_enter("zeCommandListAppendMemoryPrefetch", list, ZD_LIST, NULL);
-    if (r == ZE_RESULT_SUCCESS)
-        zd_range_is_sound("zeCommandListAppendMemoryPrefetch", at, bytes);
-    return r;
-}
-
-static ze_result_t advise(ze_command_list_handle_t list, ze_device_handle_t device, const void *at,
-                          size_t bytes, ze_memory_advice_t advice)
-{
-    const ze_result_t r = zd_enter("zeCommandListAppendMemAdvise", list, ZD_LIST, device);
-    (void)advice;
-    if (r == ZE_RESULT_SUCCESS)
-        zd_range_is_sound("zeCommandListAppendMemAdvise", at, bytes);
-    return r;
-}
-
 /* ---- lists ---- */
 
 static ze_result_t list_create(ze_context_handle_t context, ze_device_handle_t device,
@@ -366,25 +302,27 @@ static ze_result_t list_create_immediate(ze_context_handle_t context, ze_device_
     return ZE_RESULT_SUCCESS;
 }
 
-/* With no execution of the list under way, or complaining. */
+static bool list_is_idle(const void *what)
+{
+    return ((const zd_list *)what)->pending == 0;
+}
+
+/* Complains if the list is being executed, and waits for its end. A little time is its queue's,
+ * which tells of the last event before it is done with the list. */
 static void expect_idle(const char *call, zd_list *l)
 {
     pthread_mutex_lock(&zd.lock);
-    const bool is_busy = l->pending && !l->o.device->is_lost && !l->o.device->hangs;
-    while (l->pending && !l->o.device->is_lost && !l->o.device->hangs)
-        zd_wait_until(UINT64_MAX);
+    const bool is_busy =
+        zd_wait_for(list_is_idle, &l->o, LITTLE_NS) == ZE_RESULT_NOT_READY && !zd_hangs(&l->o);
+    if (is_busy)
+        zd_wait_for(list_is_idle, &l->o, UINT64_MAX);
     pthread_mutex_unlock(&zd.lock);
     if (is_busy)
         zd_complain("%s: the list is being executed", call);
 }
 
-static ze_result_t list_destroy(ze_command_list_handle_t list)
+void zd_drop_list(zd_list *l)
 {
-    zd_list *const l = (zd_list *)list;
-    const ze_result_t r = zd_enter_release("zeCommandListDestroy", list, ZD_LIST);
-    if (r != ZE_RESULT_SUCCESS)
-        return r;
-    expect_idle("zeCommandListDestroy", l);
     if (l->queue) {
         zd_queue_stop(l->queue);
         zd_retire(l->queue);
@@ -395,6 +333,16 @@ static ze_result_t list_destroy(ze_command_list_handle_t list)
     if (is_free)
         zd_free_ops(l->first);
     l->first = l->last = NULL;
+}
+
+static ze_result_t list_destroy(ze_command_list_handle_t list)
+{
+    zd_list *const l = (zd_list *)list;
+    const ze_result_t r = zd_enter_release("zeCommandListDestroy", list, ZD_LIST);
+    if (r != ZE_RESULT_SUCCESS)
+        return r;
+    expect_idle("zeCommandListDestroy", l);
+    zd_drop_list(l);
     zd_retire(l);
     return ZE_RESULT_SUCCESS;
 }
@@ -438,8 +386,6 @@ const ze_command_list_dditable_t zd_list_table = {
     .pfnAppendMemoryRangesBarrier = ranges_barrier,
     .pfnAppendMemoryCopy = copy,
     .pfnAppendMemoryFill = fill,
-    .pfnAppendMemoryPrefetch = prefetch,
-    .pfnAppendMemAdvise = advise,
     .pfnAppendSignalEvent = signal_event,
     .pfnAppendWaitOnEvents = wait_on_events,
     .pfnAppendEventReset = reset_event,

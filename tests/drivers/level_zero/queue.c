@@ -111,8 +111,8 @@ ze_result_t zd_queue_start(zd_context *context, zd_device *device,
 void zd_queue_stop(zd_queue *q)
 {
     pthread_mutex_lock(&zd.lock);
-    const bool is_broken = q->hangs || q->o.device->is_lost || q->o.device->hangs;
-    const bool is_busy = q->submitted != q->finished && !is_broken;
+    const bool is_broken = q->hangs || zd_is_lost(&q->o) || zd_hangs(&q->o);
+    const bool is_busy = q->ops_submitted != q->ops_ended && !is_broken;
     q->is_stopping = true;
     pthread_cond_broadcast(&zd.changed);
     pthread_mutex_unlock(&zd.lock);
@@ -123,9 +123,10 @@ void zd_queue_stop(zd_queue *q)
 }
 
 /* With the lock held. */
-static void count_signals(const zd_op *first)
+static void count_commands(zd_queue *q, const zd_op *first)
 {
-    for (const zd_op *op = first; op; op = op->next)
+    for (const zd_op *op = first; op; op = op->next) {
+        q->ops_submitted++;
         if (op->signal) {
             if (op->signal->is_signalled && !op->signal->resets)
                 zd_complain("event %u will be signalled again without having been reset",
@@ -134,6 +135,7 @@ static void count_signals(const zd_op *first)
         } else if (op->kind == ZD_RESET) {
             op->event->resets++;
         }
+    }
 }
 
 ze_result_t zd_queue_push(zd_queue *q, zd_list *list, zd_op *op, zd_fence *fence)
@@ -145,7 +147,7 @@ ze_result_t zd_queue_push(zd_queue *q, zd_list *list, zd_op *op, zd_fence *fence
     }
     *item = (zd_item){ .list = list, .op = op, .fence = fence };
     pthread_mutex_lock(&zd.lock);
-    count_signals(list ? list->first : op);
+    count_commands(q, list ? list->first : op);
     if (list)
         list->pending++;
     if (fence)
@@ -168,7 +170,7 @@ static bool queue_is_idle(const void *what)
 ze_result_t zd_queue_wait(zd_queue *q, uint64_t timeout_ns)
 {
     pthread_mutex_lock(&zd.lock);
-    const ze_result_t r = zd_wait_for(queue_is_idle, q, q->o.device, timeout_ns);
+    const ze_result_t r = zd_wait_for(queue_is_idle, &q->o, timeout_ns);
     pthread_mutex_unlock(&zd.lock);
     return r;
 }
@@ -264,7 +266,7 @@ static ze_result_t wait_for_fence(const char *call, ze_fence_handle_t fence, uin
     if (r != ZE_RESULT_SUCCESS)
         return r;
     pthread_mutex_lock(&zd.lock);
-    r = zd_wait_for(fence_is_signalled, fence, ((zd_fence *)fence)->o.device, timeout_ns);
+    r = zd_wait_for(fence_is_signalled, &((const zd_fence *)fence)->o, timeout_ns);
     pthread_mutex_unlock(&zd.lock);
     return r;
 }
@@ -286,7 +288,7 @@ static ze_result_t fence_reset(ze_fence_handle_t fence)
     if (r != ZE_RESULT_SUCCESS)
         return r;
     pthread_mutex_lock(&zd.lock);
-    const bool is_pending = f->pending && !f->o.device->hangs && !f->o.device->is_lost;
+    const bool is_pending = f->pending && !zd_hangs(&f->o) && !zd_is_lost(&f->o);
     f->is_signalled = false;
     pthread_mutex_unlock(&zd.lock);
     if (is_pending)
