@@ -27,7 +27,7 @@ esac
 packages='gcc g++ libc6-dev meson ninja-build pkg-config libdnnl-dev libpcre2-dev libutf8proc-dev
     libxxhash-dev libyaml-dev libjansson-dev libzstd-dev libpng-dev libjpeg-dev python3
     python3-numpy valgrind man-db git ocl-icd-opencl-dev opencl-headers pocl-opencl-icd
-    libclblast-dev'
+    libclblast-dev libze-dev clang-15 llvm-spirv-15 spirv-tools'
 [ $quick = yes ] || packages="$packages clang-14 libclang-rt-14-dev abigail-tools"
 # What cannot be installed shows up below as a build that fails or a test that is skipped.
 # shellcheck disable=SC2086
@@ -40,7 +40,9 @@ started=$(date +%s)
 ASAN_OPTIONS=detect_leaks=1:abort_on_error=0:allocator_may_return_null=1
 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
 TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
-export ASAN_OPTIONS UBSAN_OPTIONS TSAN_OPTIONS
+# All builds have the same device kernels.
+HETINFER_SPIRV_KEPT=$here/$builds/spirv
+export ASAN_OPTIONS UBSAN_OPTIONS TSAN_OPTIONS HETINFER_SPIRV_KEPT
 
 # Sanitized golden tests are slow: the reference device and the fastest level stand for the others.
 # Gates look at the source, which is the same in every build.
@@ -48,7 +50,7 @@ unsanitised='install|networks|exec_networks|logits-(avx2.*|generic|rounded)|styl
 # Long searches that smaller tests stand for, and what is measured, are left out as well.
 unsanitised="$unsanitised|symbols|headers.*|manual|plan_machine|calibrate"
 # OpenCL's drivers compile for as long as tests run, and leak by themselves.
-unsanitised="$unsanitised|opencl.*|cl_.*|device-opencl.*|split.*|backends-page"
+unsanitised="$unsanitised|ocloc|opencl.*|cl_.*|device-opencl.*|split.*|backends-page"
 threaded='pool|share|threads|graph_threads|session|network|generate|null|exec|cpu_ops|cache|file'
 threaded="$threaded|exec_devices|sim|fault_triggers"
 
