@@ -27,8 +27,9 @@
  *                           kernel's own watchdog does
  *                           lost, gone: the device is lost; slow: T ms more
  *                           flip: one bit of what it wrote; nan: one word of it becomes NaN
- *         lost:             every call for the device fails until the last context is destroyed;
- *                           gone: for ever. D: 1 = the first device; without it any.
+ *         lost:             every call for what was made of the device so far fails; a new context
+ *                           works, as after a reset by the kernel. gone: for ever.
+ *         D:                1 = the first device; without it any
  *
  * Complaints: misuse of the interface (destroyed handles, arguments that do not fit the kernel,
  * memory that nothing was allocated at, freed or written past its end, commands that wait for what
@@ -56,7 +57,8 @@ typedef struct ze_test_counters {
 
 #define ZE_TEST_API __attribute__((visibility("default")))
 
-/* Forget faults, counts of calls, complaints and lost devices. */
+/* Forget faults, counts of calls, complaints and lost devices, and free what is left of contexts
+ * that were lost or hang, which nobody may use any more. */
 ZE_TEST_API void ze_test_reset(void);
 /* Faults add up. 0 if the text is not understood, which stderr explains. */
 ZE_TEST_API int ze_test_arm(const char *faults);

@@ -158,12 +158,15 @@ static ze_result_t context_new(const char *call, ze_driver_handle_t driver,
     const ze_result_t r = zd_enter(call, driver, ZD_DRIVER, NULL);
     if (r != ZE_RESULT_SUCCESS)
         return r;
+    pthread_mutex_lock(&zd.lock);
+    bool grows = false;
+    for (uint32_t i = 0; i < zd.device_count; i++)
+        grows = grows || zd.devices[i].lost_age == zd.age || zd.devices[i].hang_age == zd.age;
+    zd.age += grows;
+    pthread_mutex_unlock(&zd.lock);
     zd_context *const c = zd_new(sizeof *c, ZD_CONTEXT, NULL);
     if (!c)
         return ZE_RESULT_ERROR_OUT_OF_HOST_MEMORY;
-    pthread_mutex_lock(&zd.lock);
-    zd.contexts++;
-    pthread_mutex_unlock(&zd.lock);
     *context = (ze_context_handle_t)c;
     return ZE_RESULT_SUCCESS;
 }
@@ -192,13 +195,6 @@ static ze_result_t context_destroy(ze_context_handle_t context)
     if (r != ZE_RESULT_SUCCESS)
         return r;
     zd_retire(context);
-    pthread_mutex_lock(&zd.lock);
-    if (--zd.contexts == 0)
-        for (uint32_t i = 0; i < zd.device_count; i++) {
-            zd.devices[i].is_lost = zd.devices[i].is_gone;
-            zd.devices[i].hangs = false;
-        }
-    pthread_mutex_unlock(&zd.lock);
     return ZE_RESULT_SUCCESS;
 }
 

@@ -44,14 +44,15 @@ typedef struct zd_object {
     uint32_t magic;
     zd_kind kind;
     zd_device *device; /* that it belongs to, or NULL */
+    uint64_t age;      /* of the driver when it was made, see zd_driver */
     struct zd_object *next; /* of all objects, living or not */
 } zd_object;
 
 struct zd_device {
     zd_object o;
     uint32_t index;
-    bool is_lost, is_gone;
-    bool hangs;          /* a queue of it does */
+    uint64_t lost_age;   /* objects of this age and older are lost with it; 0: none is */
+    uint64_t hang_age;   /* the same where a queue hangs */
     uint64_t used_bytes; /* of its memory */
     uint64_t busy_ns;    /* executing kernels */
 };
@@ -65,13 +66,15 @@ typedef struct zd_driver {
     pthread_cond_t changed;
     zd_object o; /* the handle of the driver */
     bool is_ready;
+    /* Grows with the first context after a device was lost or hung: what is made from then on
+     * works, as it does after the kernel has reset a GPU, and what was there before does not. */
+    uint64_t age;
     zd_device devices[ZE_TEST_DEVICES_MAX];
     uint32_t device_count;
     uint64_t memory_bytes; /* of each device */
     uint32_t version;
     bool reorders;
     const char *cache_folder; /* or NULL */
-    uint32_t contexts;        /* living */
     ze_test_counters counters;
     cl_context cl;
     cl_device_id cl_device;
@@ -86,6 +89,11 @@ void *zd_new(size_t bytes, zd_kind kind, zd_device *device);
 /* A shell is left. The caller frees what the object owned. */
 void zd_retire(void *object);
 bool zd_is(const void *object, zd_kind kind);
+/* Lost with its device, or beside a queue that hangs; with zd.lock held. */
+bool zd_is_lost(const zd_object *object);
+bool zd_hangs(const zd_object *object);
+/* Everything that was lost or hangs is freed, as when a process ends. */
+void zd_reclaim(void);
 /* The beginning of every function: counts the call, looks at the handle, gives the fault that is
  * due. device: the one that the call is for; NULL: the object's. */
 ze_result_t zd_enter(const char *call, const void *object, zd_kind kind, const void *device);
@@ -129,6 +137,7 @@ typedef struct zd_memory {
     zd_device *device; /* NULL: of the host */
     bool is_imported;
     uint64_t id;
+    uint64_t age; /* of the context that it was allocated in */
 } zd_memory;
 
 /* What lies at an address, with zd.lock held; NULL: nothing that was allocated. */
@@ -136,6 +145,8 @@ const zd_memory *zd_memory_at(const void *at);
 /* Whether a range lies in one allocation, or in none (then it is the host's). Complains. */
 bool zd_range_is_sound(const char *what, const void *at, size_t bytes);
 void zd_count_memory_left(void);
+/* Of what is as old, or older, on a device; NULL: the host's, and imported. */
+void zd_free_memory(const zd_device *device, uint64_t age);
 ze_result_t zd_import(ze_driver_handle_t driver, void *at, size_t bytes);
 ze_result_t zd_release_import(ze_driver_handle_t driver, void *at);
 
@@ -271,6 +282,8 @@ struct zd_fence {
 ze_result_t zd_check_launch(const zd_list *list, const zd_kernel *kernel,
                             const ze_group_count_t *groups);
 void zd_free_ops(zd_op *first);
+/* What a list owns, its queue too. */
+void zd_drop_list(zd_list *list);
 /* Execute commands in order, as a queue's thread. False: the device is lost, or hangs. */
 bool zd_run(zd_queue *queue, zd_op *first);
 
@@ -307,7 +320,7 @@ struct zd_event {
 
 /* Until something has ended, with zd.lock held. A device that hangs is lost after a while to
  * whoever waits without a limit. */
-ze_result_t zd_wait_for(bool (*is_done)(const void *), const void *what, zd_device *device,
+ze_result_t zd_wait_for(bool (*is_done)(const void *), const zd_object *what,
                         uint64_t timeout_ns);
 /* With zd.lock held. */
 void zd_event_signal(zd_event *event, uint64_t begin_ns, uint64_t end_ns);

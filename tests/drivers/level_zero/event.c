@@ -4,16 +4,16 @@
 
 #include "driver.h"
 
-ze_result_t zd_wait_for(bool (*is_done)(const void *), const void *what, zd_device *device,
+ze_result_t zd_wait_for(bool (*is_done)(const void *), const zd_object *what,
                         uint64_t timeout_ns)
 {
     const uint64_t deadline = zd_deadline(timeout_ns);
     const uint64_t watchdog = zd_deadline(ZE_TEST_HANG_MS * UINT64_C(1000000));
     while (!is_done(what)) {
-        if (device && device->is_lost)
+        if (zd_is_lost(what))
             return ZE_RESULT_ERROR_DEVICE_LOST;
-        if (device && device->hangs && deadline == UINT64_MAX && zd_now_ns() > watchdog)
-            zd_lose(device, false);
+        if (zd_hangs(what) && deadline == UINT64_MAX && zd_now_ns() > watchdog)
+            zd_lose(what->device, false);
         else if (!zd_wait_until(deadline))
             return ZE_RESULT_NOT_READY;
     }
@@ -123,7 +123,7 @@ static ze_result_t event_destroy(ze_event_handle_t event)
     if (r != ZE_RESULT_SUCCESS)
         return r;
     pthread_mutex_lock(&zd.lock);
-    const bool is_pending = e->pending && !e->o.device->hangs && !e->o.device->is_lost;
+    const bool is_pending = e->pending && !zd_hangs(&e->o) && !zd_is_lost(&e->o);
     pthread_mutex_unlock(&zd.lock);
     if (is_pending)
         zd_complain("zeEventDestroy: a command will signal event %u", (unsigned)e->index);
@@ -152,7 +152,7 @@ static ze_result_t wait_for_event(const char *call, ze_event_handle_t event, uin
     /* Nobody may come to signal it: a wait without a limit becomes one with. */
     const bool is_hopeless = !e->pending && !e->is_signalled && timeout_ns > 0;
     const uint64_t limit = ZE_TEST_HANG_MS * UINT64_C(1000000);
-    r = zd_wait_for(event_is_signalled, e, e->o.device,
+    r = zd_wait_for(event_is_signalled, &e->o,
                     is_hopeless && timeout_ns > limit ? limit : timeout_ns);
     pthread_mutex_unlock(&zd.lock);
     if (is_hopeless && r == ZE_RESULT_NOT_READY)
@@ -189,7 +189,7 @@ static ze_result_t event_reset(ze_event_handle_t event)
     if (r != ZE_RESULT_SUCCESS)
         return r;
     pthread_mutex_lock(&zd.lock);
-    const bool is_pending = e->pending && !e->o.device->hangs;
+    const bool is_pending = e->pending && !zd_hangs(&e->o);
     e->is_signalled = false;
     pthread_mutex_unlock(&zd.lock);
     if (is_pending)

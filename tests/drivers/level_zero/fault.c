@@ -191,8 +191,8 @@ static bool is_due(fault *f, const zd_device *device)
 
 void zd_lose(zd_device *device, bool for_ever)
 {
-    device->is_lost = true;
-    device->is_gone |= for_ever;
+    device->lost_age = for_ever ? UINT64_MAX : device->lost_age < zd.age ? zd.age
+                                                                        : device->lost_age;
     pthread_cond_broadcast(&zd.changed);
 }
 

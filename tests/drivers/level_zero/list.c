@@ -312,22 +312,17 @@ static bool list_is_idle(const void *what)
 static void expect_idle(const char *call, zd_list *l)
 {
     pthread_mutex_lock(&zd.lock);
-    const bool is_busy = zd_wait_for(list_is_idle, l, l->o.device, LITTLE_NS) ==
-                             ZE_RESULT_NOT_READY && !l->o.device->hangs;
+    const bool is_busy =
+        zd_wait_for(list_is_idle, &l->o, LITTLE_NS) == ZE_RESULT_NOT_READY && !zd_hangs(&l->o);
     if (is_busy)
-        zd_wait_for(list_is_idle, l, l->o.device, UINT64_MAX);
+        zd_wait_for(list_is_idle, &l->o, UINT64_MAX);
     pthread_mutex_unlock(&zd.lock);
     if (is_busy)
         zd_complain("%s: the list is being executed", call);
 }
 
-static ze_result_t list_destroy(ze_command_list_handle_t list)
+void zd_drop_list(zd_list *l)
 {
-    zd_list *const l = (zd_list *)list;
-    const ze_result_t r = zd_enter_release("zeCommandListDestroy", list, ZD_LIST);
-    if (r != ZE_RESULT_SUCCESS)
-        return r;
-    expect_idle("zeCommandListDestroy", l);
     if (l->queue) {
         zd_queue_stop(l->queue);
         zd_retire(l->queue);
@@ -338,6 +333,16 @@ static ze_result_t list_destroy(ze_command_list_handle_t list)
     if (is_free)
         zd_free_ops(l->first);
     l->first = l->last = NULL;
+}
+
+static ze_result_t list_destroy(ze_command_list_handle_t list)
+{
+    zd_list *const l = (zd_list *)list;
+    const ze_result_t r = zd_enter_release("zeCommandListDestroy", list, ZD_LIST);
+    if (r != ZE_RESULT_SUCCESS)
+        return r;
+    expect_idle("zeCommandListDestroy", l);
+    zd_drop_list(l);
     zd_retire(l);
     return ZE_RESULT_SUCCESS;
 }

@@ -58,9 +58,41 @@ bool zd_range_is_sound(const char *what, const void *at, size_t bytes)
     return false;
 }
 
+static void take_out(size_t i)
+{
+    if (!all[i].is_imported) {
+        zd.counters.live_bytes -= all[i].bytes;
+        if (all[i].device)
+            all[i].device->used_bytes -= all[i].bytes;
+    }
+    count--;
+    memmove(&all[i], &all[i + 1], (count - i) * sizeof *all);
+}
+
+/* What was imported there is no more, or its address would not have come back: whoever lost a
+ * device could not release it. */
+static void drop_imports(const zd_memory *m, bool only_lost)
+{
+    bool was_lost = false;
+    for (uint32_t d = 0; d < zd.device_count; d++)
+        was_lost = was_lost || zd.devices[d].lost_age || zd.devices[d].hang_age;
+    if (only_lost && !was_lost)
+        return;
+    for (size_t i = count; i-- > 0;) {
+        if (!all[i].is_imported || m->base >= all[i].base + all[i].bytes ||
+            all[i].base >= m->base + m->bytes)
+            continue;
+        if (!was_lost)
+            zd_complain("imported memory was freed before it was released");
+        take_out(i);
+    }
+}
+
 /* With the lock held. */
 static bool insert(const zd_memory *m)
 {
+    if (!m->is_imported)
+        drop_imports(m, false);
     if (count == room) {
         const size_t more = room ? 2 * room : 64;
         zd_memory *const grown = realloc(all, more * sizeof *all);
@@ -85,17 +117,6 @@ static bool insert(const zd_memory *m)
     return true;
 }
 
-static void take_out(size_t i)
-{
-    if (!all[i].is_imported) {
-        zd.counters.live_bytes -= all[i].bytes;
-        if (all[i].device)
-            all[i].device->used_bytes -= all[i].bytes;
-    }
-    count--;
-    memmove(&all[i], &all[i + 1], (count - i) * sizeof *all);
-}
-
 static bool asks_for_more(const void *next)
 {
     for (const ze_base_desc_t *d = next; d; d = d->pNext)
@@ -104,8 +125,9 @@ static bool asks_for_more(const void *next)
     return false;
 }
 
-static ze_result_t allocate(const char *call, zd_device *device, ze_memory_type_t type,
-                            const void *next, size_t bytes, size_t alignment, void **result)
+static ze_result_t allocate(const char *call, ze_context_handle_t context, zd_device *device,
+                            ze_memory_type_t type, const void *next, size_t bytes,
+                            size_t alignment, void **result)
 {
     if (!result)
         return ZE_RESULT_ERROR_INVALID_NULL_POINTER;
@@ -123,7 +145,8 @@ static ze_result_t allocate(const char *call, zd_device *device, ze_memory_type_
     if (!fits)
         return device ? ZE_RESULT_ERROR_OUT_OF_DEVICE_MEMORY : ZE_RESULT_ERROR_OUT_OF_HOST_MEMORY;
     alignment = alignment < 128 ? 128 : alignment;
-    zd_memory m = { .bytes = bytes, .type = type, .device = device };
+    zd_memory m = { .bytes = bytes, .type = type, .device = device,
+                    .age = ((const zd_context *)context)->o.age };
     m.base = aligned_alloc(alignment, (bytes + FENCE_BYTES + alignment - 1) / alignment *
                                           alignment);
     if (!m.base)
@@ -147,8 +170,8 @@ static ze_result_t alloc_device(ze_context_handle_t context,
     const ze_result_t r = zd_enter("zeMemAllocDevice", context, ZD_CONTEXT, device);
     if (r != ZE_RESULT_SUCCESS)
         return r;
-    return allocate("zeMemAllocDevice", (zd_device *)device, ZE_MEMORY_TYPE_DEVICE, desc->pNext,
-                    bytes, alignment, result);
+    return allocate("zeMemAllocDevice", context, (zd_device *)device, ZE_MEMORY_TYPE_DEVICE,
+                    desc->pNext, bytes, alignment, result);
 }
 
 static ze_result_t alloc_host(ze_context_handle_t context, const ze_host_mem_alloc_desc_t *desc,
@@ -157,8 +180,8 @@ static ze_result_t alloc_host(ze_context_handle_t context, const ze_host_mem_all
     const ze_result_t r = zd_enter("zeMemAllocHost", context, ZD_CONTEXT, NULL);
     if (r != ZE_RESULT_SUCCESS)
         return r;
-    return allocate("zeMemAllocHost", NULL, ZE_MEMORY_TYPE_HOST, desc->pNext, bytes, alignment,
-                    result);
+    return allocate("zeMemAllocHost", context, NULL, ZE_MEMORY_TYPE_HOST, desc->pNext, bytes,
+                    alignment, result);
 }
 
 static ze_result_t alloc_shared(ze_context_handle_t context,
@@ -170,8 +193,8 @@ static ze_result_t alloc_shared(ze_context_handle_t context,
     if (r != ZE_RESULT_SUCCESS)
         return r;
     (void)host;
-    return allocate("zeMemAllocShared", (zd_device *)device, ZE_MEMORY_TYPE_SHARED, desc->pNext,
-                    bytes, alignment, result);
+    return allocate("zeMemAllocShared", context, (zd_device *)device, ZE_MEMORY_TYPE_SHARED,
+                    desc->pNext, bytes, alignment, result);
 }
 
 /* With the lock held: the index of what begins there; count: nothing does. */
@@ -270,7 +293,8 @@ ze_result_t zd_import(ze_driver_handle_t driver, void *at, size_t bytes)
         return ZE_RESULT_ERROR_INVALID_ARGUMENT;
     pthread_mutex_lock(&zd.lock);
     const zd_memory m = { .base = at, .bytes = bytes, .type = ZE_MEMORY_TYPE_HOST,
-                          .is_imported = true };
+                          .is_imported = true, .age = zd.age };
+    drop_imports(&m, true);
     const bool is_new = !zd_memory_at(at) && !zd_memory_at((uint8_t *)at + bytes - 1);
     const bool good = is_new && insert(&m);
     pthread_mutex_unlock(&zd.lock);
@@ -294,6 +318,20 @@ ze_result_t zd_release_import(ze_driver_handle_t driver, void *at)
     if (!good)
         zd_complain("zexDriverReleaseImportedPointer: %p was not imported", at);
     return good ? ZE_RESULT_SUCCESS : ZE_RESULT_ERROR_INVALID_ARGUMENT;
+}
+
+void zd_free_memory(const zd_device *device, uint64_t age)
+{
+    pthread_mutex_lock(&zd.lock);
+    for (size_t i = count; i-- > 0;) {
+        const zd_memory m = all[i];
+        if (m.device != device || m.age > age)
+            continue;
+        take_out(i);
+        if (!m.is_imported)
+            free(m.base);
+    }
+    pthread_mutex_unlock(&zd.lock);
 }
 
 void zd_count_memory_left(void)

@@ -11,7 +11,7 @@
 #define RETIRED 0x7a646465u
 #define CALLS_MAX 256
 
-zd_driver zd = { .lock = PTHREAD_MUTEX_INITIALIZER };
+zd_driver zd = { .lock = PTHREAD_MUTEX_INITIALIZER, .age = 1 };
 
 static zd_object *objects; /* for looking at what is left; zd.lock */
 static uint64_t complaints;
@@ -53,6 +53,7 @@ void *zd_new(size_t bytes, zd_kind kind, zd_device *device)
     o->kind = kind;
     o->device = device;
     pthread_mutex_lock(&zd.lock);
+    o->age = zd.age;
     o->next = objects;
     objects = o;
     zd.counters.objects++;
@@ -68,6 +69,52 @@ void zd_retire(void *object)
     zd.counters.objects--;
     pthread_cond_broadcast(&zd.changed);
     pthread_mutex_unlock(&zd.lock);
+}
+
+bool zd_is_lost(const zd_object *o)
+{
+    return o->device && o->age <= o->device->lost_age;
+}
+
+bool zd_hangs(const zd_object *o)
+{
+    return o->device && o->age <= o->device->hang_age;
+}
+
+/* Devices share contexts, so that the oldest loss of any counts for them. */
+static uint64_t oldest_loss(void)
+{
+    uint64_t age = 0;
+    for (uint32_t i = 0; i < zd.device_count; i++) {
+        const zd_device *const d = &zd.devices[i];
+        age = d->hang_age > age ? d->hang_age : age;
+        age = d->lost_age > age ? d->lost_age : age;
+    }
+    return age;
+}
+
+void zd_reclaim(void)
+{
+    const uint64_t lost = oldest_loss();
+    const uint64_t age = lost < zd.age ? lost : zd.age;
+    for (int lists = 1; lists >= 0; lists--) /* a list ends its queue */
+        for (zd_object *o = objects; o; o = o->next) {
+            const bool is_of_device = o->device && (zd_is_lost(o) || zd_hangs(o));
+            if (o->magic != ALIVE || o->kind == ZD_SENSOR || o->kind <= ZD_DEVICE ||
+                !(is_of_device || (o->kind == ZD_CONTEXT && o->age <= age)))
+                continue;
+            if (o->kind == ZD_LIST)
+                zd_drop_list((zd_list *)o);
+            else if (!lists && o->kind == ZD_QUEUE)
+                zd_queue_stop((zd_queue *)o);
+            else if (lists)
+                continue;
+            zd_retire(o);
+        }
+    for (uint32_t i = 0; i < zd.device_count; i++)
+        zd_free_memory(&zd.devices[i], zd.devices[i].lost_age > zd.devices[i].hang_age
+                                           ? zd.devices[i].lost_age : zd.devices[i].hang_age);
+    zd_free_memory(NULL, age);
 }
 
 bool zd_is(const void *object, zd_kind kind)
@@ -124,10 +171,11 @@ void ze_test_counts(ze_test_counters *counters)
 
 void ze_test_reset(void)
 {
+    zd_reclaim();
     pthread_mutex_lock(&zd.lock);
     memset(calls, 0, sizeof calls);
     for (uint32_t i = 0; i < ZE_TEST_DEVICES_MAX; i++)
-        zd.devices[i].is_lost = zd.devices[i].is_gone = zd.devices[i].hangs = false;
+        zd.devices[i].lost_age = zd.devices[i].hang_age = 0;
     pthread_mutex_unlock(&zd.lock);
     __atomic_store_n(&complaints, 0, __ATOMIC_RELAXED);
     ze_test_arm(NULL);
@@ -146,7 +194,9 @@ ze_result_t zd_enter(const char *call, const void *object, zd_kind kind, const v
     pthread_mutex_lock(&zd.lock);
     count_call(call);
     r = zd_fault_of_call(call, d);
-    if (r == ZE_RESULT_SUCCESS && d && d->is_lost)
+    /* A context is of no device: it is lost with the one that the call is for. */
+    const uint64_t age = kind == ZD_DEVICE ? zd.age : ((const zd_object *)object)->age;
+    if (r == ZE_RESULT_SUCCESS && d && age <= d->lost_age)
         r = ZE_RESULT_ERROR_DEVICE_LOST;
     pthread_mutex_unlock(&zd.lock);
     return r;
@@ -175,6 +225,8 @@ void zd_report_leaks(void)
 /* When the loader lets go of the driver, at the end of the process. */
 __attribute__((destructor)) static void at_exit(void)
 {
-    if (zd.is_ready)
-        zd_report_leaks();
+    if (!zd.is_ready)
+        return;
+    zd_reclaim();
+    zd_report_leaks();
 }

@@ -111,7 +111,7 @@ ze_result_t zd_queue_start(zd_context *context, zd_device *device,
 void zd_queue_stop(zd_queue *q)
 {
     pthread_mutex_lock(&zd.lock);
-    const bool is_broken = q->hangs || q->o.device->is_lost || q->o.device->hangs;
+    const bool is_broken = q->hangs || zd_is_lost(&q->o) || zd_hangs(&q->o);
     const bool is_busy = q->ops_submitted != q->ops_ended && !is_broken;
     q->is_stopping = true;
     pthread_cond_broadcast(&zd.changed);
@@ -170,7 +170,7 @@ static bool queue_is_idle(const void *what)
 ze_result_t zd_queue_wait(zd_queue *q, uint64_t timeout_ns)
 {
     pthread_mutex_lock(&zd.lock);
-    const ze_result_t r = zd_wait_for(queue_is_idle, q, q->o.device, timeout_ns);
+    const ze_result_t r = zd_wait_for(queue_is_idle, &q->o, timeout_ns);
     pthread_mutex_unlock(&zd.lock);
     return r;
 }
@@ -266,7 +266,7 @@ static ze_result_t wait_for_fence(const char *call, ze_fence_handle_t fence, uin
     if (r != ZE_RESULT_SUCCESS)
         return r;
     pthread_mutex_lock(&zd.lock);
-    r = zd_wait_for(fence_is_signalled, fence, ((zd_fence *)fence)->o.device, timeout_ns);
+    r = zd_wait_for(fence_is_signalled, &((const zd_fence *)fence)->o, timeout_ns);
     pthread_mutex_unlock(&zd.lock);
     return r;
 }
@@ -288,7 +288,7 @@ static ze_result_t fence_reset(ze_fence_handle_t fence)
     if (r != ZE_RESULT_SUCCESS)
         return r;
     pthread_mutex_lock(&zd.lock);
-    const bool is_pending = f->pending && !f->o.device->hangs && !f->o.device->is_lost;
+    const bool is_pending = f->pending && !zd_hangs(&f->o) && !zd_is_lost(&f->o);
     f->is_signalled = false;
     pthread_mutex_unlock(&zd.lock);
     if (is_pending)

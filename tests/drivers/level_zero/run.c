@@ -129,6 +129,15 @@ static bool enqueue(zd_queue *q, const zd_op *op)
     return good;
 }
 
+/* With the lock held. */
+static void hang(zd_queue *q)
+{
+    q->hangs = true;
+    if (q->o.device->hang_age < zd.age)
+        q->o.device->hang_age = zd.age;
+    pthread_cond_broadcast(&zd.changed);
+}
+
 /* False: nothing that follows runs. */
 static bool launch(zd_queue *q, const zd_op *op)
 {
@@ -139,7 +148,7 @@ static bool launch(zd_queue *q, const zd_op *op)
     const zd_effect effect = zd_fault_of_launch(op->kernel->name, device, &slow_ms);
     zd.counters.launches++;
     if (effect == ZD_HANG)
-        q->hangs = device->hangs = true;
+        hang(q);
     if (effect == ZD_LOSE || effect == ZD_LOSE_FOR_EVER)
         zd_lose(device, effect == ZD_LOSE_FOR_EVER);
     pthread_mutex_unlock(&zd.lock);
@@ -206,12 +215,12 @@ static bool await(zd_queue *q, const zd_event *event)
 {
     const uint64_t begin = zd_now_ns();
     while (!event->is_signalled) {
-        if (q->is_stopping || q->o.device->is_lost)
+        if (q->is_stopping || zd_is_lost(&q->o))
             return false;
-        if (!event->pending && zd_now_ns() - begin > ONE_SECOND && !q->o.device->hangs) {
+        if (!event->pending && zd_now_ns() - begin > ONE_SECOND && !zd_hangs(&q->o)) {
             zd_complain("a command waits for event %u, which nothing will signal",
                         (unsigned)event->index);
-            q->hangs = q->o.device->hangs = true;
+            hang(q);
         }
         if (q->hangs)
             return false;
@@ -223,7 +232,7 @@ static bool await(zd_queue *q, const zd_event *event)
 static bool is_ready(zd_queue *q, const zd_op *op)
 {
     pthread_mutex_lock(&zd.lock);
-    bool good = !q->hangs && !q->o.device->is_lost;
+    bool good = !q->hangs && !zd_is_lost(&q->o);
     for (uint32_t i = 0; i < op->wait_count && good; i++) {
         if (!op->waits[i]->is_signalled) {
             pthread_mutex_unlock(&zd.lock);

@@ -78,8 +78,36 @@ static void fault_lost(void)
     close_context();
     open_context();
     CHECK_INT(zeDeviceGetStatus(device), ZE_RESULT_ERROR_DEVICE_LOST);
+    close_context();
     control.reset();
+    open_context();
     CHECK_INT(zeDeviceGetStatus(device), OK);
+}
+
+/* Whoever loses a device need not free anything; what is made afterwards works beside it. */
+static void left_behind(void)
+{
+    ze_test_counters before, after;
+    rig r;
+    control.reset();
+    control.counts(&before);
+    for (int i = 0; i < 2; i++) {
+        make_rig(&r, 0);
+        set_arguments(&r, r.in, r.out, 0);
+        CHECK(control.arm(i ? "launch=1,kind=hang" : "launch=1,kind=lost"));
+        CHECK_INT(start(&r, r.list, r.event), OK);
+        CHECK_INT(zeEventHostSynchronize(r.event, SECOND / 10),
+                  i ? ZE_RESULT_NOT_READY : ZE_RESULT_ERROR_DEVICE_LOST);
+        open_context();
+        works();
+    }
+    control.counts(&after);
+    CHECK(after.objects > before.objects + 10);
+    CHECK(after.live_bytes > before.live_bytes);
+    control.reset();
+    control.counts(&after);
+    CHECK_INT(after.objects, before.objects);
+    CHECK_INT(after.live_bytes, before.live_bytes);
 }
 
 static void fault_hang(void)
@@ -193,6 +221,7 @@ int main(int argc, char **argv)
     test_case(fault_of_memory);
     test_case(fault_lost);
     test_case(fault_hang);
+    test_case(left_behind);
     test_case(fault_slow_and_wrong);
     CHECK_INT(control.complaints(), 0);
     test_case(misuse);
