@@ -25,8 +25,9 @@ case ${1:-} in
 esac
 
 packages='gcc g++ libc6-dev meson ninja-build pkg-config libdnnl-dev libpcre2-dev libutf8proc-dev
-    libxxhash-dev libyaml-dev libjansson-dev libpng-dev libjpeg-dev python3 python3-numpy valgrind
-    man-db git ocl-icd-opencl-dev opencl-headers pocl-opencl-icd libclblast-dev'
+    libxxhash-dev libyaml-dev libjansson-dev libzstd-dev libpng-dev libjpeg-dev python3
+    python3-numpy valgrind man-db git ocl-icd-opencl-dev opencl-headers pocl-opencl-icd
+    libclblast-dev'
 [ $quick = yes ] || packages="$packages clang-14 libclang-rt-14-dev abigail-tools"
 # What cannot be installed shows up below as a build that fails or a test that is skipped.
 # shellcheck disable=SC2086

@@ -167,7 +167,8 @@ het_status het__l0_run_begin(het__gpu *gpu, bool is_first, het_error *err)
 {
     het__device *device = het__l0_device(gpu);
     if (device->enqueued - device->retired == HET__L0_RING) {
-        const het_status s = het__l0_wait_for(device, device->retired + 1, 0, err);
+        const het_status s = het__l0_wait_for(device, device->retired + 1,
+                                               HET__L0_PATIENCE_NS, err);
         if (s != HET_OK)
             return s;
     }

@@ -103,17 +103,27 @@ static void find_physical(ze_device_handle_t id, char physical[32])
                  pci.address.bus & 0xff, pci.address.device & 0xff, pci.address.function & 7);
 }
 
+/* Lists are asked for their length first, always: Intel's driver of 22.43 leaves a length that is
+ * too large as it is, and the rest of the list as it was. */
+static uint32_t least(uint32_t count, uint32_t most)
+{
+    return count < most ? count : most;
+}
+
 static uint64_t memory_of(ze_device_handle_t id)
 {
     ze_device_memory_properties_t parts[MEMORIES_MAX];
-    uint32_t count = MEMORIES_MAX;
+    uint32_t count = 0;
     uint64_t bytes = 0;
     memset(parts, 0, sizeof parts);
     for (uint32_t i = 0; i < MEMORIES_MAX; i++)
         parts[i].stype = ZE_STRUCTURE_TYPE_DEVICE_MEMORY_PROPERTIES;
-    if (zeDeviceGetMemoryProperties(id, &count, parts) != ZE_RESULT_SUCCESS)
+    if (zeDeviceGetMemoryProperties(id, &count, NULL) != ZE_RESULT_SUCCESS)
         count = 0;
-    for (uint32_t i = 0; i < count && i < MEMORIES_MAX; i++)
+    count = least(count, MEMORIES_MAX);
+    if (count == 0 || zeDeviceGetMemoryProperties(id, &count, parts) != ZE_RESULT_SUCCESS)
+        count = 0;
+    for (uint32_t i = 0; i < count; i++)
         bytes += parts[i].totalSize;
     return bytes ? bytes : het__memory_bytes();
 }
@@ -122,13 +132,17 @@ static uint64_t memory_of(ze_device_handle_t id)
 static bool find_queues(ze_device_handle_t id, uint32_t *ordinal)
 {
     ze_command_queue_group_properties_t groups[QUEUE_GROUPS_MAX];
-    uint32_t count = QUEUE_GROUPS_MAX;
+    uint32_t count = 0;
     memset(groups, 0, sizeof groups);
     for (uint32_t i = 0; i < QUEUE_GROUPS_MAX; i++)
         groups[i].stype = ZE_STRUCTURE_TYPE_COMMAND_QUEUE_GROUP_PROPERTIES;
-    if (zeDeviceGetCommandQueueGroupProperties(id, &count, groups) != ZE_RESULT_SUCCESS)
+    if (zeDeviceGetCommandQueueGroupProperties(id, &count, NULL) != ZE_RESULT_SUCCESS)
         return false;
-    for (*ordinal = 0; *ordinal < count && *ordinal < QUEUE_GROUPS_MAX; ++*ordinal)
+    count = least(count, QUEUE_GROUPS_MAX);
+    if (count == 0 ||
+        zeDeviceGetCommandQueueGroupProperties(id, &count, groups) != ZE_RESULT_SUCCESS)
+        return false;
+    for (*ordinal = 0; *ordinal < count; ++*ordinal)
         if (groups[*ordinal].flags & ZE_COMMAND_QUEUE_GROUP_PROPERTY_FLAG_COMPUTE)
             return true;
     return false;
@@ -234,13 +248,16 @@ static void add_driver(ze_driver_handle_t driver, bool any, het__l0_list *list)
     ze_driver_properties_t properties = { .stype = ZE_STRUCTURE_TYPE_DRIVER_PROPERTIES };
     ze_api_version_t api = ZE_API_VERSION_1_0;
     ze_device_handle_t ids[HET__DEVICES_MAX];
-    uint32_t count = HET__DEVICES_MAX;
+    uint32_t count = 0;
     if (zeDriverGetApiVersion(driver, &api) != ZE_RESULT_SUCCESS)
         api = ZE_API_VERSION_1_0;
     if (zeDriverGetProperties(driver, &properties) != ZE_RESULT_SUCCESS ||
-        zeDeviceGet(driver, &count, ids) != ZE_RESULT_SUCCESS)
+        zeDeviceGet(driver, &count, NULL) != ZE_RESULT_SUCCESS)
         return;
-    for (uint32_t i = 0; i < count && i < HET__DEVICES_MAX; i++)
+    count = least(count, HET__DEVICES_MAX);
+    if (count == 0 || zeDeviceGet(driver, &count, ids) != ZE_RESULT_SUCCESS)
+        return;
+    for (uint32_t i = 0; i < count; i++)
         add_device(driver, api, properties.driverVersion, ids[i], any, list);
 }
 
@@ -270,16 +287,18 @@ static bool init(bool any, het__l0_list *list)
 void het__l0_find(const het__host *host, het__l0_list *list)
 {
     ze_driver_handle_t drivers[DRIVERS_MAX];
-    uint32_t count = DRIVERS_MAX;
+    uint32_t count = 0;
     memset(list, 0, sizeof *list);
     const bool any = is_set(host, "HETINFER_L0_ANY");
     if (!may_have_devices(any, list) || !init(any, list))
         return;
-    if (zeDriverGet(&count, drivers) != ZE_RESULT_SUCCESS || count == 0) {
+    if (zeDriverGet(&count, NULL) != ZE_RESULT_SUCCESS)
+        count = 0;
+    count = least(count, DRIVERS_MAX);
+    if (count == 0 || zeDriverGet(&count, drivers) != ZE_RESULT_SUCCESS) {
         snprintf(list->reason, sizeof list->reason, "no driver has a device");
         return;
     }
-    count = count < DRIVERS_MAX ? count : DRIVERS_MAX;
     for (uint32_t i = 0; i < count; i++)
         add_driver(drivers[i], any, list);
     snprintf(list->reason, sizeof list->reason, "%u driver%s, %u device%s", count,

@@ -21,8 +21,8 @@ import sys
 
 import embed
 
-COMMON = ['-x', 'cl', '-target', 'spir64', '-cl-std=CL1.2', '-O0', '-Xclang',
-          '-disable-O0-optnone', '-Werror', '-Wno-unused-function', '-emit-llvm', '-c', '-o', '-',
+COMMON = ['-x', 'cl', '-target', 'spir64', '-cl-std=CL1.2', '-O1', '-Xclang',
+          '-disable-llvm-passes', '-Werror', '-Wno-unused-function', '-emit-llvm', '-c', '-o', '-',
           '-']
 # What a device must have (bits of het__spirv_module.needs), with the compiler's options.
 NEEDS = {'plain': 0, 'subgroup': 1, 'fp16': 2}
@@ -147,7 +147,8 @@ class Compiler:
     def translate(self, text, pairs, target):
         code = subprocess.run(self.command(pairs, target), input=text.encode(), check=True,
                               stdout=subprocess.PIPE).stdout
-        translate = [self.arguments.translator, '--spirv-max-version=1.2', '--spirv-mem2reg', '-o', '-', '-']
+        translate = [self.arguments.translator, '--spirv-max-version=1.2', '--spirv-mem2reg',
+                     '-o', '-', '-']
         return subprocess.run(translate, input=code, check=True, stdout=subprocess.PIPE).stdout
 
     def module(self, text, pairs, target):
