@@ -16,7 +16,12 @@
 
 static failover f;
 static fo_run want;
+static float graph_want[FO_OUTPUTS];
+static uint32_t graph_count;
 static bool is_long;
+
+/* What a session does from its beginning to its end. False if it was not as without failures. */
+typedef bool (*act_fn)(char *why, size_t bytes);
 
 static struct {
     void (*reset)(void);
@@ -36,6 +41,18 @@ static struct {
     "    must: \"intel_l0:0\"\n"      \
     "  - layers: 1\n"                 \
     "    must: \"intel_l0:1\"\n"      \
+    "fallback:\n"                     \
+    "  on_error: {retry: 3, next: any}\n" \
+    "  on_timeout: {after_ms: " #ms ", next: any}\n"
+
+#define GRAPH_SPREAD(ms)              \
+    "hetinfer-policy: 1\n"            \
+    "rules:\n"                        \
+    "  - must: \"intel_l0:1\"\n"      \
+    "  - class: conv\n"               \
+    "    must: \"intel_l0:0\"\n"      \
+    "  - class: pool\n"               \
+    "    must: cpu\n"                 \
     "fallback:\n"                     \
     "  on_error: {retry: 3, next: any}\n" \
     "  on_timeout: {after_ms: " #ms ", next: any}\n"
@@ -92,7 +109,6 @@ static void find_control(void)
     }
 }
 
-/* A session from its beginning to its end. False: other tokens than without a fault. */
 static bool generate(char *why, size_t bytes)
 {
     het_error err = HET_ERROR_INIT;
@@ -106,6 +122,27 @@ static bool generate(char *why, size_t bytes)
     return s == HET_OK && fo_same(&got, &want, TOKENS);
 }
 
+static bool classify(char *why, size_t bytes)
+{
+    het_error err = HET_ERROR_INIT;
+    het_session *session = NULL;
+    bool same = true;
+    het_status s = fo_session(&f, f.network, &session, &err);
+    if (s == HET_OK)
+        s = fo_bind_digits(&f, session, &err);
+    for (int i = 0; s == HET_OK && i < 2; i++) {
+        float got[FO_OUTPUTS];
+        uint32_t count;
+        s = fo_run_digits(&f, session, got, &count, &err);
+        same = same && s == HET_OK && count == graph_count;
+        for (uint32_t k = 0; same && k < count; k++)
+            same = fabs((double)got[k] - (double)graph_want[k]) < 1e-4;
+    }
+    snprintf(why, bytes, "%s: %s", het_status_name(s), err.message);
+    het_session_destroy(session);
+    return s == HET_OK && same;
+}
+
 static void begin(void)
 {
     driver.reset();
@@ -113,14 +150,14 @@ static void begin(void)
     f.line[0] = '\0';
 }
 
-/* One fault. False: it did not come to pass. warnings: how many there must be at least. */
-static bool fail_once(const char *fault, bool is_excused)
+/* One fault. False: it did not come to pass. is_excused: no warning need tell of it. */
+static bool fail_once(act_fn act, const char *fault, bool is_excused)
 {
     const int64_t blocks = f.counter.blocks;
     char why[300];
     begin();
     CHECK(driver.arm(fault));
-    const bool same = generate(why, sizeof why);
+    const bool same = act(why, sizeof why);
     const bool met = driver.armed() == 0;
     if (!same)
         TEST_FAIL("%s: other results, %s", fault, why);
@@ -169,13 +206,13 @@ static uint64_t next_call(uint64_t k, uint64_t count)
     return k == 1 && count > 2 ? (count + 1) / 2 : k < count ? count : count + 1;
 }
 
-static void every_call(void)
+static uint32_t fail_calls(act_fn act)
 {
     uint32_t failures = 0;
     uint64_t counts[CALL_COUNT];
     char why[300];
     begin();
-    CHECK(generate(why, sizeof why));
+    CHECK(act(why, sizeof why));
     for (size_t c = 0; c < CALL_COUNT; c++)
         counts[c] = driver.calls(calls[c].name);
     for (size_t c = 0; c < CALL_COUNT; c++)
@@ -188,24 +225,29 @@ static void every_call(void)
                 char fault[120];
                 snprintf(fault, sizeof fault, "call=%s,at=%u,result=%s", calls[c].name,
                          (unsigned)k, results[r]);
-                failures += fail_once(fault, calls[c].is_excused);
+                failures += fail_once(act, fault, calls[c].is_excused);
             }
         }
     for (size_t c = 0; c < CALL_COUNT; c++)
         printf("%s%s %u", c ? ", " : "calls: ", calls[c].name, (unsigned)counts[c]);
     printf("\n%u failures\n", (unsigned)failures);
-    CHECK(failures >= 20);
+    return failures;
+}
+
+static void every_call(void)
+{
+    CHECK(fail_calls(generate) >= 20);
 }
 
 /* Kernels that never end, lose the device, or take long. */
-static void every_launch(void)
+static uint32_t fail_launches(act_fn act)
 {
     ze_test_counters before, after;
     char why[300];
     uint32_t failures = 0;
     begin();
     driver.counts(&before);
-    CHECK(generate(why, sizeof why));
+    CHECK(act(why, sizeof why));
     driver.counts(&after);
     const uint64_t launches = after.launches - before.launches;
     static const char *const kinds[] = { "lost", "hang" };
@@ -215,12 +257,17 @@ static void every_launch(void)
         for (uint64_t k = 1 + kind; k <= launches; k += step) {
             char fault[120];
             snprintf(fault, sizeof fault, "launch=%u,kind=%s", (unsigned)k, kinds[kind]);
-            failures += fail_once(fault, false);
+            failures += fail_once(act, fault, false);
         }
     }
-    CHECK(!fail_once("slow=1", true)); /* lasts: never over */
+    CHECK(!fail_once(act, "slow=1", true)); /* lasts: never over */
     printf("%u of %u kernels failed\n", (unsigned)failures, (unsigned)launches);
-    CHECK(failures >= 3);
+    return failures;
+}
+
+static void every_launch(void)
+{
+    CHECK(fail_launches(generate) >= 6);
 }
 
 /* Numbers that a kernel got wrong are seen by a session that validates. */
@@ -231,9 +278,30 @@ static void wrong_results(void)
         char fault[120];
         snprintf(fault, sizeof fault, "launch=%u,kind=nan,device=%u", (unsigned)(3 * k),
                  (unsigned)(1 + k % 2));
-        fail_once(fault, false);
+        fail_once(generate, fault, false);
     }
     f.flags = 0;
+}
+
+static void graph(void)
+{
+    het_error err = HET_ERROR_INIT;
+    het_session *session = NULL;
+    char why[300] = "";
+    fo_load_network(&f, "examples/models/digits-conv.onnx");
+    fo_set_policy(&f, NULL);
+    begin();
+    CHECK_INT(fo_session(&f, f.network, &session, &err), HET_OK);
+    CHECK_INT(fo_bind_digits(&f, session, &err), HET_OK);
+    CHECK_INT(fo_run_digits(&f, session, graph_want, &graph_count, &err), HET_OK);
+    het_session_destroy(session);
+    CHECK(graph_count >= 10);
+    for (int i = 0; i < 2; i++) { /* the first compiles kernels */
+        fo_set_policy(&f, i ? GRAPH_SPREAD(1500) : GRAPH_SPREAD(60000));
+        CHECK(classify(why, sizeof why));
+    }
+    CHECK(fail_calls(classify) >= 15);
+    CHECK(fail_launches(classify) >= 2);
 }
 
 int main(void)
@@ -252,6 +320,7 @@ int main(void)
     test_case(every_call);
     test_case(every_launch);
     test_case(wrong_results);
+    test_case(graph);
     driver.reset();
     fo_close(&f);
     return test_finish();
