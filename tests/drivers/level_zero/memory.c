@@ -60,6 +60,7 @@ bool zd_range_is_sound(const char *what, const void *at, size_t bytes)
 
 static void take_out(size_t i)
 {
+    zd.counters.imports -= all[i].imports > 0;
     if (!all[i].imports) {
         zd.counters.live_bytes -= all[i].bytes;
         if (all[i].device)
@@ -106,6 +107,7 @@ static bool insert(const zd_memory *m)
     all[i] = *m;
     all[i].id = ++last_id;
     count++;
+    zd.counters.imports += m->imports > 0;
     zd.counters.allocations += !m->imports;
     if (!m->imports) {
         zd.counters.live_bytes += m->bytes;
