@@ -139,7 +139,7 @@ static void the_second_start_makes_no_module(void)
     run("intel_l0", &warm);
     for (int i = 0; i < TOKENS; i++)
         CHECK_INT(warm.ids[i], reference.ids[i]);
-    printf("modules from SPIR-V and from native binaries: first %llu and %llu, then %llu and %llu\n",
+    printf("modules from SPIR-V and native binaries: first %llu and %llu, then %llu and %llu\n",
            (unsigned long long)cold.loaded.translations, (unsigned long long)cold.loaded.natives,
            (unsigned long long)(warm.loaded.translations - cold.loaded.translations),
            (unsigned long long)(warm.loaded.natives - cold.loaded.natives));
