@@ -47,7 +47,9 @@ export ASAN_OPTIONS UBSAN_OPTIONS TSAN_OPTIONS
 unsanitised='install|networks|exec_networks|logits-(avx2.*|generic|rounded)|style|layers|docs'
 # Long searches that smaller tests stand for, and what is measured, are left out as well.
 unsanitised="$unsanitised|symbols|headers.*|manual|plan_machine|calibrate"
-# OpenCL's drivers compile for as long as tests run, and leak by themselves.
+unsanitised="$unsanitised|l0.*|device-intel_l0"
+# OpenCL's drivers compile for as long as tests run, and leak by themselves; Level Zero's tests are
+# on one of them.
 unsanitised="$unsanitised|opencl.*|cl_.*|device-opencl.*|split.*|backends-page"
 threaded='pool|share|threads|graph_threads|session|network|generate|null|exec|cpu_ops|cache|file'
 threaded="$threaded|exec_devices|sim|fault_triggers"
