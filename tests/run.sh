@@ -47,7 +47,7 @@ export ASAN_OPTIONS UBSAN_OPTIONS TSAN_OPTIONS
 unsanitised='install|networks|exec_networks|logits-(avx2.*|generic|rounded)|style|layers|docs'
 # Long searches that smaller tests stand for, and what is measured, are left out as well.
 unsanitised="$unsanitised|symbols|headers.*|manual|plan_machine|calibrate"
-unsanitised="$unsanitised|l0.*|device-intel_l0"
+unsanitised="$unsanitised|l0.*|device-intel_l0|ze_.*|fault_failover_l0"
 # OpenCL's drivers compile for as long as tests run, and leak by themselves; Level Zero's tests are
 # on one of them.
 unsanitised="$unsanitised|opencl.*|cl_.*|device-opencl.*|split.*|backends-page"
