@@ -27,8 +27,9 @@ esac
 packages='gcc g++ libc6-dev meson ninja-build pkg-config libdnnl-dev libpcre2-dev libutf8proc-dev
     libxxhash-dev libyaml-dev libjansson-dev libzstd-dev libpng-dev libjpeg-dev python3
     python3-numpy valgrind man-db git ocl-icd-opencl-dev opencl-headers pocl-opencl-icd
-    libclblast-dev'
-[ $quick = yes ] || packages="$packages clang-14 libclang-rt-14-dev abigail-tools"
+    libclblast-dev libze-dev clang-15 llvm-spirv-15 spirv-tools'
+[ $quick = yes ] ||
+    packages="$packages clang-14 libclang-rt-14-dev abigail-tools intel-opencl-icd"
 # What cannot be installed shows up below as a build that fails or a test that is skipped.
 # shellcheck disable=SC2086
 sh tests/packages.sh $packages || echo "run: going on with what is there" >&2
