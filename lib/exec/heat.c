@@ -5,12 +5,13 @@
 #include <string.h>
 
 #include "lib/base/os.h"
+#include "lib/exec/registry.h"
 
 #define INTERVAL_MS 1000
 /* Below the limit that the hardware states, so that work goes elsewhere before it slows down. */
 #define MARGIN_CELSIUS 3
 
-void het__heat_init(het__heat *heat, const het__registry *registry,
+void het__heat_init(het__heat *heat, const struct het__registry *registry,
                     const het__policy_fallback *what, uint32_t interval_ms)
 {
     het__hardware list[HET__HARDWARE_MAX];

@@ -4,9 +4,12 @@
 #ifndef HET_EXEC_HEAT_H
 #define HET_EXEC_HEAT_H
 
-#include "lib/exec/registry.h"
 #include "lib/machine/hardware.h"
+#include "lib/machine/machine.h"
 #include "lib/partition/policy.h"
+
+/* Whoever drives an executor sees this header, and no backend: lib/exec/registry.h defines it. */
+struct het__registry;
 
 typedef struct het__heat {
     const char *root;     /* of the kernel's files */
@@ -14,11 +17,11 @@ typedef struct het__heat {
     uint64_t interval_ns; /* 0: nothing is watched */
     uint64_t next_ns;     /* not asked before */
     uint32_t known;       /* devices of the registry whose hardware is known, as bits */
-    het__hardware hardware[HET__DEVICES_MAX];
+    het__hardware hardware[HET__MACHINE_DEVICES_MAX];
 } het__heat;
 
 /* what: the policy's word, NULL: none, and nothing is watched. interval_ms 0: once a second. */
-void het__heat_init(het__heat *heat, const het__registry *registry,
+void het__heat_init(het__heat *heat, const struct het__registry *registry,
                     const het__policy_fallback *what, uint32_t interval_ms);
 /* Whether it is time to ask again. */
 bool het__heat_is_due(het__heat *heat);

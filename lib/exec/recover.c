@@ -7,8 +7,8 @@
  *     NOMEM                                         half of what the device held, three times
  *     what is left of these, and all others         without the device
  *
- * A policy's word about a trigger replaces the numbers of attempts. A device that is too hot has not
- * failed: it goes only where the others can do without it. */
+ * A policy's word about a trigger replaces the numbers of attempts. A device that is too hot has
+ * not failed: it goes only where the others can do without it. */
 #include "lib/exec/recover.h"
 
 #include <assert.h>

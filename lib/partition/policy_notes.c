@@ -155,8 +155,8 @@ static void note_running(const het__policy *p, const visitor *v)
             "rules for devices that a machine lacks do not count");
     if (p->telemetry || p->telemetry_interval_ms || p->telemetry_sink)
         say(v, 0, "telemetry", 0,
-            "kept for a sampler, but for how often on_thermal asks; het_telemetry_snapshot() is for "
-            "the application");
+            "kept for a sampler, but for how often on_thermal asks; until then "
+            "het_telemetry_snapshot() is for the application");
 }
 
 void het__policy_notes(const het__policy *policy, het__policy_visit visit, void *user)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Devices that get too hot, by made-up files of the kernel: work goes elsewhere between two steps,
- * waits, or the call fails, as the policy says; and where nobody else can do the work, it goes on. */
+ * waits, or the call fails, as the policy says; and where nobody else can do the work, it goes
+ * on. */
 #define _GNU_SOURCE
 #include "test.h"
 
