@@ -63,6 +63,9 @@ static void open_all(failover *f, const char *backends, const char *policy)
     fo_set_policy(f, policy);
 }
 
+#define SELDOM                                                                           \
+    "hetinfer-policy: 1\nrules: [{prefer: ref}]\ntelemetry: {interval_ms: 3600000}\n"     \
+    "fallback: {on_thermal: {celsius: 90, next: simulated}}\n"
 #define PREFER "hetinfer-policy: 1\nrules: [{prefer: ref}]\ntelemetry: {interval_ms: 1}\n"
 
 static void work_leaves_a_device_that_gets_hot(void)
@@ -133,9 +136,7 @@ static void what_nobody_else_can_do_goes_on(void)
 static void what_is_not_known_is_not_hot(void)
 {
     static const char *const policies[] = {
-        PREFER, PREFER "fallback: {on_thermal: simulated}\n" /* no limit is known */,
-        "hetinfer-policy: 1\nrules: [{prefer: ref}]\ntelemetry: {interval_ms: 3600000}\n"
-        "fallback: {on_thermal: {celsius: 90, next: simulated}}\n",
+        PREFER, PREFER "fallback: {on_thermal: simulated}\n" /* no limit is known */, SELDOM,
     };
     for (size_t i = 0; i < sizeof policies / sizeof *policies; i++) {
         failover f;
