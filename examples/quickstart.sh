@@ -13,7 +13,7 @@ step() { printf '\n== %s\n' "$*"; }
 
 step "Packages"
 sh "$root/tests/packages.sh" gcc libc6-dev meson ninja-build pkg-config libdnnl-dev libpcre2-dev \
-    libutf8proc-dev libxxhash-dev libyaml-dev libjansson-dev
+    libutf8proc-dev libxxhash-dev libyaml-dev libjansson-dev libzstd-dev
 echo "all there"
 
 step "Build in $build"

@@ -28,12 +28,14 @@
  * 9. Process effects: none. The library installs no signal handler, leaves the
  *    locale alone, prints nothing, never exits, aborts or forks, and opens no
  *    network connection. Threads are started only by a session, as many as its
- *    options say, and joined when it is destroyed, and by het_quantize() while
- *    it lasts, where its options ask for them. The environment is read once,
+ *    options say, and joined when it is destroyed, and by het_quantize(), the
+ *    functions of package.h and het_model_load() of a package while they last,
+ *    as many as their options say. The environment is read once,
  *    in het_context_create(), unless HET_CONTEXT_NO_ENV is given. Files are
  *    written only into a folder that het_session_options.weight_cache or the
  *    variable HETINFER_KERNEL_CACHE names, and where het_machine_write(),
- *    het_calibrate() and het_quantize() are told to. Drivers of vendors start threads and keep
+ *    het_calibrate(), het_quantize(), het_package_write() and
+ *    het_package_extract() are told to. Drivers of vendors start threads and keep
  *    files as they please, from when their devices are looked for.
  */
 #ifndef HETINFER_H
@@ -50,6 +52,7 @@
 #include <hetinfer/machine.h>
 #include <hetinfer/model.h>
 #include <hetinfer/op.h>
+#include <hetinfer/package.h>
 #include <hetinfer/plan.h>
 #include <hetinfer/policy.h>
 #include <hetinfer/quantize.h>

@@ -27,14 +27,16 @@ FOR_SIM = re.compile(r'lib/(machine/(machine|machine_file|profile|figures)|cost/
                      r'partition/op_support)\.h$')
 # Headers of the operating system belong to one room, those of a vendor to the code that calls it.
 SYSTEM = [
-    (re.compile(r'(pthread|unistd|fcntl|dlfcn|sched|signal|dirent|poll|semaphore)\.h|sys/.*'),
+    (re.compile(r'(pthread|unistd|fcntl|dlfcn|sched|signal|dirent|ftw|poll|semaphore)\.h|sys/.*'),
      re.compile(r'lib/base/')),
     (re.compile(r'(pcre2|utf8proc)\.h'), re.compile(r'lib/(text|import)/')),
     (re.compile(r'jansson\.h'), re.compile(r'(lib/import|examples)/')),
     (re.compile(r'xx(hash|h3)\.h'), re.compile(r'lib/base/')),
     (re.compile(r'yaml\.h'), re.compile(r'lib/base/')),
+    (re.compile(r'zstd.*\.h'), re.compile(r'lib/base/')),
     (re.compile(r'(oneapi/dnnl/)?dnnl.*\.h'), re.compile(r'backends/cpu_onednn/')),
     (re.compile(r'CL/.*|clblast.*\.h'), re.compile(r'backends/opencl_igpu/')),
+    (re.compile(r'level_zero/.*'), re.compile(r'backends/intel_l0/')),
 ]
 STANDARD_FOR_HEADERS = {'stddef.h', 'stdint.h'}
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.M)
@@ -107,6 +109,9 @@ def check_backend(file, target):
     if target.startswith(own) or FOR_BACKENDS.match(target):
         return None
     if target.startswith('backends/kernels/'):
+        return None
+    # What a node becomes on a GPU is the same for every driver, and the drivers' backends share it.
+    if target.startswith('backends/gpu/') and not file.startswith('backends/kernels/'):
         return None
     if file.startswith('backends/sim/') and FOR_SIM.match(target):
         return None

@@ -14,6 +14,8 @@ int command_devices(int argc, char **argv);
 int command_doctor(int argc, char **argv);
 int command_machine(int argc, char **argv);
 int command_calibrate(int argc, char **argv);
+int command_pack(int argc, char **argv);
+int command_unpack(int argc, char **argv);
 int command_plan(int argc, char **argv);
 int command_policy(int argc, char **argv);
 int command_quantize(int argc, char **argv);

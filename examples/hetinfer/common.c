@@ -134,6 +134,7 @@ int engine_model(engine *e, const settings *s, const char *path, uint64_t flags)
     o.progress = progress_update;
     o.progress_user = &bar;
     o.weight_dtype = (uint32_t)dtype;
+    o.threads = s->threads > 1024 ? 1024 : (uint32_t)s->threads; /* of a package */
     const het_status loaded = het_model_load(e->context, path, &o, &e->model, &err);
     progress_end(&bar);
     if (loaded)

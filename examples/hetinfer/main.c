@@ -29,6 +29,8 @@ static const command commands[] = {
     { "plan", command_plan, "which layer runs where, and why" },
     { "policy", command_policy, "what placing and running must respect" },
     { "simulate", command_simulate, "what a plan would do over time" },
+    { "pack", command_pack, "pack a GGUF file or a folder, without loss" },
+    { "unpack", command_unpack, "get the files of a package back" },
     { "quantize", command_quantize, "write a model with smaller weights" },
     { "groups", command_groups, "which operations of a graph would be one kernel" },
     { "analyze", command_analyze, "what a model costs on a machine, operation by operation" },

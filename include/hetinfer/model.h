@@ -44,7 +44,9 @@ typedef struct het_model_options {
                                    its matrices are taken to have, F32, F16, BF16 or a block
                                    format; 0: what the file says. Weights beside the file are
                                    left alone then. No effect on other models. */
-    uint32_t reserved_1;      /**< Zero. */
+    uint32_t threads;         /**< Of a package (package.h): threads that unpack it, up to 1024, the
+                                   caller's one of them; they end with the call. 0 = one per
+                                   processor, at most 16. No effect on other models. */
 } het_model_options;
 
 /** Initial value of a het_model_options. */
@@ -125,7 +127,9 @@ typedef struct het_port {
  * @param path     A GGUF file (version 2 or 3) or an ONNX file, told apart by their contents; or
  *                 a Hugging Face folder, or its config.json, model.safetensors or
  *                 model.safetensors.index.json. External data files of an ONNX file are looked for
- *                 in its folder and below. Weights of a folder are named as in its files, and
+ *                 in its folder and below. A package (package.h) of a GGUF file or of a folder
+ *                 gives the model that they would give; it is unpacked into memory of the
+ *                 model's, and not needed any more after the call. Weights of a folder are named as in its files, and
  *                 metadata entries are the keys of config.json, those of an object as
  *                 "object.key", then those of other files ("generation_config.key",
  *                 "tokenizer_config.key", "tokenizer.chat_template"). A config.json without
@@ -137,7 +141,8 @@ typedef struct het_port {
  * @param err      May be NULL.
  *
  * @retval HET_E_IO           A file is missing, or cannot be opened or mapped.
- * @retval HET_E_FORMAT       The bytes are malformed; the message says where.
+ * @retval HET_E_FORMAT       The bytes are malformed; the message says where. Of a package: a
+ *                            piece is corrupt; the message names the tensor.
  * @retval HET_E_UNSUPPORTED  A model family, tokenizer, block format or type of
  *                            input or weight that this release does not know; the
  *                            message names it. An operation of an ONNX file that
@@ -147,7 +152,7 @@ typedef struct het_port {
  * @retval HET_E_NOMEM        Out of memory.
  *
  * Cost: proportional to the vocabulary or the nodes, not to the weights; experts that a folder
- * holds one by one are copied side by side.
+ * holds one by one are copied side by side; a package is unpacked, 1 to 2 GB a second and thread.
  * Thread-safety: other threads may use the context meanwhile.
  * @since 0.1
  */
@@ -160,7 +165,7 @@ HET_API HET_NODISCARD het_status het_model_load(het_context *context, const char
  *
  * @param context     Kept alive by the model.
  * @param data        The bytes of a GGUF file, aligned to 32 bytes, or of an ONNX
- *                    file without external data or a config.json, at any address. Kept until the
+ *                    file without external data, a package or a config.json, at any address. Kept until the
  *                    model and all its sessions are destroyed, and must not
  *                    change.
  * @param size_bytes  Readable bytes at @p data.

@@ -86,7 +86,7 @@ typedef struct het__network {
 struct het_model {
     _Atomic uint32_t refs;
     het_context *context;
-    het__mapping mapping; /* data NULL: memory of the caller */
+    het__mapping mapping; /* of the file, or unpacked; data NULL: memory of the caller */
     het_model_info info;
     bool is_whole; /* false: loaded without its graph */
     het_tokenizer *tokenizer; /* may be NULL */
@@ -193,6 +193,9 @@ het_status het__language_open(het_model *model, const void *data, size_t bytes,
                               const het_model_options *o, het_error *err);
 /* The same of a config.json: a model without weights. */
 het_status het__language_outline(het_model *model, const void *data, size_t bytes,
+                                 const het_model_options *o, het_error *err);
+/* The same of a package of a GGUF file; nothing of it is kept. */
+het_status het__language_package(het_model *model, const het__hf_packed *packed,
                                  const het_model_options *o, het_error *err);
 /* The same of a Hugging Face folder. */
 het_status het__language_folder(het_model *model, const het__hf_place *place,

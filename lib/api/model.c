@@ -63,12 +63,15 @@ static het_status check_options(const het_model_options *options, het_model_opti
 {
     const uint64_t known = HET_MODEL_INSPECT_ONLY | HET_MODEL_TOKENIZER_ONLY;
     const het_status s = het__options_read(o, sizeof *o, options, "het_model_options", err);
-    if (s == HET_OK && ((o->flags & ~known) != 0 || o->reserved || o->reserved_1))
+    if (s == HET_OK && ((o->flags & ~known) != 0 || o->reserved))
         return het__fail(err, HET_E_VERSION, "het_model_options has an unknown flag");
     if (s == HET_OK && o->weight_dtype && !is_weight_type((het_dtype)o->weight_dtype))
         return het__fail(err, HET_E_INVALID,
                          "het_model_options.weight_dtype: weights of type %u do not exist",
                          o->weight_dtype);
+    if (s == HET_OK && o->threads > HET__THREADS_MAX)
+        return het__fail(err, HET_E_INVALID, "het_model_options.threads is %u, not in 0 to %d",
+                         o->threads, HET__THREADS_MAX);
     return s;
 }
 
@@ -79,6 +82,7 @@ typedef struct origin {
     size_t bytes;
     const char *path;           /* NULL: memory */
     const het__hf_place *place; /* NULL: no folder with weights or a tokenizer */
+    const het__hf_packed *packed; /* NULL: no package of a GGUF file */
 } origin;
 
 static het_status read_model(het_model *m, const origin *from, const het_model_options *o,
@@ -87,6 +91,8 @@ static het_status read_model(het_model *m, const origin *from, const het_model_o
     const void *data = from->data;
     const size_t bytes = from->bytes;
     m->info.struct_size = sizeof m->info;
+    if (from->packed)
+        return het__language_package(m, from->packed, o, err);
     if (from->place)
         return het__language_folder(m, from->place, o, err);
     if (het__onnx_sniff(data, bytes < SNIFF_BYTES ? bytes : SNIFF_BYTES))
@@ -135,16 +141,77 @@ static bool is_whole_folder(const het__hf_place *place, const het_model_options 
                                het__hf_place_has(place, "tokenizer.model")));
 }
 
-static het_status load_file(het_context *context, const char *path, const het_model_options *o,
-                            het_model **model, het_error *err)
+/* ---- packages ---- */
+
+/* More threads than this only wait for memory. */
+#define UNPACK_THREADS 16
+
+static het_status load_packed_folder(het_context *context, const het__hf_place *place,
+                                     const char *path, const het_model_options *o,
+                                     het_model **model, het_error *err)
 {
-    origin from = { .path = path };
-    const het_status s = het__map_file(path, &from.mapping, err);
+    origin from = { .path = path, .place = place };
+    if (is_whole_folder(place, o))
+        return create_model(context, &from, o, model, err);
+    from.place = NULL;
+    het_status s = het__hf_map(place, "config.json", &from.mapping, err);
+    if (s == HET_OK && !from.mapping.data)
+        s = het__fail(err, HET_E_UNSUPPORTED, "the package of a folder has no config.json");
     if (s != HET_OK)
         return s;
     from.data = from.mapping.data;
     from.bytes = from.mapping.bytes;
     return create_model(context, &from, o, model, err);
+}
+
+/* The package is needed during the call only. file: of it, NULL: memory of the caller. */
+static het_status load_package(het_context *context, const void *data, size_t bytes,
+                               const het__file_state *file, const char *path,
+                               const het_model_options *o, het_model **model, het_error *err)
+{
+    het__arena arena;
+    het__package package;
+    const uint32_t cpus = het__cpu_count();
+    het__hf_packed packed = {
+        .package = &package, .threads = cpus < UNPACK_THREADS ? cpus : UNPACK_THREADS,
+        .progress = o->progress, .progress_user = o->progress_user, .from = 0.2, .to = 0.4,
+    };
+    if (o->threads)
+        packed.threads = o->threads;
+    if (file)
+        packed.state = *file;
+    het__arena_init(&arena, &context->mem);
+    het_status s = het__package_open(&package, &arena, data, bytes, err);
+    if (s == HET_OK && package.kind == HET_PACKAGE_GGUF) {
+        origin from = { .path = path, .packed = &packed };
+        s = create_model(context, &from, o, model, err);
+    } else if (s == HET_OK) {
+        het__hf_place place;
+        s = het__hf_place_of(&context->mem, &packed, path ? path : "package", &place, err);
+        if (s == HET_OK)
+            s = load_packed_folder(context, &place, path, o, model, err);
+        het__hf_place_finish(&place);
+    }
+    het__arena_finish(&arena);
+    return s;
+}
+
+/* ---- what a path means ---- */
+
+static het_status load_file(het_context *context, const char *path, const het_model_options *o,
+                            het_model **model, het_error *err)
+{
+    origin from = { .path = path };
+    het_status s = het__map_file(path, &from.mapping, err);
+    if (s != HET_OK)
+        return s;
+    from.data = from.mapping.data;
+    from.bytes = from.mapping.bytes;
+    if (!het__package_sniff(from.data, from.bytes))
+        return create_model(context, &from, o, model, err);
+    s = load_package(context, from.data, from.bytes, &from.mapping.state, path, o, model, err);
+    het__unmap_file(&from.mapping);
+    return s;
 }
 
 static het_status load_place(het_context *context, const char *path, const het__hf_place *place,
@@ -192,6 +259,8 @@ het_status het_model_load_memory(het_context *context, const void *data, size_t 
     const het_status s = check_options(options, &o, err);
     if (s != HET_OK)
         return s;
+    if (het__package_sniff(data, size_bytes))
+        return load_package(context, data, size_bytes, NULL, NULL, &o, model, err);
     origin from = { .data = data, .bytes = size_bytes };
     return create_model(context, &from, &o, model, err);
 }

@@ -224,22 +224,92 @@ static het_status read_graph(het_model *m, const het_model_options *o, het_error
     return s == HET_OK ? prove_graph(m, err) : s;
 }
 
-static het_status read_model(het_model *m, const void *data, size_t bytes,
-                             const het_model_options *o, het_error *err)
+/* What the metadata says: configuration and tokenizer. */
+static het_status read_described(het_model *m, const het_model_options *o, het_error *err)
 {
     /* Without a graph, what could be read of the configuration is shown. */
     const bool whole = het__model_wants_graph(o);
     het__language *l = m->language;
-    het_status s = read_file(m, data, bytes, o, err);
-    if (s != HET_OK)
-        return s;
-    s = het__gguf_config(&l->gguf, &l->config, &l->family, whole ? err : NULL);
+    het_status s = het__gguf_config(&l->gguf, &l->config, &l->family, whole ? err : NULL);
     if (!whole) {
         l->family = NULL;
         s = HET_OK;
     }
     if (s == HET_OK && !(o->flags & HET_MODEL_INSPECT_ONLY))
         s = read_tokenizer(m, o, err);
+    return s;
+}
+
+static het_status read_model(het_model *m, const void *data, size_t bytes,
+                             const het_model_options *o, het_error *err)
+{
+    het_status s = read_file(m, data, bytes, o, err);
+    if (s == HET_OK)
+        s = read_described(m, o, err);
+    return s == HET_OK && het__model_wants_graph(o) ? read_graph(m, o, err) : s;
+}
+
+/* ---- GGUF in a package ---- */
+
+/* Memory for the file, or for its beginning alone, which is unpacked. */
+static het_status unpack_head(het_model *m, het__package_job *job, bool whole, het_error *err)
+{
+    const het__package_file *f = &job->package->files[0];
+    const uint64_t head = het__package_head(job->package, f), bytes = whole ? f->bytes : head;
+    uint32_t count = 0;
+    while (count < f->segment_count && !*job->package->segments[count].name)
+        count++;
+    if (bytes > SIZE_MAX || head == 0)
+        return het__fail(err, HET_E_FORMAT, "the package's file begins with a tensor");
+    job->target = het__alloc(&m->context->mem, (size_t)bytes);
+    if (!job->target)
+        return het__fail_nomem(err, "the weights of a package");
+    m->mapping.data = job->target;
+    m->mapping.bytes = (size_t)bytes;
+    m->mapping.mem = &m->context->mem;
+    het__want_huge_pages(job->target, (size_t)bytes);
+    het__package_choose(job, 0, count);
+    const het_status s = het__package_unpack(job, &m->context->mem, err);
+    job->first_frame = job->end_frame;
+    job->end_frame = job->package->frame_count;
+    job->target += head;
+    return s;
+}
+
+/* What follows the head; job as unpack_head() leaves it. */
+static het_status unpack_weights(het_model *m, het__package_job *job, const het_model_options *o,
+                                 het_error *err)
+{
+    job->progress = o->progress;
+    job->progress_user = o->progress_user;
+    job->from = 0.2;
+    job->to = 0.9;
+    return het__package_unpack(job, &m->context->mem, err);
+}
+
+static het_status read_packed(het_model *m, const void *data, size_t bytes,
+                              const het_model_options *o, het_error *err)
+{
+    const het__hf_packed *packed = data;
+    const bool whole = het__model_wants_graph(o);
+    const size_t file_bytes = (size_t)packed->package->files[0].bytes;
+    const size_t head = (size_t)het__package_head(packed->package, &packed->package->files[0]);
+    het__language *l = m->language;
+    het__package_job job = { .package = packed->package, .threads = packed->threads,
+                             .what = "weights" };
+    (void)bytes;
+    m->mapping.state = packed->state;
+    het_status s = het__model_report(o, 0.0, "metadata", err);
+    if (s == HET_OK)
+        s = unpack_head(m, &job, whole, err);
+    if (s == HET_OK)
+        s = het__gguf_open_head(&l->gguf, &l->arena, m->mapping.data, head, file_bytes, whole, err);
+    if (s == HET_OK)
+        s = render_metadata(l, err);
+    if (s == HET_OK)
+        s = read_described(m, o, err);
+    if (s == HET_OK && whole)
+        s = unpack_weights(m, &job, o, err);
     return s == HET_OK && whole ? read_graph(m, o, err) : s;
 }
 
@@ -314,7 +384,7 @@ static het_status read_folder_weights(het_model *m, const het__hf_place *place,
 {
     const bool whole = het__model_wants_graph(o);
     het__language *l = m->language;
-    het_status s = het__hf_shards_open(&l->hf.shards, place, &l->arena, err);
+    het_status s = het__hf_shards_open(&l->hf.shards, place, whole, &l->arena, err);
     if (s == HET_OK && whole)
         s = het__model_report(o, 0.4, "weights", err);
     if (s != HET_OK || (!whole && !l->hf.config.family))
@@ -375,6 +445,12 @@ het_status het__language_open(het_model *m, const void *data, size_t bytes,
     return open_with(read_model, m, data, bytes, o, err);
 }
 
+het_status het__language_package(het_model *m, const het__hf_packed *packed,
+                                 const het_model_options *o, het_error *err)
+{
+    return open_with(read_packed, m, packed, 0, o, err);
+}
+
 het_status het__language_outline(het_model *m, const void *data, size_t bytes,
                                  const het_model_options *o, het_error *err)
 {
@@ -391,7 +467,7 @@ bool het__language_is_mapped(const het_model *m, const void *data)
 {
     if (m->language && m->language->is_folder)
         return het__hf_shards_hold(&m->language->hf.shards, data);
-    return m->mapping.data != NULL;
+    return m->mapping.data != NULL && !m->mapping.mem;
 }
 
 void het__language_close(het_model *m)

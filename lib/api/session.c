@@ -161,12 +161,13 @@ static het_status identify(const het_model *model, const het_session_options *o,
 {
     het_context *context = model->context;
     const het__language *l = model->language;
+    const het__file_state *state = l->is_folder          ? &l->hf.shards.state
+                                   : model->mapping.data ? &model->mapping.state
+                                                         : NULL;
     const het__content_request request = {
         .gguf = &l->gguf,
-        .file = l->is_folder          ? &l->hf.shards.state
-                : model->mapping.data ? &model->mapping.state
-                                      : NULL,
-        .keeps_pages = l->is_folder,
+        .file = state && state->bytes ? state : NULL, /* a package in memory is no file */
+        .keeps_pages = l->is_folder || model->mapping.mem,
         .folder = o->weight_cache, .mem = &context->mem, .log = &context->log,
         .progress = o->progress, .progress_user = o->progress_user,
     };

@@ -285,6 +285,12 @@ int het__new_file_write(const het__new_file *file, uint64_t offset, const void *
     return 0;
 }
 
+het_status het__new_file_trim(const het__new_file *file, uint64_t bytes, het_error *err)
+{
+    return ftruncate(file->fd, (off_t)bytes) == 0 ? HET_OK
+                                                  : failed(err, errno, "trim", file->temporary);
+}
+
 het_status het__new_file_commit(het__new_file *file, het_error *err)
 {
     het_status s = HET_OK;

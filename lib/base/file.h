@@ -53,6 +53,8 @@ int het__new_file_write(const het__new_file *file, uint64_t offset, const void *
 /* Put it in its place, safe from a loss of power. On failure it is given up. */
 het_status het__new_file_commit(het__new_file *file, het_error *err);
 void het__new_file_abandon(het__new_file *file);
+/* It became shorter than what was reserved. */
+het_status het__new_file_trim(const het__new_file *file, uint64_t bytes, het_error *err);
 
 /* A small file written as a whole. */
 het_status het__file_replace(het__mem *mem, const char *path, const void *data, size_t bytes,

@@ -152,6 +152,7 @@ het_status het__map_open(int fd, const char *path, het__mapping *mapping, het_er
         return het__fail_native(err, HET_E_IO, errno, "cannot map %s: %s", path, strerror(errno));
     mapping->data = p;
     mapping->bytes = (size_t)st.st_size;
+    mapping->mem = NULL;
     fill_state(&st, &mapping->state);
     return HET_OK;
 }
@@ -170,7 +171,9 @@ het_status het__map_file(const char *path, het__mapping *mapping, het_error *err
 
 void het__unmap_file(het__mapping *mapping)
 {
-    if (mapping->data)
+    if (mapping->data && mapping->mem)
+        het__free(mapping->mem, (void *)(uintptr_t)mapping->data);
+    else if (mapping->data)
         munmap((void *)(uintptr_t)mapping->data, mapping->bytes);
     mapping->data = NULL;
     mapping->bytes = 0;

@@ -47,11 +47,12 @@ typedef struct het__file_state {
     int64_t seen_ns;                 /* when it was asked for, by the same clock */
 } het__file_state;
 
-/* A read-only mapping of a whole file. */
+/* A read-only mapping of a whole file, or memory that stands for one. */
 typedef struct het__mapping {
     const void *data;
     size_t bytes;
     het__file_state state;
+    struct het__mem *mem; /* NULL: pages of the file; else where data was allocated */
 } het__mapping;
 
 het_status het__map_file(const char *path, het__mapping *mapping, het_error *err);

@@ -32,6 +32,7 @@ typedef struct reader {
     const uint8_t *data;
     size_t bytes;
     size_t at;
+    size_t file_bytes; /* more than bytes where only the beginning is there */
     het_error *err;
 } reader;
 
@@ -429,7 +430,7 @@ static het_status read_tensor(het__gguf *g, reader *r, het__gguf_tensor *tensor,
 static het_status place_tensors(het__gguf *g, const reader *r, const uint64_t *offsets)
 {
     const size_t pad = (g->alignment - r->at % g->alignment) % g->alignment;
-    const size_t room = pad <= r->bytes - r->at ? r->bytes - r->at - pad : 0;
+    const size_t room = pad <= r->file_bytes - r->at ? r->file_bytes - r->at - pad : 0;
     for (size_t i = 0; i < g->tensor_count; i++) {
         het__gguf_tensor *t = &g->tensors[i];
         assert(t->bytes);
@@ -437,8 +438,8 @@ static het_status place_tensors(het__gguf *g, const reader *r, const uint64_t *o
             return het__fail(r->err, HET_E_FORMAT,
                              "data of tensor '%s' (%zu bytes at offset %" PRIu64 ") ends outside "
                              "the %zu bytes of data that the file of %zu bytes has",
-                             quote(t->name).text, t->bytes, offsets[i], room, r->bytes);
-        t->data = r->data + r->at + pad + offsets[i];
+                             quote(t->name).text, t->bytes, offsets[i], room, r->file_bytes);
+        t->data = g->has_data ? r->data + r->at + pad + offsets[i] : NULL;
     }
     return HET_OK;
 }
@@ -464,8 +465,15 @@ static het_status read_tensors(het__gguf *g, reader *r, uint64_t count)
 het_status het__gguf_open(het__gguf *gguf, het__arena *arena, const void *data, size_t bytes,
                           het_error *err)
 {
-    het__gguf g = { .arena = arena, .data = data, .bytes = bytes };
-    reader r = { .data = data, .bytes = bytes, .err = err };
+    return het__gguf_open_head(gguf, arena, data, bytes, bytes, true, err);
+}
+
+het_status het__gguf_open_head(het__gguf *gguf, het__arena *arena, const void *data, size_t bytes,
+                               size_t file_bytes, bool has_data, het_error *err)
+{
+    het__gguf g = { .arena = arena, .data = data, .bytes = file_bytes, .has_data = has_data };
+    reader r = { .data = data, .bytes = bytes, .file_bytes = file_bytes, .err = err };
+    assert(bytes <= file_bytes);
     uint64_t tensors = 0, entries = 0;
     memset(gguf, 0, sizeof *gguf);
     het_status s = read_header(&g, &r, &tensors, &entries);

@@ -44,6 +44,7 @@ typedef struct het__gguf {
     het__arena *arena;
     const uint8_t *data;
     size_t bytes;
+    bool has_data; /* false: of the tensors there is only the description, their data is NULL */
     uint32_t version;
     uint32_t alignment;
     size_t entry_count;
@@ -58,6 +59,11 @@ typedef struct het__gguf {
  * leftovers. */
 het_status het__gguf_open(het__gguf *gguf, het__arena *arena, const void *data, size_t bytes,
                           het_error *err);
+
+/* The same where only the first `bytes` of a file of file_bytes can be read by now. has_data: there
+ * is memory for all of it at data, which the caller fills; else tensors have no data. */
+het_status het__gguf_open_head(het__gguf *gguf, het__arena *arena, const void *data, size_t bytes,
+                               size_t file_bytes, bool has_data, het_error *err);
 
 /* NULL if absent. O(log n). */
 const het__gguf_entry *het__gguf_find(const het__gguf *gguf, const char *key);

@@ -36,6 +36,8 @@ static bool stands_for_folder(const char *name)
 
 bool het__hf_place_has(const het__hf_place *place, const char *name)
 {
+    if (place->packed)
+        return het__package_find(place->packed->package, name) != NULL;
     het__file file = { -1, 0 };
     char path[PATH_BYTES];
     const int n = snprintf(path, sizeof path, "%s/%s", place->folder, name);
@@ -43,6 +45,19 @@ bool het__hf_place_has(const het__hf_place *place, const char *name)
                        het__file_open(path, &file, NULL) == HET_OK && file.fd >= 0;
     het__file_close(&file);
     return found;
+}
+
+/* weights: the name that was given, or NULL. */
+static het_status find_weights(het__hf_place *place, const char *weights, het_error *err)
+{
+    if (!weights && het__hf_place_has(place, "model.safetensors"))
+        weights = "model.safetensors";
+    if (!weights && het__hf_place_has(place, "model.safetensors.index.json"))
+        weights = "model.safetensors.index.json";
+    if (!weights)
+        return HET_OK;
+    place->weights = het__strndup(place->mem, weights, strlen(weights));
+    return place->weights ? HET_OK : het__fail_nomem(err, "a path");
 }
 
 het_status het__hf_place_find(het__mem *mem, const char *path, het__hf_place *place,
@@ -67,14 +82,15 @@ het_status het__hf_place_find(het__mem *mem, const char *path, het__hf_place *pl
         het__hf_place_finish(place); /* opening the path says so */
         return HET_OK;
     }
-    if (!weights && het__hf_place_has(place, "model.safetensors"))
-        weights = "model.safetensors";
-    if (!weights && het__hf_place_has(place, "model.safetensors.index.json"))
-        weights = "model.safetensors.index.json";
-    if (!weights)
-        return HET_OK;
-    place->weights = het__strndup(mem, weights, strlen(weights));
-    return place->weights ? HET_OK : het__fail_nomem(err, "a path");
+    return find_weights(place, weights, err);
+}
+
+het_status het__hf_place_of(het__mem *mem, const het__hf_packed *packed, const char *path,
+                            het__hf_place *place, het_error *err)
+{
+    *place = (het__hf_place){ .mem = mem, .packed = packed };
+    place->folder = het__strndup(mem, path, strlen(path));
+    return place->folder ? find_weights(place, NULL, err) : het__fail_nomem(err, "a path");
 }
 
 void het__hf_place_finish(het__hf_place *place)
@@ -86,10 +102,65 @@ void het__hf_place_finish(het__hf_place *place)
 
 /* ---- files ---- */
 
+/* Which part of the weights a file is, for progress. */
+typedef struct part {
+    double from, to;
+} part;
+
+/* Segments [0, count) of a packed file into memory of its own. */
+static het_status unpack(const het__hf_place *place, const het__package_file *f, uint32_t count,
+                         const part *told, het__mapping *mapping, het_error *err)
+{
+    const het__hf_packed *packed = place->packed;
+    het__package_job job = { .package = packed->package, .threads = packed->threads,
+                             .what = "weights" };
+    het__package_choose(&job, f->first_segment, count);
+    const uint64_t bytes = het__package_job_bytes(&job);
+    if (bytes == 0)
+        return het__fail(err, HET_E_FORMAT, "%s is empty", f->name);
+    job.target = bytes <= SIZE_MAX ? het__alloc(place->mem, (size_t)bytes) : NULL;
+    if (!job.target)
+        return het__fail_nomem(err, "a file of a package");
+    if (told) {
+        job.progress = packed->progress;
+        job.progress_user = packed->progress_user;
+        job.from = packed->from + (packed->to - packed->from) * told->from;
+        job.to = packed->from + (packed->to - packed->from) * told->to;
+        het__want_huge_pages(job.target, (size_t)bytes);
+    }
+    *mapping = (het__mapping){ job.target, (size_t)bytes, packed->state, place->mem };
+    const het_status s = het__package_unpack(&job, place->mem, err);
+    if (s != HET_OK)
+        het__unmap_file(mapping);
+    return s;
+}
+
+static het_status unpack_file(const het__hf_place *place, const char *name, const part *told,
+                              het__mapping *mapping, het_error *err)
+{
+    const het__package_file *f = het__package_find(place->packed->package, name);
+    *mapping = (het__mapping){ 0 };
+    return f ? unpack(place, f, f->segment_count, told, mapping, err) : HET_OK;
+}
+
+/* What a file has before its first tensor. */
+static het_status unpack_head(const het__hf_place *place, const het__package_file *f,
+                              het__mapping *mapping, het_error *err)
+{
+    uint32_t count = 0;
+    while (count < f->segment_count &&
+           !*place->packed->package->segments[f->first_segment + count].name)
+        count++;
+    *mapping = (het__mapping){ 0 };
+    return unpack(place, f, count, NULL, mapping, err);
+}
+
 het_status het__hf_map(const het__hf_place *place, const char *name, het__mapping *mapping,
                        het_error *err)
 {
     het__file file;
+    if (place->packed)
+        return unpack_file(place, name, NULL, mapping, err);
     char *path = het__path_join(place->mem, place->folder, name);
     *mapping = (het__mapping){ 0 };
     if (!path)
@@ -126,6 +197,8 @@ static void add_state(het__hf_shards *shards, const het__file_state *f)
     het__hash128 h = { { 0 } };
     const uint64_t parts[6] = { all->bytes, f->device, f->inode, f->bytes,
                                 (uint64_t)f->modified_ns, (uint64_t)f->changed_ns };
+    if (f->bytes == 0)
+        return; /* no file, which nothing is remembered of */
     if (shards->count == 0) {
         *all = *f;
         return;
@@ -139,17 +212,24 @@ static void add_state(het__hf_shards *shards, const het__file_state *f)
 
 /* There must be room in mappings. */
 static het_status add_shard(het__hf_shards *shards, const het__hf_place *place, const char *name,
-                            het_error *err)
+                            bool loads, het_error *err)
 {
     het__mapping *m = &shards->mappings[shards->count];
-    het_status s = het__hf_map(place, name, m, err);
+    const part told = { (double)shards->count / (double)shards->total,
+                        (double)(shards->count + 1) / (double)shards->total };
+    const het__package_file *packed =
+        place->packed && !loads ? het__package_find(place->packed->package, name) : NULL;
+    het_status s = packed          ? unpack_head(place, packed, m, err)
+                   : place->packed ? unpack_file(place, name, &told, m, err)
+                                   : het__hf_map(place, name, m, err);
     if (s == HET_OK && !m->data)
         s = het__fail(err, HET_E_IO, "the weight file %s/%s is missing", place->folder, name);
     if (s != HET_OK)
         return s;
     add_state(shards, &m->state);
     shards->count++;
-    return het__safetensors_add(&shards->tensors, name, m->data, m->bytes, err);
+    return het__safetensors_add_head(&shards->tensors, name, m->data, m->bytes,
+                                     packed ? (size_t)packed->bytes : m->bytes, err);
 }
 
 static bool is_plain_name(const char *name)
@@ -208,8 +288,8 @@ static het_status check_map(const het__hf_shards *shards, const json_t *map, het
     return HET_OK;
 }
 
-static het_status open_index(het__hf_shards *shards, const het__hf_place *place, json_t *root,
-                             het__arena *arena, het_error *err)
+static het_status open_index(het__hf_shards *shards, const het__hf_place *place, bool loads,
+                             json_t *root, het__arena *arena, het_error *err)
 {
     const char **names;
     size_t count;
@@ -219,17 +299,18 @@ static het_status open_index(het__hf_shards *shards, const het__hf_place *place,
     het_status s = list_shards(map, arena, &names, &count, err);
     if (s != HET_OK)
         return s;
+    shards->total = count;
     shards->mappings = het__arena_zero(arena, count, sizeof *shards->mappings);
     if (!shards->mappings)
         return het__fail_nomem(err, "the list of files");
     for (size_t i = 0; s == HET_OK && i < count; i++)
-        s = add_shard(shards, place, names[i], err);
+        s = add_shard(shards, place, names[i], loads, err);
     if (s == HET_OK)
         s = het__safetensors_seal(&shards->tensors, err);
     return s == HET_OK ? check_map(shards, map, err) : s;
 }
 
-het_status het__hf_shards_open(het__hf_shards *shards, const het__hf_place *place,
+het_status het__hf_shards_open(het__hf_shards *shards, const het__hf_place *place, bool loads,
                                het__arena *arena, het_error *err)
 {
     json_t *root = NULL;
@@ -241,14 +322,15 @@ het_status het__hf_shards_open(het__hf_shards *shards, const het__hf_place *plac
         if (s == HET_OK && !root)
             s = het__fail(err, HET_E_IO, "%s/%s is missing", place->folder, place->weights);
         if (s == HET_OK)
-            s = open_index(shards, place, root, arena, err);
+            s = open_index(shards, place, loads, root, arena, err);
         json_decref(root);
         return s;
     }
+    shards->total = 1;
     shards->mappings = het__arena_zero(arena, 1, sizeof *shards->mappings);
     if (!shards->mappings)
         return het__fail_nomem(err, "the list of files");
-    s = add_shard(shards, place, place->weights, err);
+    s = add_shard(shards, place, place->weights, loads, err);
     return s == HET_OK ? het__safetensors_seal(&shards->tensors, err) : s;
 }
 
@@ -262,8 +344,9 @@ void het__hf_shards_close(het__hf_shards *shards)
 bool het__hf_shards_hold(const het__hf_shards *shards, const void *data)
 {
     for (size_t i = 0; i < shards->count; i++) {
-        const uintptr_t begin = (uintptr_t)shards->mappings[i].data;
-        if ((uintptr_t)data >= begin && (uintptr_t)data - begin < shards->mappings[i].bytes)
+        const het__mapping *m = &shards->mappings[i];
+        const uintptr_t begin = (uintptr_t)m->data;
+        if (!m->mem && (uintptr_t)data >= begin && (uintptr_t)data - begin < m->bytes)
             return true;
     }
     return false;

@@ -209,6 +209,18 @@ void het__safetensors_init(het__safetensors *st, het__arena *arena)
 het_status het__safetensors_add(het__safetensors *st, const char *file, const void *data,
                                 size_t bytes, het_error *err)
 {
+    return het__safetensors_add_head(st, file, data, bytes, bytes, err);
+}
+
+static void forget_places(het__safetensors *st, size_t first)
+{
+    for (size_t i = first; i < st->count; i++)
+        st->tensors[i].data = NULL;
+}
+
+het_status het__safetensors_add_head(het__safetensors *st, const char *file, const void *data,
+                                     size_t bytes, size_t file_bytes, het_error *err)
+{
     const uint8_t *p = data;
     uint64_t header = 0;
     char what[160];
@@ -229,10 +241,12 @@ het_status het__safetensors_add(het__safetensors *st, const char *file, const vo
         het__json_read(what, p + PREFIX_BYTES, (size_t)header, &limits, &root, err);
     if (s != HET_OK)
         return s;
-    reader r = { st, name, p + PREFIX_BYTES + header, bytes - PREFIX_BYTES - (size_t)header,
+    reader r = { st, name, p + PREFIX_BYTES + header, file_bytes - PREFIX_BYTES - (size_t)header,
                  st->count, err };
     s = read_header(&r, root);
     json_decref(root);
+    if (bytes < file_bytes)
+        forget_places(st, r.first);
     return s;
 }
 

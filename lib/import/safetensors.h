@@ -39,6 +39,9 @@ void het__safetensors_init(het__safetensors *st, het__arena *arena);
 /* Read the header of one file. file: for messages; kept. After a failure st is of no use. */
 het_status het__safetensors_add(het__safetensors *st, const char *file, const void *data,
                                 size_t bytes, het_error *err);
+/* The same of a file of file_bytes of which only the first are there: its tensors have no data. */
+het_status het__safetensors_add_head(het__safetensors *st, const char *file, const void *data,
+                                     size_t bytes, size_t file_bytes, het_error *err);
 /* All files are there: no two tensors may have one name. */
 het_status het__safetensors_seal(het__safetensors *st, het_error *err);
 /* NULL if absent. O(log n). */

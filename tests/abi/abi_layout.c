@@ -81,7 +81,7 @@ FIELD(het_model_options, flags, 8, 8);
 FIELD(het_model_options, progress, 16, 8);
 FIELD(het_model_options, progress_user, 24, 8);
 FIELD(het_model_options, weight_dtype, 32, 4);
-FIELD(het_model_options, reserved_1, 36, 4);
+FIELD(het_model_options, threads, 36, 4);
 
 SIZE(het_model_info, 192);
 FIELD(het_model_info, struct_size, 0, 4);
@@ -498,6 +498,27 @@ FIELD(het_op_info, release, 88, 8);
 
 VALUE(HET_OP_OPERANDS_MAX, 64);
 VALUE(HET_OP_PURE, 1);
+
+_Static_assert(sizeof(het_package_kind) == 4, "size of het_package_kind");
+VALUE(HET_PACKAGE_GGUF, 1);
+VALUE(HET_PACKAGE_FOLDER, 2);
+
+SIZE(het_package_options, 32);
+FIELD(het_package_options, struct_size, 0, 4);
+FIELD(het_package_options, level, 4, 4);
+FIELD(het_package_options, progress, 8, 8);
+FIELD(het_package_options, progress_user, 16, 8);
+FIELD(het_package_options, threads, 24, 4);
+FIELD(het_package_options, reserved, 28, 4);
+
+SIZE(het_package_info, 40);
+FIELD(het_package_info, struct_size, 0, 4);
+FIELD(het_package_info, kind, 4, 4);
+FIELD(het_package_info, file_count, 8, 4);
+FIELD(het_package_info, tensor_count, 12, 4);
+FIELD(het_package_info, frame_count, 16, 8);
+FIELD(het_package_info, content_bytes, 24, 8);
+FIELD(het_package_info, package_bytes, 32, 8);
 
 _Static_assert(sizeof(het_quantize_result) == 4, "size of het_quantize_result");
 VALUE(HET_QUANTIZE_COPIED, 0);

@@ -13,7 +13,8 @@ if [ -n "$warnings" ]; then
 fi
 status=0
 for command in run eval exec tokenize detokenize template inspect devices doctor 'machine list' \
-    'machine show' 'machine record' calibrate plan policy simulate groups analyze sweep bench; do
+    'machine show' 'machine record' calibrate plan policy simulate quantize pack unpack groups \
+    analyze sweep bench; do
     # shellcheck disable=SC2086
     for option in $("$2" $command --help | grep -oE -- ' --[a-z-]+' | sort -u); do
         # Dashes are escaped in the page. The names left out appear there by their letter.

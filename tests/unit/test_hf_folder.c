@@ -279,7 +279,7 @@ static void known_again(void)
         het__mem_init(&mem, NULL);
         het__arena_init(&arena, &mem);
         CHECK_INT(het__hf_place_find(&mem, folder.path, &place, NULL), HET_OK);
-        CHECK_INT(het__hf_shards_open(&shards, &place, &arena, NULL), HET_OK);
+        CHECK_INT(het__hf_shards_open(&shards, &place, true, &arena, NULL), HET_OK);
         CHECK_INT(shards.count, 2);
         CHECK(het__hf_shards_hold(&shards, shards.tensors.tensors[0].data));
         CHECK(!het__hf_shards_hold(&shards, &shards));
@@ -388,7 +388,7 @@ static void stacks(void)
         het__arena_init(&arena, &mem);
         CHECK_INT(het__hf_place_find(&mem, folder.path, &place, NULL), HET_OK);
         CHECK_INT(het__hf_read_config(&hf, &place, &arena, &err), HET_OK);
-        CHECK_INT(het__hf_shards_open(&hf.shards, &place, &arena, &err), HET_OK);
+        CHECK_INT(het__hf_shards_open(&hf.shards, &place, true, &arena, &err), HET_OK);
         if (het__hf_list_weights(&hf, true, &g, &err) != HET_OK)
             TEST_FAIL("%s", err.message);
         check_stack(&g, &hf, "blk.0.ffn_gate_exps.weight", 1, how == 1);

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Several threads for one call, for work that they share out among themselves. */
+#ifndef HET_BASE_CREW_H
+#define HET_BASE_CREW_H
+
+#include "lib/base/mem.h"
+
+/* Call run(job, n) for n in [0, count), the first on the caller's thread, the others each on one of
+ * their own while they last. Where a thread cannot be started its number is left out, so run must
+ * finish all that is left. */
+void het__crew_run(het__mem *mem, uint32_t count, void (*run)(void *job, uint32_t number),
+                   void *job);
+
+#endif /* HET_BASE_CREW_H */
