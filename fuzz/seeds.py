@@ -631,6 +631,8 @@ def config_seeds():
         "phimoe": config("phimoe", attention_bias=True, lm_head_bias=True, **experts),
         "qwen2": config("qwen2", use_sliding_window=True, max_window_layers=1, sliding_window=8),
         "qwen3": config("qwen3", head_dim=24, rope_parameters={"rope_theta": 5e5}),
+        "smollm3": config("smollm3", no_rope_layers=[1] * 64, no_rope_layer_interval=3,
+                          use_sliding_window=True, sliding_window=16),
         "qwen3moe": config("qwen3_moe", num_experts=4, num_experts_per_tok=2, head_dim=8,
                            moe_intermediate_size=8, norm_topk_prob=True),
         "per_layer_rope": config("gemma3_text", rope_parameters={
