@@ -333,7 +333,8 @@ static het_status set_form(pipeline *p)
 {
     het__vocabulary *v = &p->h->v;
     if (p->byte_level || p->decodes_bytes) {
-        if (p->h->is_unigram || !p->byte_level || !p->decodes_bytes || p->replaces || p->metaspace || p->strips)
+        if (p->h->is_unigram || !p->byte_level || !p->decodes_bytes || p->replaces ||
+            p->metaspace || p->strips)
             return refuse(p, "a pipeline", "ByteLevel with other steps");
         v->kind = "gpt2";
         v->own_rule = &p->h->rule;
