@@ -18,7 +18,7 @@ ROOMS = ['base', 'quant', 'ir', 'plain', 'text', 'import', 'passes', 'machine', 
 SEES_BACKENDS = re.compile(r'lib/(exec/|api/context\.c$)')
 # What a backend may include besides its own folder.
 FOR_BACKENDS = re.compile(r'lib/(backend\.h$|base/|quant/|'
-                          r'plain/(plain|call|route|strided|resize)\.h$|'
+                          r'plain/(plain|act|call|route|strided|resize)\.h$|'
                           r'ir/(graph|op|attr|tensor|tensor_ops|eval|window|move|reduce|product|'
                           r'sequence)\.h$)')
 # The simulated device takes its speed from a machine file and its times from the cost model: both
@@ -43,7 +43,8 @@ INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.M)
 
 
 def sources(root, folder):
-    return sorted(p for p in (root / folder).rglob('*') if p.suffix in ('.c', '.h', '.in'))
+    return sorted(p for p in (root / folder).rglob('*')
+                  if p.suffix in ('.c', '.h', '.cpp', '.hpp', '.in'))
 
 
 def resolve(root, path, quote, name):

@@ -623,7 +623,14 @@ static void failure_leaves_nothing(void)
     test_folder_empty(&folder);
 }
 
-typedef enum fallible { WRITE, EXTRACT, CHECK_ALL, LOAD_GGUF, LOAD_FOLDER, FALLIBLE_COUNT } fallible;
+typedef enum fallible {
+    WRITE,
+    EXTRACT,
+    CHECK_ALL,
+    LOAD_GGUF,
+    LOAD_FOLDER,
+    FALLIBLE_COUNT,
+} fallible;
 
 static het_status attempt(fallible what)
 {
@@ -660,7 +667,8 @@ static void every_allocation_fails_once(void)
             CHECK(s == HET_OK || (failed && s == HET_E_NOMEM));
             refused += s != HET_OK;
             CHECK_INT(counter.blocks, blocks);
-            CHECK_INT(test_folder_count(&folder, "", NULL), s == HET_OK && what < CHECK_ALL ? 4 : 3);
+            CHECK_INT(test_folder_count(&folder, "", NULL),
+                      s == HET_OK && what < CHECK_ALL ? 4 : 3);
             remove(in("w.het"));
             if (!failed || n > 3000)
                 break;
