@@ -21,8 +21,9 @@ import sys
 import tempfile
 
 DEVICES = ['tgllp', 'adlp', 'acm-g10', 'skl']
-# Bytes of a thread that may lie in memory instead of registers, per file and kernel.
-LIMITS = {}
+# Bytes of a thread that may lie in memory instead of registers, per file and kernel: none, but for
+# some tiles of convolutions and products of few rows, as ocloc 22.43 has them.
+LIMITS = {'conv': {'conv_tile': 8192}, 'matvec': {'matvec': 1024}}
 # Constants of modules that no set of the list has.
 USUAL = {'IN_BLOCK': 8, 'OUT_BLOCK': 8, 'BLOCK': 8, 'SIZE': 128, 'ROTATED': 128, 'EXPERTS': 64,
          'USED': 8, 'RANK': 4, 'ROW_ITEMS': 64, 'STREAMS': 4}
