@@ -97,6 +97,7 @@ static het_status fill_context(het_context *context, const het_context_options *
     const het_status s = het__registry_init(&context->registry, &host, list, err);
     het__calibrations_init(&context->calibrations, use_env, &context->mem, &context->log);
     context->registry.calibrations = &context->calibrations;
+    context->registry.system_root = context->system_root;
     if (s == HET_OK)
         log_devices(context);
     return s;

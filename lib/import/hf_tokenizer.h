@@ -4,7 +4,8 @@
  * config.json.
  *
  * A tokenizer.json is a pipeline of named steps. What is read is the two forms that language models
- * have: bytes spelled as characters (byte-level BPE), and SentencePiece's blanks with byte tokens;
+ * have: bytes spelled as characters (byte-level BPE), and SentencePiece's blanks with byte tokens
+ * (merged by rank, or as unigrams);
  * any step that is neither is refused by its name. */
 #ifndef HET_IMPORT_HF_TOKENIZER_H
 #define HET_IMPORT_HF_TOKENIZER_H
@@ -32,6 +33,7 @@ typedef struct het__hf_vocabulary {
     het__vocabulary v;
     het__own_rule rule;
     bool byte_fallback;
+    bool is_unigram;
     int64_t rows; /* 0: as many as there are tokens */
     het_error *err;
 } het__hf_vocabulary;

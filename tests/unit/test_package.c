@@ -388,8 +388,8 @@ static void seal(uint8_t *data, size_t bytes)
         data[HET__PACKAGE_AT_HASH + i] = (uint8_t)(hash >> 8 * i);
 }
 
-/* Every byte of the file, flipped: refused, or (in a frame of zstd, some bits of which mean
- * nothing) the same contents. */
+/* Every byte of the file, flipped: refused, or (in a frame of zstd, some bits of which mean nothing)
+ * the same contents. */
 static void every_byte_counts(void)
 {
     opened o;
@@ -629,7 +629,7 @@ typedef enum fallible {
     CHECK_ALL,
     LOAD_GGUF,
     LOAD_FOLDER,
-    FALLIBLE_COUNT
+    FALLIBLE_COUNT,
 } fallible;
 
 static het_status attempt(fallible what)
