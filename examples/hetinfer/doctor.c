@@ -38,6 +38,18 @@ void doctor_hide_home(char *text)
     hide_folder(text, "/root", false);
 }
 
+/* Words that name one piece of hardware and no other. */
+static void hide_identity(char *features)
+{
+    for (char *at; (at = strstr(features, "uuid:")) != NULL;) {
+        char *end = at + strcspn(at, " ");
+        end += *end == ' ';
+        memmove(at, end, strlen(end) + 1);
+    }
+    for (size_t n = strlen(features); n > 0 && features[n - 1] == ' '; n--)
+        features[n - 1] = '\0';
+}
+
 /* ---- backends ---- */
 
 /* The line of the context's report that a backend has. */
@@ -61,8 +73,10 @@ static void take_devices(het_context *context, doctor_backend *b)
         het_device_info info = { .struct_size = sizeof info };
         if (b->device_count < DOCTOR_DEVICES_MAX &&
             het_device_get_info(het_context_device(context, i), &info) == HET_OK &&
-            strcmp(info.backend, b->name) == 0)
+            strcmp(info.backend, b->name) == 0) {
+            hide_identity(info.features);
             b->devices[b->device_count++].info = info;
+        }
     }
 }
 

@@ -12,6 +12,7 @@
 #define DOCTOR_BACKENDS 4
 #define DOCTOR_TESTS 2
 #define DOCTOR_DRIVERS_MAX 16
+#define DOCTOR_TOOLS 4
 
 /* A shared library by its name, as far as its files tell. */
 typedef struct library {
@@ -37,6 +38,7 @@ typedef struct doctor_system {
     char kernel[64];
     unsigned kernel_major, kernel_minor; /* 0: not known */
     library_set libraries;
+    bool has_tool[DOCTOR_TOOLS]; /* programs of others that look into a device */
     uint32_t opencl_driver_count;
     char opencl_drivers[DOCTOR_DRIVERS_MAX][48]; /* files of /etc/OpenCL/vendors */
     uint32_t hardware_count;
@@ -94,7 +96,9 @@ typedef struct doctor {
     bool all, no_run;
 } doctor;
 
-/* doctor_system.c: fill system by files below root. */
+/* doctor_system.c */
+extern const char *const doctor_tools[DOCTOR_TOOLS];
+/* Fill system by files below root. */
 int doctor_look(doctor_system *system, const char *root);
 
 /* doctor_check.c: what the files mean for a backend, given how its probe went. */

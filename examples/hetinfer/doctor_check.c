@@ -290,8 +290,13 @@ static void check_amd_npu(const doctor_system *s, const het_hardware_info *info,
 static void check_npu(const doctor_system *s, doctor_backend *b)
 {
     uint32_t npus = 0;
-    if (is_in_use(s, b))
+    if (is_in_use(s, b)) {
+        if (strstr(b->reason, ", 0 designs"))
+            doctor_find(b, MISSING, NEED_NONE, "",
+                        "the NPU has no designs, and nothing runs on it without: a folder of them "
+                        "is named by HETINFER_NPU_DESIGNS");
         return;
+    }
     for (uint32_t i = 0; i < s->hardware_count; i++) {
         const het_hardware_info *info = &s->hardware[i].info;
         if (info->kind == HET_DEVICE_NPU && info->vendor_id == INTEL)

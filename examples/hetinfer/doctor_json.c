@@ -72,7 +72,7 @@ static void put_library(json_t *list, const library *l)
 
 static json_t *report_system(const doctor_system *s)
 {
-    json_t *libraries = json_array(), *drivers = json_array();
+    json_t *libraries = json_array(), *drivers = json_array(), *tools = json_array();
     put_library(libraries, &s->libraries.opencl);
     put_library(libraries, &s->libraries.clblast);
     put_library(libraries, &s->libraries.ze_loader);
@@ -81,10 +81,13 @@ static json_t *report_system(const doctor_system *s)
     put_library(libraries, &s->libraries.xrt_npu);
     for (uint32_t i = 0; i < s->opencl_driver_count; i++)
         json_array_append_new(drivers, text_of(s->opencl_drivers[i]));
-    return json_pack("{s:o, s:o, s:s, s:o, s:b, s:o, s:o}", "name", text_of(s->pretty), "id",
+    for (size_t i = 0; i < DOCTOR_TOOLS; i++)
+        if (s->has_tool[i])
+            json_array_append_new(tools, json_string(doctor_tools[i]));
+    return json_pack("{s:o, s:o, s:s, s:o, s:b, s:o, s:o, s:o}", "name", text_of(s->pretty), "id",
                      text_of(s->id), "family", distribution_word(s->distribution), "kernel",
                      text_of(s->kernel), "elsewhere", (int)(s->root[0] != '\0'), "libraries",
-                     libraries, "opencl_drivers", drivers);
+                     libraries, "opencl_drivers", drivers, "tools", tools);
 }
 
 /* ---- backends ---- */

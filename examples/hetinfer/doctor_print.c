@@ -166,6 +166,12 @@ static void print_libraries(const doctor_system *s)
         add(text, sizeof text, s->opencl_drivers[i]);
     if (text[0])
         print_words(2, "OpenCL drivers: ", text);
+    text[0] = '\0';
+    for (size_t i = 0; i < DOCTOR_TOOLS; i++)
+        if (s->has_tool[i])
+            add(text, sizeof text, doctor_tools[i]);
+    if (text[0])
+        print_words(2, "tools to look further: ", text);
 }
 
 /* ---- backends ---- */

@@ -111,6 +111,23 @@ static void find_opencl_drivers(doctor_system *s)
     qsort(s->opencl_drivers, s->opencl_driver_count, sizeof *s->opencl_drivers, compare_names);
 }
 
+/* ---- tools ---- */
+
+const char *const doctor_tools[DOCTOR_TOOLS] = { "clinfo", "intel_gpu_top", "rocm-smi",
+                                                 "xrt-smi" };
+
+static void find_tools(doctor_system *s)
+{
+    static const char *const places[] = { "usr/bin", "usr/local/bin", "opt/xilinx/xrt/bin",
+                                          "opt/rocm/bin" };
+    for (size_t i = 0; i < DOCTOR_TOOLS; i++)
+        for (size_t k = 0; k < sizeof places / sizeof *places; k++) {
+            char path[PATH_BYTES];
+            snprintf(path, sizeof path, "%s/%s/%s", s->root, places[k], doctor_tools[i]);
+            s->has_tool[i] = s->has_tool[i] || access(path, F_OK) == 0;
+        }
+}
+
 /* ---- hardware ---- */
 
 /* Two reads, so that counters become power and load. */
@@ -174,5 +191,6 @@ int doctor_look(doctor_system *system, const char *root)
         .xrt_npu = find_library(root, "libxrt_driver_xdna.so.2"),
     };
     find_opencl_drivers(system);
+    find_tools(system);
     return find_hardware(system);
 }

@@ -100,6 +100,18 @@ static void find_node(const char *root, het__hardware *h)
     het__sys_group(root, info->group, sizeof info->group, "%s", info->node + 1);
 }
 
+/* What the driver calls an NPU, behind what its number says. */
+static void read_npu(const char *root, het__hardware *h)
+{
+    char name[24];
+    het_hardware_info *info = &h->info;
+    const size_t n = strlen(info->name);
+    if (het__sys_line(root, name, sizeof name, "sys/bus/pci/devices/%s/vbnv", h->address))
+        snprintf(info->name + n, sizeof info->name - n, ", %s", name);
+    het__sys_line(root, info->firmware, sizeof info->firmware,
+                  "sys/bus/pci/devices/%s/fw_version", h->address);
+}
+
 /* ---- kinds ---- */
 
 /* Intel's integrated ones lie on the first bus; AMD's driver tells by the form of its table. */
@@ -145,8 +157,7 @@ static bool read_pci(const char *root, const char *address, het__hardware *h)
         name_gpu(info);
     find_node(root, h);
     if (npu)
-        het__sys_line(root, info->firmware, sizeof info->firmware,
-                      "sys/bus/pci/devices/%s/fw_version", address);
+        read_npu(root, h);
     return true;
 }
 

@@ -132,6 +132,7 @@ def xrt_without_plugin(tree):
     """The same with an XRT that could, and without what speaks to the NPU."""
     amd(tree, ARCH, '6.16.1-arch1-1')
     tree.library('libxrt_coreutil.so.2', '2.21.0', 'usr/lib')
+    tree.file('opt/xilinx/xrt/bin/xrt-smi')
 
 
 TREES = {f.__name__: f for f in (bare, intel, intel_old, amd, amd_old_kernel, xrt_old,

@@ -383,6 +383,9 @@ static void an_amd_laptop_tells_its_state(void)
     CHECK_INT(list[1].info.kind, HET_DEVICE_IGPU);
     CHECK_STR(list[2].info.name, "AMD XDNA NPU (npu1: Phoenix, Hawk Point)");
     CHECK_STR(list[2].info.firmware, "1.5.5.391");
+    make("sys/bus/pci/devices/0000:c5:00.1/vbnv=RyzenAI-npu1");
+    CHECK_INT(het__hardware_find(root, list, HET__HARDWARE_MAX), 3);
+    CHECK_STR(list[2].info.name, "AMD XDNA NPU (npu1: Phoenix, Hawk Point), RyzenAI-npu1");
     CHECK_INT(list[2].info.access, HET_ACCESS_ALLOWED); /* nobody was recorded */
     het__hardware_state(root, &list[0], &s);
     CHECK_NEAR(s.celsius, 58.25, 1e-9);
