@@ -97,7 +97,8 @@ typedef struct het_quantization_tensor {
  * A row that is not whole blocks of the type asked for gets one with smaller blocks: Q2_K, Q3_K:
  * IQ4_NL; Q4_K: Q5_0; Q5_K: Q5_1; Q6_K: Q8_0; and F16 where its length is no multiple of 32.
  *
- * @param model         A language model from a GGUF file; HET_MODEL_INSPECT_ONLY is enough.
+ * @param model         A language model from a GGUF file, for which HET_MODEL_INSPECT_ONLY is enough,
+ *                      or from a package of one, whole.
  * @param options       May be NULL: Q8_0.
  * @param path          Where the file goes. One that is there is replaced, at once and only after
  *                      all has been written; it may be the model's own.
@@ -106,8 +107,9 @@ typedef struct het_quantization_tensor {
  *
  * @retval HET_E_INVALID      A type is not one of those above, a pattern is NULL, or threads is out
  *                            of range.
- * @retval HET_E_UNSUPPORTED  The model is not from a GGUF file, or a weight is too large for a
- *                            type's scale; the message names the tensor.
+ * @retval HET_E_UNSUPPORTED  The model is not from a GGUF file, it is from a package without its
+ *                            weights, or a weight is too large for a type's scale; the message
+ *                            names the tensor.
  * @retval HET_E_FORMAT       A weight to be encoded is not finite; the message names it.
  * @retval HET_E_IO           The file cannot be written, or there is no room for it; nothing is
  *                            left behind.

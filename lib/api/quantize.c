@@ -212,6 +212,10 @@ static het_status check_model(const het_model *model, het_error *err)
         return het__fail(err, HET_E_UNSUPPORTED,
                          "het_quantize() reads GGUF files; this model is of format '%s'",
                          model->info.format);
+    if (!l->gguf.has_data)
+        return het__fail(err, HET_E_UNSUPPORTED,
+                         "the model was loaded from a package without its weights: load it "
+                         "without HET_MODEL_INSPECT_ONLY");
     return HET_OK;
 }
 
