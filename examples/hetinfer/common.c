@@ -250,12 +250,12 @@ static char *read_stream(FILE *f, size_t *bytes)
     return text;
 }
 
-bool is_package(const char *path)
+bool is_gguf(const char *path)
 {
-    char head[8] = { 0 };
+    char head[4] = { 0 };
     FILE *f = fopen(path, "rb");
     const bool is = f && fread(head, 1, sizeof head, f) == sizeof head &&
-                    memcmp(head, "HETPACK\n", sizeof head) == 0;
+                    memcmp(head, "GGUF", sizeof head) == 0;
     if (f)
         fclose(f);
     return is;
