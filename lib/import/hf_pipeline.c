@@ -20,6 +20,17 @@
 /* As rules.c has it; ByteLevel's own expression. */
 #define BYTE_LEVEL_RULE "gpt-2"
 
+/* Expressions of Split that GGUF's readers know, each the only one before ByteLevel. */
+#define LLAMA3_RULE                                                                        \
+    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}"                \
+    "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
+#define QWEN2_RULE                                                                         \
+    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}"                     \
+    "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
+static const struct { const char *regex, *name; } known_rules[] = {
+    { LLAMA3_RULE, "llama-bpe" }, { QWEN2_RULE, "qwen2" },
+};
+
 typedef struct pipeline {
     het__hf_vocabulary *h;
     size_t steps;
@@ -187,6 +198,9 @@ static het_status take_split(pipeline *p, const json_t *step)
     if (!regex || !(removes ? inverted : text_is(step, "behavior", "Isolated")))
         return refuse(p, "pre_tokenizer", "Split of this behavior");
     const het_status s = het__hf_pattern(&p->h->arena, regex, &expression, p->h->err);
+    for (size_t i = 0; i < sizeof known_rules / sizeof known_rules[0]; i++)
+        if (!removes && p->steps == 0 && strcmp(regex, known_rules[i].regex) == 0)
+            p->h->known_rule = known_rules[i].name;
     return s == HET_OK ? add_step(p, expression, removes) : s;
 }
 
@@ -200,6 +214,8 @@ static het_status take_byte_level(pipeline *p, const json_t *step)
         p->h->v.add_space_prefix = 1;
         p->h->v.space_rule = HET__SPACE_UNLESS_THERE;
     }
+    if (flag(step, "use_regex", true) && p->steps == 0 && p->h->v.add_space_prefix != 1)
+        p->h->known_rule = BYTE_LEVEL_RULE;
     return flag(step, "use_regex", true)
                ? add_step(p, het__rule_find(BYTE_LEVEL_RULE)->steps[0], false) : HET_OK;
 }
@@ -337,6 +353,8 @@ static het_status set_form(pipeline *p)
             p->metaspace || p->strips)
             return refuse(p, "a pipeline", "ByteLevel with other steps");
         v->kind = "gpt2";
+        if (p->steps != 1)
+            p->h->known_rule = NULL;
         v->own_rule = &p->h->rule;
         return HET_OK;
     }

@@ -357,6 +357,44 @@ het_status het__hf_tokenizer_spm(const void *data, size_t bytes, het__mem *mem,
     return finish(&h, het__hf_read_spm(&h, data, bytes), mem, tokenizer);
 }
 
+static het_status lend(het__hf_vocabulary *h, het_status s,
+                       het_status (*take)(void *user, const het__vocabulary *vocabulary),
+                       void *user)
+{
+    het__vocabulary v = h->v;
+    if (v.own_rule) /* tokenizer.json's own */
+        v.rule = h->known_rule;
+    if (s == HET_OK)
+        s = take(user, &v);
+    json_decref(h->root);
+    het__arena_finish(&h->arena);
+    return s;
+}
+
+het_status het__hf_lend_vocabulary(const het__hf_place *place, int64_t rows, het__mem *mem,
+                                   het_status (*take)(void *user,
+                                                      const het__vocabulary *vocabulary),
+                                   void *user, het_error *err)
+{
+    het__mapping json = { 0 }, model;
+    het__hf_vocabulary h;
+    het_status s = het__hf_map(place, "tokenizer.model", &model, err);
+    if (s == HET_OK && !model.data)
+        s = het__hf_map(place, "tokenizer.json", &json, err);
+    if (s == HET_OK && (json.data || model.data)) {
+        begin(&h, mem, err);
+        h.rows = rows;
+        s = model.data ? het__hf_read_spm(&h, model.data, model.bytes)
+                       : parse(&h, json.data, json.bytes);
+        if (s == HET_OK)
+            s = read_other_files(&h, place);
+        s = lend(&h, s, take, user);
+    }
+    het__unmap_file(&model);
+    het__unmap_file(&json);
+    return s;
+}
+
 het_status het__hf_tokenizer(const het__hf_place *place, int64_t rows, het__mem *mem,
                              het_tokenizer **tokenizer, het_error *err)
 {
