@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What rounding to 8 bits explains of a whole model: a language model with its products on the
- * stand-in for an NPU gives the logits, bit for bit, of one whose products plain C makes of the same
- * codes, placed alike; so that what differs from unrounded products is the rounding and nothing
- * else. */
+ * stand-in for an NPU gives the logits, bit for bit, of one whose products plain C makes of the
+ * same codes, placed alike; so that what differs from unrounded products is the rounding and
+ * nothing else. */
 #define _XOPEN_SOURCE 700 /* setenv, mkdtemp */
 #include "exec_case.h"
 #include "folder.h"
