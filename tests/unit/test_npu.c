@@ -185,6 +185,8 @@ static void linear_cases(uint64_t seed)
     for (size_t i = 0; i < 6; i++)
         for (size_t k = 0; k < 5; k++)
             linear_case(rows[i], inner[k], columns[(i + 2 * k) % 5], seed + i * 5 + k);
+    linear_case(600, 70, 20, seed + 40); /* more rows than go at once */
+    linear_case(1030, 33, 9, seed + 41);
 }
 
 static void one_core_is_bit_exact(void)
