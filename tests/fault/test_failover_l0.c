@@ -236,8 +236,12 @@ static uint32_t fail_calls(act_fn act)
     char why[300];
     begin();
     CHECK(act(why, sizeof why));
-    for (size_t c = 0; c < CALL_COUNT; c++)
+    for (size_t c = 0; c < CALL_COUNT; c++) {
         counts[c] = driver.calls(calls[c].name);
+        /* The last wait for each device is for its end, which is nobody's loss. */
+        if (strcmp(calls[c].name, "zeEventHostSynchronize") == 0)
+            counts[c] -= 2;
+    }
     for (size_t c = 0; c < CALL_COUNT; c++)
         for (size_t r = 0; r < RESULT_COUNT; r++) {
             if (!is_long && (c + r) % RESULT_COUNT) /* each result at some functions */
