@@ -131,8 +131,9 @@ static void destroy_events(het__device *d)
         zeEventPoolDestroy(d->pool);
 }
 
-/* The list has done all it was given before it goes: programs, copies whose end could not be waited
- * for, and barriers ahead of commands that could not be appended. A wait that fails sets is_gone. */
+/* The list has done all it was given before it goes: programs, copies whose end could not be
+ * waited for, and barriers ahead of commands that could not be appended. A wait that fails sets
+ * is_gone. */
 static void settle(het__device *d)
 {
     het_error err = HET_ERROR_INIT;
