@@ -41,7 +41,7 @@ static ze_result_t make_event(het__device *d, uint32_t index, ze_event_handle_t 
 static ze_result_t make_events(het__device *d)
 {
     const ze_event_pool_desc_t desc = {
-        .stype = ZE_STRUCTURE_TYPE_EVENT_POOL_DESC, .count = 2 * HET__L0_RING + 1,
+        .stype = ZE_STRUCTURE_TYPE_EVENT_POOL_DESC, .count = 2 * HET__L0_RING + 2,
         .flags = ZE_EVENT_POOL_FLAG_HOST_VISIBLE | ZE_EVENT_POOL_FLAG_KERNEL_TIMESTAMP,
     };
     ze_result_t code = zeEventPoolCreate(d->context, &desc, 1, &d->found.id, &d->pool);
@@ -50,7 +50,9 @@ static ze_result_t make_events(het__device *d)
         if (code == ZE_RESULT_SUCCESS)
             code = make_event(d, 2 * i + 1, &d->ring[i].last);
     }
-    return code == ZE_RESULT_SUCCESS ? make_event(d, 2 * HET__L0_RING, &d->own) : code;
+    if (code == ZE_RESULT_SUCCESS)
+        code = make_event(d, 2 * HET__L0_RING, &d->own);
+    return code == ZE_RESULT_SUCCESS ? make_event(d, 2 * HET__L0_RING + 1, &d->end) : code;
 }
 
 /* Functions that the driver has beyond the specification: only together. */
@@ -123,15 +125,27 @@ static void destroy_events(het__device *d)
     }
     if (d->own)
         zeEventDestroy(d->own);
+    if (d->end)
+        zeEventDestroy(d->end);
     if (d->pool)
         zeEventPoolDestroy(d->pool);
 }
 
-void het__l0_close(het__device *d)
+/* The list has done all it was given before it goes: programs, copies whose end could not be
+ * waited for, and barriers ahead of commands that could not be appended. A wait that fails sets
+ * is_gone. */
+static void settle(het__device *d)
 {
     het_error err = HET_ERROR_INIT;
+    if (het__l0_drain(d, HET__L0_PATIENCE_NS, &err) == HET_OK && d->end &&
+        zeCommandListAppendSignalEvent(d->list, d->end) == ZE_RESULT_SUCCESS)
+        (void)het__l0_await(d, d->end, HET__L0_PATIENCE_NS, &err);
+}
+
+void het__l0_close(het__device *d)
+{
     if (d->list && !d->gpu.is_gone)
-        (void)het__l0_drain(d, HET__L0_PATIENCE_NS, &err); /* sets is_gone if it fails */
+        settle(d);
     het__gpu_drop_constants(&d->gpu);
     het__l0_drop_modules(d);
     if (!d->gpu.is_gone) {

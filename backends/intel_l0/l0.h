@@ -68,6 +68,7 @@ struct het__device {
     bool has_unordered;    /* something was started that no barrier stands behind */
     ze_event_pool_handle_t pool;
     ze_event_handle_t own; /* of copies that block */
+    ze_event_handle_t end; /* of the list */
     void *staging;         /* host memory that those copies go through; NULL: not needed yet */
     het__l0_import_fn import_pointer; /* NULL: the driver has none */
     het__l0_unimport_fn release_pointer;

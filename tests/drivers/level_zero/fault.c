@@ -202,8 +202,10 @@ ze_result_t zd_fault_of_call(const char *call, zd_device *device)
         fault *const f = &faults[i];
         if (strcmp(f->call, call) != 0 || !is_due(f, device))
             continue;
-        if (f->effect && device)
-            zd_lose(device, f->effect == ZD_LOSE_FOR_EVER);
+        /* A call for no device in particular loses all. */
+        for (uint32_t d = 0; d < zd.device_count && f->effect; d++)
+            if (!device || device == &zd.devices[d])
+                zd_lose(&zd.devices[d], f->effect == ZD_LOSE_FOR_EVER);
         return f->result;
     }
     return ZE_RESULT_SUCCESS;

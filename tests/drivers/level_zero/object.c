@@ -181,6 +181,15 @@ void ze_test_reset(void)
     ze_test_arm(NULL);
 }
 
+void ze_test_abandon(void)
+{
+    pthread_mutex_lock(&zd.lock);
+    for (uint32_t i = 0; i < zd.device_count; i++)
+        zd_lose(&zd.devices[i], false);
+    pthread_mutex_unlock(&zd.lock);
+    ze_test_reset();
+}
+
 ze_result_t zd_enter(const char *call, const void *object, zd_kind kind, const void *device)
 {
     ze_result_t r = look_at(call, object, kind);
