@@ -7,6 +7,7 @@ Usage: seeds.py [folder]     (default: corpora, next to this script)
 Files that a fuzzer found are added by hand under names that say what they broke; this script leaves
 them alone.
 """
+import base64
 import json
 import math
 import pathlib
@@ -631,6 +632,8 @@ def config_seeds():
         "phimoe": config("phimoe", attention_bias=True, lm_head_bias=True, **experts),
         "qwen2": config("qwen2", use_sliding_window=True, max_window_layers=1, sliding_window=8),
         "qwen3": config("qwen3", head_dim=24, rope_parameters={"rope_theta": 5e5}),
+        "smollm3": config("smollm3", no_rope_layers=[1] * 64, no_rope_layer_interval=3,
+                          use_sliding_window=True, sliding_window=16),
         "qwen3moe": config("qwen3_moe", num_experts=4, num_experts_per_tok=2, head_dim=8,
                            moe_intermediate_size=8, norm_topk_prob=True),
         "per_layer_rope": config("gemma3_text", rope_parameters={
@@ -737,6 +740,19 @@ def hf_tokenizer_seeds():
         {"SpecialToken": {"id": "<|end|>", "type_id": 0}}, {"Sequence": {"id": "A"}}],
         "special_tokens": {"<|end|>": {"id": "<|end|>", "ids": [12], "tokens": ["<|end|>"]}}}
 
+    # A double array of which "a" is the text behind it.
+    units = [1 << 10] + [0] * 127
+    units[1 ^ ord("a")], units[2 ^ 1 ^ ord("a")] = ord("a") | 1 << 8 | 2 << 10, 1 << 31
+    charsmap = struct.pack("<I", 4 * len(units)) + struct.pack("<128I", *units) + b"bc\0"
+
+    def unigram(pre, steps, vocab=None):
+        return json.dumps({
+            "normalizer": {"type": "Sequence", "normalizers": steps}, "pre_tokenizer": pre,
+            "decoder": meta, "model": {"type": "Unigram", "unk_id": 0, "vocab": vocab or [
+                ["<unk>", 0.0], [blank, -2.0], ["a", -3.0], [blank + "a", -3.5], ["bc", -4.25],
+                ["c", -3.0], ["H", -9.0], ["<0x41>", -1.0]]},
+        }).encode() + b"\xffa  bc a\xc3\xa9 \xff<unk>A\n"
+
     def piece(text, score, kind=1):
         inner = field(1, text.encode()) + b"\x15" + struct.pack("<f", score) + field(3, kind)
         return field(1, inner)
@@ -761,7 +777,21 @@ def hf_tokenizer_seeds():
             decode=level),
         "model": pieces + field(2, field(3, 2) + field(41, 1) + field(42, 2)),
         "model_squeezed": pieces + field(2, field(3, 2)) + field(3, field(3, 0) + field(4, 1)),
-        "broken_model_kind": pieces + field(2, field(3, 1)),
+        "model_unigram": pieces + field(2, field(3, 1)),
+        "model_charsmap": pieces + field(2, field(3, 1)) + field(3, field(2, charsmap)),
+        "unigram": unigram(meta, [{"type": "Precompiled", "precompiled_charsmap":
+                                   base64.b64encode(charsmap).decode()},
+                                  {"type": "Replace", "pattern": {"Regex": " {2,}"},
+                                   "content": " "}]),
+        "unigram_split": unigram({"type": "Sequence", "pretokenizers": [
+            {"type": "WhitespaceSplit"}, {**meta, "prepend_scheme": "always"}]},
+            [{"type": "Strip", "strip_left": True, "strip_right": True}]),
+        "broken_unigram_score": unigram(meta, [], vocab=[["a", "b"]]),
+        "broken_unigram_base64": unigram(meta, [{"type": "Precompiled",
+                                                 "precompiled_charsmap": "A*"}]),
+        "broken_unigram_charsmap": unigram(meta, [{"type": "Precompiled",
+                                                   "precompiled_charsmap": "/////w=="}]),
+        "broken_model_kind": pieces + field(2, field(3, 3)),
         "broken_model_length": b"\x0a\xff\xff\xff\xff\x0f",
         "broken_model_type": field(1, field(1, b"a") + field(3, 9)),
         "broken_nothing": b"",

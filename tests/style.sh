@@ -33,8 +33,8 @@ find_lines() {
 }
 
 find_lines 'tab' '\t' '\.(c|h|cpp|hpp|in|cl|py|sh|build|map|md|1)$|^\.ci/run$'
-find_lines 'trailing blank' '[ \t\r]+$' \
-    '\.(c|h|cpp|hpp|in|cl|py|sh|build|map|txt|1|wrap)$|^\.ci/run$'
+blanks='\.(c|h|cpp|hpp|in|cl|py|sh|build|map|txt|1|wrap)$|^\.ci/run$'
+find_lines 'trailing blank' '[ \t\r]+$' "$blanks"
 find_lines 'carriage return' '\r'
 invisible='\x{00A0}\x{00AD}\x{061C}\x{180E}\x{200B}-\x{200F}\x{202A}-\x{202E}'
 find_lines 'invisible character' "[$invisible\\x{2060}-\\x{2064}\\x{2066}-\\x{206F}\\x{FEFF}]"

@@ -7,9 +7,11 @@
 #include "lib/base/error.h"
 #include "lib/base/file.h"
 #include "lib/base/os.h"
+#include "lib/base/sysfs.h"
 #include "lib/base/yaml.h"
 
 #define MANIFEST_MAX 65536
+#define ENTRIES_MAX 64 /* that are looked at in a folder */
 #define TILE_MAX 512
 #define INNER_MAX 65536
 #define SYSTEM_FOLDERS "/usr/local/share/hetinfer/npu:/usr/share/hetinfer/npu"
@@ -320,13 +322,17 @@ static bool try_package(search *s, const char *folder)
     return true;
 }
 
-static void try_entry(void *user, const char *name)
+/* Every folder in the one that is looked into. */
+static void try_entries(search *s)
 {
-    search *s = user;
-    char path[HET__NPU_PATH_MAX];
-    const int n = snprintf(path, sizeof path, "%s/%s", s->folder, name);
-    if (n > 0 && (size_t)n < sizeof path)
-        try_package(s, path);
+    char names[ENTRIES_MAX][HET__SYS_NAME];
+    const uint32_t count = het__sys_list(s->folder, "", names, ENTRIES_MAX, ".");
+    for (uint32_t i = 0; i < count; i++) {
+        char path[HET__NPU_PATH_MAX];
+        const int n = snprintf(path, sizeof path, "%s/%s", s->folder, names[i]);
+        if (n > 0 && (size_t)n < sizeof path)
+            try_package(s, path);
+    }
 }
 
 static void try_list(search *s, const char *list)
@@ -337,7 +343,7 @@ static void try_list(search *s, const char *list)
             memcpy(s->folder, list, n);
             s->folder[n] = 0;
             if (!try_package(s, s->folder))
-                het__folder_list(s->mem, s->folder, try_entry, s);
+                try_entries(s);
         }
         list += n + (list[n] == ':');
     }

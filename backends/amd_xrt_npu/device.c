@@ -276,6 +276,9 @@ static het_status check_kernel(het__device *device, het__npu_state *state, het_e
     uint32_t arguments = 0;
     het__xrt_message m = { "" };
     snprintf(path, sizeof path, "%s/%s", d->folder, d->xclbin);
+    if (d->columns > device->columns)
+        return het__fail(err, HET_E_UNSUPPORTED, "%s takes %u columns of %u", path, d->columns,
+                         device->columns);
     if (!het__path_exists(path))
         return het__fail(err, HET_E_UNSUPPORTED, "%s is not there", path);
     int s = device->xrt->xclbin_open(path, d->kernel, &state->xclbin, &arguments, &m);
@@ -379,7 +382,6 @@ void het__npu_close(het__device *device)
         state_drop(device, &device->state[i]);
     if (device->handle)
         let_go(device, device->xrt->device_close, &device->handle);
-    het__free(mem, device->codes);
     het__free(mem, device->factor);
     het__free(mem, device->sums);
     het__free(mem, device->designs);

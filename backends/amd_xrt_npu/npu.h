@@ -27,7 +27,7 @@
 #define HET__NPU_CORE_OPS 100e9
 #define HET__NPU_LAUNCH_NS 200e3
 #define HET__NPU_COLUMN_BYTES 4e9
-/* Sums of that many products of codes fit 32 bits. */
+/* Activations of a row are kept coded, part by part. */
 #define HET__NPU_INNER_MAX 131072
 
 /* ---- load.c ---- */
@@ -104,12 +104,10 @@ struct het__device {
     het__npu_state state[HET__NPU_DESIGNS_MAX];
     het__npu_stream *streams;
     struct het__npu_weights *weights;
-    /* Of the running product: codes of a row; factors of rows; sums of a cut. */
-    int8_t *codes;
-    int64_t code_count;
+    /* Of the running product: factors of rows, [part][row]; sums of a cut, scaled. */
     float *factor;
     int64_t factor_count;
-    int32_t *sums;
+    double *sums;
     int64_t sum_count;
 };
 
@@ -139,7 +137,8 @@ het_status het__npu_finish(het__device *device, het__npu_state *state, uint32_t 
 
 /* ---- weights.c ---- */
 
-/* A constant matrix: codes of 8 bits and a factor per column of the product. */
+/* A constant matrix: codes of 8 bits, and a factor per column of the product and part of the inner
+ * extent. */
 typedef struct het__npu_weights {
     struct het__npu_weights *next;
     const void *data;
@@ -149,7 +148,7 @@ typedef struct het__npu_weights {
     int64_t width;  /* of a cut */
     uint32_t parts; /* of the inner extent */
     uint32_t cuts;
-    float *factor;  /* per column */
+    float *factor;  /* [part][column] */
     het__npu_buffer *block; /* [cut][part] */
 } het__npu_weights;
 
@@ -163,9 +162,9 @@ uint32_t het__npu_choose(const het__npu_designs *designs, uint32_t mask, int64_t
 
 /* ---- product.c ---- */
 
-/* Takes sums of a row from a column on: sums * factor is the product. */
+/* Takes the product's elements of a row from a column on. */
 typedef void (*het__npu_take)(void *user, int64_t row, int64_t first, int64_t count,
-                              const int32_t *sums, double row_factor, const float *factors);
+                              const double *values);
 
 typedef struct het__npu_product {
     const float *x; /* [rows, inner] */
@@ -182,8 +181,8 @@ het_status het__npu_product_prepare(het__device *device, const het__npu_weights 
                                     int64_t rows, het_error *err);
 het_status het__npu_product_run(het__device *device, const het__npu_product *product,
                                 het_error *err);
-/* Codes of a row, [-127, 127], and the factor that gives the row back; a row with infinities or
- * NaN has the factor NaN. */
+/* Codes of a row or a part of one, [-127, 127], and the factor that gives it back; one with
+ * infinities or NaN has the factor NaN. */
 float het__npu_encode(const float *x, int64_t count, int8_t *codes);
 
 /* ---- program.c ---- */

@@ -7,10 +7,10 @@
 #include "backends/amd_xrt_npu/npu.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "lib/base/os.h"
+#include "lib/base/sysfs.h"
 
 #define ACCEL_FOLDER "/sys/class/accel"
 #define ACCEL_MAX 16
@@ -32,20 +32,7 @@ static const char *accel_folder(const het__host *host)
     return named ? named : ACCEL_FOLDER;
 }
 
-/* First line of FOLDER/accelN/device/NAME; "" if there is none. */
-static void read_line(const char *folder, uint32_t n, const char *name, char line[LINE_MAX_BYTES])
-{
-    char path[512];
-    snprintf(path, sizeof path, "%s/accel%u/device/%s", folder, n, name);
-    FILE *f = fopen(path, "re");
-    if (!f || !fgets(line, LINE_MAX_BYTES, f))
-        line[0] = 0;
-    line[strcspn(line, "\n")] = 0;
-    if (f)
-        fclose(f);
-}
-
-static uint32_t generation_of(unsigned long device, unsigned long revision)
+static uint32_t generation_of(int64_t device, int64_t revision)
 {
     if (device == 0x1502)
         return HET__NPU_1;
@@ -60,16 +47,15 @@ static uint32_t find_accels(const char *folder, accel *accels)
 {
     uint32_t count = 0;
     for (uint32_t n = 0; n < ACCEL_MAX; n++) {
-        char vendor[LINE_MAX_BYTES], device[LINE_MAX_BYTES], revision[LINE_MAX_BYTES];
-        read_line(folder, n, "vendor", vendor);
-        if (strtoul(vendor, NULL, 16) != VENDOR_AMD)
+        int64_t vendor = 0, device = 0, revision = 0;
+        if (!het__sys_number(folder, &vendor, "accel%u/device/vendor", n) || vendor != VENDOR_AMD)
             continue;
         accel *a = &accels[count++];
-        read_line(folder, n, "device", device);
-        read_line(folder, n, "revision", revision);
-        read_line(folder, n, "vbnv", a->name);
-        read_line(folder, n, "fw_version", a->firmware);
-        a->generation = generation_of(strtoul(device, NULL, 16), strtoul(revision, NULL, 16));
+        het__sys_number(folder, &device, "accel%u/device/device", n);
+        het__sys_number(folder, &revision, "accel%u/device/revision", n);
+        het__sys_line(folder, a->name, sizeof a->name, "accel%u/device/vbnv", n);
+        het__sys_line(folder, a->firmware, sizeof a->firmware, "accel%u/device/fw_version", n);
+        a->generation = generation_of(device, revision);
     }
     return count;
 }

@@ -60,25 +60,18 @@ static het_status grow_parts(het__device *device, het__npu_state *state, uint32_
     return HET_OK;
 }
 
-static het_status grow_host(het__device *device, int64_t inner, int64_t rows, int64_t sums,
-                            het_error *err)
+static het_status grow_host(het__device *device, int64_t factors, int64_t sums, het_error *err)
 {
-    if (inner > device->code_count) {
-        int8_t *grown = het__realloc(device->host.mem, device->codes, (size_t)inner);
-        if (!grown)
-            return het__fail_nomem(err, "a product");
-        device->codes = grown;
-        device->code_count = inner;
-    }
-    if (rows > device->factor_count) {
-        float *grown = het__realloc(device->host.mem, device->factor, (size_t)rows * sizeof *grown);
+    if (factors > device->factor_count) {
+        float *grown =
+            het__realloc(device->host.mem, device->factor, (size_t)factors * sizeof *grown);
         if (!grown)
             return het__fail_nomem(err, "a product");
         device->factor = grown;
-        device->factor_count = rows;
+        device->factor_count = factors;
     }
     if (sums > device->sum_count) {
-        int32_t *grown = het__realloc(device->host.mem, device->sums, (size_t)sums * sizeof *grown);
+        double *grown = het__realloc(device->host.mem, device->sums, (size_t)sums * sizeof *grown);
         if (!grown)
             return het__fail_nomem(err, "a product");
         device->sums = grown;
@@ -114,7 +107,7 @@ het_status het__npu_product_prepare(het__device *device, const het__npu_weights 
         const het__npu_stream *stream;
         s = het__npu_stream_get(device, weights->design, rungs[i], weights->width, &stream, err);
     }
-    return s == HET_OK ? grow_host(device, weights->inner, most, most * weights->width, err) : s;
+    return s == HET_OK ? grow_host(device, weights->parts * most, most * weights->width, err) : s;
 }
 
 /* ---- running ---- */
@@ -135,62 +128,55 @@ typedef struct piece {
 static het_status encode_piece(const piece *p, het_error *err)
 {
     const int64_t width = p->state->design->inner, inner = p->product->inner;
-    het__device *device = p->device;
-    for (int64_t r = 0; r < p->rows; r++) {
-        device->factor[r] =
-            het__npu_encode(p->product->x + (p->first + r) * inner, inner, device->codes);
-        for (uint32_t i = 0; i < p->weights->parts; i++) {
-            const int64_t left = inner - i * width, count = left < width ? left : width;
-            int8_t *row = (int8_t *)p->state->part[i].host + r * width;
-            memcpy(row, device->codes + i * width, (size_t)count);
-            memset(row + count, 0, (size_t)(width - count));
-        }
-    }
     het_status s = HET_OK;
     for (uint32_t i = 0; i < p->weights->parts && s == HET_OK; i++) {
-        memset((int8_t *)p->state->part[i].host + p->rows * width, 0,
-               (size_t)((p->padded - p->rows) * width));
-        s = het__npu_sync(device, &p->state->part[i], HET__XRT_TO_DEVICE,
+        const int64_t left = inner - i * width, count = left < width ? left : width;
+        int8_t *codes = p->state->part[i].host;
+        float *factor = p->device->factor + i * p->padded;
+        for (int64_t r = 0; r < p->rows; r++, codes += width) {
+            factor[r] = het__npu_encode(
+                p->product->x + (p->first + r) * inner + i * width, count, codes);
+            memset(codes + count, 0, (size_t)(width - count));
+        }
+        memset(codes, 0, (size_t)((p->padded - p->rows) * width));
+        s = het__npu_sync(p->device, &p->state->part[i], HET__XRT_TO_DEVICE,
                           (size_t)(p->padded * width), err);
     }
     return s;
 }
 
-/* Sums of one cut, complete. */
-static void give(const piece *p, uint32_t cut, const int32_t *sums)
+/* Adds the sums of a part, scaled back; of the last part the rows are complete. */
+static void add_part(const piece *p, uint32_t cut, uint32_t part, const int32_t *got)
 {
     const het__npu_weights *w = p->weights;
     const int64_t first = cut * w->width, left = w->columns - first;
     const int64_t count = left < w->width ? left : w->width;
-    for (int64_t r = 0; r < p->rows; r++)
-        p->product->take(p->user, p->first + r, first, count, sums + r * w->width,
-                         (double)p->device->factor[r], w->factor + first);
+    const float *column = w->factor + part * w->columns + first;
+    for (int64_t r = 0; r < p->rows; r++) {
+        const double row = (double)p->device->factor[part * p->padded + r];
+        double *sums = p->device->sums + r * w->width;
+        for (int64_t i = 0; i < count; i++) {
+            const double more = (double)got[r * w->width + i] * (row * (double)column[i]);
+            sums[i] = part == 0 ? more : sums[i] + more;
+        }
+        if (part + 1 == w->parts)
+            p->product->take(p->user, p->first + r, first, count, sums);
+    }
 }
 
 /* The result of a run: the block'th of the cuts' parts. */
 static het_status take_up(const piece *p, uint32_t block, het_error *err)
 {
     const uint32_t slot = block % HET__NPU_SLOTS;
-    const uint32_t cut = block / p->weights->parts, part = block % p->weights->parts;
     const int64_t count = p->rows * p->weights->width;
     const het__npu_buffer *result = &p->state->result[slot];
     het_status s = het__npu_finish(p->device, p->state, slot, err);
     if (s == HET_OK)
         s = het__npu_sync(p->device, result, HET__XRT_FROM_DEVICE, (size_t)count * sizeof(int32_t),
                           err);
-    if (s != HET_OK)
-        return s;
-    const int32_t *got = result->host;
-    if (p->weights->parts == 1) {
-        give(p, cut, got);
-        return HET_OK;
-    }
-    int32_t *sums = p->device->sums;
-    for (int64_t i = 0; i < count; i++)
-        sums[i] = part == 0 ? got[i] : sums[i] + got[i];
-    if (part + 1 == p->weights->parts)
-        give(p, cut, sums);
-    return HET_OK;
+    if (s == HET_OK)
+        add_part(p, block / p->weights->parts, block % p->weights->parts, result->host);
+    return s;
 }
 
 static het_status start(const piece *p, uint32_t block, het_error *err)

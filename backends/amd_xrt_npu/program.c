@@ -79,7 +79,7 @@ static const char *weight_refusal(const het__node *node, const het__value *w)
         return "its weights are no matrix";
     const bool transposed = node->op == HET__OP_MATMUL && !node->attrs.matmul.transpose_b;
     if (!is_known_extent(w, transposed ? 0 : 1, HET__NPU_INNER_MAX))
-        return "its sums are too long for 32 bits";
+        return "its sums have more parts than are kept";
     return het__decoder(w->dtype) ? NULL : "the type of its weights has no decoding";
 }
 
@@ -121,15 +121,14 @@ bool het__npu_supports_on(uint32_t index, const het__graph *graph, const het__no
 
 /* ---- what becomes of sums ---- */
 
-static void take(void *user, int64_t row, int64_t first, int64_t count, const int32_t *sums,
-                 double row_factor, const float *factors)
+static void take(void *user, int64_t row, int64_t first, int64_t count, const double *values)
 {
     const target *t = user;
     float *out = t->out + row * t->columns + first;
     const float *residual = t->residual ? t->residual + row * t->columns + first : NULL;
     const float *bias = t->bias ? t->bias + first : NULL;
     for (int64_t i = 0; i < count; i++) {
-        double y = (double)sums[i] * (row_factor * (double)factors[i]);
+        double y = values[i];
         if (t->kind == FINISH_GATE) {
             y = het__unary_value(t->unary, y);
         } else if (t->kind == FINISH_TIMES) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Constant matrices as a design takes them: a column of the product has one factor, max |w| / 127,
- * and codes to the nearest. The matrix is cut in columns and parts of the inner extent, and each
- * block is a buffer, packed and handed over once. What is beyond the matrix is zero. */
+/* Constant matrices as a design takes them: the matrix is cut in columns and parts of the inner
+ * extent, and each block is a buffer, packed and handed over once. A column of a part has one
+ * factor, max |w| / 127, and codes to the nearest. What is beyond the matrix is zero. */
 #include "backends/amd_xrt_npu/npu.h"
 
 #include <assert.h>
@@ -45,15 +45,17 @@ uint32_t het__npu_choose(const het__npu_designs *designs, uint32_t mask, int64_t
 
 /* ---- packing ---- */
 
-/* A code of column n at k goes to its block. */
-static void put_row(const het__npu_weights *w, const het__npu_design *d, int64_t n,
-                    const int8_t *codes)
+/* Column n of the product goes to its blocks. */
+static void put_column(const het__npu_weights *w, const het__npu_design *d, int64_t n,
+                       const float *x, int8_t *codes)
 {
     const int64_t cut = n / w->width, column = n % w->width;
-    for (int64_t k = 0; k < w->inner; k++) {
-        int8_t *block = w->block[cut * w->parts + k / d->inner].host;
-        const int64_t in = k % d->inner;
-        block[d->weights_by_column ? column * d->inner + in : in * w->width + column] = codes[k];
+    for (uint32_t p = 0; p < w->parts; p++) {
+        int8_t *block = w->block[cut * w->parts + p].host;
+        const int64_t left = w->inner - p * d->inner, count = left < d->inner ? left : d->inner;
+        w->factor[p * w->columns + n] = het__npu_encode(x + p * d->inner, count, codes);
+        for (int64_t k = 0; k < count; k++)
+            block[d->weights_by_column ? column * d->inner + k : k * w->width + column] = codes[k];
     }
 }
 
@@ -75,8 +77,7 @@ static void pack(const het__npu_weights *w, const het__npu_design *d, const het_
         } else {
             decode(data + n * het_dtype_bytes(value->dtype, w->inner), values, w->inner);
         }
-        w->factor[n] = het__npu_encode(x, w->inner, codes);
-        put_row(w, d, n, codes);
+        put_column(w, d, n, x, codes);
     }
 }
 
@@ -139,7 +140,8 @@ static het_status make(het__device *device, het__npu_weights *w, const het__valu
     w->width = het__npu_cut_columns(d, w->columns);
     w->cuts = (uint32_t)((w->columns + w->width - 1) / w->width);
     w->parts = (uint32_t)((w->inner + d->inner - 1) / d->inner);
-    w->factor = het__alloc_zero(device->host.mem, (size_t)w->columns, sizeof *w->factor);
+    w->factor = het__alloc_zero(device->host.mem, (size_t)w->columns * w->parts,
+                                sizeof *w->factor);
     w->block = het__alloc_zero(device->host.mem, (size_t)w->cuts * w->parts, sizeof *w->block);
     if (!w->factor || !w->block)
         return het__fail_nomem(err, "weights in 8 bits");

@@ -167,7 +167,8 @@ het_status het__l0_run_begin(het__gpu *gpu, bool is_first, het_error *err)
 {
     het__device *device = het__l0_device(gpu);
     if (device->enqueued - device->retired == HET__L0_RING) {
-        const het_status s = het__l0_wait_for(device, device->retired + 1, 0, err);
+        const het_status s = het__l0_wait_for(device, device->retired + 1,
+                                               HET__L0_PATIENCE_NS, err);
         if (s != HET_OK)
             return s;
     }
@@ -197,12 +198,15 @@ static het_status signal_end(het__device *device, ze_event_handle_t event, het_e
 het_status het__l0_run_end(het__gpu *gpu, het_error *err)
 {
     het__device *device = het__l0_device(gpu);
-    het__l0_run *run = device->open_run;
+    const het_status s = signal_end(device, device->open_run->last, err);
+    if (s != HET_OK) {
+        /* The core may run the program again, here or elsewhere: it must not be under way. */
+        het__l0_run_drop(gpu);
+        return s;
+    }
     device->open_run = NULL;
-    const het_status s = signal_end(device, run->last, err);
-    if (s == HET_OK)
-        device->enqueued++;
-    return s;
+    device->enqueued++;
+    return HET_OK;
 }
 
 void het__l0_run_drop(het__gpu *gpu)
@@ -211,8 +215,9 @@ void het__l0_run_drop(het__gpu *gpu)
     het__l0_run *run = device->open_run;
     het_error err = HET_ERROR_INIT;
     device->open_run = NULL;
-    if (gpu->is_gone || !run->has_first)
+    if (gpu->is_gone)
         return;
+    /* Even before its first kernel: a barrier may have gone ahead. */
     if (signal_end(device, run->last, &err) != HET_OK ||
         het__l0_await(device, run->last, HET__L0_PATIENCE_NS, &err) != HET_OK)
         gpu->is_gone = true;

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/base/error.h"
@@ -28,16 +29,31 @@
 
 typedef enum nodes { NODES_NONE, NODES_FORBIDDEN, NODES_OPEN } nodes;
 
+/* Whether a node is of a GPU of Intel's; where the system does not say, it is. */
+static bool is_intels(int number)
+{
+    char path[64], text[7] = "";
+    het__file file;
+    bool other = false;
+    snprintf(path, sizeof path, "/sys/class/drm/renderD%d/device/vendor", number);
+    if (het__file_open(path, &file, NULL) != HET_OK || file.fd < 0)
+        return true;
+    if (het__file_read(&file, 0, text, sizeof text - 1))
+        other = strtoul(text, NULL, 16) != INTEL;
+    het__file_close(&file);
+    return !other;
+}
+
 /* Nodes of graphics devices that may be used; path: of one that may not be. */
 static nodes find_nodes(char path[32])
 {
     nodes found = NODES_NONE;
-    for (int i = 0; i < RENDER_COUNT; i++) {
+    for (int i = RENDER_FIRST; i < RENDER_FIRST + RENDER_COUNT; i++) {
         char name[32];
         het__file file;
         het_error err = HET_ERROR_INIT;
-        snprintf(name, sizeof name, "/dev/dri/renderD%d", RENDER_FIRST + i);
-        if (!het__path_exists(name))
+        snprintf(name, sizeof name, "/dev/dri/renderD%d", i);
+        if (!het__path_exists(name) || !is_intels(i))
             continue;
         /* A node is no file to het__file_open(), which says so once it could be opened. */
         if (het__file_open(name, &file, &err) == HET_OK || err.native_code != EACCES)
@@ -48,6 +64,7 @@ static nodes find_nodes(char path[32])
     return found;
 }
 
+/* Where distributions put it; the loader looks in more places. */
 static bool has_driver(void)
 {
     static const char *const folders[] = {
@@ -73,23 +90,17 @@ static bool is_set(const het__host *host, const char *name)
 static bool may_have_devices(bool any, het__l0_list *list)
 {
     char path[32];
-    const bool is_named = het__env("ZE_ENABLE_ALT_DRIVERS") != NULL;
-    const nodes found = find_nodes(path);
-    const char *text = NULL;
-    if (any || is_named)
+    if (any || het__env("ZE_ENABLE_ALT_DRIVERS"))
         return true;
+    const nodes found = find_nodes(path);
     if (found == NODES_NONE)
-        text = "the system shows no GPU (no /dev/dri/renderD*; is the kernel's driver i915 or xe "
-               "loaded?)";
-    else if (!has_driver())
-        text = "Intel's driver is not installed: package intel-level-zero-gpu or "
-               "libze-intel-gpu1";
-    if (text)
-        snprintf(list->reason, sizeof list->reason, "%s", text);
+        snprintf(list->reason, sizeof list->reason,
+                 "the system shows no GPU of Intel's (/dev/dri/renderD*, of the kernel's drivers "
+                 "i915 and xe)");
     else if (found == NODES_FORBIDDEN)
         snprintf(list->reason, sizeof list->reason,
                  "%s may not be opened: the user must be in the group render", path);
-    return !text && found == NODES_OPEN;
+    return found == NODES_OPEN;
 }
 
 /* ---- one device ---- */
@@ -276,7 +287,11 @@ static bool init(bool any, het__l0_list *list)
     atomic_store(&init_failed, (uint32_t)code);
     het_error err = HET_ERROR_INIT;
     het__l0_fail(&err, code, "zeInit");
-    if (code == ZE_RESULT_ERROR_UNINITIALIZED)
+    if (!any && !het__env("ZE_ENABLE_ALT_DRIVERS") && !has_driver())
+        snprintf(list->reason, sizeof list->reason,
+                 "Intel's driver is not installed: package intel-level-zero-gpu or "
+                 "libze-intel-gpu1 (%s)", err.message);
+    else if (code == ZE_RESULT_ERROR_UNINITIALIZED)
         snprintf(list->reason, sizeof list->reason, "no driver found a device it supports (%s)",
                  err.message);
     else

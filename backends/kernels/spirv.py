@@ -7,6 +7,7 @@
 FOLDER has the kernel files. KEPT is a folder in which every module is kept under a name that stands
 for everything it was made from, and is taken from there the next time; KEPT/index.txt lists them:
 file, options, what the device must have, name, names of its constants. Same input, same output.
+HETINFER_SPIRV_KEPT may name one more folder of that kind, which builds share.
 """
 import argparse
 import concurrent.futures
@@ -132,10 +133,19 @@ def stripped(module):
     return struct.pack(f'<{len(kept)}I', *kept), sorted(constants)
 
 
+def write_whole(path, data):
+    """Others that write or read the file never see a part of it."""
+    part = path.with_suffix(f'.{os.getpid()}')
+    part.write_bytes(data)
+    part.rename(path)
+
+
 class Compiler:
     def __init__(self, arguments):
         self.arguments, self.kept = arguments, pathlib.Path(arguments.kept)
-        self.kept.mkdir(parents=True, exist_ok=True)
+        self.shared = pathlib.Path(os.environ.get('HETINFER_SPIRV_KEPT') or arguments.kept)
+        for folder in (self.kept, self.shared):
+            folder.mkdir(parents=True, exist_ok=True)
         versions = [subprocess.run([tool, '--version'], check=True, stdout=subprocess.PIPE).stdout
                     for tool in (arguments.clang, arguments.translator)]
         self.base = repr((versions, COMMON, TARGETS, pathlib.Path(__file__).read_text()))
@@ -154,17 +164,24 @@ class Compiler:
     def module(self, text, pairs, target):
         """(name of the kept file, module, its constants)"""
         key = hashlib.sha256(repr((self.base, text, pairs, target)).encode()).hexdigest()[:24]
-        path = self.kept / (key + '.spv')
+        path, shared = self.kept / (key + '.spv'), self.shared / (key + '.spv')
+        if not path.exists() and shared.exists():
+            write_whole(path, shared.read_bytes())
         if not path.exists():
             module = stripped(self.translate(text, pairs, target))[0]
-            part = path.with_suffix(f'.{os.getpid()}')
-            part.write_bytes(module)
-            if self.arguments.validator:
-                subprocess.run([self.arguments.validator, '--target-env', 'spv1.2', str(part)],
-                               check=True)
-            part.rename(path)
+            self.validate(module, path)
+            for target_path in {path, shared}:
+                write_whole(target_path, module)
         module = path.read_bytes()
         return path.name, module, stripped(module)[1]
+
+    def validate(self, module, path):
+        if self.arguments.validator:
+            part = path.with_suffix('.part')
+            part.write_bytes(module)
+            subprocess.run([self.arguments.validator, '--target-env', 'spv1.2', str(part)],
+                           check=True)
+            part.unlink()
 
 
 def key_of(line, pairs):

@@ -250,6 +250,17 @@ static char *read_stream(FILE *f, size_t *bytes)
     return text;
 }
 
+bool is_gguf(const char *path)
+{
+    char head[4] = { 0 };
+    FILE *f = fopen(path, "rb");
+    const bool is = f && fread(head, 1, sizeof head, f) == sizeof head &&
+                    memcmp(head, "GGUF", sizeof head) == 0;
+    if (f)
+        fclose(f);
+    return is;
+}
+
 char *read_file(const char *path, size_t *bytes)
 {
     FILE *f = strcmp(path, "-") == 0 ? stdin : fopen(path, "rb");

@@ -67,6 +67,8 @@ int failure(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* The same from an error record. */
 int failure_of(het_status status, const het_error *err);
 
+/* Whether this is a GGUF file, by its first bytes. */
+bool is_gguf(const char *path);
 /* All of a file ("-": stdin), NUL-terminated, for free(); NULL after a sentence on stderr. */
 char *read_file(const char *path, size_t *bytes);
 /* The text given by -p, or in the file given by -f; for free(). */

@@ -184,7 +184,9 @@ static int write_model(const request *r, het_quantize_options *o, het_quantizati
     engine e = { 0 };
     het_error err = HET_ERROR_INIT;
     progress bar;
-    int status = engine_model(&e, &r->settings, r->paths.at[0], HET_MODEL_INSPECT_ONLY);
+    /* Weights of folders and packages are there once they are loaded whole. */
+    const uint64_t flags = is_gguf(r->paths.at[0]) ? HET_MODEL_INSPECT_ONLY : 0;
+    int status = engine_model(&e, &r->settings, r->paths.at[0], flags);
     if (status == STATUS_GO) {
         progress_begin(&bar, r->settings.quiet);
         o->progress = progress_update;

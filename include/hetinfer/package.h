@@ -28,7 +28,8 @@ typedef enum het_package_kind {
 /** Options of the functions below. */
 typedef struct het_package_options {
     uint32_t struct_size;     /**< sizeof(het_package_options). */
-    uint32_t level;           /**< Of zstd, 1 to 19; 0 = 3. Of no effect on reading. */
+    uint32_t level;           /**< Of zstd, 1 to 19; 0 = 3. Floating weights and reading do not
+                                   depend on it. */
     het_progress_fn progress; /**< May be NULL. Not 0 cancels. */
     void *progress_user;      /**< First argument of progress. */
     uint32_t threads;         /**< Threads that work, up to 1024, the caller's one of them; they

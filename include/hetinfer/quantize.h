@@ -97,7 +97,14 @@ typedef struct het_quantization_tensor {
  * A row that is not whole blocks of the type asked for gets one with smaller blocks: Q2_K, Q3_K:
  * IQ4_NL; Q4_K: Q5_0; Q5_K: Q5_1; Q6_K: Q8_0; and F16 where its length is no multiple of 32.
  *
- * @param model         A language model from a GGUF file; HET_MODEL_INSPECT_ONLY is enough.
+ * A folder's model is written as GGUF has it: tensors under GGUF's names with rows of q and k in
+ * its order, the configuration, the vocabulary (of tokenizer.model where there is one, else of
+ * tokenizer.json) and the chat template. White space that added tokens take with them, and
+ * normal forms of Unicode, have no place there.
+ *
+ * @param model         A language model from a GGUF file, for which HET_MODEL_INSPECT_ONLY is
+ *                      enough; or, whole, from a package of one or from a folder, which must still
+ *                      be there.
  * @param options       May be NULL: Q8_0.
  * @param path          Where the file goes. One that is there is replaced, at once and only after
  *                      all has been written; it may be the model's own.
@@ -106,8 +113,10 @@ typedef struct het_quantization_tensor {
  *
  * @retval HET_E_INVALID      A type is not one of those above, a pattern is NULL, or threads is out
  *                            of range.
- * @retval HET_E_UNSUPPORTED  The model is not from a GGUF file, or a weight is too large for a
- *                            type's scale; the message names the tensor.
+ * @retval HET_E_UNSUPPORTED  The model is of another format, was loaded without its weights, or is
+ *                            a folder in a package; GGUF cannot say what its configuration or its
+ *                            tokenizer says; or a weight is too large for a type's scale; the
+ *                            message names the tensor.
  * @retval HET_E_FORMAT       A weight to be encoded is not finite; the message names it.
  * @retval HET_E_IO           The file cannot be written, or there is no room for it; nothing is
  *                            left behind.

@@ -60,6 +60,7 @@ typedef struct het__language {
     het__gguf gguf; /* of a folder: its weights as the graph has them; of a configuration: the
                      * tensors that there would be, without data */
     bool is_folder;
+    const char *folder; /* its path, NULL: in a package; in the arena */
     het__hf hf;
     het__hf_weights weights; /* of a folder */
     bool is_outline; /* a configuration alone: no weights */

@@ -401,6 +401,11 @@ static het_status read_folder(het_model *m, const void *data, size_t bytes,
     het__language *l = m->language;
     (void)bytes;
     l->is_folder = true;
+    if (!place->packed) {
+        l->folder = het__arena_strdup(&l->arena, place->folder);
+        if (!l->folder)
+            return het__fail_nomem(err, "a path");
+    }
     l->hf.arena = &l->arena;
     l->weights = (het__hf_weights){ &l->hf, &l->gguf };
     het_status s = het__model_report(o, 0.0, "configuration", err);

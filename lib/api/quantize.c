@@ -11,6 +11,7 @@
 #include "lib/base/options.h"
 #include "lib/base/os.h"
 #include "lib/import/gguf_write.h"
+#include "lib/import/hf_gguf.h"
 #include "lib/quant/encode.h"
 
 /* Elements at once: a multiple of every block. */
@@ -27,6 +28,7 @@ struct het_quantization {
 
 typedef struct work {
     const het__gguf *from;
+    het__gguf converted; /* of a folder */
     het_quantize_options o;
     het__mem *mem;
     het_dtype *types;
@@ -208,10 +210,21 @@ static het_status check_options(const het_quantize_options *options, het_quantiz
 static het_status check_model(const het_model *model, het_error *err)
 {
     const het__language *l = model->language;
-    if (!l || l->is_folder || l->is_outline)
+    if (!l || l->is_outline)
         return het__fail(err, HET_E_UNSUPPORTED,
-                         "het_quantize() reads GGUF files; this model is of format '%s'",
-                         model->info.format);
+                         "het_quantize() reads GGUF files and folders; this model is of format "
+                         "'%s'", model->info.format);
+    if (l->is_folder)
+        return model->is_whole && l->folder
+                   ? HET_OK
+                   : het__fail(err, HET_E_UNSUPPORTED, model->is_whole
+                               ? "folders in packages are not quantised: unpack it"
+                               : "the folder was loaded without its weights: load it without "
+                                 "HET_MODEL_INSPECT_ONLY");
+    if (!l->gguf.has_data)
+        return het__fail(err, HET_E_UNSUPPORTED,
+                         "the model was loaded from a package without its weights: load it "
+                         "without HET_MODEL_INSPECT_ONLY");
     return HET_OK;
 }
 
@@ -405,6 +418,21 @@ static void give_back(work *w)
     het__free(w->mem, w->pieces);
 }
 
+/* What a folder's model is as GGUF, in the report's memory until all is written. */
+static het_status convert(work *w, const het_model *model, het_error *err)
+{
+    const het__language *l = model->language;
+    het__hf_place place;
+    het_status s = het__hf_place_find(w->mem, l->folder, &place, err);
+    if (s == HET_OK && !place.folder)
+        s = het__fail(err, HET_E_IO, "the folder %s is not there any more", l->folder);
+    if (s == HET_OK)
+        s = het__hf_to_gguf(&l->hf, &l->gguf, &place, &w->out->arena, &w->converted, err);
+    het__hf_place_finish(&place);
+    w->from = &w->converted;
+    return s;
+}
+
 het_status het_quantize(const het_model *model, const het_quantize_options *options,
                         const char *path, het_quantization **quantization, het_error *err)
 {
@@ -425,7 +453,9 @@ het_status het_quantize(const het_model *model, const het_quantize_options *opti
     w.out->context = model->context;
     het__context_retain(model->context);
     het__arena_init(&w.out->arena, w.mem);
-    s = prepare(&w, err);
+    s = model->language->is_folder ? convert(&w, model, err) : HET_OK;
+    if (s == HET_OK)
+        s = prepare(&w, err);
     if (s == HET_OK)
         s = write_file(&w, path, err);
     if (w.elements) {

@@ -20,6 +20,9 @@ typedef struct het__decompressor het__decompressor; /* likewise */
 /* NULL when out of memory, or in a build without zstd. */
 het__compressor *het__compressor_create(void);
 void het__compressor_destroy(het__compressor *compressor);
+/* Instead of a level: bytes that are unevenly frequent, but in no order. */
+#define HET__COMPRESS_BYTES 0
+
 /* *packed: bytes at target, at most capacity; 0 if it does not become that small. Equal input gives
  * equal output with the same version of zstd. HET_OK or HET_E_NOMEM. */
 het_status het__compress(het__compressor *compressor, int level, const void *source,

@@ -3,7 +3,6 @@
 #include "lib/base/file.h"
 
 #include <assert.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -23,39 +22,6 @@
 static het_status failed(het_error *err, int code, const char *what, const char *path)
 {
     return het__fail_native(err, HET_E_IO, code, "cannot %s %s: %s", what, path, strerror(code));
-}
-
-/* ---- folders ---- */
-
-/* Names are kept sorted as they come. */
-static void keep_name(het__mem *mem, char **names, size_t *count, const char *name)
-{
-    if (name[0] == '.' || *count == HET__FOLDER_NAMES_MAX)
-        return;
-    char *copy = het__strndup(mem, name, strlen(name));
-    if (!copy)
-        return;
-    size_t at = (*count)++;
-    for (; at > 0 && strcmp(names[at - 1], copy) > 0; at--)
-        names[at] = names[at - 1];
-    names[at] = copy;
-}
-
-void het__folder_list(het__mem *mem, const char *folder, void (*each)(void *user, const char *name),
-                      void *user)
-{
-    size_t count = 0;
-    DIR *d = opendir(folder);
-    char **names = d ? het__alloc(mem, HET__FOLDER_NAMES_MAX * sizeof *names) : NULL;
-    for (const struct dirent *entry; names && (entry = readdir(d));)
-        keep_name(mem, names, &count, entry->d_name);
-    if (d)
-        closedir(d);
-    for (size_t i = 0; i < count; i++) {
-        each(user, names[i]);
-        het__free(mem, names[i]);
-    }
-    het__free(mem, names);
 }
 
 /* ---- reading ---- */

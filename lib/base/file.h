@@ -34,11 +34,6 @@ het_status het__folder_check(const char *folder, het_error *err);
 /* Make a folder, and those above it that are missing, for the user alone. One that is there is left
  * as it is. */
 het_status het__folder_make(het__mem *mem, const char *folder, het_error *err);
-/* Names in a folder but those that begin with a dot, in the order of their bytes; at most
- * HET__FOLDER_NAMES_MAX. A folder that cannot be read has none. */
-#define HET__FOLDER_NAMES_MAX 256
-void het__folder_list(het__mem *mem, const char *folder, void (*each)(void *user, const char *name),
-                      void *user);
 /* "FOLDER/NAME", to be freed; NULL when out of memory. */
 char *het__path_join(het__mem *mem, const char *folder, const char *name);
 

@@ -63,6 +63,7 @@ static const class_default class_defaults[] = {
     { "qwen3_moe", "num_experts", 128 },
     { "qwen3_moe", "num_experts_per_tok", 8 },
     { "qwen3_moe", "moe_intermediate_size", 768 },
+    { "smollm3", "rope_theta", 2e6 },
 };
 
 static double class_value(const het__config_reader *r, const char *key, double fallback)

@@ -42,6 +42,7 @@ static const model_type model_types[] = {
     { "qwen3", "qwen3", false, BIAS_STATED },
     { "qwen3_moe", "qwen3moe", false, BIAS_STATED },
     { "slimmoe", "phimoe", false, BIAS_STATED },
+    { "smollm3", "smollm3", true, BIAS_STATED },
 };
 
 static bool is_type(const het__config_reader *r, const char *name)
@@ -257,14 +258,35 @@ static void read_pattern(het__config_reader *r, het__lm_config *c)
     }
 }
 
-/* Qwen's windows begin with a layer, and are off unless they are said to be on. */
+/* Qwen's windows begin with a layer; its and SmolLM3's are off unless they are said to be on. */
 static void read_window(het__config_reader *r, het__lm_config *c)
 {
-    const bool is_qwen = strncmp(r->type, "qwen", 4) == 0;
+    const bool is_off = strncmp(r->type, "qwen", 4) == 0 || is_type(r, "smollm3");
     const bool has_window = strcmp(r->type, "llama") != 0 && strcmp(r->type, "gemma") != 0 &&
-                            het__config_bool(r, "use_sliding_window", !is_qwen);
+                            het__config_bool(r, "use_sliding_window", !is_off);
     if (has_window)
         c->window = (int32_t)het__config_int(r, "sliding_window", 0, 0, INT32_MAX - 1);
+}
+
+/* Which layers rotate: a list of ones and zeros, or every so many do not. Without types of layers,
+ * those are the ones that have a window, if any has. */
+static void read_unrotated(het__config_reader *r, het__lm_config *c)
+{
+    const json_t *list = het__config_get(r, "no_rope_layers");
+    if (!is_type(r, "smollm3"))
+        return;
+    const int64_t interval = het__config_int(r, "no_rope_layer_interval", 4, 1, INT32_MAX);
+    if (list && json_array_size(list) < (size_t)c->layers)
+        het__config_refuse(r, HET_E_FORMAT, "no_rope_layers does not have one entry per layer");
+    c->no_rope_given = true;
+    for (int64_t i = 0; r->status == HET_OK && i < c->layers; i++) {
+        double turns = (i + 1) % interval != 0;
+        if (list && !het__config_number(json_array_get(list, (size_t)i), &turns))
+            het__config_refuse(r, HET_E_FORMAT, "no_rope_layers is not a list of numbers");
+        c->layer[i].no_rope = turns == 0;
+        if (!c->pattern_given)
+            c->layer[i].is_local = c->window > 0 && turns == 0;
+    }
 }
 
 static void late_windows(het__config_reader *r, het__lm_config *c)
@@ -432,6 +454,7 @@ void het__config_fill(het__config_reader *r, het__arena *arena, het__config *con
     read_ffn_widths(r, c);
     read_rope(r, arena, config);
     read_pattern(r, c);
+    read_unrotated(r, c);
     late_windows(r, c);
     read_attention(r, type, c);
     read_tied(r, type, c);

@@ -395,6 +395,18 @@ static void read_specials(const het__gguf *gguf, het__vocabulary *v)
     v->remove_extra_whitespaces = flag_of(gguf, "tokenizer.ggml.remove_extra_whitespaces");
 }
 
+/* An array of bytes, signed or not. */
+static void read_charsmap(const het__gguf *gguf, het__vocabulary *v)
+{
+    const het__gguf_entry *e = het__gguf_find(gguf, "tokenizer.ggml.precompiled_charsmap");
+    if (!e || e->type != HET__GGUF_ARRAY ||
+        (e->element != HET__GGUF_U8 && e->element != HET__GGUF_I8))
+        return;
+    v->charsmap = e->value;
+    v->charsmap_bytes = e->value_bytes;
+    v->charsmap_longest = true;
+}
+
 het_status het__gguf_tokenizer(const het__gguf *gguf, het__mem *mem, het_tokenizer **tokenizer,
                                het_error *err)
 {
@@ -416,6 +428,7 @@ het_status het__gguf_tokenizer(const het__gguf *gguf, het__mem *mem, het_tokeniz
         v.scores = scores;
         v.types = types;
         read_specials(gguf, &v);
+        read_charsmap(gguf, &v);
         s = het__tokenizer_create(mem, &v, tokenizer, err);
     }
     het__free(mem, scores);

@@ -15,7 +15,7 @@ static const het__hf_family families[] = {
     { "gemma", false, true },   { "gemma2", true, true },   { "gemma3", true, true },
     { "gemma3n", true, false }, { "llama", false, false },  { "phi3", false, false },
     { "phimoe", false, false }, { "qwen2", false, false },  { "qwen3", false, false },
-    { "qwen3moe", false, false },
+    { "qwen3moe", false, false }, { "smollm3", false, false },
 };
 
 typedef struct entry {

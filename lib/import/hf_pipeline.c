@@ -20,12 +20,24 @@
 /* As rules.c has it; ByteLevel's own expression. */
 #define BYTE_LEVEL_RULE "gpt-2"
 
+/* Expressions of Split that GGUF's readers know, each the only one before ByteLevel. */
+#define LLAMA3_RULE                                                                        \
+    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}"                \
+    "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
+#define QWEN2_RULE                                                                         \
+    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}"                     \
+    "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
+static const struct { const char *regex, *name; } known_rules[] = {
+    { LLAMA3_RULE, "llama-bpe" }, { QWEN2_RULE, "qwen2" },
+};
+
 typedef struct pipeline {
     het__hf_vocabulary *h;
     size_t steps;
     bool byte_level, decodes_bytes; /* ByteLevel as pre-tokenizer or as decoder */
     bool replaces, metaspace;       /* " " becomes a blank */
-    bool decodes_blanks, strips;
+    bool decodes_blanks, strips, fuses;
+    bool joins_as_blanks;           /* runs of spaces become a blank at once */
 } pipeline;
 
 typedef het_status (*step_fn)(pipeline *p, const json_t *step, const char *type);
@@ -80,6 +92,64 @@ static bool pattern_is(const json_t *step, const char *text)
 
 /* ---- normalizer ---- */
 
+static int digit_of(char c)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    const char *at = c ? strchr(digits, c) : NULL;
+    return at ? (int)(at - digits) : -1;
+}
+
+/* The table of replaced characters, in base 64. */
+static het_status take_charsmap(pipeline *p, const json_t *step)
+{
+    const json_t *value = json_object_get(step, "precompiled_charsmap");
+    const char *text = json_string_value(value);
+    het__vocabulary *v = &p->h->v;
+    size_t n = json_string_length(value), out = 0;
+    if (!text)
+        return json_is_null(value) ? HET_OK : refuse(p, "normalizer", "Precompiled");
+    while (n > 0 && text[n - 1] == '=')
+        n--;
+    uint8_t *bytes = het__arena_alloc(&p->h->arena, n + 1);
+    uint32_t bits = 0;
+    if (!bytes)
+        return het__fail_nomem(p->h->err, "a vocabulary");
+    for (size_t i = 0; i < n; i++) {
+        const int d = digit_of(text[i]);
+        if (d < 0)
+            return refuse(p, "normalizer", "Precompiled that is not in base 64");
+        bits = bits << 6 | (uint32_t)d;
+        if (i % 4 != 0)
+            bytes[out++] = (uint8_t)(bits >> (6 - 2 * (i % 4)));
+    }
+    v->charsmap = bytes;
+    v->charsmap_bytes = out;
+    return HET_OK;
+}
+
+/* Steps that only unigrams come with, in the order in which they are taken. */
+static het_status take_unigram_step(pipeline *p, const json_t *step, const char *type)
+{
+    het__vocabulary *v = &p->h->v;
+    const char *regex = het__json_text(json_object_get(step, "pattern"), "Regex");
+    const bool as_blank = text_is(step, "content", BLANK_TEXT);
+    const bool late = v->joins_spaces || v->drops_left || v->drops_right || p->replaces;
+    if (strcmp(type, "Precompiled") == 0 && !late && !v->charsmap && v->form == HET__FORM_NONE)
+        return take_charsmap(p, step);
+    if (strcmp(type, "Strip") == 0 && !p->replaces) {
+        v->drops_left = flag(step, "strip_left", true);
+        v->drops_right = flag(step, "strip_right", true);
+        return HET_OK;
+    }
+    if (strcmp(type, "Replace") == 0 && regex && strcmp(regex, " {2,}") == 0 && !p->replaces &&
+        (as_blank || text_is(step, "content", " "))) {
+        v->joins_spaces = true;
+        p->joins_as_blanks = as_blank;
+        return HET_OK;
+    }
+    return refuse(p, "normalizer", type);
+}
+
 static het_status take_normalizer(pipeline *p, const json_t *step, const char *type)
 {
     static const struct { const char *name; het__normal_form form; } forms[] = {
@@ -88,7 +158,8 @@ static het_status take_normalizer(pipeline *p, const json_t *step, const char *t
     };
     het__vocabulary *v = &p->h->v;
     for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++)
-        if (strcmp(forms[i].name, type) == 0 && v->form == HET__FORM_NONE && !p->replaces) {
+        if (strcmp(forms[i].name, type) == 0 && v->form == HET__FORM_NONE && !p->replaces &&
+            !v->charsmap && !v->joins_spaces && !v->drops_left && !v->drops_right) {
             v->form = forms[i].form;
             return HET_OK;
         }
@@ -101,7 +172,7 @@ static het_status take_normalizer(pipeline *p, const json_t *step, const char *t
         p->replaces = true;
         return HET_OK;
     }
-    return refuse(p, "normalizer", type);
+    return p->h->is_unigram ? take_unigram_step(p, step, type) : refuse(p, "normalizer", type);
 }
 
 /* ---- pre-tokenizer ---- */
@@ -127,6 +198,9 @@ static het_status take_split(pipeline *p, const json_t *step)
     if (!regex || !(removes ? inverted : text_is(step, "behavior", "Isolated")))
         return refuse(p, "pre_tokenizer", "Split of this behavior");
     const het_status s = het__hf_pattern(&p->h->arena, regex, &expression, p->h->err);
+    for (size_t i = 0; i < sizeof known_rules / sizeof known_rules[0]; i++)
+        if (!removes && p->steps == 0 && strcmp(regex, known_rules[i].regex) == 0)
+            p->h->known_rule = known_rules[i].name;
     return s == HET_OK ? add_step(p, expression, removes) : s;
 }
 
@@ -140,6 +214,8 @@ static het_status take_byte_level(pipeline *p, const json_t *step)
         p->h->v.add_space_prefix = 1;
         p->h->v.space_rule = HET__SPACE_UNLESS_THERE;
     }
+    if (flag(step, "use_regex", true) && p->steps == 0 && p->h->v.add_space_prefix != 1)
+        p->h->known_rule = BYTE_LEVEL_RULE;
     return flag(step, "use_regex", true)
                ? add_step(p, het__rule_find(BYTE_LEVEL_RULE)->steps[0], false) : HET_OK;
 }
@@ -156,7 +232,8 @@ static het_status take_metaspace(pipeline *p, const json_t *step)
     v->cuts_at_blanks = flag(step, "split", true);
     if (strcmp(scheme, "never") == 0)
         return HET_OK;
-    if (v->add_space_prefix == 1 || (strcmp(scheme, "first") && strcmp(scheme, "always")))
+    if (v->add_space_prefix == 1 || (strcmp(scheme, "first") && strcmp(scheme, "always")) ||
+        (v->splits_white && *scheme == 'f'))
         return refuse(p, "pre_tokenizer", "Metaspace with this prepend_scheme");
     v->add_space_prefix = 1;
     v->space_rule = *scheme == 'f' ? HET__SPACE_FIRST : HET__SPACE_UNLESS_THERE;
@@ -172,6 +249,11 @@ static het_status take_pre_tokenizer(pipeline *p, const json_t *step, const char
         return take_byte_level(p, step);
     if (strcmp(type, "Metaspace") == 0)
         return take_metaspace(p, step);
+    if (strcmp(type, "WhitespaceSplit") == 0 && p->h->is_unigram && !p->metaspace &&
+        !p->joins_as_blanks) {
+        p->h->v.splits_white = true;
+        return HET_OK;
+    }
     if (strcmp(type, "Digits") == 0)
         return add_step(p, flag(step, "individual_digits", false) ? DIGIT : DIGIT "+", false);
     if (strcmp(type, "Punctuation") == 0 &&
@@ -188,14 +270,20 @@ static het_status take_decoder(pipeline *p, const json_t *step, const char *type
         p->decodes_bytes = true;
         return HET_OK;
     }
-    if (strcmp(type, "Fuse") == 0 || (strcmp(type, "ByteFallback") == 0 && p->h->byte_fallback))
+    if (strcmp(type, "Fuse") == 0) {
+        p->fuses = true;
+        return HET_OK;
+    }
+    if (strcmp(type, "ByteFallback") == 0 && p->h->byte_fallback)
         return HET_OK;
     if (strcmp(type, "Replace") == 0 && pattern_is(step, BLANK_TEXT) &&
         text_is(step, "content", " ")) {
         p->decodes_blanks = true;
         return HET_OK;
     }
-    if (strcmp(type, "Metaspace") == 0 && text_is(step, "replacement", BLANK_TEXT)) {
+    /* Behind Fuse all tokens are one, of which it takes every blank away. */
+    if (strcmp(type, "Metaspace") == 0 && !p->fuses &&
+        text_is(step, "replacement", BLANK_TEXT)) {
         p->decodes_blanks = true;
         p->strips = !text_is(step, "prepend_scheme", "never") &&
                     flag(step, "add_prefix_space", true);
@@ -261,16 +349,19 @@ static het_status set_form(pipeline *p)
 {
     het__vocabulary *v = &p->h->v;
     if (p->byte_level || p->decodes_bytes) {
-        if (!p->byte_level || !p->decodes_bytes || p->replaces || p->metaspace || p->strips)
+        if (p->h->is_unigram || !p->byte_level || !p->decodes_bytes || p->replaces ||
+            p->metaspace || p->strips)
             return refuse(p, "a pipeline", "ByteLevel with other steps");
         v->kind = "gpt2";
+        if (p->steps != 1)
+            p->h->known_rule = NULL;
         v->own_rule = &p->h->rule;
         return HET_OK;
     }
     if (!(p->replaces || p->metaspace) || !p->decodes_blanks || p->steps > 0)
         return refuse(p, "a pipeline", "neither byte-level nor with U+2581 for spaces");
-    v->kind = "llama";
-    v->by_rank = true;
+    v->kind = p->h->is_unigram ? "t5" : "llama";
+    v->by_rank = !p->h->is_unigram;
     if (p->strips && v->add_space_prefix != 1)
         return refuse(p, "decoder", "Strip without a space in front");
     v->keeps_space = !p->strips;

@@ -12,6 +12,7 @@ enum { PIECE_TEXT = 1, PIECE_SCORE = 2, PIECE_TYPE = 3 };
 enum { TRAINER_KIND = 3, TRAINER_SUFFIX = 24, TRAINER_UNKNOWN = 40, TRAINER_BOS, TRAINER_EOS,
        TRAINER_PADDING };
 enum { NORMALISER_MAP = 2, NORMALISER_PREFIX = 3, NORMALISER_SQUEEZE = 4, NORMALISER_ESCAPE = 5 };
+#define KIND_UNIGRAM 1
 #define KIND_BPE 2
 
 typedef struct cursor {
@@ -135,14 +136,18 @@ static het_status read_normaliser(het__hf_vocabulary *h, cursor c)
     for (field f; c.at < c.end;) {
         if (!next(&c, &f))
             return broken(h);
-        if (f.number == NORMALISER_PREFIX)
+        if (f.number == NORMALISER_PREFIX) {
             h->v.add_space_prefix = f.value != 0;
-        else if (f.number == NORMALISER_SQUEEZE)
+        } else if (f.number == NORMALISER_SQUEEZE) {
             h->v.remove_extra_whitespaces = f.value != 0;
-        else if ((f.number == NORMALISER_MAP && f.inner.end > f.inner.at) ||
-                 (f.number == NORMALISER_ESCAPE && f.value == 0))
+        } else if (f.number == NORMALISER_MAP && f.is_bytes) {
+            h->v.charsmap = f.inner.at;
+            h->v.charsmap_bytes = (size_t)(f.inner.end - f.inner.at);
+            h->v.charsmap_longest = true;
+        } else if (f.number == NORMALISER_ESCAPE && f.value == 0) {
             return het__fail(h->err, HET_E_UNSUPPORTED,
                              "tokenizer.model: its normalisation of texts is not supported");
+        }
     }
     return HET_OK;
 }
@@ -161,10 +166,15 @@ static het_status read_rest(het__hf_vocabulary *h, cursor c)
         if (s != HET_OK)
             return s;
     }
-    if (kind != KIND_BPE)
+    if (kind != KIND_BPE && kind != KIND_UNIGRAM)
         return het__fail(h->err, HET_E_UNSUPPORTED,
-                         "tokenizer.model: a model of kind %llu, not BPE, is not supported",
-                         (unsigned long long)kind);
+                         "tokenizer.model: a model of kind %llu, neither BPE nor unigram, is not "
+                         "supported", (unsigned long long)kind);
+    if (kind == KIND_UNIGRAM)
+        h->v.kind = "t5";
+    else if (h->v.charsmap_bytes > 0)
+        return het__fail(h->err, HET_E_UNSUPPORTED,
+                         "tokenizer.model: its normalisation of texts is not supported");
     return HET_OK;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/import/hf_tokenizer.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -57,13 +58,16 @@ static het_status count_ids(het__hf_vocabulary *h, const json_t *vocab, const js
             return broken(h, "a token of the vocabulary has no id");
         most = id > most ? id : most;
     }
+    if (h->is_unigram) /* a list: ids are places */
+        most = (json_int_t)json_array_size(vocab) - 1;
     for (size_t i = 0; i < json_array_size(added); i++) {
         if (!id_of(json_object_get(json_array_get(added, i), "id"), &id))
             return broken(h, "an added token has no id");
         most = id > most && !is_beyond(h, id) ? id : most;
     }
-    const size_t tokens = json_object_size(vocab) + json_array_size(added);
-    if (most < 0 || (size_t)most > 2 * tokens + HOLES_MAX)
+    const size_t tokens =
+        json_object_size(vocab) + json_array_size(vocab) + json_array_size(added);
+    if (most < 0 || most >= IDS_MAX || (size_t)most > 2 * tokens + HOLES_MAX)
         return broken(h, "the vocabulary is empty, or its ids are far apart");
     h->v.token_count = (size_t)most + 1;
     return HET_OK;
@@ -82,6 +86,37 @@ static het_status read_vocabulary(het__hf_vocabulary *h, const json_t *vocab, to
                                                                            : HET__TOKEN_NORMAL;
     }
     return HET_OK;
+}
+
+/* A list of tokens with their scores. */
+static het_status read_scored(het__hf_vocabulary *h, const json_t *vocab, token_tables *t)
+{
+    double *scores = het__arena_zero(&h->arena, h->v.token_count, sizeof *scores);
+    if (!scores)
+        return het__fail_nomem(h->err, "a vocabulary");
+    for (size_t i = 0; i < h->v.token_count; i++)
+        scores[i] = NAN;
+    for (size_t i = 0; i < json_array_size(vocab); i++) {
+        const json_t *pair = json_array_get(vocab, i), *score = json_array_get(pair, 1);
+        const char *text = json_string_value(json_array_get(pair, 0));
+        if (!text || !json_is_number(score))
+            return broken(h, "a token of the vocabulary has no text or no score");
+        const size_t n = strlen(text);
+        t->tokens[i] = (het__span){ text, n };
+        t->types[i] = h->byte_fallback && het__byte_of_piece(text, n) >= 0 ? HET__TOKEN_BYTE
+                                                                          : HET__TOKEN_NORMAL;
+        scores[i] = json_number_value(score);
+    }
+    h->v.exact_scores = scores;
+    return HET_OK;
+}
+
+/* The id of the unknown token is a number here. */
+static void read_unknown(het__hf_vocabulary *h, const json_t *model)
+{
+    json_int_t id;
+    if (id_of(json_object_get(model, "unk_id"), &id) && (size_t)id < h->v.token_count)
+        h->v.unknown_id = (int32_t)id;
 }
 
 static bool flag(const json_t *object, const char *key)
@@ -148,10 +183,15 @@ static het_status check_model(het__hf_vocabulary *h, const json_t *model)
     const char *suffix = het__json_text(model, "end_of_word_suffix");
     const json_t *dropout = json_object_get(model, "dropout");
     char text[48];
+    h->is_unigram = type && strcmp(type, "Unigram") == 0;
+    if (h->is_unigram)
+        return json_is_array(json_object_get(model, "vocab"))
+                   ? HET_OK : broken(h, "the model has no vocab");
     if (type && strcmp(type, "BPE") != 0) {
         snprintf(text, sizeof text, "%.40s", type);
         return het__fail(h->err, HET_E_UNSUPPORTED,
-                         "tokenizer.json: a model of type \"%s\", not BPE, is not supported",
+                         "tokenizer.json: a model of type \"%s\", neither BPE nor Unigram, is not "
+                         "supported",
                          het__printable(text));
     }
     if ((prefix && *prefix) || (suffix && *suffix) || json_number_value(dropout) > 0)
@@ -188,10 +228,12 @@ static het_status read_json(het__hf_vocabulary *h)
     h->byte_fallback = flag(model, "byte_fallback");
     h->v.fuses_unknown = flag(model, "fuse_unk");
     h->rule.rule.whole_words = flag(model, "ignore_merges");
-    s = read_vocabulary(h, vocab, &t);
+    s = h->is_unigram ? read_scored(h, vocab, &t) : read_vocabulary(h, vocab, &t);
     if (s == HET_OK)
         s = read_added(h, added, &t);
-    if (s == HET_OK)
+    if (s == HET_OK && h->is_unigram)
+        read_unknown(h, model);
+    else if (s == HET_OK)
         s = read_merges(h, json_object_get(model, "merges"));
     const char *unknown = het__json_text(model, "unk_token");
     if (s == HET_OK && unknown)
@@ -313,6 +355,44 @@ het_status het__hf_tokenizer_spm(const void *data, size_t bytes, het__mem *mem,
     het__hf_vocabulary h;
     begin(&h, mem, err);
     return finish(&h, het__hf_read_spm(&h, data, bytes), mem, tokenizer);
+}
+
+static het_status lend(het__hf_vocabulary *h, het_status s,
+                       het_status (*take)(void *user, const het__vocabulary *vocabulary),
+                       void *user)
+{
+    het__vocabulary v = h->v;
+    if (v.own_rule) /* tokenizer.json's own */
+        v.rule = h->known_rule;
+    if (s == HET_OK)
+        s = take(user, &v);
+    json_decref(h->root);
+    het__arena_finish(&h->arena);
+    return s;
+}
+
+het_status het__hf_lend_vocabulary(const het__hf_place *place, int64_t rows, het__mem *mem,
+                                   het_status (*take)(void *user,
+                                                      const het__vocabulary *vocabulary),
+                                   void *user, het_error *err)
+{
+    het__mapping json = { 0 }, model;
+    het__hf_vocabulary h;
+    het_status s = het__hf_map(place, "tokenizer.model", &model, err);
+    if (s == HET_OK && !model.data)
+        s = het__hf_map(place, "tokenizer.json", &json, err);
+    if (s == HET_OK && (json.data || model.data)) {
+        begin(&h, mem, err);
+        h.rows = rows;
+        s = model.data ? het__hf_read_spm(&h, model.data, model.bytes)
+                       : parse(&h, json.data, json.bytes);
+        if (s == HET_OK)
+            s = read_other_files(&h, place);
+        s = lend(&h, s, take, user);
+    }
+    het__unmap_file(&model);
+    het__unmap_file(&json);
+    return s;
 }
 
 het_status het__hf_tokenizer(const het__hf_place *place, int64_t rows, het__mem *mem,

@@ -4,7 +4,8 @@
  * config.json.
  *
  * A tokenizer.json is a pipeline of named steps. What is read is the two forms that language models
- * have: bytes spelled as characters (byte-level BPE), and SentencePiece's blanks with byte tokens;
+ * have: bytes spelled as characters (byte-level BPE), and SentencePiece's blanks with byte tokens
+ * (merged by rank, or as unigrams);
  * any step that is neither is refused by its name. */
 #ifndef HET_IMPORT_HF_TOKENIZER_H
 #define HET_IMPORT_HF_TOKENIZER_H
@@ -16,6 +17,13 @@
  * known; added tokens that have none (of pictures, for a model without eyes) are left out. */
 het_status het__hf_tokenizer(const het__hf_place *place, int64_t rows, het__mem *mem,
                              het_tokenizer **tokenizer, het_error *err);
+
+/* The folder's vocabulary as it would be given to het__tokenizer_create(), lent for a call of take;
+ * tokenizer.model goes before tokenizer.json here. An own rule that GGUF has a name for has it as
+ * rule, another one has NULL. Without a tokenizer take is not called. */
+het_status het__hf_lend_vocabulary(const het__hf_place *place, int64_t rows, het__mem *mem,
+                              het_status (*take)(void *user, const het__vocabulary *vocabulary),
+                              void *user, het_error *err);
 
 /* The files by themselves. */
 het_status het__hf_tokenizer_json(const void *data, size_t bytes, het__mem *mem,
@@ -32,6 +40,8 @@ typedef struct het__hf_vocabulary {
     het__vocabulary v;
     het__own_rule rule;
     bool byte_fallback;
+    bool is_unigram;
+    const char *known_rule; /* GGUF's name of the expressions, or NULL */
     int64_t rows; /* 0: as many as there are tokens */
     het_error *err;
 } het__hf_vocabulary;

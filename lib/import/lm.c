@@ -11,7 +11,7 @@
 
 extern const het__lm_family het__family_gemma, het__family_gemma2, het__family_gemma3,
     het__family_gemma3n, het__family_llama, het__family_phi3, het__family_phimoe,
-    het__family_qwen2, het__family_qwen3, het__family_qwen3moe;
+    het__family_qwen2, het__family_qwen3, het__family_qwen3moe, het__family_smollm3;
 
 static const het__lm_family *const families[] = {
     &het__family_gemma,
@@ -24,6 +24,7 @@ static const het__lm_family *const families[] = {
     &het__family_qwen2,
     &het__family_qwen3,
     &het__family_qwen3moe,
+    &het__family_smollm3,
 };
 
 const het__lm_family *het__lm_family_of(const char *architecture)
@@ -36,7 +37,8 @@ const het__lm_family *het__lm_family_of(const char *architecture)
 
 const char *het__lm_family_list(void)
 {
-    return "gemma, gemma2, gemma3, gemma3n, llama, phi3, phimoe, qwen2, qwen3, qwen3moe";
+    return "gemma, gemma2, gemma3, gemma3n, llama, phi3, phimoe, qwen2, qwen3, qwen3moe, "
+           "smollm3";
 }
 
 /* ---- configuration ---- */
@@ -45,7 +47,8 @@ bool het__lm_layers_init(het__lm_config *config, het__arena *arena)
 {
     config->layer = het__arena_zero(arena, (size_t)config->layers, sizeof *config->layer);
     for (int64_t i = 0; config->layer && i < config->layers; i++)
-        config->layer[i] = (het__lm_layer){ config->ffn_width, config->window > 0, false, 0 };
+        config->layer[i] = (het__lm_layer){ .ffn_width = config->ffn_width,
+                                            .is_local = config->window > 0 };
     return config->layer != NULL;
 }
 

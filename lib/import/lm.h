@@ -18,6 +18,7 @@ typedef struct het__lm_layer {
     bool is_local; /* sees config->window positions and turns by config->local_theta */
     bool is_cut;   /* the feed-forward gate passes only what lies cut standard deviations above */
     float cut;     /* its mean, or as many below it */
+    bool no_rope;  /* positions are not turned */
 } het__lm_layer;
 
 /* Hyperparameters, in the terms of the model file. */
@@ -40,6 +41,7 @@ typedef struct het__lm_config {
     het__lm_layer *layer; /* [layers]; memory of whoever read the configuration */
     bool pattern_given; /* which layers are local was said, not assumed */
     bool cut_given;
+    bool no_rope_given; /* likewise which layers do not rotate */
     float attention_scale; /* of q·k; 0: 1 / sqrt(head_size) */
     float attention_cap, logit_cap; /* c·tanh(x/c); 0: none */
     /* Streams, embeddings per layer and shared keys (gemma3n). */

@@ -79,6 +79,8 @@ static uint32_t rope(het__lm_build *b, int32_t layer, const char *name, uint32_t
     const het__lm_config *c = b->config;
     het__attrs attrs = { .rope = c->rope };
     uint32_t in[3] = { x, b->positions, b->factors };
+    if (c->layer[layer].no_rope)
+        return x;
     if (c->layer[layer].is_local && c->local_theta > 0) {
         attrs.rope.theta = c->local_theta;
         attrs.rope.scale = attrs.rope.magnitude = 1.0f;

@@ -133,10 +133,11 @@ static void pack_frame(const writer *w, const worker *me, uint64_t frame, slot *
     if (s->width > 1)
         het__planes_split(s->width, from, bytes, me->planes);
     const uint8_t *planes = s->width > 1 ? me->planes : from;
+    const int level = s->width > 1 ? HET__COMPRESS_BYTES : w->q->level;
     for (uint32_t k = 0; k < s->width; k++) {
         size_t n = 0;
         const uint8_t *source = planes + (size_t)k * plane;
-        out->status = het__compress(me->compressor, w->q->level, source, plane, to,
+        out->status = het__compress(me->compressor, level, source, plane, to,
                                     plane - plane / WORTH, &n);
         if (out->status != HET_OK)
             return;

@@ -10,6 +10,7 @@
 #include "lib/text/rules.h"
 #include "lib/text/strmap.h"
 #include "lib/text/tokenizer.h"
+#include "lib/text/utf8.h"
 
 /* U+2581, which stands for a space in SentencePiece vocabularies. */
 #define HET__LOWER_BLOCK "\xe2\x96\x81"
@@ -66,6 +67,18 @@ struct het_tokenizer {
     het__special_set special_set[2]; /* user-defined ones; control and unknown ones too */
     uint32_t byte_symbol[256]; /* bpe: where merging begins; spm: byte tokens or HET__NONE */
     float *scores;             /* spm */
+    /* Unigram (with is_spm): scores add up instead of ordering merges. */
+    bool is_unigram;
+    bool splits_white;      /* words are what lies between white space */
+    bool joins_spaces;      /* runs of spaces become one, before all else */
+    bool drops_left, drops_right; /* white space at the ends of a stretch */
+    bool charsmap_longest;  /* as SentencePiece does; else as tokenizer.json's library */
+    uint8_t *charsmap;      /* replaced characters, or NULL */
+    size_t charsmap_bytes;
+    double *exact;          /* scores */
+    double unknown_score;
+    uint32_t *sorted;       /* ids by the bytes of their pieces */
+    size_t sorted_count;
     het__merge *merges;        /* by rank */
     het__pairmap pairs;        /* two symbols to a rank */
     /* Kept alive by detokenizers. */
@@ -83,6 +96,14 @@ typedef struct het__symbol {
     uint32_t merged;         /* what that merge gives */
 } het__symbol;
 
+/* Unigram: the best way to a place in the text, and onwards from it once that is known. */
+typedef struct het__path {
+    double score;
+    uint32_t begin; /* of the last token on the way; HET__NONE: no way yet */
+    uint32_t id;    /* of it; HET__NONE: unknown */
+    uint32_t end, next; /* of the token that begins here, likewise */
+} het__path;
+
 /* Working memory of one call. */
 typedef struct het__encoder {
     const het_tokenizer *tokenizer;
@@ -96,6 +117,8 @@ typedef struct het__encoder {
     char *escaped; /* spm; bpe with a space before the text */
     size_t escaped_capacity;
     bool after_unknown; /* spm: the symbol before was one */
+    het__path *path;    /* unigram */
+    size_t path_capacity;
 } het__encoder;
 
 /* The order of merging left with right, and what it gives; HET__NONE: not at all. */
@@ -149,6 +172,28 @@ het_status het__spm_build(het_tokenizer *tokenizer, const het__vocabulary *vocab
                           het_error *err);
 het_status het__bpe_build(het_tokenizer *tokenizer, const het__vocabulary *vocabulary,
                           het_error *err);
+
+/* Bytes of the character that a text begins with; what is no UTF-8 goes byte by byte. */
+static inline size_t het__step_bytes(const char *text, size_t bytes)
+{
+    const size_t n = het__utf8_char(text, bytes);
+    return n ? n : 1;
+}
+
+/* unigram.c; spm.c has built its part. */
+het_status het__unigram_build(het_tokenizer *tokenizer, const het__vocabulary *vocabulary,
+                              het_error *err);
+/* A stretch before it is encoded, to be freed; NULL and HET_OK where it stays as it is. */
+het_status het__unigram_prepare(const het_tokenizer *tokenizer, const char *text, size_t bytes,
+                                char **out, size_t *out_bytes, het_error *err);
+het_status het__unigram_split(het__encoder *encoder, const char *text, size_t bytes, bool begins,
+                              bool last, het_error *err);
+/* Encode text[0, bytes), in which blanks are blanks; false: out of memory. */
+bool het__unigram_word(het__encoder *encoder, const char *text, size_t bytes);
+/* charsmap.c */
+het_status het__charsmap_check(const uint8_t *data, size_t bytes, het_error *err);
+het_status het__charsmap_run(const het_tokenizer *tokenizer, const char *text, size_t bytes,
+                             char **out, size_t *out_bytes, het_error *err);
 
 /* Tokens written out in texts: the tables, from tokens whose pieces and types are known. */
 het_status het__special_build(het_tokenizer *tokenizer, het_error *err);

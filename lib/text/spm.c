@@ -127,7 +127,9 @@ het_status het__spm_build(het_tokenizer *t, const het__vocabulary *vocabulary, h
                 t->cuts_at_space && !goes_on_after_blank(k->piece, k->piece_bytes);
         }
     }
-    t->cuts_at_space = t->cuts_at_space || t->cuts_at_blanks;
+    t->cuts_at_space = (t->cuts_at_space && !t->is_unigram) || t->cuts_at_blanks;
+    if (t->is_unigram)
+        return het__unigram_build(t, vocabulary, err);
     return t->by_rank ? build_pairs(t, vocabulary, err) : HET_OK;
 }
 
@@ -262,7 +264,7 @@ het_status het__spm_encode(het__encoder *encoder, const char *text, size_t bytes
     for (size_t i = 0; i < total;) {
         const size_t n =
             t->cuts_at_space ? word_length(escaped + i, total - i, t->cuts_at_blanks) : total - i;
-        if (!encode_word(encoder, escaped + i, n))
+        if (!(t->is_unigram ? het__unigram_word : encode_word)(encoder, escaped + i, n))
             return het__fail_nomem(err, "encoded text");
         i += n;
     }

@@ -150,7 +150,8 @@ static const char *const own_names[] = { "tokenizer.json", NULL };
 static het_status set_kind(het_tokenizer *t, const het__vocabulary *v, het_error *err)
 {
     const char *const kind = v->kind ? v->kind : "";
-    t->is_spm = strcmp(kind, "llama") == 0;
+    t->is_unigram = strcmp(kind, "t5") == 0;
+    t->is_spm = t->is_unigram || strcmp(kind, "llama") == 0;
     if (!t->is_spm && strcmp(kind, "gpt2") != 0)
         return het__fail(err, HET_E_UNSUPPORTED, "tokenizer kind \"%.64s\" is not supported",
                          kind);
@@ -167,12 +168,18 @@ static het_status set_kind(het_tokenizer *t, const het__vocabulary *v, het_error
     t->eos_id = v->eos_id;
     t->unknown_id = v->unknown_id;
     t->padding_id = v->padding_id;
-    t->adds_bos = choose(v->add_bos, t->is_spm || t->rule->adds_bos) && v->bos_id >= 0;
-    t->adds_eos = choose(v->add_eos, false) && v->eos_id >= 0;
+    const bool begins = t->is_spm ? !t->is_unigram : t->rule->adds_bos;
+    t->adds_bos = choose(v->add_bos, begins) && v->bos_id >= 0;
+    t->adds_eos = choose(v->add_eos, t->is_unigram) && v->eos_id >= 0;
     t->adds_space = t->is_spm ? choose(v->add_space_prefix, true)
                               : v->own_rule && choose(v->add_space_prefix, false);
     t->strips_space = t->is_spm && t->adds_space && !v->keeps_space;
     t->by_rank = t->is_spm && v->by_rank;
+    t->splits_white = v->splits_white;
+    t->joins_spaces = v->joins_spaces;
+    t->drops_left = v->drops_left;
+    t->drops_right = v->drops_right;
+    t->charsmap_longest = v->charsmap_longest;
     t->fuses_unknown = v->fuses_unknown;
     t->cuts_at_blanks = t->is_spm && v->cuts_at_blanks;
     t->space_rule = v->space_rule;
@@ -235,6 +242,9 @@ void het__tokenizer_destroy(het_tokenizer *tokenizer)
     het__pairmap_finish(&tokenizer->pairs, mem);
     het__free(mem, tokenizer->merges);
     het__free(mem, tokenizer->scores);
+    het__free(mem, tokenizer->exact);
+    het__free(mem, tokenizer->sorted);
+    het__free(mem, tokenizer->charsmap);
     het__free(mem, tokenizer->special_set[0].lengths);
     het__free(mem, tokenizer->special_set[1].lengths);
     het__strmap_finish(&tokenizer->specials, mem);
@@ -262,9 +272,17 @@ static het_status encode_plain(het__encoder *e, const char *text, size_t bytes, 
         status = het__normalise(t->mem, t->form, text, bytes, &normal, &bytes, err);
     if (normal)
         text = normal;
-    if (status == HET_OK)
+    char *prepared = NULL;
+    if (status == HET_OK && t->is_unigram)
+        status = het__unigram_prepare(t, text, bytes, &prepared, &bytes, err);
+    if (prepared)
+        text = prepared;
+    if (status == HET_OK && t->splits_white)
+        status = het__unigram_split(e, text, bytes, begins, last, err);
+    else if (status == HET_OK)
         status = t->is_spm ? het__spm_encode(e, text, bytes, first, begins, last, err)
                            : het__bpe_encode(e, text, bytes, begins, err);
+    het__free(t->mem, prepared);
     het__free(t->mem, normal);
     return status;
 }
@@ -324,6 +342,7 @@ het_status het__tokenizer_encode(const het_tokenizer *t, const char *text, size_
     het__free(t->mem, e.symbols);
     het__free(t->mem, e.heap);
     het__free(t->mem, e.escaped);
+    het__free(t->mem, e.path);
     return status;
 }
 

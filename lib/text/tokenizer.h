@@ -48,7 +48,8 @@ typedef enum het__space_rule {
 /* A vocabulary as read from a file. Everything is lent for the call of het__tokenizer_create();
  * the tokenizer copies what it needs. */
 typedef struct het__vocabulary {
-    const char *kind; /* "llama" (SentencePiece-style merging by score) or "gpt2" (byte BPE) */
+    const char *kind; /* "llama" (SentencePiece-style merging by score), "t5" (unigram: scores add
+                       * up) or "gpt2" (byte BPE) */
     const char *rule; /* tokenizer.ggml.pre; NULL or "" if absent */
     size_t token_count;
     const het__span *tokens;
@@ -70,6 +71,11 @@ typedef struct het__vocabulary {
     bool by_rank;               /* "llama": pairs merge in the order of merges, without scores */
     bool fuses_unknown;         /* "llama": unknown characters side by side are one token */
     bool cuts_at_blanks;        /* "llama": no token crosses the beginning of a word */
+    const double *exact_scores; /* "t5": instead of scores; not a number: no token of the model */
+    const uint8_t *charsmap;    /* "t5": replaced characters, see charsmap.c; or NULL */
+    size_t charsmap_bytes;
+    bool charsmap_longest;
+    bool splits_white, joins_spaces, drops_left, drops_right; /* "t5" */
     bool keeps_space;           /* decoding leaves the space that encoding added */
     het__space_rule space_rule;
     het__normal_form form;      /* of the text between special tokens */

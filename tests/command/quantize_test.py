@@ -106,6 +106,16 @@ def a_file_can_be_replaced(c, folder):
     check('36 of 47' in c.run(path, path, '--type', 'q4_0', '--again', '--quiet'), 'not again')
 
 
+def folders_become_files(c, folder):
+    root = c.model.parents[2] / 'tests/models/reference/folders/smollm3'
+    out = folder / 'f.gguf'
+    report = c.json(root, out, '--type', 'bf16')
+    check(report['totals']['encoded_count'] == 0, report['totals'])
+    check(out.read_bytes()[:4] == b'GGUF', 'no GGUF file')
+    c.run(root.parent / 'smollm3-listed', folder / 'g.gguf', status=1)
+    check('cannot be said in GGUF' in c.stderr, c.stderr)
+
+
 def failures_leave_nothing(c, folder):
     for arguments, limit in (((c.model, folder / 'no' / 'x.gguf'), None),
                              ((folder / 'absent.gguf', folder / 'x.gguf'), None),
@@ -128,7 +138,7 @@ def usage_errors_exit_2(c, folder):
 def main(program, root):
     c = Command(program, pathlib.Path(root) / 'examples/models/hearth.gguf')
     cases = [report_fits_the_file, mixtures, losses_are_measured, a_file_can_be_replaced,
-             failures_leave_nothing, usage_errors_exit_2]
+             folders_become_files, failures_leave_nothing, usage_errors_exit_2]
     for case in cases:
         with tempfile.TemporaryDirectory() as name:
             case(c, pathlib.Path(name))

@@ -14,11 +14,13 @@
 
 static const char *const families[] = {
     "gemma", "gemma2", "gemma3", "gemma3n", "mixtral", "phimoe", "phimoe-longrope", "qwen3moe",
+    "smollm3",
 };
 
 static const char *const folders[] = {
     "gemma", "gemma2", "gemma3", "gemma3n", "llama", "mistral", "mixtral", "phi3",
     "phi3-longrope", "phimoe", "phimoe-longrope", "qwen2", "qwen3", "qwen3moe",
+    "smollm3", "smollm3-listed",
 };
 
 static bool read_logits(const char *path, float *logits, size_t count)

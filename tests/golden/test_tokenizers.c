@@ -10,7 +10,7 @@ static het__mem mem;
 
 static const char *const names[] = {
     "digits", "gemma", "gpt2", "llama", "llama3", "metaspace_first", "metaspace_split", "prefix",
-    "qwen2", "removed", "unknown",
+    "qwen2", "removed", "unigram", "unigram_bytes", "unigram_first", "unigram_form", "unknown",
 };
 
 static het_tokenizer *load(const char *path)

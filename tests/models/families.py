@@ -97,6 +97,15 @@ def qwen3moe():
         norm_topk_prob=True))
 
 
+def smollm3(**more):
+    from transformers.models.smollm3 import SmolLM3Config, SmolLM3ForCausalLM
+    config = SmolLM3Config(
+        **SIZES, hidden_size=24, intermediate_size=36, num_hidden_layers=5, pad_token_id=0,
+        **more)
+    config.head_dim = 10
+    return SmolLM3ForCausalLM(config)
+
+
 # name -> class, GGUF architecture, whether GGUF stores norm weights plus one
 FAMILIES = {
     "gemma": (gemma, "gemma", True),
@@ -107,6 +116,7 @@ FAMILIES = {
     "phimoe": (phimoe, "phimoe", False),
     "phimoe-longrope": (lambda: phimoe(True), "phimoe", False),
     "qwen3moe": (qwen3moe, "qwen3moe", False),
+    "smollm3": (smollm3, "smollm3", False),
 }
 
 
@@ -202,9 +212,9 @@ def tensors(model, arch, shifted):
             base, kind = rest.rsplit(".", 1)
             if shifted and "norm" in base:
                 w = w + 1
-            if arch == "llama" and base == "self_attn.q_proj":
+            if arch in ("llama", "smollm3") and base == "self_attn.q_proj":
                 w = interleave(w, config.num_attention_heads)
-            if arch == "llama" and base == "self_attn.k_proj":
+            if arch in ("llama", "smollm3") and base == "self_attn.k_proj":
                 w = interleave(w, config.num_key_value_heads)
             name = FOUR_NORMS.get(base) if four else None
             if not name and base == "post_attention_layernorm":

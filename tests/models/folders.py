@@ -78,6 +78,9 @@ BUILDERS.update({
     "phi3-longrope": (lambda: phi3(True), False),
     "qwen2": (qwen2, False),
     "qwen3": (qwen3, False),
+    "smollm3-listed": (lambda: families.smollm3(
+        no_rope_layers=[0, 1, 1, 0, 1], use_sliding_window=True, sliding_window=WINDOW,
+        attention_bias=True), False),
 })
 
 

@@ -245,7 +245,7 @@ static void compare_lists(const het_model *a, const het_model *b, const char *wh
 static void same_as_files(void)
 {
     static const char *const names[] = { "gemma", "gemma2", "gemma3", "gemma3n", "mixtral",
-                                         "phimoe", "phimoe-longrope", "qwen3moe" };
+                                         "phimoe", "phimoe-longrope", "qwen3moe", "smollm3" };
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         char path[512], file[128];
         het_model *gguf = NULL, *config = NULL;
@@ -280,6 +280,9 @@ static void same_as_files(void)
 #define LLAMA_BUT(more)                                                                     \
     "{\"model_type\":\"llama\",\"hidden_size\":64,\"intermediate_size\":128,"               \
     "\"num_attention_heads\":4,\"vocab_size\":100,\"max_position_embeddings\":128" more "}"
+#define SMOLLM3_BUT(more)                                                                    \
+    "{\"model_type\":\"smollm3\",\"hidden_size\":64,\"intermediate_size\":128,\"vocab_size\":9," \
+    "\"num_attention_heads\":4,\"max_position_embeddings\":128" LAYERS more "}"
 #define LAYERS ",\"num_hidden_layers\":2"
 
 static const struct {
@@ -301,6 +304,9 @@ static const struct {
     { HET_E_FORMAT, LLAMA_BUT(LAYERS ",\"head_dim\":7"), "rope turns 7 of 7" },
     { HET_E_FORMAT, LLAMA_BUT(LAYERS ",\"layer_types\":[\"full_attention\"]"),
       "one entry per layer" },
+    { HET_E_FORMAT, SMOLLM3_BUT(",\"no_rope_layers\":[1]"), "one entry per layer" },
+    { HET_E_FORMAT, SMOLLM3_BUT(",\"no_rope_layers\":[1,true]"), "not a list of numbers" },
+    { HET_E_FORMAT, SMOLLM3_BUT(",\"no_rope_layer_interval\":0"), "not in 1 to" },
     { HET_E_UNSUPPORTED, LLAMA_BUT(LAYERS ",\"hidden_act\":\"relu\""), "activation \"relu\"" },
     { HET_E_UNSUPPORTED, LLAMA_BUT(LAYERS ",\"mlp_bias\":true"), "mlp_bias" },
     { HET_E_UNSUPPORTED, LLAMA_BUT(LAYERS ",\"rope_scaling\":{\"type\":\"yarn\"}"),

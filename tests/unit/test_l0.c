@@ -38,6 +38,13 @@ static bool find_control(void)
            find_function(library, "ze_test_counts", &counts);
 }
 
+/* No rule of the interface was broken, and what was armed is forgotten. */
+static void end_faults(void)
+{
+    CHECK_INT(complaints(), 0);
+    reset();
+}
+
 static void open_rig(rig *r, const char *cache)
 {
     het_error err = HET_ERROR_INIT;
@@ -273,7 +280,7 @@ static void without_times_spans_are_unknown(void)
         CHECK_INT(r.backend->enqueue(r.device, r.program, r.symbols, &err), HET_OK);
         CHECK_INT(r.backend->wait(r.device, MINUTE_NS, &err), HET_OK);
         CHECK(!r.backend->span(r.device, 1, &begin, &end));
-        reset();
+        end_faults();
     }
     rig_close(&r);
 }
@@ -312,7 +319,7 @@ static void modules_are_kept(void)
     /* A native binary that the driver refuses: of another release of its. */
     CHECK(arm("call=zeModuleCreate,at=1,result=invalid"));
     CHECK_INT(loads(root.path), 0);
-    reset();
+    end_faults();
     CHECK_INT(loads("/proc/no such place"), 0);
     test_folder_remove(&files);
     rmdir(root.path);
@@ -353,12 +360,18 @@ static void run_fault(const fault *f)
     const uint64_t ns = het__now_ns() - begin;
     if (ns > 1000000000)
         TEST_FAIL("%s: left after %.1f ms", f->text, (double)ns * 1e-6);
-    reset();
+    if (strstr(f->text, "hang")) /* the driver takes a wait for what hangs for a hopeless one */
+        reset();
+    else
+        end_faults();
 }
 
 static void faults_have_their_status(void)
 {
+    /* What launches do comes first: devices that were left may still start theirs. */
     static const fault faults[] = {
+        { "launch=1,kind=lost", HET_OK, HET_OK, HET_E_DEVICE_LOST },
+        { "launch=1,kind=hang", HET_OK, HET_OK, HET_E_TIMEOUT },
         { "call=zeModuleCreate,at=1,result=build", HET_E_UNSUPPORTED, 0, 0 },
         { "call=zeModuleCreate,at=1,result=oom", HET_E_NOMEM, 0, 0 },
         { "call=zeModuleCreate,at=1,result=lost", HET_E_DEVICE_LOST, 0, 0 },
@@ -368,8 +381,6 @@ static void faults_have_their_status(void)
         { "call=zeCommandListAppendLaunchKernel,at=1,result=lost", HET_OK, HET_E_DEVICE_LOST, 0 },
         { "call=zeCommandListAppendBarrier,at=1+,result=lost", HET_OK, HET_E_DEVICE_LOST, 0 },
         { "call=zeEventHostSynchronize,at=1,result=lost", HET_OK, HET_OK, HET_E_DEVICE_LOST },
-        { "launch=1,kind=lost", HET_OK, HET_OK, HET_E_DEVICE_LOST },
-        { "launch=1,kind=hang", HET_OK, HET_OK, HET_E_TIMEOUT },
     };
     for (size_t i = 0; i < sizeof faults / sizeof *faults; i++)
         run_fault(&faults[i]);
@@ -392,7 +403,7 @@ static void memory_may_come_back(void)
         CHECK_NEAR((double)((float *)rig_data(&r, y))[0], 0, 0);
     }
     rig_close(&r);
-    reset();
+    end_faults();
 }
 
 static void speed_is_measured(void)

@@ -285,6 +285,27 @@ static void packages_in_memory(void)
     test_folder_empty(&folder);
 }
 
+/* What has the weights can be quantised, and gives the same file. */
+static void packages_are_quantised(void)
+{
+    het_error err = HET_ERROR_INIT;
+    tiny_gguf("t.gguf", GW_BF16);
+    CHECK_INT(pack(in("t.gguf"), in("t.het"), NULL, NULL), HET_OK);
+    het_model *plain = load(in("t.gguf"), HET_MODEL_INSPECT_ONLY), *whole = load(in("t.het"), 0);
+    het_model *head = load(in("t.het"), HET_MODEL_INSPECT_ONLY);
+    if (plain && whole && head) {
+        CHECK_INT(het_quantize(plain, NULL, in("a.gguf"), NULL, &err), HET_OK);
+        CHECK_INT(het_quantize(whole, NULL, in("b.gguf"), NULL, &err), HET_OK);
+        CHECK(same_files(in("a.gguf"), in("b.gguf")));
+        CHECK_INT(het_quantize(head, NULL, in("c.gguf"), NULL, &err), HET_E_UNSUPPORTED);
+        CHECK(strstr(err.message, "INSPECT_ONLY"));
+    }
+    het_model_destroy(plain);
+    het_model_destroy(whole);
+    het_model_destroy(head);
+    test_folder_empty(&folder);
+}
+
 static void threads_change_nothing(void)
 {
     tiny_gguf("t.gguf", GW_F32);
@@ -629,7 +650,7 @@ typedef enum fallible {
     CHECK_ALL,
     LOAD_GGUF,
     LOAD_FOLDER,
-    FALLIBLE_COUNT
+    FALLIBLE_COUNT,
 } fallible;
 
 static het_status attempt(fallible what)
@@ -695,6 +716,7 @@ int main(void)
     test_case(trained_weights_become_smaller);
     test_case(folders_come_back);
     test_case(packages_in_memory);
+    test_case(packages_are_quantised);
     test_case(threads_change_nothing);
     test_case(one_tensor_of_many);
     test_case(every_byte_counts);

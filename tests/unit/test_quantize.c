@@ -11,6 +11,7 @@
 #include "folder.h"
 #include "lib/import/gguf.h"
 #include "test.h"
+#include "tiny_folder.h"
 #include "tiny_model.h"
 
 static test_folder folder;
@@ -267,6 +268,146 @@ static void threads_change_nothing(void)
     test_folder_empty(&folder);
 }
 
+/* ---- folders ---- */
+
+#define LENGTH 40
+#define WORDS 96
+
+static void logits_of(const het_model *m, float *out)
+{
+    int32_t ids[LENGTH];
+    het_error err = HET_ERROR_INIT;
+    het_session *s = NULL;
+    het_sequence *q = NULL;
+    het_session_options o = HET_SESSION_OPTIONS_INIT;
+    o.devices = "ref";
+    o.kv_dtype = HET_DTYPE_F32;
+    o.threads = 1;
+    o.context_max = 64;
+    for (int i = 0; i < LENGTH; i++)
+        ids[i] = (i * 37 + 11) % (WORDS - 8);
+    if (!m || het_session_create(m, &o, &s, &err) != HET_OK) {
+        TEST_FAIL("session: %s", err.message);
+        return;
+    }
+    CHECK_INT(het_sequence_create(s, &q, NULL), HET_OK);
+    CHECK_INT(het_sequence_append(q, ids, LENGTH, 0, NULL), HET_OK);
+    while (het_sequence_pending(q) > 0)
+        CHECK_INT(het_session_step(s, NULL, NULL), HET_OK);
+    const float *logits = het_sequence_logits(q, NULL, NULL);
+    CHECK(logits != NULL);
+    if (logits)
+        memcpy(out, logits, WORDS * sizeof *out);
+    het_sequence_destroy(q);
+    het_session_destroy(s);
+}
+
+/* What the authors' classes saved, as GGUF: copied bit by bit, so the logits are those of the
+ * folder but for the order of sums where rows have moved. */
+static void folders_become_files(void)
+{
+    static const char *const names[] = {
+        "gemma", "gemma2", "gemma3", "gemma3n", "llama", "mistral", "mixtral", "phi3",
+        "phi3-longrope", "phimoe", "phimoe-longrope", "qwen2", "qwen3", "qwen3moe", "smollm3",
+    };
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        char file[128], path[512];
+        float a[WORDS] = { 0 }, b[WORDS] = { 1 };
+        het_error err = HET_ERROR_INIT;
+        snprintf(file, sizeof file, "tests/models/reference/folders/%s", names[i]);
+        het_model *m = load(test_source_path(path, sizeof path, file));
+        if (quantize(m, HET_DTYPE_BF16, "f.gguf", NULL, &err) != HET_OK)
+            TEST_FAIL("%s: %s", names[i], err.message);
+        het_model *g = load(test_folder_file(&folder, "f.gguf"));
+        logits_of(m, a);
+        logits_of(g, b);
+        double worst = 0;
+        for (int k = 0; k < WORDS; k++)
+            worst = fmax(worst, fabs((double)a[k] - (double)b[k]));
+        if (!(worst < 2e-5))
+            TEST_FAIL("%s: off by %g", names[i], worst);
+        het_model_destroy(g);
+        het_model_destroy(m);
+        test_folder_empty(&folder);
+    }
+}
+
+static void what_gguf_cannot_say(void)
+{
+    char path[512];
+    het_error err = HET_ERROR_INIT;
+    het_model_options o = HET_MODEL_OPTIONS_INIT;
+    het_model *m = load(test_source_path(path, sizeof path,
+                                         "tests/models/reference/folders/smollm3-listed"));
+    CHECK_INT(quantize(m, HET_DTYPE_BF16, "f.gguf", NULL, &err), HET_E_UNSUPPORTED);
+    CHECK(strstr(err.message, "cannot be said"));
+    het_model_destroy(m);
+    o.flags = HET_MODEL_INSPECT_ONLY;
+    m = NULL;
+    CHECK_INT(het_model_load(context, path, &o, &m, NULL), HET_OK);
+    CHECK_INT(quantize(m, HET_DTYPE_BF16, "f.gguf", NULL, &err), HET_E_UNSUPPORTED);
+    CHECK(strstr(err.message, "INSPECT_ONLY"));
+    het_model_destroy(m);
+    CHECK_INT(test_folder_count(&folder, "", NULL), 0);
+}
+
+/* A folder with this tokenizer.json, or NULL. */
+static het_model *folder_with(const test_folder *f, const char *tokenizer)
+{
+    char file[128], path[512];
+    size_t bytes = 0;
+    tiny_options o = TINY_LLAMA;
+    tiny_model tiny;
+    o.architecture = "qwen3";
+    o.vocabulary = 600;
+    tiny_make(&tiny, &o);
+    tiny_folder_write(f, &tiny, 2);
+    tiny_free(&tiny);
+    snprintf(file, sizeof file, "tests/vectors/tokenizers/%s.json", tokenizer);
+    void *data = test_read_file(test_source_path(path, sizeof path, file), &bytes);
+    CHECK(data != NULL);
+    if (data)
+        test_file_write(test_folder_file(f, "tokenizer.json"), data, bytes);
+    free(data);
+    return load(f->path);
+}
+
+static void vocabularies_come_along(void)
+{
+    static const struct { const char *name; bool fits; } cases[] = {
+        { "llama3", true }, { "qwen2", true }, { "gpt2", true }, { "digits", false },
+        { "llama", false }, { "unigram", false },
+    };
+    static const char text[] = "Once upon a time, it's 1234567 caf\xc3\xa9\n\n  <|end|>x";
+    test_folder from;
+    test_folder_make(&from);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        int32_t a[200], b[200];
+        size_t n = 0, k = 1;
+        het_error err = HET_ERROR_INIT;
+        het_model *m = folder_with(&from, cases[i].name);
+        const het_status s = quantize(m, HET_DTYPE_Q8_0, "v.gguf", NULL, &err);
+        if (s != (cases[i].fits ? HET_OK : HET_E_UNSUPPORTED))
+            TEST_FAIL("%s: %d, %s", cases[i].name, (int)s, err.message);
+        het_model *g = s == HET_OK ? load(test_folder_file(&folder, "v.gguf")) : NULL;
+        if (g) {
+            const uint64_t flags = HET_ENCODE_ADD_SPECIAL | HET_ENCODE_PARSE_SPECIAL;
+            CHECK_INT(het_tokenizer_encode(het_model_tokenizer(m), text, sizeof text - 1, flags, a,
+                                           200, &n, NULL), HET_OK);
+            CHECK_INT(het_tokenizer_encode(het_model_tokenizer(g), text, sizeof text - 1, flags, b,
+                                           200, &k, NULL), HET_OK);
+            const bool same = n == k && n > 10 && memcmp(a, b, n * sizeof *a) == 0;
+            if (!same)
+                TEST_FAIL("%s: %zu ids, want %zu", cases[i].name, k, n);
+        }
+        het_model_destroy(g);
+        het_model_destroy(m);
+        test_folder_empty(&folder);
+        test_folder_empty(&from);
+    }
+    test_folder_remove(&from);
+}
+
 /* ---- failure ---- */
 
 static int stop(void *user, double fraction, const char *what)
@@ -304,9 +445,8 @@ static void failure_leaves_nothing(void)
     test_folder_empty(&folder);
 }
 
-static void every_allocation_fails_once(void)
+static void fail_every_allocation(het_model *m, int files)
 {
-    het_model *m = load(tiny_file(GW_F32, 64));
     const int64_t blocks = counter.blocks;
     uint64_t n = 1;
     for (;; n++) {
@@ -316,7 +456,8 @@ static void every_allocation_fails_once(void)
         const bool failed = counter.failed > 0;
         counting_allocator_fail(&counter, 0);
         CHECK_INT(s, failed ? HET_E_NOMEM : HET_OK);
-        CHECK_INT(test_folder_count(&folder, "", NULL), failed ? 1 : 2);
+        CHECK_INT(test_folder_count(&folder, "", NULL), failed ? files : files + 1);
+        remove(test_folder_file(&folder, "x.gguf"));
         CHECK(!failed || !q);
         het_quantization_destroy(q);
         CHECK_INT(counter.blocks, blocks);
@@ -327,6 +468,15 @@ static void every_allocation_fails_once(void)
     CHECK(n > 5);
     het_model_destroy(m);
     test_folder_empty(&folder);
+}
+
+static void every_allocation_fails_once(void)
+{
+    test_folder from;
+    fail_every_allocation(load(tiny_file(GW_F32, 64)), 1);
+    test_folder_make(&from);
+    fail_every_allocation(folder_with(&from, "llama3"), 0);
+    test_folder_remove(&from);
 }
 
 /* ---- what is lost ---- */
@@ -461,6 +611,9 @@ int main(void)
     test_case(wrong_calls);
     test_case(values_that_do_not_fit);
     test_case(threads_change_nothing);
+    test_case(folders_become_files);
+    test_case(what_gguf_cannot_say);
+    test_case(vocabularies_come_along);
     test_case(failure_leaves_nothing);
     test_case(every_allocation_fails_once);
     test_case(example_model_keeps_what_it_knows);

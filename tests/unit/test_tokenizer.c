@@ -118,6 +118,8 @@ static const char *text_of(const het_tokenizer *t, const int32_t *ids, size_t n,
     return out;
 }
 
+static void check_refused(const builder *b, het_status want, const char *names);
+
 static void spm_merges_by_score(void)
 {
     static const piece pieces[] = {
@@ -156,6 +158,63 @@ static void spm_merges_by_score(void)
     CHECK_IDS(t, "  b   b  ", 0, "259 261 259 261");
     CHECK_IDS(t, "   ", 0, "");
     het__tokenizer_destroy(t);
+    free(b);
+}
+
+/* A double array of which a tab is the text behind it: a space. */
+static size_t tab_to_space(uint8_t out[80])
+{
+    uint32_t units[16] = { 0 };
+    const uint32_t bytes = sizeof units;
+    units[0] = 1 << 10;                         /* children of the root lie at 1 ^ byte */
+    units[1 ^ '\t'] = '\t' | 1 << 8 | 2 << 10; /* a value, at this place ^ 2 */
+    units[1 ^ '\t' ^ 2] = UINT32_C(1) << 31;    /* the text at 0 */
+    memcpy(out, &bytes, 4);
+    memcpy(out + 4, units, sizeof units);
+    memcpy(out + 4 + sizeof units, " ", 2);
+    return 4 + sizeof units + 2;
+}
+
+static void unigrams_add_up(void)
+{
+    static const piece pieces[] = {
+        { "\xe2\x96\x81", 1, -2 }, { "a", 1, -3 }, { "b", 1, -3 }, { "ab", 1, -4.5f },
+        { "\xe2\x96\x81" "a", 1, -4 }, { "abab", 1, -8 },
+    };
+    uint8_t map[80];
+    builder *b = malloc(sizeof *b);
+    for (int with_bytes = 1; with_bytes >= 0; with_bytes--) {
+        start_spm(b, with_bytes);
+        b->v.kind = "t5";
+        for (size_t i = 0; i < COUNT(pieces); i++)
+            add(b, pieces[i].text, pieces[i].type, pieces[i].score);
+        het_tokenizer *t = finish(b);
+        if (with_bytes) { /* pieces are 259 and so on */
+            CHECK_IDS(t, "", HET_ENCODE_ADD_SPECIAL, "2");
+            CHECK_IDS(t, "a", HET_ENCODE_ADD_SPECIAL, "263 2");
+            CHECK_IDS(t, "ab", 0, "259 262"); /* -6.5; merging by score would begin with " a" */
+            CHECK_IDS(t, "abab", 0, "259 264");
+            CHECK_IDS(t, "b ab", 0, "259 261 259 262");
+            CHECK_IDS(t, "az", 0, "263 125");
+            CHECK_IDS(t, "\xc3\xa9", 0, "259 198 172");
+            CHECK_IDS(t, "\xff\x80", 0, "259 258 131");
+            CHECK_IDS(t, "a\tb", 0, "263 12 261");
+        } else { /* from 3 on */
+            CHECK_IDS(t, "ab", 0, "3 6");
+            CHECK_IDS(t, "xyz\xff" "a", 0, "3 0 4"); /* unknown ones side by side are one */
+            CHECK_IDS(t, "x a", 0, "3 0 7");
+        }
+        het__tokenizer_destroy(t);
+        b->v.charsmap = map;
+        b->v.charsmap_bytes = tab_to_space(map);
+        b->v.charsmap_longest = with_bytes;
+        b->v.remove_extra_whitespaces = 1;
+        t = finish(b);
+        CHECK_IDS(t, "  a\t \tb\t", 0, with_bytes ? "263 259 261" : "7 3 5");
+        het__tokenizer_destroy(t);
+        b->v.charsmap_bytes = 40; /* less than it says */
+        check_refused(b, HET_E_FORMAT, "cut off");
+    }
     free(b);
 }
 
@@ -618,14 +677,20 @@ static void every_allocation_may_fail(void)
     het__mem scarce;
     het__mem_init(&scarce, &allocator);
     builder *b = malloc(sizeof *b);
-    for (int kind = 0; kind < 2; kind++) {
-        if (kind == 0)
+    uint8_t map[80];
+    for (int kind = 0; kind < 3; kind++) {
+        if (kind != 1)
             start_spm(b, true);
         else
             start_bpe(b, "deepseek-llm");
         add(b, "<|x|>", HET__TOKEN_USER, 0);
         if (kind == 1)
             merge(b, "a b");
+        if (kind == 2) {
+            b->v.kind = "t5";
+            b->v.charsmap = map;
+            b->v.charsmap_bytes = tab_to_space(map);
+        }
         het_status status = HET_E_NOMEM;
         int n = 0;
         for (; n < 200 && status != HET_OK; n++) {
@@ -676,6 +741,7 @@ int main(void)
 {
     het__mem_init(&mem, NULL);
     test_case(spm_merges_by_score);
+    test_case(unigrams_add_up);
     test_case(spm_without_byte_tokens);
     test_case(spm_tokens_across_words);
     test_case(bpe_merges_by_rank);

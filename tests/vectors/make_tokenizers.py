@@ -126,6 +126,71 @@ def metaspace(scheme, splits):
     return pre_tokenizers.Metaspace(prepend_scheme=scheme, split=splits)
 
 
+def unit(label=0, offset=0, leaf=False):
+    assert offset < 1 << 21
+    return label | leaf << 8 | offset << 10
+
+
+def charsmap(pairs):
+    """SentencePiece's table: a double array over UTF-8, then the texts."""
+    texts, trie = b"", {}
+    for key, text in pairs.items():
+        node = trie
+        for byte in key.encode():
+            node = node.setdefault(byte, {})
+        node[None] = len(texts)
+        texts += text.encode() + b"\0"
+    array = {0: 0}
+
+    def place(node, at, label):
+        children = sorted(b for b in node if b is not None)
+        slots = children + ([0] if None in node else [])
+        base = 256  # a base of its own for each node; a leaf lies at the base itself
+        while any((base ^ s) in array for s in slots) or base == at:
+            base += 256
+        assert base ^ at < 1 << 21
+        array[at] = unit(label, base ^ at, None in node)
+        for s in slots:
+            array[base ^ s] = 0
+        if None in node:
+            array[base] = 1 << 31 | node[None]
+        for b in children:
+            place(node[b], base ^ b, b)
+    place(trie, 0, 0)
+    units = [array.get(i, 0) for i in range(max(array) + 1)]
+    body = b"".join(u.to_bytes(4, "little") for u in units)
+    return len(body).to_bytes(4, "little") + body + texts
+
+
+CHARS = charsmap({"\t": " ", "\n": " ", "\r": " ", "\r\n": " ", "\u00a0": " ", "\u3000": " ",
+                  "\ufb01": "fi", "\u00bd": "1/2", "A\u030a": "\u00c5", "\u2003": " ",
+                  "\x7f": "", "e\u0301": "\u00e9", "\uff01": "!", "\U0001f600": ":)"})
+JOIN = normalizers.Replace(Regex(" {2,}"), " ")
+
+
+def unigram(normal=None, pre=None, fallback=False, end=True, size=190):
+    """As T5 and its relatives ship it; fallback: with tokens for bytes."""
+    raw = Tokenizer(models.Unigram())
+    raw.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="always")
+    raw.train_from_iterator(SENTENCES * 4, trainers.UnigramTrainer(
+        vocab_size=size, show_progress=False, special_tokens=["<unk>"], unk_token="<unk>"))
+    vocab = [(p, round(s, 6)) for p, s in json.loads(raw.to_str())["model"]["vocab"]]
+    vocab = [("<s>", 0.0), ("</s>", 0.0)] + vocab[:1] + vocab[1:]
+    if fallback:
+        vocab += [(f"<0x{b:02X}>", -20.0) for b in range(256)]
+    t = Tokenizer(models.Unigram(vocab, unk_id=2, byte_fallback=fallback))
+    if normal:
+        t.normalizer = normal
+    t.pre_tokenizer = pre or metaspace("always", True)
+    t.decoder = decoders.Metaspace()
+    if fallback:
+        t.decoder = decoders.Sequence([decoders.Replace(BLANK, " "), decoders.ByteFallback(),
+                                       decoders.Fuse(), decoders.Strip(" ", 1, 0)])
+    t.add_tokens(added())
+    t.post_processor = begins(t, end)
+    return t
+
+
 BUILDERS = {
     "gpt2": lambda: byte_level(level(), normalizers.NFC()),
     "prefix": lambda: byte_level(level(True)),
@@ -141,6 +206,14 @@ BUILDERS = {
     "metaspace_first": lambda: blanks(None, metaspace("first", False)),
     "metaspace_split": lambda: blanks(None, metaspace("always", True)),
     "unknown": lambda: blanks(PREPEND, fallback=False),
+    "unigram": lambda: unigram(normalizers.Sequence([normalizers.Precompiled(CHARS), JOIN]),
+                               pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(),
+                                                        metaspace("always", True)])),
+    "unigram_bytes": lambda: unigram(PREPEND, metaspace("never", False), fallback=True),
+    "unigram_first": lambda: unigram(normalizers.Sequence(
+        [normalizers.Precompiled(CHARS), normalizers.Strip(False, True),
+         normalizers.Replace(Regex(" {2,}"), BLANK)]), metaspace("first", False)),
+    "unigram_form": lambda: unigram(normalizers.NFKC()),
 }
 
 

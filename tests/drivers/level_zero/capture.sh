@@ -27,7 +27,9 @@ trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
 unset ZE_ENABLE_ALT_DRIVERS
 NEOReadDebugKeys=1 SetCommandStreamReceiver=1 ProductFamilyOverride=tgllp
+HETINFER_L0_ANY=1 HETINFER_KERNEL_CACHE=$work/cache HETINFER_CALIBRATION=off
 export NEOReadDebugKeys SetCommandStreamReceiver ProductFamilyOverride
+export HETINFER_L0_ANY HETINFER_KERNEL_CACHE HETINFER_CALIBRATION
 "$@"
 status=$?
 echo "$(du -sk "$work" | cut -f1) KiB recorded, nothing executed"

@@ -53,6 +53,7 @@ typedef struct ze_test_counters {
     uint64_t translations; /* of SPIR-V */
     uint64_t natives;      /* modules made from native binaries */
     uint64_t objects;      /* living handles but drivers and devices */
+    uint64_t imports;      /* ranges of the host's memory that are imported */
 } ze_test_counters;
 
 #define ZE_TEST_API __attribute__((visibility("default")))

@@ -135,7 +135,7 @@ typedef struct zd_memory {
     size_t bytes;
     ze_memory_type_t type;
     zd_device *device; /* NULL: of the host */
-    bool is_imported;
+    uint32_t imports; /* 0: allocated; else how often it was imported */
     uint64_t id;
     uint64_t age; /* of the context that it was allocated in */
 } zd_memory;

@@ -60,7 +60,8 @@ bool zd_range_is_sound(const char *what, const void *at, size_t bytes)
 
 static void take_out(size_t i)
 {
-    if (!all[i].is_imported) {
+    zd.counters.imports -= all[i].imports > 0;
+    if (!all[i].imports) {
         zd.counters.live_bytes -= all[i].bytes;
         if (all[i].device)
             all[i].device->used_bytes -= all[i].bytes;
@@ -79,7 +80,7 @@ static void drop_imports(const zd_memory *m, bool only_lost)
     if (only_lost && !was_lost)
         return;
     for (size_t i = count; i-- > 0;) {
-        if (!all[i].is_imported || m->base >= all[i].base + all[i].bytes ||
+        if (!all[i].imports || m->base >= all[i].base + all[i].bytes ||
             all[i].base >= m->base + m->bytes)
             continue;
         if (!was_lost)
@@ -91,7 +92,7 @@ static void drop_imports(const zd_memory *m, bool only_lost)
 /* With the lock held. */
 static bool insert(const zd_memory *m)
 {
-    if (!m->is_imported)
+    if (!m->imports)
         drop_imports(m, false);
     if (count == room) {
         const size_t more = room ? 2 * room : 64;
@@ -106,8 +107,9 @@ static bool insert(const zd_memory *m)
     all[i] = *m;
     all[i].id = ++last_id;
     count++;
-    zd.counters.allocations += !m->is_imported;
-    if (!m->is_imported) {
+    zd.counters.imports += m->imports > 0;
+    zd.counters.allocations += !m->imports;
+    if (!m->imports) {
         zd.counters.live_bytes += m->bytes;
         if (zd.counters.peak_bytes < zd.counters.live_bytes)
             zd.counters.peak_bytes = zd.counters.live_bytes;
@@ -221,7 +223,7 @@ static ze_result_t give_back(const char *call, ze_context_handle_t context, void
     pthread_mutex_lock(&zd.lock);
     const size_t i = find(at);
     zd_memory m = { .base = NULL };
-    if (i < count && !all[i].is_imported) {
+    if (i < count && !all[i].imports) {
         m = all[i];
         take_out(i);
     }
@@ -258,7 +260,7 @@ static ze_result_t get_alloc_properties(ze_context_handle_t context, const void 
     pthread_mutex_lock(&zd.lock);
     const zd_memory *m = zd_memory_at(at);
     /* Imported memory stays the host's, unknown to this call. */
-    m = m && m->is_imported ? NULL : m;
+    m = m && m->imports ? NULL : m;
     properties->type = m ? m->type : ZE_MEMORY_TYPE_UNKNOWN;
     properties->id = m ? m->id : 0;
     properties->pageSize = m ? PAGE : 0;
@@ -284,6 +286,8 @@ static ze_result_t get_address_range(ze_context_handle_t context, const void *at
     return m ? ZE_RESULT_SUCCESS : ZE_RESULT_ERROR_UNKNOWN;
 }
 
+/* A range may be imported more than once, as for several devices, and is released as often. Intel's
+ * driver does not count: it forgets the range when it is released first. */
 ze_result_t zd_import(ze_driver_handle_t driver, void *at, size_t bytes)
 {
     const ze_result_t r = zd_enter("zexDriverImportExternalPointer", driver, ZD_DRIVER, NULL);
@@ -293,12 +297,17 @@ ze_result_t zd_import(ze_driver_handle_t driver, void *at, size_t bytes)
         return ZE_RESULT_ERROR_INVALID_ARGUMENT;
     pthread_mutex_lock(&zd.lock);
     const zd_memory m = { .base = at, .bytes = bytes, .type = ZE_MEMORY_TYPE_HOST,
-                          .is_imported = true, .age = zd.age };
-    drop_imports(&m, true);
+                          .imports = 1, .age = zd.age };
+    const size_t i = find(at);
+    const bool is_again = i < count && all[i].imports && all[i].bytes == bytes;
+    if (!is_again)
+        drop_imports(&m, true);
     const bool is_new = !zd_memory_at(at) && !zd_memory_at((uint8_t *)at + bytes - 1);
-    const bool good = is_new && insert(&m);
+    const bool good = is_again || (is_new && insert(&m));
+    if (is_again)
+        all[i].imports++;
     pthread_mutex_unlock(&zd.lock);
-    if (!is_new)
+    if (!is_new && !is_again)
         zd_complain("zexDriverImportExternalPointer: %p is allocated or imported already", at);
     return good ? ZE_RESULT_SUCCESS : ZE_RESULT_ERROR_INVALID_ARGUMENT;
 }
@@ -311,9 +320,11 @@ ze_result_t zd_release_import(ze_driver_handle_t driver, void *at)
         return r;
     pthread_mutex_lock(&zd.lock);
     const size_t i = find(at);
-    const bool good = i < count && all[i].is_imported;
-    if (good)
+    const bool good = i < count && all[i].imports;
+    if (good && all[i].imports == 1)
         take_out(i);
+    else if (good)
+        all[i].imports--;
     pthread_mutex_unlock(&zd.lock);
     if (!good)
         zd_complain("zexDriverReleaseImportedPointer: %p was not imported", at);
@@ -328,7 +339,7 @@ void zd_free_memory(const zd_device *device, uint64_t age)
         if (m.device != device || m.age > age)
             continue;
         take_out(i);
-        if (!m.is_imported)
+        if (!m.imports)
             free(m.base);
     }
     pthread_mutex_unlock(&zd.lock);

@@ -256,7 +256,7 @@ static bool run_one(zd_queue *q, const zd_op *op)
         finish(q);
     pthread_mutex_lock(&zd.lock);
     q->ops_ended += good;
-    if (op->signal)
+    if (op->signal && !q->hangs) /* else it stays due for ever */
         op->signal->pending--;
     if (good && op->signal)
         zd_event_signal(op->signal, begin, zd_now_ns());
@@ -293,7 +293,7 @@ bool zd_run(zd_queue *q, zd_op *first)
             good = run_one(q, op);
         } else if (op->signal) {
             pthread_mutex_lock(&zd.lock);
-            op->signal->pending--;
+            op->signal->pending -= !q->hangs;
             pthread_mutex_unlock(&zd.lock);
         }
         op = end;

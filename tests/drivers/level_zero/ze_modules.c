@@ -60,7 +60,7 @@ static bool read_line(char *line, const char *folder)
     }
     module *const m = &modules[module_count];
     snprintf(m->path, sizeof m->path, "%s/%s", folder, field[3]);
-    snprintf(m->name, sizeof m->name, "%s %s %s", field[0], field[1], field[2]);
+    snprintf(m->name, sizeof m->name, "%.30s %.100s %.20s", field[0], field[1], field[2]);
     m->needs_fp16 = strstr(field[2], "fp16") != NULL;
     m->needs_subgroup = strstr(field[2], "subgroup") != NULL;
     read_constants(m, field[4]);

@@ -51,6 +51,16 @@ struct task {
     }
 };
 
+// Words from word n on that lie one behind the other, at most `most`.
+std::uint64_t span_of(const task &t, std::uint64_t n, std::uint64_t most)
+{
+    const std::uint64_t in = n % t.length;
+    std::uint64_t span = t.length - in;
+    if (t.size0)
+        span = std::min(span, t.size0 - in % t.size0);
+    return std::min(t.stride0 == 1 ? span : 1, most);
+}
+
 // A mover of a shim tile.
 struct mover {
     std::deque<task> queue;
@@ -235,10 +245,10 @@ private:
         m->queue.push_back(t);
     }
 
-    unsigned char *at(const task &t, std::uint64_t n) const
+    unsigned char *at(const task &t, std::uint64_t n, std::uint64_t words) const
     {
         const std::uint64_t place = t.place(n);
-        if (place + 4 > arguments_[t.argument].bytes)
+        if (place + 4 * words > arguments_[t.argument].bytes)
             throw broken(text("a mover leaves argument", t.argument));
         return arguments_[t.argument].data + place;
     }
@@ -254,11 +264,14 @@ private:
     // A tile, as its mover brings it.
     void bring(mover &m, std::int8_t *tile, std::size_t bytes)
     {
-        for (std::size_t i = 0; i < bytes; i += 4) {
+        for (std::size_t i = 0; i < bytes;) {
             if (m.queue.empty())
                 throw stuck("a core waits for a tile that nothing brings");
-            std::memcpy(tile + i, at(m.queue.front(), m.done), 4);
-            if (++m.done == m.queue.front().words())
+            const std::uint64_t words = span_of(m.queue.front(), m.done, (bytes - i) / 4);
+            std::memcpy(tile + i, at(m.queue.front(), m.done, words), 4 * words);
+            i += 4 * words;
+            m.done += words;
+            if (m.done == m.queue.front().words())
                 finish_task(m);
         }
     }
@@ -294,15 +307,22 @@ private:
         }
     }
 
-    void multiply(const std::int8_t *a, const std::int8_t *b, std::int32_t *c) const
+    void multiply(const std::int8_t *a, const std::int8_t *b, std::int32_t *__restrict c) const
     {
         const std::size_t rows = d_.tile_rows, inner = d_.tile_inner, width = d_.tile_columns;
-        for (std::size_t r = 0; r < rows; r++)
+        for (std::size_t r = 0; r < rows; r++, c += width)
             for (std::size_t k = 0; k < inner; k++) {
                 const std::int32_t x = d_.is_wrong && rounds_ % 3 == 0 && r + k == 5
                                            ? 0 : a[r * inner + k];
-                for (std::size_t n = 0; n < width; n++)
-                    c[r * width + n] += x * b[k * width + n];
+                const std::int8_t *row = b + k * width;
+                if (x == 0)
+                    continue;
+                std::size_t n = 0;
+                for (; n + 8 <= width; n += 8)
+                    for (std::size_t i = 0; i < 8; i++)
+                        c[n + i] += x * row[n + i];
+                for (; n < width; n++)
+                    c[n] += x * row[n];
             }
     }
 
@@ -317,9 +337,10 @@ private:
                 used = 0;
                 round();
             }
-            std::memcpy(at(t, m.done), &m.ready[used], 4);
-            used += 4;
-            m.done++;
+            const std::uint64_t words = span_of(t, m.done, (m.ready.size() - used) / 4);
+            std::memcpy(at(t, m.done, words), &m.ready[used], 4 * words);
+            used += 4 * words;
+            m.done += words;
         }
         m.ready.erase(m.ready.begin(), m.ready.begin() + static_cast<std::ptrdiff_t>(used));
         finish_task(m);

@@ -12,7 +12,7 @@
 //   xclbin     a text that begins with "stand-in xclbin"; then lines "key value" (keys below)
 //
 // HETINFER_XRT_STANDIN=key=value[,…] says what there is and what fails; counting begins anew when
-// the text changes.
+// the text changes, and a lost device is back.
 //
 //   devices=N columns=N contexts=N       what there is: 1, 4 and 6
 //   fail=FAULT@CALL#N[+]                 the N-th call of CALL (from 1), with + and all after it
@@ -59,6 +59,7 @@ struct world {
     std::vector<fault> faults;
     std::map<std::string, unsigned> calls;
     bool is_lost = false;
+    unsigned age = 0; // of the text: what an earlier one left hanging takes no columns
     unsigned open_contexts = 0, open_columns = 0;
     unsigned broken = 0, objects = 0;
     std::string first_broken;
@@ -110,6 +111,8 @@ void look_at_environment(world &w)
     w.faults.clear();
     w.calls.clear();
     w.is_lost = false;
+    w.age++;
+    w.open_contexts = w.open_columns = 0;
     std::stringstream list(w.text);
     std::string part;
     while (std::getline(list, part, ',')) {
@@ -192,6 +195,7 @@ struct run_object;
 struct context_object : counted {
     standin::design design;
     std::deque<std::weak_ptr<run_object>> waiting;
+    unsigned age = the_world().age;
     explicit context_object(const standin::design &d) : design(d)
     {
         the_world().open_contexts++;
@@ -199,6 +203,8 @@ struct context_object : counted {
     }
     ~context_object()
     {
+        if (age != the_world().age)
+            return;
         the_world().open_contexts--;
         the_world().open_columns -= design.columns;
     }
