@@ -54,11 +54,12 @@ static json_t *report_piece(const piece *p)
 {
     static const char *const access[] = { "none", "denied", "allowed" };
     const het_hardware_info *i = &p->info;
-    return json_pack("{s:s, s:s, s:o, s:I, s:I, s:I, s:s, s:s, s:s, s:s, s:o, s:o}", "kind",
-                     kind_name(i->kind), "physical", i->physical, "name", text_of(i->name),
-                     "vendor_id", (json_int_t)i->vendor_id, "device_id", (json_int_t)i->device_id,
-                     "revision", (json_int_t)i->revision, "driver", i->driver, "node", i->node,
-                     "access", access[i->access < 3 ? i->access : 0], "group", i->group,
+    return json_pack("{s:s, s:o, s:o, s:I, s:I, s:I, s:o, s:o, s:s, s:o, s:o, s:o}", "kind",
+                     kind_name(i->kind), "physical", text_of(i->physical), "name",
+                     text_of(i->name), "vendor_id", (json_int_t)i->vendor_id, "device_id",
+                     (json_int_t)i->device_id, "revision", (json_int_t)i->revision, "driver",
+                     text_of(i->driver), "node", text_of(i->node), "access",
+                     access[i->access < 3 ? i->access : 0], "group", text_of(i->group),
                      "firmware", text_of(i->firmware), "state", report_state(&p->state));
 }
 
@@ -66,8 +67,8 @@ static json_t *report_piece(const piece *p)
 
 static void put_library(json_t *list, const library *l)
 {
-    json_array_append_new(list, json_pack("{s:s, s:b, s:s}", "name", l->name, "installed",
-                                          (int)l->is_there, "version", l->version));
+    json_array_append_new(list, json_pack("{s:s, s:b, s:o}", "name", l->name, "installed",
+                                          (int)l->is_there, "version", text_of(l->version)));
 }
 
 static json_t *report_system(const doctor_system *s)
@@ -99,10 +100,11 @@ static json_t *report_advice(const finding *f)
         const distribution d = (distribution)k;
         char command[160];
         need_command(f->need, d, f->name, command, sizeof command);
-        json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s}", "distribution",
+        json_array_append_new(list, json_pack("{s:s, s:s, s:o, s:s}", "distribution",
                                               distribution_word(d), "packages",
-                                              need_packages(f->need, d), "command", command,
-                                              "note", need_note(f->need, d)));
+                                              need_packages(f->need, d), "command",
+                                              text_of(command), "note",
+                                              need_note(f->need, d)));
     }
     return list;
 }
@@ -110,9 +112,9 @@ static json_t *report_advice(const finding *f)
 static json_t *report_finding(const finding *f)
 {
     static const char *const weights[] = { "note", "missing", "broken" };
-    return json_pack("{s:s, s:o, s:s, s:s, s:o}", "weight", weights[f->weight], "text",
-                     text_of(f->text), "need", need_word(f->need), "name", f->name, "advice",
-                     report_advice(f));
+    return json_pack("{s:s, s:o, s:s, s:o, s:o}", "weight", weights[f->weight], "text",
+                     text_of(f->text), "need", need_word(f->need), "name", text_of(f->name),
+                     "advice", report_advice(f));
 }
 
 static json_t *report_test(const known_answer *t)
