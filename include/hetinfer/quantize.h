@@ -97,8 +97,8 @@ typedef struct het_quantization_tensor {
  * A row that is not whole blocks of the type asked for gets one with smaller blocks: Q2_K, Q3_K:
  * IQ4_NL; Q4_K: Q5_0; Q5_K: Q5_1; Q6_K: Q8_0; and F16 where its length is no multiple of 32.
  *
- * A folder's model is written as GGUF has it: tensors under GGUF's names with rows of q and k in its
- * order, the configuration, the vocabulary (of tokenizer.model where there is one, else of
+ * A folder's model is written as GGUF has it: tensors under GGUF's names with rows of q and k in
+ * its order, the configuration, the vocabulary (of tokenizer.model where there is one, else of
  * tokenizer.json) and the chat template. White space that added tokens take with them, and normal
  * forms of Unicode, have no place there.
  *
