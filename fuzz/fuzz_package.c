@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Input: a package as it stands. It is read once so, and once with its size and its hashes repaired,
- * so that the index and the frames are reached.
+/* Input: a package as it stands. It is read once so, and once with its size and its hashes
+ * repaired, so that the index and the frames are reached.
  *
- * Properties: memory is bounded by the input's size; a refusal carries a message of printable ASCII;
- * files are made of segments and segments of frames without gaps, inside the input; every file is
- * found by a name that stays below its folder; frames unpack to what they announce, or are refused
- * with the tensor's name, on one thread as on two; when an allocation fails, the answer is out of
- * memory or what it was before; nothing leaks. */
+ * Properties: memory is bounded by the input's size; a refusal carries a message of printable
+ * ASCII; files are made of segments and segments of frames without gaps, inside the input; every
+ * file is found by a name that stays below its folder; frames unpack to what they announce, or are
+ * refused with the tensor's name, on one thread as on two; when an allocation fails, the answer is
+ * out of memory or what it was before; nothing leaks. */
 #include "fuzz.h"
 
 #include <string.h>

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Writes the corpus of packages: some that the command packs, and ones broken in one place. Hashes of
-what is broken are left as they are; the target repairs them.
+"""Writes the corpus of packages: some that the command packs, and ones broken in one place. Hashes
+of what is broken are left as they are; the target repairs them.
 
 Usage: package_seeds.py COMMAND [folder]     (default: corpora/package, next to this script)
 """

@@ -810,11 +810,61 @@ def hf_tokenizer_seeds():
     }
 
 
+def chip_table(form, content, size, fields=(), said=None):
+    """A table of AMD's driver: fields are (place, format, value), the rest is not told."""
+    table = bytearray(b"\xff" * size)
+    struct.pack_into("<HBB", table, 0, size if said is None else said, form, content)
+    for place, how, number in fields:
+        struct.pack_into("<" + how, table, place, number)
+    return bytes(table)
+
+
+def hardware_seeds():
+    third = [(4, "H", 5512), (8, "H", 6001), (42, "H", 37), (46, "H", 80), (94, "H", 20000),
+             (96, "H", 5000), (116, "H", 1500), (124, "I", 12250), (132, "I", 21000),
+             (174, "H", 2100), (180, "H", 1267)]
+    second = [(4, "H", 4800), (8, "H", 5200), (28, "H", 2550), (46, "H", 7000), (64, "H", 1600)]
+    xe = (b"pos:\t0\nflags:\t0100002\ndrm-driver:\txe\ndrm-client-id:\t3\n"
+          b"drm-pdev:\t0000:00:02.0\ndrm-total-gtt:\t192 KiB\ndrm-resident-gtt:\t192 KiB\n"
+          b"drm-cycles-rcs:\t28257900\ndrm-total-cycles-rcs:\t7655183225\n"
+          b"drm-cycles-ccs:\t5\ndrm-total-cycles-ccs:\t7655183225\n"
+          b"drm-engine-capacity-ccs:\t4\n")
+    return {
+        "table_3_0": chip_table(3, 0, 264, third),
+        "table_3_0_hundredths": chip_table(3, 0, 264, third + [(42, "H", 3700), (46, "H", 9000)]),
+        "table_3_0_empty": chip_table(3, 0, 264),
+        "table_3_0_short": chip_table(3, 0, 200, [(4, "H", 5512)]),
+        "table_3_0_cut": chip_table(3, 0, 264, third)[:100],
+        "table_3_0_longer": chip_table(3, 0, 300, third),
+        "table_2_1": chip_table(2, 1, 120, second),
+        "table_2_4": chip_table(2, 4, 168, second),
+        "table_1_3": chip_table(1, 3, 120),
+        "table_later": chip_table(4, 0, 400),
+        "table_nothing": chip_table(0, 0, 4),
+        "table_too_small": chip_table(3, 0, 8, said=3),
+        "fdinfo_xe": xe,
+        "fdinfo_i915": b"drm-driver:\ti915\ndrm-pdev:\t0000:00:02.0\ndrm-client-id:\t7\n"
+                       b"drm-engine-render:\t9288864723 ns\ndrm-engine-copy:\t2035071108 ns\n"
+                       b"drm-engine-capacity-video:\t2\ndrm-engine-compute:\t0 ns\n",
+        "fdinfo_amdgpu": b"drm-driver:\tamdgpu\ndrm-memory-vram:\t10 KiB\n"
+                         b"drm-resident-vram:\t10 KiB\ndrm-engine-gfx:\t77 ns",
+        "fdinfo_amdxdna": b"drm-driver:\tamdxdna_accel_driver\n"
+                          b"drm-engine-npu-amdxdna:\t4 ns\ndrm-total-memory:\t64 MiB\n",
+        "fdinfo_large": b"drm-driver:x\ndrm-engine-gfx:99999999999999999999 ns\n"
+                        b"drm-resident-x:18446744073709551615 MiB\n",
+        "fdinfo_odd": b"drm-driver:\n:\n\n drm-pdev:x\ndrm-client-id: -3\ndrm-engine-gfx: 4 s\n"
+                      b"drm-cycles-rcs:\t7\ndrm-pdev:" + b"y" * 80,
+        "fdinfo_none": b"pos:\t0\nflags:\t02\nmnt_id:\t15\n",
+        "empty": b"",
+    }
+
+
 def main():
     root = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else
                         pathlib.Path(__file__).parent / "corpora")
     for target, seeds in {"cache": cache_seeds(), "config": config_seeds(), "gguf": gguf_seeds(),
-                          "graph": graph_seeds(), "hf_tokenizer": hf_tokenizer_seeds(),
+                          "graph": graph_seeds(), "hardware": hardware_seeds(),
+                          "hf_tokenizer": hf_tokenizer_seeds(),
                           "onnx": onnx_seeds(), "safetensors": safetensors_seeds(),
                           "simulate": simulation_seeds(),
                           "tokenizer": tokenizer_seeds()}.items():

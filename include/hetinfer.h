@@ -48,6 +48,7 @@
 #include <hetinfer/device.h>
 #include <hetinfer/generate.h>
 #include <hetinfer/groups.h>
+#include <hetinfer/hardware.h>
 #include <hetinfer/machine.h>
 #include <hetinfer/model.h>
 #include <hetinfer/op.h>

@@ -28,6 +28,7 @@
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
 #include "lib/ir/graph.h"
+#include "lib/ir/product_unit.h"
 
 #include <hetinfer/device.h>
 #include <hetinfer/session.h>
@@ -126,6 +127,9 @@ typedef struct het__backend {
      * NULL: it is assumed from the device's kind. */
     void (*figures)(uint32_t index, het_device_figures *figures);
 
+    /* Optional: how products are cut, for plans. NULL: not at all. */
+    void (*product_unit)(uint32_t index, het__product_unit *unit);
+
     /* Optional: channels of images that the device likes to have together (see HET__OP_CONV). NULL:
      * none. */
     int32_t (*image_block)(const het__host *host);
@@ -136,6 +140,10 @@ typedef struct het__backend {
     /* Whether programs may still run after enqueue has returned, so that other devices can work
      * meanwhile. */
     bool is_asynchronous;
+
+    /* Products are computed in fewer bits than HET_PRECISION_EXACT allows: the core plans none of
+     * them for a session that is to be exact. */
+    bool is_reduced;
 
     /* Memory that kernels reach; zeroed. */
     het_status (*buffer_create)(het__device *device, size_t bytes, het__buffer **buffer,

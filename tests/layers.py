@@ -18,7 +18,7 @@ ROOMS = ['base', 'quant', 'ir', 'plain', 'text', 'import', 'passes', 'machine', 
 SEES_BACKENDS = re.compile(r'lib/(exec/|api/context\.c$)')
 # What a backend may include besides its own folder.
 FOR_BACKENDS = re.compile(r'lib/(backend\.h$|base/|quant/|'
-                          r'plain/(plain|call|route|strided|resize)\.h$|'
+                          r'plain/(plain|act|call|route|strided|resize)\.h$|'
                           r'ir/(graph|op|attr|tensor|tensor_ops|eval|window|move|reduce|product|'
                           r'sequence)\.h$)')
 # The simulated device takes its speed from a machine file and its times from the cost model: both
@@ -36,13 +36,15 @@ SYSTEM = [
     (re.compile(r'zstd.*\.h'), re.compile(r'lib/base/')),
     (re.compile(r'(oneapi/dnnl/)?dnnl.*\.h'), re.compile(r'backends/cpu_onednn/')),
     (re.compile(r'CL/.*|clblast.*\.h'), re.compile(r'backends/opencl_igpu/')),
+    (re.compile(r'level_zero/.*'), re.compile(r'backends/intel_l0/')),
 ]
 STANDARD_FOR_HEADERS = {'stddef.h', 'stdint.h'}
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.M)
 
 
 def sources(root, folder):
-    return sorted(p for p in (root / folder).rglob('*') if p.suffix in ('.c', '.h', '.in'))
+    return sorted(p for p in (root / folder).rglob('*')
+                  if p.suffix in ('.c', '.h', '.cpp', '.hpp', '.in'))
 
 
 def resolve(root, path, quote, name):
@@ -108,6 +110,9 @@ def check_backend(file, target):
     if target.startswith(own) or FOR_BACKENDS.match(target):
         return None
     if target.startswith('backends/kernels/'):
+        return None
+    # What a node becomes on a GPU is the same for every driver, and the drivers' backends share it.
+    if target.startswith('backends/gpu/') and not file.startswith('backends/kernels/'):
         return None
     if file.startswith('backends/sim/') and FOR_SIM.match(target):
         return None

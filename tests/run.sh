@@ -27,8 +27,9 @@ esac
 packages='gcc g++ libc6-dev meson ninja-build pkg-config libdnnl-dev libpcre2-dev libutf8proc-dev
     libxxhash-dev libyaml-dev libjansson-dev libzstd-dev libpng-dev libjpeg-dev python3
     python3-numpy valgrind man-db git ocl-icd-opencl-dev opencl-headers pocl-opencl-icd
-    libclblast-dev'
-[ $quick = yes ] || packages="$packages clang-14 libclang-rt-14-dev abigail-tools"
+    libclblast-dev libze-dev clang-15 llvm-spirv-15 spirv-tools'
+[ $quick = yes ] ||
+    packages="$packages clang-14 libclang-rt-14-dev abigail-tools intel-opencl-icd"
 # What cannot be installed shows up below as a build that fails or a test that is skipped.
 # shellcheck disable=SC2086
 sh tests/packages.sh $packages || echo "run: going on with what is there" >&2
@@ -40,15 +41,19 @@ started=$(date +%s)
 ASAN_OPTIONS=detect_leaks=1:abort_on_error=0:allocator_may_return_null=1
 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
 TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
-export ASAN_OPTIONS UBSAN_OPTIONS TSAN_OPTIONS
+# All builds have the same device kernels.
+HETINFER_SPIRV_KEPT=$here/$builds/spirv
+export ASAN_OPTIONS UBSAN_OPTIONS TSAN_OPTIONS HETINFER_SPIRV_KEPT
 
 # Sanitized golden tests are slow: the reference device and the fastest level stand for the others.
 # Gates look at the source, which is the same in every build.
 unsanitised='install|networks|exec_networks|logits-(avx2.*|generic|rounded)|style|layers|docs'
 # Long searches that smaller tests stand for, and what is measured, are left out as well.
 unsanitised="$unsanitised|symbols|headers.*|manual|plan_machine|calibrate"
-# OpenCL's drivers compile for as long as tests run, and leak by themselves.
-unsanitised="$unsanitised|opencl.*|cl_.*|device-opencl.*|split.*|backends-page"
+unsanitised="$unsanitised|l0.*|device-intel_l0|ze_.*|fault_failover_l0"
+# OpenCL's drivers compile for as long as tests run, and leak by themselves; Level Zero's tests are
+# on one of them.
+unsanitised="$unsanitised|ocloc|opencl.*|cl_.*|device-opencl.*|split.*|backends-page"
 threaded='pool|share|threads|graph_threads|session|network|generate|null|exec|cpu_ops|cache|file'
 threaded="$threaded|exec_devices|sim|fault_triggers"
 
@@ -90,10 +95,13 @@ run_build gcc gcc '' -Dwerror=true
 if [ $quick = no ]; then
     run_build clang clang-14 '--no-suite install --no-suite golden --no-suite opencl' -Dwerror=true
     run_build san gcc "except:$unsanitised" --buildtype=debugoptimized \
-        -Db_sanitize=address,undefined -Db_lundef=false
+        -Db_sanitize=address,undefined -Db_lundef=false -Dintel_l0=disabled
+    # Threads meet in the same way at every level.
+    HETINFER_TEST_LEVELS=1
+    export HETINFER_TEST_LEVELS
     run_build tsan gcc \
         "only:$threaded" \
-        --buildtype=debugoptimized -Db_sanitize=thread -Db_lundef=false
+        --buildtype=debugoptimized -Db_sanitize=thread -Db_lundef=false -Dintel_l0=disabled
 fi
 
 echo

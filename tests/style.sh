@@ -17,7 +17,7 @@ else
     find . -type f -not -path './.git/*' -not -path './build*' | sed 's|^\./||' >"$list"
 fi
 # Text that we write; data, licences and generated pictures are left alone.
-names='\.(c|h|in|cl|py|sh|build|txt|map|md|wrap|1|yml|yaml)$'
+names='\.(c|h|cpp|hpp|in|cl|py|sh|build|txt|map|md|wrap|1|yml|yaml)$'
 names="$names|(^|/)(\\.ci/run|\\.editorconfig|\\.gitignore)\$"
 grep -E "$names" "$list" | grep -vE '(^|/)corpora/|^tests/data/|^COPYING$' >"$list.text"
 mv "$list.text" "$list"
@@ -32,13 +32,14 @@ find_lines() {
     fi
 }
 
-find_lines 'tab' '\t' '\.(c|h|in|cl|py|sh|build|map|md|1)$|^\.ci/run$'
-find_lines 'trailing blank' '[ \t\r]+$' '\.(c|h|in|cl|py|sh|build|map|txt|1|wrap)$|^\.ci/run$'
+find_lines 'tab' '\t' '\.(c|h|cpp|hpp|in|cl|py|sh|build|map|md|1)$|^\.ci/run$'
+blanks='\.(c|h|cpp|hpp|in|cl|py|sh|build|map|txt|1|wrap)$|^\.ci/run$'
+find_lines 'trailing blank' '[ \t\r]+$' "$blanks"
 find_lines 'carriage return' '\r'
 invisible='\x{00A0}\x{00AD}\x{061C}\x{180E}\x{200B}-\x{200F}\x{202A}-\x{202E}'
 find_lines 'invisible character' "[$invisible\\x{2060}-\\x{2064}\\x{2066}-\\x{206F}\\x{FEFF}]"
 find_lines 'control character' '[\x00-\x08\x0B\x0C\x0E-\x1F\x7F]'
-find_lines 'over 100 columns' '^.{101,}$' '\.(c|h|cl|py|sh|build|map)$|^\.ci/run$'
+find_lines 'over 100 columns' '^.{101,}$' '\.(c|h|cpp|hpp|cl|py|sh|build|map)$|^\.ci/run$'
 # Spelled so that this line does not find itself.
 find_lines 'note to self' '\b(TO[D]O|FIX[M]E|XX[X]|HA[C]K)\b'
 

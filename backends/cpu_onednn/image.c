@@ -40,6 +40,7 @@ typedef struct image_step {
     bool pads;
     int64_t groups;       /* groups of blocks, over all groups of channels */
     int64_t group_blocks; /* blocks of a group of channels */
+    bool half_group;      /* no more than half of the last of them is used */
     int64_t cuts;         /* groups of blocks per group of channels */
     int64_t places, chunk;
     int32_t *place;
@@ -258,6 +259,7 @@ static void run_conv(const het__cpu_step *step, int64_t task, unsigned char *scr
         .steps = s->steps, .step_count = s->step_count, .tail_step = s->tail_step,
         .depth = (int32_t)s->depth, .tail_depth = (int32_t)s->tail_depth,
         .blocks = (int32_t)(end - block), .output_stride = s->places * s->lanes,
+        .last_is_half = end == s->group_blocks && s->half_group,
         .act = &s->attrs.act,
     };
     (void)scratch;
@@ -287,7 +289,9 @@ static void cut_blocks(image_step *s, uint32_t threads)
     int32_t most = HET__IMAGE_GROUP;
     while (s->math->tile(most) == 0)
         most--;
-    s->group_blocks = blocks_of(s->attrs.channels_out / s->attrs.groups, s->lanes);
+    const int64_t channels = s->attrs.channels_out / s->attrs.groups;
+    s->group_blocks = blocks_of(channels, s->lanes);
+    s->half_group = channels - (s->group_blocks - 1) * s->lanes <= s->lanes / 2;
     s->cuts = (s->group_blocks + most - 1) / most;
     s->groups = s->attrs.groups * s->cuts;
     const int32_t tile = s->math->tile((int32_t)((s->group_blocks + s->cuts - 1) / s->cuts));

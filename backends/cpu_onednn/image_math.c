@@ -193,8 +193,24 @@ VEC_INLINE void conv_end(const stretch *s, const int B, const int P, int64_t at,
     }
 }
 
-/* Steps of so many channels; B, P constants where it is inlined. */
-VEC_INLINE void conv_tile(const stretch *s, const int B, const int P, int64_t at)
+#if HET__LEVEL == HET__LEVEL_AVX512
+#define HAS_HALVES 1
+
+/* Of the lower half of the lanes, which is half the work where a processor splits long vectors;
+ * zero in the others. */
+VEC_INLINE vf fma_half(vf a, vf b, vf c)
+{
+    return _mm512_zextps256_ps512(_mm256_fmadd_ps(
+        _mm512_castps512_ps256(a), _mm512_castps512_ps256(b), _mm512_castps512_ps256(c)));
+}
+#else
+#define HAS_HALVES 0
+#define fma_half vf_fma
+#endif
+
+/* Steps of so many channels; B, P constants where it is inlined. half: the last block is, all
+ * others are whole. */
+VEC_INLINE void conv_tile(const stretch *s, const int B, const bool half, const int P, int64_t at)
 {
     const het__conv_job *job = s->job;
     const float *in[PLACES_MAX], *w = s->weights;
@@ -216,40 +232,50 @@ VEC_INLINE void conv_tile(const stretch *s, const int B, const int P, int64_t at
                 const vf a = vf_bcast(in[p] + step + c);
                 VEC_UNROLL
                 for (int b = 0; b < B; b++)
-                    sum[b][p] = vf_fma(weight[b], a, sum[b][p]);
+                    sum[b][p] = half && b == B - 1 ? fma_half(weight[b], a, sum[b][p])
+                                                   : vf_fma(weight[b], a, sum[b][p]);
             }
         }
     }
     conv_end(s, B, P, at, sum);
 }
 
-#define CONV_PLACES(B, P)                                                   \
-    static void conv_places_##B(const stretch *s)                           \
+#define CONV_PLACES(name, B, half, P)                                       \
+    static void name(const stretch *s)                                      \
     {                                                                       \
         const int64_t count = s->job->place_count;                          \
         int64_t at = 0;                                                     \
         for (; at + (P) <= count; at += (P))                                \
-            conv_tile(s, B, P, at);                                         \
+            conv_tile(s, B, half, P, at);                                   \
         for (; at + 4 <= count && (P) > 4; at += 4)                         \
-            conv_tile(s, B, 4, at);                                         \
+            conv_tile(s, B, half, 4, at);                                   \
         for (; at + 2 <= count && (P) > 2; at += 2)                         \
-            conv_tile(s, B, 2, at);                                         \
+            conv_tile(s, B, half, 2, at);                                   \
         for (; at < count; at++)                                            \
-            conv_tile(s, B, 1, at);                                         \
+            conv_tile(s, B, half, 1, at);                                   \
     }
-CONV_PLACES(1, PLACES_1)
-CONV_PLACES(2, PLACES_2)
+#if HAS_HALVES
+#define CONV_BOTH(B, P)                                                     \
+    CONV_PLACES(conv_places_##B, B, false, P)                               \
+    CONV_PLACES(conv_halves_##B, B, true, P)
+#define RUN_BOTH(B) { conv_places_##B, conv_halves_##B }
+#else
+#define CONV_BOTH(B, P) CONV_PLACES(conv_places_##B, B, false, P)
+#define RUN_BOTH(B) { conv_places_##B, conv_places_##B }
+#endif
+CONV_BOTH(1, PLACES_1)
+CONV_BOTH(2, PLACES_2)
 #if BLOCKS_MAX == 4
-CONV_PLACES(3, PLACES_3)
-CONV_PLACES(4, PLACES_4)
+CONV_BOTH(3, PLACES_3)
+CONV_BOTH(4, PLACES_4)
 #endif
 
 static void conv(const het__conv_job *job)
 {
-    static void (*const run[])(const stretch *) = {
-        conv_places_1, conv_places_2,
+    static void (*const run[][2])(const stretch *) = {
+        RUN_BOTH(1), RUN_BOTH(2),
 #if BLOCKS_MAX == 4
-        conv_places_3, conv_places_4,
+        RUN_BOTH(3), RUN_BOTH(4),
 #endif
     };
     const int64_t channel_floats = (int64_t)job->blocks * VL;
@@ -262,7 +288,7 @@ static void conv(const het__conv_job *job)
         const float *weights =
             job->weights + (k - tail) * step_floats + tail * channel_floats * job->tail_depth;
         const stretch s = { job, weights, k, end, k == 0, end == job->step_count };
-        run[job->blocks - 1](&s);
+        run[job->blocks - 1][job->last_is_half](&s);
     }
 }
 

@@ -31,6 +31,7 @@ typedef struct het__conv_job {
     int64_t tail_step;        /* from here on steps are of the last, perhaps partial block */
     int32_t depth, tail_depth; /* channels of a step, before and from there */
     int32_t blocks;           /* of output channels, 1 to HET__IMAGE_GROUP */
+    bool last_is_half;        /* no more than half the lanes of the last of them are channels */
     int64_t output_stride;    /* floats between blocks of the output */
     const het__act *act;
 } het__conv_job;

@@ -195,20 +195,36 @@ static void copy_row(const qimage_step *s, const uint8_t *from, uint8_t zero, ui
     memset(to + left + width, zero, (size_t)(row - left - width));
 }
 
-/* The same from a plain image: channels, by four, stand together. */
-static void gather_row(const qimage_step *s, const uint8_t *from, uint8_t zero, uint8_t *to)
+/* Places that follow each other, from a plain image: channels, by four, stand together. */
+static void gather(const qimage_step *s, const uint8_t *from, int64_t places, uint8_t zero,
+                   uint8_t *to)
 {
-    const uint8_t turn = s->is_signed ? 0x80 : 0;
-    const int64_t size = s->height * s->width, pixel = s->pixel, width = s->width;
-    const bool whole = s->copy_width == width && pixel == s->attrs.channels_in;
-    if (!from || !whole)
-        memset(to, zero, (size_t)(s->copy_width * pixel));
-    to += s->attrs.pad_begin[1] * pixel;
-    for (int64_t c = 0; from && c < s->attrs.channels_in; c++) {
-        const uint8_t *in = from + c * size;
-        for (int64_t x = 0; x < width; x++)
-            to[x * pixel + c] = in[x] ^ turn;
+    if (s->pixel != s->attrs.channels_in)
+        memset(to, zero, (size_t)(places * s->pixel));
+    s->math->turn(to, s->pixel, from, s->height * s->width, s->attrs.channels_in, places,
+                  s->is_signed ? 0x80 : 0);
+}
+
+/* Rows [first, end) of the copy. */
+static void gather_rows(const qimage_step *s, const uint8_t *from, int64_t first, int64_t end,
+                        uint8_t zero, uint8_t *to)
+{
+    const int64_t row = s->copy_width * s->pixel, above = s->attrs.pad_begin[0];
+    const int64_t top = first > above ? first : above < end ? above : end;
+    const int64_t below = above + s->height < end ? above + s->height : end;
+    const int64_t bottom = below > top ? below : top;
+    if (s->copy_width == s->width) {
+        memset(to + first * row, zero, (size_t)((top - first) * row));
+        if (bottom > top)
+            gather(s, from + (top - above) * s->width, (bottom - top) * s->width, zero,
+                   to + top * row);
+        memset(to + bottom * row, zero, (size_t)((end - bottom) * row));
+        return;
     }
+    memset(to + first * row, zero, (size_t)((end - first) * row));
+    for (int64_t y = top; y < bottom; y++)
+        gather(s, from + (y - above) * s->width, s->width, zero,
+               to + y * row + s->attrs.pad_begin[1] * s->pixel);
 }
 
 static void run_copy(const het__cpu_step *step, int64_t task, unsigned char *scratch)
@@ -224,14 +240,15 @@ static void run_copy(const het__cpu_step *step, int64_t task, unsigned char *scr
     uint8_t *to = step->program->shared + s->copy_offset +
                   plane * s->copy_height * s->copy_width * s->pixel;
     (void)scratch;
+    if (plain) {
+        gather_rows(s, from, first, end, zero, to);
+        return;
+    }
     for (int64_t row = first; row < end; row++) {
         const int64_t y = row - s->attrs.pad_begin[0];
         const bool inside = y >= 0 && y < s->height;
-        uint8_t *out = to + row * s->copy_width * s->pixel;
-        if (plain)
-            gather_row(s, inside ? from + y * s->width : NULL, zero, out);
-        else
-            copy_row(s, inside ? from + y * s->width * s->lanes : NULL, zero, out);
+        copy_row(s, inside ? from + y * s->width * s->lanes : NULL, zero,
+                 to + row * s->copy_width * s->pixel);
     }
 }
 
@@ -425,15 +442,10 @@ static void run_layout(const het__cpu_step *step, int64_t task, unsigned char *s
         uint8_t *to = s->output + task * size * lanes;
         if (real < lanes)
             memset(to, 0, (size_t)(size * lanes));
-        for (int64_t l = 0; l < real; l++)
-            for (int64_t i = 0; i < size; i++)
-                to[i * lanes + l] = s->input[plain + l * size + i];
+        s->math->turn(to, lanes, s->input + plain, size, real, size, 0);
         return;
     }
-    const uint8_t *from = s->input + task * size * lanes;
-    for (int64_t l = 0; l < real; l++)
-        for (int64_t i = 0; i < size; i++)
-            s->output[plain + l * size + i] = from[i * lanes + l];
+    s->math->turn(s->output + plain, size, s->input + task * size * lanes, lanes, size, real, 0);
 }
 
 /* ---- plain images ---- */

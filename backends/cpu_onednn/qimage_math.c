@@ -333,13 +333,84 @@ static void depthwise(const het__qwindow_job *job)
     }
 }
 
+/* ---- maxima: VL codes, as bytes ---- */
+
+#if HET__LEVEL == HET__LEVEL_GENERIC
+typedef struct bytes {
+    uint8_t lane[VL];
+} bytes;
+
+VEC_INLINE bytes codes_set(uint8_t x)
+{
+    bytes c;
+    memset(c.lane, x, sizeof c.lane);
+    return c;
+}
+
+VEC_INLINE bytes codes_load(const uint8_t *p)
+{
+    bytes c;
+    memcpy(c.lane, p, sizeof c.lane);
+    return c;
+}
+
+VEC_INLINE void codes_store(uint8_t *p, bytes c)
+{
+    memcpy(p, c.lane, sizeof c.lane);
+}
+
+VEC_INLINE bytes codes_max(bytes a, bytes b)
+{
+    for (int l = 0; l < VL; l++)
+        a.lane[l] = b.lane[l] > a.lane[l] ? b.lane[l] : a.lane[l];
+    return a;
+}
+
+VEC_INLINE bytes codes_turn(bytes a, bytes turn)
+{
+    for (int l = 0; l < VL; l++)
+        a.lane[l] ^= turn.lane[l];
+    return a;
+}
+#else
+typedef __m128i bytes; /* the low VL of them */
+
+VEC_INLINE bytes codes_set(uint8_t x)
+{
+    return _mm_set1_epi8((char)x);
+}
+
+VEC_INLINE bytes codes_load(const uint8_t *p)
+{
+    return VL == 16 ? _mm_loadu_si128((const __m128i *)p) : _mm_loadl_epi64((const __m128i *)p);
+}
+
+VEC_INLINE void codes_store(uint8_t *p, bytes c)
+{
+    if (VL == 16)
+        _mm_storeu_si128((__m128i *)p, c);
+    else
+        _mm_storel_epi64((__m128i *)p, c);
+}
+
+VEC_INLINE bytes codes_max(bytes a, bytes b)
+{
+    return _mm_max_epu8(a, b);
+}
+
+VEC_INLINE bytes codes_turn(bytes a, bytes turn)
+{
+    return _mm_xor_si128(a, turn);
+}
+#endif
+
 /* Signed codes are in the order of unsigned ones once their sign is turned. */
 static void pool_place(const het__qwindow_job *job, int64_t oy, int64_t ox)
 {
     const het__image_attrs *a = job->attrs;
-    const uint8_t turn = job->is_signed ? 0x80 : 0;
+    const bytes turn = codes_set(job->is_signed ? 0x80 : 0);
     int64_t ky_first, ky_end, kx_first, kx_end;
-    uint8_t most[VL] = { 0 };
+    bytes most = codes_set(0);
     het__image_taps(oy, job->height, a->kernel[0], a->stride[0], a->dilation[0], a->pad_begin[0],
                     &ky_first, &ky_end);
     het__image_taps(ox, job->width, a->kernel[1], a->stride[1], a->dilation[1], a->pad_begin[1],
@@ -347,17 +418,10 @@ static void pool_place(const het__qwindow_job *job, int64_t oy, int64_t ox)
     const int64_t y0 = oy * a->stride[0] - a->pad_begin[0];
     const int64_t x0 = ox * a->stride[1] - a->pad_begin[1];
     for (int64_t ky = ky_first; ky < ky_end; ky++)
-        for (int64_t kx = kx_first; kx < kx_end; kx++) {
-            const uint8_t *in = job->input + ((y0 + ky * a->dilation[0]) * job->width + x0 +
-                                              kx * a->dilation[1]) * VL;
-            for (int l = 0; l < VL; l++) {
-                const uint8_t x = in[l] ^ turn;
-                most[l] = x > most[l] ? x : most[l];
-            }
-        }
-    uint8_t *out = job->output + (oy * job->out_width + ox) * VL;
-    for (int l = 0; l < VL; l++)
-        out[l] = most[l] ^ turn;
+        for (int64_t kx = kx_first; kx < kx_end; kx++)
+            most = codes_max(most, codes_turn(codes_load(job->input +
+                ((y0 + ky * a->dilation[0]) * job->width + x0 + kx * a->dilation[1]) * VL), turn));
+    codes_store(job->output + (oy * job->out_width + ox) * VL, codes_turn(most, turn));
 }
 
 static void pool(const het__qwindow_job *job)
@@ -366,6 +430,85 @@ static void pool(const het__qwindow_job *job)
         for (int64_t ox = 0; ox < job->out_width; ox++)
             pool_place(job, oy, ox);
 }
+
+/* ---- rows become columns ---- */
+
+#if HET__LEVEL == HET__LEVEL_GENERIC
+static void turn(uint8_t *to, int64_t to_step, const uint8_t *from, int64_t from_step, int64_t rows,
+                 int64_t columns, uint8_t flip)
+{
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t j = 0; j < columns; j++)
+            to[j * to_step + i] = from[i * from_step + j] ^ flip;
+}
+#else
+#define SQUARE 16
+
+/* A square of bytes: four times the halves of the list are shuffled into each other. */
+VEC_INLINE void turn_square(__m128i x[SQUARE])
+{
+    __m128i y[SQUARE];
+    for (int round = 0; round < 2; round++) {
+        VEC_UNROLL
+        for (int i = 0; i < SQUARE / 2; i++) {
+            y[2 * i] = _mm_unpacklo_epi8(x[i], x[i + SQUARE / 2]);
+            y[2 * i + 1] = _mm_unpackhi_epi8(x[i], x[i + SQUARE / 2]);
+        }
+        VEC_UNROLL
+        for (int i = 0; i < SQUARE / 2; i++) {
+            x[2 * i] = _mm_unpacklo_epi8(y[i], y[i + SQUARE / 2]);
+            x[2 * i + 1] = _mm_unpackhi_epi8(y[i], y[i + SQUARE / 2]);
+        }
+    }
+}
+
+/* A square, or what is left of one: nothing beside it is read or written. */
+VEC_INLINE void turn_part(uint8_t *to, int64_t to_step, const uint8_t *from, int64_t from_step,
+                          const int64_t rows, const int64_t columns, uint8_t flip)
+{
+    const __m128i flips = _mm_set1_epi8((char)flip);
+    __m128i x[SQUARE];
+    VEC_UNROLL
+    for (int i = 0; i < SQUARE; i++) {
+        x[i] = _mm_setzero_si128();
+        if (i >= rows)
+            continue;
+        if (columns == SQUARE)
+            x[i] = _mm_loadu_si128((const __m128i *)(from + i * from_step));
+        else
+            memcpy(&x[i], from + i * from_step, (size_t)columns);
+        x[i] = _mm_xor_si128(x[i], flips);
+    }
+    turn_square(x);
+    VEC_UNROLL
+    for (int j = 0; j < SQUARE; j++) {
+        if (j >= columns)
+            continue;
+        if (rows == SQUARE)
+            _mm_storeu_si128((__m128i *)(to + j * to_step), x[j]);
+        else
+            memcpy(to + j * to_step, &x[j], (size_t)rows);
+    }
+}
+
+static void turn(uint8_t *to, int64_t to_step, const uint8_t *from, int64_t from_step, int64_t rows,
+                 int64_t columns, uint8_t flip)
+{
+    for (int64_t i = 0; i < rows; i += SQUARE)
+        for (int64_t j = 0; j < columns; j += SQUARE) {
+            const int64_t high = rows - i < SQUARE ? rows - i : SQUARE;
+            const int64_t wide = columns - j < SQUARE ? columns - j : SQUARE;
+            uint8_t *part = to + j * to_step + i;
+            const uint8_t *source = from + i * from_step + j;
+            if (high == SQUARE && wide == SQUARE)
+                turn_part(part, to_step, source, from_step, SQUARE, SQUARE, flip);
+            else if (high == SQUARE && wide == SQUARE / 2)
+                turn_part(part, to_step, source, from_step, SQUARE, SQUARE / 2, flip);
+            else
+                turn_part(part, to_step, source, from_step, high, wide, flip);
+        }
+}
+#endif
 
 /* ---- element by element ---- */
 
@@ -456,4 +599,4 @@ static void add(const het__quant *qa, const uint8_t *a, const het__quant *qb, co
 }
 
 const het__qimage_math MATH = { LEVEL_NAME, VL, QUAD_BYTES, pack, tile, conv, depthwise, pool,
-                                requantise, quantise, dequantise, add };
+                                turn, requantise, quantise, dequantise, add };

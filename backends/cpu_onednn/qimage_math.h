@@ -56,6 +56,9 @@ typedef struct het__qimage_math {
     void (*conv)(const het__qconv_job *job);
     void (*depthwise)(const het__qwindow_job *job);
     void (*pool)(const het__qwindow_job *job);
+    /* to[j * to_step + i] = from[i * from_step + j] ^ flip, i below rows, j below columns. */
+    void (*turn)(uint8_t *to, int64_t to_step, const uint8_t *from, int64_t from_step, int64_t rows,
+                 int64_t columns, uint8_t flip);
     /* One row of sums of channels that lie plain, all with one factor. */
     void (*requantise)(const het__image_attrs *attrs, const int32_t *sums, float factor,
                        uint8_t *out, int64_t count);

@@ -6,10 +6,14 @@
  *     merge   the parts of a query whose positions were split among groups
  *
  * The host defines SIZE (of a head), ROTATED and INTERLEAVED (0, 1), STATE (the type of the state:
- * 1 F32, 2 F16, 36 Q8_0), VEC (4, 8, 16: divides SIZE; else 1) and GROUP.
+ * 1 F32, 2 F16, 36 Q8_0), VEC (4, 8, 16: divides SIZE; else 1) and GROUP. Where SIZE is not known
+ * to the compiler, SIZE_MOST bounds it.
  *
  * Angles are turns: position times a frequency in turns, which is a sum of two floats, so that the
  * fraction of a turn is right at any position that a float can count. */
+#ifndef SIZE_MOST
+#define SIZE_MOST SIZE
+#endif
 #ifndef ROTATED
 #define ROTATED 0
 #endif
@@ -162,7 +166,7 @@ __kernel void store(HET_IN(k), HET_IN(v), HET_IN(positions), HET_IN(slots), HET_
                     const int kv_heads, const int page_size, const int pages, const float eps,
                     const float magnitude)
 {
-    __local float head[SIZE];
+    __local float head[SIZE_MOST];
     __local float room[HET_ROOM];
     const int t = (int)get_group_id(0), g = (int)get_group_id(1);
     if (t >= tokens)
@@ -273,7 +277,7 @@ static inline __global float *part_of(__global float *parts, ulong parts_at, ulo
 #define CHUNK 32
 __kernel void attend(ATTEND_ARGUMENTS)
 {
-    __local float head[SIZE];
+    __local float head[SIZE_MOST];
     __local float room[HET_ROOM];
     const int h = (int)get_group_id(0), t = (int)get_group_id(1), split = (int)get_group_id(2);
     const sight s = sight_of(HET_INTS(segments), segment_count, t, window);
@@ -341,12 +345,12 @@ __kernel void attend(ATTEND_ARGUMENTS)
  * are found, and VEC columns of a share of the positions while values are summed. */
 #define COLUMNS (VECTORS < GROUP ? VECTORS : GROUP)  /* items side by side */
 #define SHARES (GROUP / COLUMNS)                     /* shares of the positions */
-#define OWN ((VECTORS + GROUP - 1) / GROUP)          /* vectors of an item */
+#define OWN ((SIZE_MOST / VEC + GROUP - 1) / GROUP)  /* vectors of an item */
 
 HET_SUBGROUP_KERNEL
 __kernel void attend(ATTEND_ARGUMENTS)
 {
-    __local float head[SIZE];
+    __local float head[SIZE_MOST];
     __local float room[HET_ROOM];
     __local float scores[GROUP];
     __local float sums[GROUP * VEC];

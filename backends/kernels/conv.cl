@@ -13,7 +13,7 @@
  * Codes are multiplied as floats, which is exact while sums stay below 2^24: |x - zero| * |w| is at
  * most 255 * 128, so that 512 products may be added up before they go into a sum of integers.
  *
- * Options: V, NB, PIX, IN_BLOCK, OUT_BLOCK (1: plain), ACT; CODES with TX and TY, the types of the
+ * Options: V, NB, PIX, IN_BLOCK, OUT_BLOCK (1: plain), ACT; CODES with TX, the type of the input's
  * codes. One kernel of a file is built at a time: CONV_TILE, CONV_DEEP, CONV_ANY. */
 #define JOIN_(a, b) a##b
 #define JOIN(a, b) JOIN_(a, b)
@@ -39,16 +39,16 @@
 #if CODES
 #define TW char
 #define SUMV INTV
-/* Of a vector of codes in [-128, 255]. */
-#define AS_TYV JOIN(JOIN(convert_, TY), WIDTH)
+/* Codes in [-128, 255] by their bits, whatever their sign. */
+#define TO uchar
 #if V == 1
-#define WIDTH
+#define AS_TOV(v) convert_uchar((v) & 255)
 #else
-#define WIDTH V
+#define AS_TOV(v) JOIN(convert_uchar, V)((v) & 255)
 #endif
 #else
 #define TX float
-#define TY float
+#define TO float
 #define TW float
 #define SUMV FLOATV
 #endif
@@ -83,30 +83,32 @@ static INTV code_of(INTV sum, FLOATV factor, int4 codes)
 
 static FLOATV act_of(FLOATV v, float alpha, float beta)
 {
-#if ACT == HET_ACT_RELU
-    return v < 0.0f ? (FLOATV)0.0f : v;
-#elif ACT == HET_ACT_CLIP
-    const FLOATV low = v < alpha ? (FLOATV)alpha : v;
-    return low > beta ? (FLOATV)beta : low;
-#elif ACT == HET_ACT_LEAKY_RELU
-    return v < 0.0f ? alpha * v : v;
-#elif ACT == HET_ACT_SIGMOID
-    return 1.0f / (1.0f + exp(-v));
-#elif ACT == HET_ACT_TANH
-    return tanh(v);
-#elif ACT == HET_ACT_SWISH
-    return v / (1.0f + exp(-alpha * v));
-#elif ACT == HET_ACT_HARD_SIGMOID
-    return fmin(fmax(alpha * v + beta, (FLOATV)0.0f), (FLOATV)1.0f);
-#elif ACT == HET_ACT_HARD_SWISH
-    return v * fmin(fmax(v * (1.0f / 6.0f) + 0.5f, (FLOATV)0.0f), (FLOATV)1.0f);
-#elif ACT == HET_ACT_GELU_ERF
-    return 0.5f * v * (1.0f + erf(v * 0.70710678118654752f));
-#elif ACT == HET_ACT_GELU_TANH
-    return 0.5f * v * (1.0f + tanh(0.79788456080286536f * (v + 0.044715f * v * v * v)));
-#else
-    return v;
-#endif
+    FLOATV low;
+    switch (ACT) {
+    case HET_ACT_RELU:
+        return v < 0.0f ? (FLOATV)0.0f : v;
+    case HET_ACT_CLIP:
+        low = v < alpha ? (FLOATV)alpha : v;
+        return low > beta ? (FLOATV)beta : low;
+    case HET_ACT_LEAKY_RELU:
+        return v < 0.0f ? alpha * v : v;
+    case HET_ACT_SIGMOID:
+        return 1.0f / (1.0f + exp(-v));
+    case HET_ACT_TANH:
+        return tanh(v);
+    case HET_ACT_SWISH:
+        return v / (1.0f + exp(-alpha * v));
+    case HET_ACT_HARD_SIGMOID:
+        return fmin(fmax(alpha * v + beta, (FLOATV)0.0f), (FLOATV)1.0f);
+    case HET_ACT_HARD_SWISH:
+        return v * fmin(fmax(v * (1.0f / 6.0f) + 0.5f, (FLOATV)0.0f), (FLOATV)1.0f);
+    case HET_ACT_GELU_ERF:
+        return 0.5f * v * (1.0f + erf(v * 0.70710678118654752f));
+    case HET_ACT_GELU_TANH:
+        return 0.5f * v * (1.0f + tanh(0.79788456080286536f * (v + 0.044715f * v * v * v)));
+    default:
+        return v;
+    }
 }
 
 #endif
@@ -117,39 +119,36 @@ static FLOATV act_of(FLOATV v, float alpha, float beta)
       place) * OUT_BLOCK + (channel) % OUT_BLOCK)
 
 static void put(__global const uchar *bias, __global const uchar *factor,
-                __global const TY *residual, __global TY *out, SUMV sum, int m, int image,
+                __global const TO *residual, __global TO *out, SUMV sum, int m, int image,
                 int channels, int plane, int place, float alpha, float beta, int4 codes)
 {
 #if CODES
     const INTV v = code_of(sum + LOADV((__global const int *)bias + m),
                            LOADV((__global const float *)factor + m), codes);
-#if OUT_BLOCK > 1
-    STOREV(AS_TYV(v), out + OUT_AT(m));
-#else
     int lanes[V];
-    STOREV(v, lanes);
-#endif
+    if (OUT_BLOCK > 1)
+        STOREV(AS_TOV(v), out + OUT_AT(m));
+    else
+        STOREV(v, lanes);
 #else
     FLOATV v = sum + LOADV((__global const float *)bias + m);
-#if OUT_BLOCK > 1
-    if (codes.s0)
-        v += LOADV(residual + OUT_AT(m));
-    STOREV(act_of(v, alpha, beta), out + OUT_AT(m));
-#else
     float lanes[V];
-    if (codes.s0) {
-        for (int i = 0; i < V; i++)
-            lanes[i] = m + i < channels ? residual[OUT_AT(m + i)] : 0.0f;
-        v += LOADV(lanes);
+    if (OUT_BLOCK > 1) {
+        if (codes.s0)
+            v += LOADV(residual + OUT_AT(m));
+        STOREV(act_of(v, alpha, beta), out + OUT_AT(m));
+    } else {
+        if (codes.s0) {
+            for (int i = 0; i < V; i++)
+                lanes[i] = m + i < channels ? residual[OUT_AT(m + i)] : 0.0f;
+            v += LOADV(lanes);
+        }
+        STOREV(act_of(v, alpha, beta), lanes);
     }
-    STOREV(act_of(v, alpha, beta), lanes);
 #endif
-#endif
-#if OUT_BLOCK == 1
-    for (int i = 0; i < V; i++)
+    for (int i = 0; OUT_BLOCK == 1 && i < V; i++)
         if (m + i < channels)
-            out[OUT_AT(m + i)] = (TY)lanes[i];
-#endif
+            out[OUT_AT(m + i)] = (TO)lanes[i];
 }
 
 /* Which part of the output an item computes: processors keep weights near from item to item, other
@@ -183,9 +182,11 @@ static void put(__global const uchar *bias, __global const uchar *factor,
 #define NUMBER(value) ((float)(value) - zero)
 #define NUMBERS JOIN(float, IN_BLOCK)
 #define AS_NUMBERS JOIN(convert_float, IN_BLOCK)
+#define CODES_BLOCKED (IN_BLOCK > 1)
 #define LOAD_NUMBERS(from) JOIN(vload, IN_BLOCK)(0, from)
 #else
 #define NUMBER(value) (value)
+#define CODES_BLOCKED 0
 #endif
 
 /* One channel: NB vectors of weights times PIX numbers. */
@@ -252,7 +253,7 @@ __kernel void conv_tile(ARGUMENTS)
             __global const TW *u0 = weights + (ky * s.kernel_x + kx) * depth * (NB * V);
             __global const TX *from = pixels;
             for (int c = 0; c < depth; c += IN_BLOCK, from += plane * IN_BLOCK) {
-#if CODES && IN_BLOCK > 1
+#if CODES_BLOCKED
                 float numbers[PIX][IN_BLOCK]; /* vectors of codes are cheaper to convert */
 #pragma unroll
                 for (int p = 0; p < PIX; p++) {
@@ -296,7 +297,7 @@ __kernel void conv_tile(ARGUMENTS)
         for (int p = 0; p < PIX; p++)
             if (first + p < s.out_width)
                 put(bias + bias_at, factor + factor_at,
-                    (__global const TY *)(residual + residual_at), (__global TY *)(out + out_at),
+                    (__global const TO *)(residual + residual_at), (__global TO *)(out + out_at),
 #if CODES
                     sums[b][p] + AS_INTV(acc[b][p]),
 #else
@@ -356,8 +357,8 @@ __kernel void conv_deep(ARGUMENTS)
 #pragma unroll
     for (int p = 0; p < PIX; p++)
         if (first + p < s.out_width)
-            put(bias + bias_at, factor + factor_at, (__global const TY *)(residual + residual_at),
-                (__global TY *)(out + out_at), acc[p], m, image, counts.s2,
+            put(bias + bias_at, factor + factor_at, (__global const TO *)(residual + residual_at),
+                (__global TO *)(out + out_at), acc[p], m, image, counts.s2,
                 s.out_height * s.out_width, y * s.out_width + first + p, alpha, beta, codes);
 }
 
@@ -380,7 +381,7 @@ __kernel void conv_any(ARGUMENTS)
     const int plane = s.out_height * s.out_width, place = y * s.out_width + ox;
     __global const TX *pixels = (__global const TX *)(x + x_at);
     __global const TW *weights = (__global const TW *)(w + w_at);
-    __global TY *target = (__global TY *)(out + out_at);
+    __global TO *target = (__global TO *)(out + out_at);
     if (m >= channels) {
         target[OUT_AT(m)] = 0;
         return;
@@ -407,7 +408,7 @@ __kernel void conv_any(ARGUMENTS)
             }
         }
     }
-    put(bias + bias_at, factor + factor_at, (__global const TY *)(residual + residual_at), target,
+    put(bias + bias_at, factor + factor_at, (__global const TO *)(residual + residual_at), target,
         sum, m, image, channels, plane, place, alpha, beta, codes);
 }
 

@@ -136,15 +136,13 @@ __kernel __attribute__((reqd_work_group_size(16, 8, 1))) void matmul_tile(HET_PR
                 sums[j] = mad((float4)(x_tile[i * X_PITCH + t + j]), a, sums[j]);
         }
         barrier(CLK_LOCAL_MEM_FENCE);
-#if SUM_MAX
-        if ((k0 + DEPTH) % SUM_MAX == 0) {
+        if (SUM_MAX && (k0 + DEPTH) % SUM_MAX == 0) {
 #pragma unroll
             for (int j = 0; j < MINE; j++) {
                 totals[j] += sums[j];
                 sums[j] = (float4)(0.0f);
             }
         }
-#endif
     }
 #pragma unroll
     for (int j = 0; j < MINE; j++)

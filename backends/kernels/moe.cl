@@ -9,7 +9,13 @@
  *
  *     EXPERTS, USED   of the layer; used of them by a token
  *     LANES           items of the groups of moe_route and moe_sort
- *     ROUTER          value of het__router; NORMALISE: shares are divided by their sum */
+ *     ROUTER          value of het__router; NORMALISE: shares are divided by their sum
+ *
+ * Where the compiler does not know EXPERTS and USED, EXPERTS_MOST and USED_MOST bound them. */
+#ifndef EXPERTS_MOST
+#define EXPERTS_MOST EXPERTS
+#define USED_MOST USED
+#endif
 
 #define ROUTER_SOFTMAX 0
 #define ROUTER_SIGMOID 1
@@ -59,9 +65,9 @@ __kernel __attribute__((reqd_work_group_size(LANES, 1, 1)))
 void moe_route(HET_IN(scores), HET_OUT(picked), HET_OUT(shares), const float scale,
                const float limit, const float step)
 {
-    __local float score[EXPERTS], sums[LANES], share[USED];
-    __local int best[LANES], first[LANES], expert[USED];
-    __local uchar taken[EXPERTS];
+    __local float score[EXPERTS_MOST], sums[LANES], share[USED_MOST];
+    __local int best[LANES], first[LANES], expert[USED_MOST];
+    __local uchar taken[EXPERTS_MOST];
     const int lane = (int)get_local_id(0), token = (int)get_group_id(0);
     for (int i = lane; i < EXPERTS; i += LANES) {
         score[i] = HET_FLOATS(scores)[(ulong)token * EXPERTS + i];
@@ -131,7 +137,7 @@ __kernel __attribute__((reqd_work_group_size(LANES, 1, 1)))
 void moe_sort(HET_IN(picked), HET_OUT(tiles), HET_OUT(order), HET_OUT(where), const int pairs,
               const int size)
 {
-    __local int first[EXPERTS];
+    __local int first[EXPERTS_MOST];
     __global int *tile = (__global int *)(tiles + tiles_at);
     __global int *token = (__global int *)(order + order_at);
     __global int *pair = (__global int *)(where + where_at);

@@ -67,13 +67,10 @@ __kernel void pool(HET_IN(x), HET_OUT(out), const int4 sizes, const int8 form, c
 #else
     const TV result = most;
 #endif
-#if IS_FLOAT && ACT != HET_ACT_NONE
-    T lanes[V];
-    STOREV(result, lanes);
-    for (int i = 0; i < V; i++)
-        to[i] = het_act(ACT, alpha, beta, lanes[i]);
-#else
     STOREV(result, to);
+#if IS_FLOAT
+    for (int i = 0; ACT != HET_ACT_NONE && i < V; i++)
+        to[i] = het_act(ACT, alpha, beta, to[i]);
 #endif
 }
 

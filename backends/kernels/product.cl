@@ -69,24 +69,19 @@ static inline het_part het_part_of(uint index, int size, uint plane, int rows, i
                                    int8 steps, __global const int *tiles)
 {
     het_part p;
-#if HET_GROUPED
-    const bool is_used = (int)index < tiles[0];
-    const int4 tile = is_used ? vload4(index + 1, tiles) : (int4)(0);
-    p.x_row = 0;
-    p.w_matrix = (ulong)tile.s0;
-    p.first = tile.s1;
-    p.count = tile.s2;
-#else
+    if (HET_GROUPED) {
+        const bool is_used = (int)index < tiles[0];
+        const int4 tile = is_used ? vload4(index + 1, tiles) : (int4)(0);
+        p.x_row = 0;
+        p.w_matrix = (ulong)tile.s0;
+        p.first = tile.s1;
+        p.count = tile.s2;
+        return p;
+    }
     p.first = (int)index * size;
     p.count = clamp(rows - p.first, 0, size);
-#if HET_BATCHED
-    p.x_row = (ulong)plane * (uint)rows;
-    p.w_matrix = het_matrix(plane, extents, steps);
-#else
-    p.x_row = 0;
-    p.w_matrix = 0;
-#endif
-#endif
+    p.x_row = HET_BATCHED ? (ulong)plane * (uint)rows : 0;
+    p.w_matrix = HET_BATCHED ? het_matrix(plane, extents, steps) : 0;
     return p;
 }
 
@@ -95,9 +90,8 @@ static inline __global const float *het_x_row(__global const float *x, het_part 
                                               __global const int *order)
 {
     int row = p.first + max(min(t, p.count - 1), 0);
-#if HET_GATHER
-    row = p.count > 0 ? order[row] : 0;
-#endif
+    if (HET_GATHER)
+        row = p.count > 0 ? order[row] : 0;
     return x + (p.x_row + (ulong)row) * (uint)inner;
 }
 

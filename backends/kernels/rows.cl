@@ -60,27 +60,20 @@ __kernel void predict(HET_IN(c), HET_IN(h0), HET_IN(h1), HET_IN(h2), HET_IN(h3),
     const ulong at = (ulong)t * columns + i;
     __global const float *share = HET_FLOATS(c) + ((ulong)t * STREAMS + b) * STREAMS;
     float sum = share[0] * HET_FLOATS(h0)[at];
-#if STREAMS > 1
-    sum += share[1] * HET_FLOATS(h1)[at];
-#endif
-#if STREAMS > 2
-    sum += share[2] * HET_FLOATS(h2)[at];
-#endif
-#if STREAMS > 3
-    sum += share[3] * HET_FLOATS(h3)[at];
-#endif
-#if STREAMS > 4
-    sum += share[4] * HET_FLOATS(h4)[at];
-#endif
-#if STREAMS > 5
-    sum += share[5] * HET_FLOATS(h5)[at];
-#endif
-#if STREAMS > 6
-    sum += share[6] * HET_FLOATS(h6)[at];
-#endif
-#if STREAMS > 7
-    sum += share[7] * HET_FLOATS(h7)[at];
-#endif
+    if (STREAMS > 1)
+        sum += share[1] * HET_FLOATS(h1)[at];
+    if (STREAMS > 2)
+        sum += share[2] * HET_FLOATS(h2)[at];
+    if (STREAMS > 3)
+        sum += share[3] * HET_FLOATS(h3)[at];
+    if (STREAMS > 4)
+        sum += share[4] * HET_FLOATS(h4)[at];
+    if (STREAMS > 5)
+        sum += share[5] * HET_FLOATS(h5)[at];
+    if (STREAMS > 6)
+        sum += share[6] * HET_FLOATS(h6)[at];
+    if (STREAMS > 7)
+        sum += share[7] * HET_FLOATS(h7)[at];
     HET_FLOATS_OUT(y)[at] = sum + HET_FLOATS(own)[at];
 }
 

@@ -4,7 +4,8 @@
  * A driver that compiles source gives it options ("-DWIDTH=8 -DACT=2"). Here each set of options is
  * answered by a module from a fixed list: what changes the shape of the code picks the module, what
  * is only a number in it becomes a specialisation constant, which the driver folds when it makes
- * the module. A set that is not on the list has no module, and a node that needs it runs elsewhere. */
+ * the module. A set that is not on the list has no module, and a node that needs it runs
+ * elsewhere. */
 #ifndef HET_SPIRV_H
 #define HET_SPIRV_H
 

@@ -110,6 +110,21 @@ static int fcode(float quotient, float zero, float least, float most)
     return (int)rint(low < most - zero ? low : most - zero) + (int)zero;
 }
 
+/* Where the library is built for drivers without a compiler F is a number, and F_NAMES(X) has
+ * X(number, macro) for each that it can be. */
+#ifdef F_NAMES
+#define CHOICE(number, f) \
+    case number: \
+        y = (TO)f(u, v, w, p, q); \
+        break;
+#define APPLY \
+    switch (F) { \
+        F_NAMES(CHOICE) \
+    }
+#else
+#define APPLY y = (TO)F(u, v, w, p, q);
+#endif
+
 #define REST(k, steps) \
     if (RANK > k) { \
         at += rest % extent.s##k * steps; \
@@ -144,7 +159,9 @@ __kernel void map(HET_OUT(out), HET_IN(a), HET_IN(b), HET_IN(c), const int8 exte
 #if ARITY > 2
     const TC w = ((__global const TC *)(c + c_at))[at.s3];
 #endif
-    ((__global TO *)(out + out_at))[at.s0] = (TO)F(u, v, w, p, q);
+    TO y = 0;
+    APPLY
+    ((__global TO *)(out + out_at))[at.s0] = y;
 }
 
 #endif

@@ -92,11 +92,8 @@ __kernel void product(HET_OUT(out), HET_IN(a), HET_IN(b), HET_IN(c), const int4 
         }
 #pragma unroll
         for (int r = 0; r < ROWS; r++)
-#if SKIPS
-            acc[r] = lines[r][k] == 0.0f ? acc[r] : mad((VECTOR)lines[r][k], y, acc[r]);
-#else
-            acc[r] = mad((VECTOR)lines[r][k], y, acc[r]);
-#endif
+            acc[r] = SKIPS && lines[r][k] == 0.0f ? acc[r]
+                                                  : mad((VECTOR)lines[r][k], y, acc[r]);
     }
 #pragma unroll
     for (int r = 0; r < ROWS; r++)
@@ -105,10 +102,9 @@ __kernel void product(HET_OUT(out), HET_IN(a), HET_IN(b), HET_IN(c), const int4 
     for (int r = 0; r < ROWS && m0 + r < sizes.s0; r++)
         for (int j = 0; j < COLUMNS && n0 + j < sizes.s1; j++) {
             float v = alpha * sums[r][j];
-#if HAS_C
-            v += beta * (HET_FLOATS(c) + (long)o * outer.s3 + (long)i * inner.s3)
-                [(long)(m0 + r) * steps.s3 + (long)(n0 + j) * steps.s4];
-#endif
+            if (HAS_C)
+                v += beta * (HET_FLOATS(c) + (long)o * outer.s3 + (long)i * inner.s3)
+                    [(long)(m0 + r) * steps.s3 + (long)(n0 + j) * steps.s4];
             to[(long)(m0 + r) * steps.s2 + n0 + j] = v;
         }
 }

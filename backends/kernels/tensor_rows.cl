@@ -3,7 +3,11 @@
  * weights of attention. A row belongs to a group of ROW_ITEMS items; processors have groups of one,
  * which go through rows in vectors where elements are neighbours.
  *
- * Options: ROW_ITEMS; SOFTMAX (LOGARITHM), REDUCE (TAKE, FOLD, START, FINISH), NORM, SOFTEN. */
+ * Options: ROW_ITEMS (ROW_ITEMS_MOST where the compiler does not know it); SOFTMAX (LOGARITHM),
+ * REDUCE (TAKE, FOLD, START, FINISH), NORM, SOFTEN (MASK), POOL_CODES (T). */
+#ifndef ROW_ITEMS_MOST
+#define ROW_ITEMS_MOST ROW_ITEMS
+#endif
 
 #define WIDE 8 /* elements at once where they are neighbours, on a processor */
 
@@ -14,9 +18,8 @@
     const long begin = (long)(row / (inner)) * (n) * (inner) + row % (inner);
 
 /* All items of a group get what FOLD makes of their values. */
-#if ROW_ITEMS > 1
 #define SHARE(fold, value) \
-    { \
+    if (ROW_ITEMS > 1) { \
         part[lane] = value; \
         barrier(CLK_LOCAL_MEM_FENCE); \
         for (int half_of = ROW_ITEMS / 2; half_of > 0; half_of /= 2) { \
@@ -27,11 +30,7 @@
         value = part[0]; \
         barrier(CLK_LOCAL_MEM_FENCE); \
     }
-#define SHARED __local float part[ROW_ITEMS];
-#else
-#define SHARE(fold, value)
-#define SHARED
-#endif
+#define SHARED __local float part[ROW_ITEMS_MOST];
 
 #define ADD(a, b) ((a) + (b))
 #define MULTIPLY(a, b) ((a) * (b))
@@ -76,18 +75,11 @@ __kernel void softmax(HET_OUT(out), HET_IN(a), const int4 sizes)
     FOLD_ROW(GREATER, PLAIN, -INFINITY, from, sizes.s1, sizes.s2, most)
 #define WEIGHT(x) exp((x) - most)
     FOLD_ROW(ADD, WEIGHT, 0.0f, from, sizes.s1, sizes.s2, sum)
-#if LOGARITHM
-    const float shift = most + log(sum);
-#else
-    const float scale = 1.0f / sum;
-#endif
+    const float shift = LOGARITHM ? most + log(sum) : 0.0f;
+    const float scale = LOGARITHM ? 0.0f : 1.0f / sum;
     for (int i = lane; i < sizes.s1; i += ROW_ITEMS) {
         const float x = from[(long)i * sizes.s2];
-#if LOGARITHM
-        to[(long)i * sizes.s2] = x - shift;
-#else
-        to[(long)i * sizes.s2] = exp(x - most) * scale;
-#endif
+        to[(long)i * sizes.s2] = LOGARITHM ? x - shift : exp(x - most) * scale;
     }
 }
 
@@ -171,11 +163,11 @@ __kernel void soften(HET_OUT(scores), HET_IN(mask), const int4 sizes, const int4
         float s = to[j] * scale;
         if (softcap > 0.0f)
             s = softcap * tanh(s / softcap);
-#if MASK == 1
-        s += j < steps.s3 ? HET_FLOATS(mask)[open + min(j, steps.s3 - 1)] : -INFINITY;
-#elif MASK == 2
-        s = j < steps.s3 && (mask + mask_at)[open + min(j, steps.s3 - 1)] ? s : -INFINITY;
-#endif
+        const int in_mask = min(j, steps.s3 - 1);
+        if (MASK == 1)
+            s += j < steps.s3 ? HET_FLOATS(mask)[open + in_mask] : -INFINITY;
+        else if (MASK == 2)
+            s = j < steps.s3 && (mask + mask_at)[open + in_mask] ? s : -INFINITY;
         s = j < first || j > last ? -INFINITY : s;
         to[j] = s;
         most = GREATER(most, s);

@@ -30,13 +30,13 @@ static het_status build_failed(het__device *device, cl_program program, cl_int c
     size_t bytes = 0;
     char line[120] = "";
     clGetProgramBuildInfo(program, device->found.id, CL_PROGRAM_BUILD_LOG, 0, NULL, &bytes);
-    char *log = het__alloc_zero(device->host.mem, bytes + 1, 1);
+    char *log = het__alloc_zero(device->gpu.host.mem, bytes + 1, 1);
     if (log && clGetProgramBuildInfo(program, device->found.id, CL_PROGRAM_BUILD_LOG, bytes, log,
                                      NULL) == CL_SUCCESS)
         first_line(log, line, sizeof line);
     if (log)
-        het__log_line(device->host.log, HET_LOG_DEBUG, "opencl_igpu", "%s: %s", file, log);
-    het__free(device->host.mem, log);
+        het__log_line(device->gpu.host.log, HET_LOG_DEBUG, "opencl_igpu", "%s: %s", file, log);
+    het__free(device->gpu.host.mem, log);
     return het__fail_native(err, HET_E_UNSUPPORTED, code, "%.40s cannot build kernels of %s: %s",
                             device->found.info.name, file, line[0] ? line : "no reason given");
 }
@@ -46,7 +46,7 @@ het_status het__cl_build_source(het__device *device, const char *file, const cha
                                 het_error *err)
 {
     char all[OPTIONS_MAX];
-    const het__cl_facts *f = &device->found.facts;
+    const het__gpu_facts *f = &device->found.facts;
     const int n = snprintf(all, sizeof all, "-cl-std=CL1.2 -DHET_FP16=%d -DHET_SUBGROUP=%u "
                            "-DHET_CPU=%d %s", f->fp16, f->subgroup, f->is_cpu, options);
     if (n < 0 || (size_t)n >= sizeof all)
@@ -90,36 +90,17 @@ het_status het__cl_build_of(het__device *device, const char *file, const char *o
             *program = b->program;
             return HET_OK;
         }
-    het__cl_build *b = het__alloc_zero(device->host.mem, 1, sizeof *b);
-    char *copy = het__strndup(device->host.mem, key, (size_t)n);
+    het__cl_build *b = het__alloc_zero(device->gpu.host.mem, 1, sizeof *b);
+    char *copy = het__strndup(device->gpu.host.mem, key, (size_t)n);
     het_status s = b && copy ? HET_OK : het__fail_nomem(err, "a kernel");
     if (s == HET_OK)
         s = het__cl_build_source(device, file, source->text, source->bytes, options, program, err);
     if (s != HET_OK) {
-        het__free(device->host.mem, copy);
-        het__free(device->host.mem, b);
+        het__free(device->gpu.host.mem, copy);
+        het__free(device->gpu.host.mem, b);
         return s;
     }
     *b = (het__cl_build){ device->builds, copy, *program };
     device->builds = b;
-    return HET_OK;
-}
-
-het_status het__cl_kernel(het__cl_call *call, const char *file, const char *name,
-                          const char *options, cl_kernel *kernel, het_error *err)
-{
-    cl_program program;
-    het_status s = het__cl_build_of(call->device, file, options, &program, err);
-    if (s != HET_OK)
-        return s;
-    het__cl_own_kernel *own = het__arena_alloc(&call->program->arena, sizeof *own);
-    if (!own)
-        return het__fail_nomem(err, "a kernel");
-    cl_int code;
-    *kernel = clCreateKernel(program, name, &code);
-    if (code != CL_SUCCESS)
-        return het__cl_failed(call->device, err, code, "clCreateKernel");
-    *own = (het__cl_own_kernel){ call->program->kernels, *kernel };
-    call->program->kernels = own;
     return HET_OK;
 }

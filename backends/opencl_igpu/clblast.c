@@ -25,20 +25,20 @@
 
 #define LEAST 128
 
-static bool is_wanted(const het__cl_call *call, const het__cl_product *p, int64_t rows_max)
+static bool is_wanted(const het__gpu_call *call, const het__gpu_product *p, int64_t rows_max)
 {
-    const char *text = call->device->host.use_env ? het__env("HETINFER_OPENCL_CLBLAST") : NULL;
+    const char *text = call->gpu->host.use_env ? het__env("HETINFER_OPENCL_CLBLAST") : NULL;
     if (text)
         return strcmp(text, "1") == 0;
     return !call->facts->is_cpu && rows_max >= LEAST && p->columns >= LEAST && p->inner >= LEAST;
 }
 
 /* Bytes that a product of so many rows needs besides its operands; 0: it is not to be made. */
-static size_t room(het__cl_call *call, const het__cl_product *p, size_t rows, size_t w_offset,
+static size_t room(het__gpu_call *call, const het__gpu_product *p, size_t rows, size_t w_offset,
                    size_t out_offset, size_t x_offset)
 {
     const size_t inner = (size_t)p->inner, columns = (size_t)p->columns;
-    cl_command_queue queue = het__cl_queue(call);
+    cl_command_queue queue = het__cl_device(call->gpu)->queue;
     size_t bytes = 0;
     const CLBlastStatusCode code = CLBlastSGemmTempBufferSize(
         CLBlastLayoutRowMajor, CLBlastTransposeNo,
@@ -47,7 +47,7 @@ static size_t room(het__cl_call *call, const het__cl_product *p, size_t rows, si
     return code != CLBlastSuccess ? 0 : bytes ? bytes : sizeof(float);
 }
 
-het_status het__cl_clblast_init(het__cl_call *call, het__cl_product *p, int64_t rows_max,
+het_status het__cl_clblast_init(het__gpu_call *call, het__gpu_product *p, int64_t rows_max,
                                 het_error *err)
 {
     if (p->dtype != HET_DTYPE_F32 || p->is_grouped || p->is_batched || p->gathers ||
@@ -58,31 +58,31 @@ het_status het__cl_clblast_init(het__cl_call *call, het__cl_product *p, int64_t 
         return HET_OK;
     char options[96];
     snprintf(options, sizeof options, "-DHET_W=1 -DKIND=3 -DHET_ACT=%d", (int)p->act);
-    het__cl_want_scratch(call, bytes);
-    return het__cl_kernel(call, "matmul", "matmul_finish", options, &p->finish, err);
+    het__gpu_want_scratch(call, bytes);
+    return het__gpu_kernel_of(call, "matmul", "matmul_finish", options, &p->finish, err);
 }
 
-static het_status finish(het__cl_call *call, const het__cl_product *p,
-                         const het__cl_product_step *step, het_error *err)
+static het_status finish(het__gpu_call *call, const het__gpu_product *p,
+                         const het__gpu_product_step *step, het_error *err)
 {
     const size_t global[2] = { (size_t)p->columns, (size_t)step->rows };
     if (!step->bias.mem && !step->residual.mem && p->act == HET__ACT_NONE && step->scale == 1.0f)
         return HET_OK;
-    het__cl_product_bind(call, p, p->finish, step);
-    return het__cl_launch(call, p->finish, 2, global, NULL, err);
+    het__gpu_product_bind(call, p, p->finish, step);
+    return het__gpu_launch(call, p->finish, 2, global, NULL, err);
 }
 
 /* Offsets in floats. */
-static size_t floats(het__cl_memory memory)
+static size_t floats(het__gpu_span memory)
 {
     return memory.offset / sizeof(float);
 }
 
-het_status het__cl_clblast_run(het__cl_call *call, const het__cl_product *p,
-                               const het__cl_product_step *step, bool *done, het_error *err)
+het_status het__cl_clblast_run(het__gpu_call *call, const het__gpu_product *p,
+                               const het__gpu_product_step *step, bool *done, het_error *err)
 {
     *done = false;
-    const het__cl_memory w = het__cl_product_weights(call, p);
+    const het__gpu_span w = het__gpu_product_weights(call, p);
     /* It writes the output before the residual is read. */
     const bool overlaps = step->residual.mem == step->out.mem;
     if (!p->finish || step->rows < 1 || overlaps || w.offset % sizeof(float) != 0)
@@ -91,25 +91,26 @@ het_status het__cl_clblast_run(het__cl_call *call, const het__cl_product *p,
     const size_t columns = (size_t)p->columns;
     if (room(call, p, rows, floats(w), floats(step->out), floats(step->x)) > call->scratch_bytes)
         return HET_OK;
-    cl_command_queue queue = het__cl_queue(call);
+    cl_command_queue queue = het__cl_device(call->gpu)->queue;
     cl_event event = NULL;
     const CLBlastStatusCode code = CLBlastSgemmWithTempBuffer(
         CLBlastLayoutRowMajor, CLBlastTransposeNo,
         p->is_turned ? CLBlastTransposeNo : CLBlastTransposeYes, rows, columns, inner, 1.0f,
-        step->x.mem, floats(step->x), inner, w.mem, floats(w), p->is_turned ? columns : inner,
-        0.0f, step->out.mem, floats(step->out), columns, &queue, &event, call->scratch);
+        (cl_mem)step->x.mem, floats(step->x), inner, (cl_mem)w.mem, floats(w),
+        p->is_turned ? columns : inner, 0.0f, (cl_mem)step->out.mem, floats(step->out), columns,
+        &queue, &event, (cl_mem)call->scratch);
     if (code != CLBlastSuccess)
         return het__fail_native(err, HET_E_INTERNAL, (int32_t)code, "CLBlast fails (%d)",
                                 (int)code);
-    het__cl_count_launch(call);
-    het__cl_run_event(call->device, event);
+    call->gpu->counters.launch_count++;
+    het__cl_run_event(het__cl_device(call->gpu), event);
     *done = true;
     return finish(call, p, step, err);
 }
 
 #else
 
-het_status het__cl_clblast_init(het__cl_call *call, het__cl_product *p, int64_t rows_max,
+het_status het__cl_clblast_init(het__gpu_call *call, het__gpu_product *p, int64_t rows_max,
                                 het_error *err)
 {
     (void)call;
@@ -119,8 +120,8 @@ het_status het__cl_clblast_init(het__cl_call *call, het__cl_product *p, int64_t 
     return HET_OK;
 }
 
-het_status het__cl_clblast_run(het__cl_call *call, const het__cl_product *p,
-                               const het__cl_product_step *step, bool *done, het_error *err)
+het_status het__cl_clblast_run(het__gpu_call *call, const het__gpu_product *p,
+                               const het__gpu_product_step *step, bool *done, het_error *err)
 {
     (void)call;
     (void)p;

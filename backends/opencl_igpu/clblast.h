@@ -3,13 +3,13 @@
 #ifndef HET_OPENCL_CLBLAST_H
 #define HET_OPENCL_CLBLAST_H
 
-#include "backends/opencl_igpu/product.h"
+#include "backends/gpu/product.h"
 
 /* For up to rows_max rows: what het__cl_clblast_run() needs, if it is to be used at all. */
-het_status het__cl_clblast_init(het__cl_call *call, het__cl_product *product, int64_t rows_max,
+het_status het__cl_clblast_init(het__gpu_call *call, het__gpu_product *product, int64_t rows_max,
                                 het_error *err);
 /* Makes *done true, or leaves the product to our own kernels. */
-het_status het__cl_clblast_run(het__cl_call *call, const het__cl_product *product,
-                               const het__cl_product_step *step, bool *done, het_error *err);
+het_status het__cl_clblast_run(het__gpu_call *call, const het__gpu_product *product,
+                               const het__gpu_product_step *step, bool *done, het_error *err);
 
 #endif /* HET_OPENCL_CLBLAST_H */

@@ -34,8 +34,8 @@ het_status het__cl_open(const het__host *host, uint32_t index, const het__open_o
     if (is_there)
         d->found = list->device[index];
     het__free(host->mem, list);
-    d->host = *host;
-    d->weights_mapped = options->weights_mapped;
+    d->gpu = (het__gpu){ .driver = &het__cl_driver, .facts = &d->found.facts, .host = *host,
+                         .weights_mapped = options->weights_mapped };
     if (!is_there) {
         het__free(host->mem, d);
         return het__fail(err, HET_E_DEVICE_LOST, "OpenCL device %u is gone", index);
@@ -63,17 +63,17 @@ static void drop_builds(het__device *device)
 {
     while (device->builds) {
         het__cl_build *next = device->builds->next;
-        if (!device->is_gone)
+        if (!device->gpu.is_gone)
             clReleaseProgram(device->builds->program);
-        het__free(device->host.mem, device->builds->key);
-        het__free(device->host.mem, device->builds);
+        het__free(device->gpu.host.mem, device->builds->key);
+        het__free(device->gpu.host.mem, device->builds);
         device->builds = next;
     }
 }
 
 static void drop_events(het__device *device)
 {
-    for (uint32_t i = 0; i < HET__CL_RING && !device->is_gone; i++) {
+    for (uint32_t i = 0; i < HET__CL_RING && !device->gpu.is_gone; i++) {
         if (device->ring[i].first)
             clReleaseEvent(device->ring[i].first);
         if (device->ring[i].last)
@@ -83,23 +83,23 @@ static void drop_events(het__device *device)
 
 void het__cl_close(het__device *device)
 {
-    if (device->queue && !device->is_gone)
+    if (device->queue && !device->gpu.is_gone)
         clFinish(device->queue);
     drop_events(device);
-    het__cl_drop_constants(device);
+    het__gpu_drop_constants(&device->gpu);
     drop_builds(device);
-    if (device->queue && !device->is_gone)
+    if (device->queue && !device->gpu.is_gone)
         clReleaseCommandQueue(device->queue);
-    if (device->context && !device->is_gone)
+    if (device->context && !device->gpu.is_gone)
         clReleaseContext(device->context);
-    het__free(device->host.mem, device);
+    het__free(device->gpu.host.mem, device);
 }
 
 /* ---- buffers ---- */
 
 static void buffer_drop(het__device *device, het__buffer *buffer)
 {
-    if (!device->is_gone) {
+    if (!device->gpu.is_gone) {
         /* A driver keeps its own memory until kernels have ended, not what is the host's. */
         if (buffer->host && device->retired < device->enqueued)
             clFinish(device->queue);
@@ -108,7 +108,7 @@ static void buffer_drop(het__device *device, het__buffer *buffer)
         if (buffer->svm)
             clSVMFree(device->context, buffer->svm);
     }
-    het__free(device->host.mem, buffer);
+    het__free(device->gpu.host.mem, buffer);
 }
 
 /* Host memory under a memory object: the driver's, or shared. */
@@ -150,7 +150,7 @@ het_status het__cl_buffer_create(het__device *device, size_t bytes, het__buffer 
         return het__fail(err, HET_E_NOMEM,
                          "a buffer of %zu bytes is larger than the %llu that the device allows",
                          whole, (unsigned long long)device->found.facts.buffer_max_bytes);
-    het__buffer *b = het__alloc_zero(device->host.mem, 1, sizeof *b);
+    het__buffer *b = het__alloc_zero(device->gpu.host.mem, 1, sizeof *b);
     if (!b)
         return het__fail_nomem(err, "a buffer");
     const char *what = "clSVMAlloc";
@@ -229,11 +229,11 @@ bool het__cl_imports(het__device *device)
     device->import_is_known = true;
     if (!device->found.facts.shares_memory)
         return false;
-    char *room = het__alloc_zero(device->host.mem, 2 * HET__IMPORT_ALIGN, 1);
+    char *room = het__alloc_zero(device->gpu.host.mem, 2 * HET__IMPORT_ALIGN, 1);
     if (room)
         device->import_works = import_is_shared(
             device, (uint32_t *)het__round_up((uintptr_t)room, HET__IMPORT_ALIGN));
-    het__free(device->host.mem, room);
+    het__free(device->gpu.host.mem, room);
     return device->import_works;
 }
 
@@ -243,7 +243,7 @@ het_status het__cl_buffer_import(het__device *device, void *host, size_t bytes,
     assert((uintptr_t)host % HET__IMPORT_ALIGN == 0 && bytes % HET__IMPORT_ALIGN == 0);
     if (!het__cl_imports(device))
         return het__fail(err, HET_E_UNSUPPORTED, "the device does not share the host's memory");
-    het__buffer *b = het__alloc_zero(device->host.mem, 1, sizeof *b);
+    het__buffer *b = het__alloc_zero(device->gpu.host.mem, 1, sizeof *b);
     if (!b)
         return het__fail_nomem(err, "a buffer");
     cl_int code;

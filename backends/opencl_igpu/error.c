@@ -61,6 +61,6 @@ het_status het__cl_fail(het_error *err, cl_int code, const char *what)
 het_status het__cl_failed(het__device *device, het_error *err, cl_int code, const char *what)
 {
     const het_status s = het__cl_fail(err, code, what);
-    device->is_gone = device->is_gone || s == HET_E_DEVICE_LOST;
+    device->gpu.is_gone = device->gpu.is_gone || s == HET_E_DEVICE_LOST;
     return s;
 }

@@ -58,7 +58,7 @@ static void retire(het__device *device, bool is_fresh)
             clock_seen(device, end);
         run->begin_ns = begin;
         run->end_ns = end;
-        device->counters.busy_ns += end - begin;
+        device->gpu.counters.busy_ns += end - begin;
     }
     if (run->first)
         clReleaseEvent(run->first);
@@ -100,7 +100,7 @@ static het_status wait_limited(het__device *device, cl_event event, uint64_t tim
             return HET_OK;
         const uint64_t passed = het__now_ns() - begin;
         if (passed >= timeout_ns) {
-            device->is_gone = true;
+            device->gpu.is_gone = true;
             return het__fail(err, HET_E_TIMEOUT, "the device has not answered for %llu ms",
                              (unsigned long long)(timeout_ns / 1000000));
         }
@@ -203,7 +203,7 @@ void het__cl_run_drop(het__device *device)
 {
     het__cl_run *run = device->open_run;
     device->open_run = NULL;
-    if (device->is_gone)
+    if (device->gpu.is_gone)
         return;
     if (run->last)
         clFinish(device->queue);

@@ -51,6 +51,7 @@ static double measure_read(const bench *b, het_error *err)
 {
     const uint64_t most = b->device->found.facts.buffer_max_bytes;
     const size_t bytes = most < READ_BYTES ? (size_t)most / 4096 * 4096 : READ_BYTES;
+    const cl_ulong count = bytes / 64;
     het__buffer *buffer = NULL;
     double best = 0;
     cl_kernel k = kernel_of(b, "read_all");
@@ -59,9 +60,9 @@ static double measure_read(const bench *b, het_error *err)
             clReleaseKernel(k);
         return 0;
     }
-    het__cl_arg(k, 0, sizeof buffer->mem, &buffer->mem);
-    het__cl_arg_long(k, 1, (int64_t)(bytes / 64));
-    het__cl_arg(k, 2, sizeof b->out, &b->out);
+    clSetKernelArg(k, 0, sizeof buffer->mem, &buffer->mem);
+    clSetKernelArg(k, 1, sizeof count, &count);
+    clSetKernelArg(k, 2, sizeof b->out, &b->out);
     for (int i = 0; i < ROUNDS + 1; i++) { /* the first one warms up */
         const uint64_t ns = timed(b, k, b->items, 1, err);
         const double rate = ns ? (double)bytes / ((double)ns * 1e-9) : 0;
@@ -79,11 +80,12 @@ static double measure_peak(const bench *b, const char *name, double per_round, h
     double best = 0;
     if (!k)
         return 0;
-    int rounds = 256;
-    het__cl_arg(k, 0, sizeof b->out, &b->out);
-    het__cl_arg_float(k, 2, 0.5f);
+    const cl_float factor = 0.5f;
+    cl_int rounds = 256;
+    clSetKernelArg(k, 0, sizeof b->out, &b->out);
+    clSetKernelArg(k, 2, sizeof factor, &factor);
     for (int i = 0; i < ROUNDS;) {
-        het__cl_arg_int(k, 1, rounds);
+        clSetKernelArg(k, 1, sizeof rounds, &rounds);
         const uint64_t ns = timed(b, k, b->items, 1, err);
         if (ns == 0)
             break;
@@ -106,7 +108,7 @@ static double measure_launch(const bench *b, het_error *err)
     double best = 0;
     if (!k)
         return 0;
-    het__cl_arg(k, 0, sizeof b->out, &b->out);
+    clSetKernelArg(k, 0, sizeof b->out, &b->out);
     for (int i = 0; i < ROUNDS + 1; i++) {
         const double ns = (double)timed(b, k, 1, LAUNCHES, err) / LAUNCHES;
         best = i > 0 && (best == 0 || ns < best) ? ns : best;
@@ -126,7 +128,7 @@ het_status het__cl_measure(het__device *device, het_device_figures *figures, het
     b.out = clCreateBuffer(device->context, CL_MEM_READ_WRITE, 64, NULL, &code);
     if (code != CL_SUCCESS)
         return het__cl_failed(device, err, code, "clCreateBuffer");
-    const het__cl_facts *f = &device->found.facts;
+    const het__gpu_facts *f = &device->found.facts;
     b.items = f->is_cpu ? f->units : (size_t)f->units * 1024;
     b.group = f->is_cpu ? &one : NULL;
     figures->source = HET_SOURCE_MEASURED;
@@ -137,6 +139,6 @@ het_status het__cl_measure(het__device *device, het_device_figures *figures, het
     clReleaseMemObject(b.out);
     if (figures->read_bytes_per_s > 0 && figures->f32_ops_per_s > 0 && figures->launch_ns > 0)
         return HET_OK;
-    return device->is_gone ? HET_E_DEVICE_LOST
+    return device->gpu.is_gone ? HET_E_DEVICE_LOST
                            : het__fail(err, HET_E_UNSUPPORTED, "the device gives no figures");
 }

@@ -1,9 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The OpenCL backend inside: what its files share beside op.h. */
+/* The OpenCL backend inside: what its files share. Kernels and arguments are the affair of
+ * backends/gpu, for which memory is a cl_mem and a kernel's handle a cl_kernel. */
 #ifndef HET_OPENCL_H
 #define HET_OPENCL_H
 
-#include "backends/opencl_igpu/op.h"
+#ifndef CL_TARGET_OPENCL_VERSION
+#define CL_TARGET_OPENCL_VERSION 300
+#endif
+#include <CL/cl.h>
+
+#include "backends/gpu/driver.h"
 
 /* Newer than the headers of some distributions, or of a vendor. */
 #define HET__CL_DEVICE_PCI_BUS_INFO 0x410F
@@ -19,7 +25,7 @@ typedef struct het__cl_found {
     cl_device_id id;
     het_device_info info;
     char physical[32];
-    het__cl_facts facts;
+    het__gpu_facts facts;
     uint32_t version;        /* of OpenCL: 10 * major + minor */
     bool svm_fine;           /* fine-grained buffers */
     bool keeps_binaries;     /* programs may be saved and loaded again */
@@ -53,22 +59,11 @@ typedef struct het__cl_build {
     cl_program program;
 } het__cl_build;
 
-typedef struct het__cl_kept {
-    struct het__cl_kept *next;
-    const void *data; /* of the constant; NULL: a table */
-    char *form;       /* "": as it lies */
-    size_t bytes;
-    cl_mem mem;
-    size_t offset;    /* bytes from mem's beginning to the constant's */
-} het__cl_kept;
-
 struct het__device {
-    het__host host;
+    het__gpu gpu; /* first: what one points to the other does */
     het__cl_found found;
-    bool weights_mapped;
     cl_context context;
     cl_command_queue queue;
-    bool is_gone;          /* lost or hanging: nothing is asked of the driver any more */
     bool import_is_known, import_works;
     uint64_t enqueued, retired; /* programs */
     het__cl_run ring[HET__CL_RING];
@@ -77,8 +72,6 @@ struct het__device {
     uint64_t clock_set_ns;  /* when that was found out */
     het__cl_build *builds;
     uint32_t loaded_count;  /* programs that the cache gave */
-    het__cl_kept *kept;
-    het__backend_counters counters;
 };
 
 struct het__buffer {
@@ -87,22 +80,11 @@ struct het__buffer {
     void *svm;  /* to be freed */
 };
 
-typedef struct het__cl_own_kernel {
-    struct het__cl_own_kernel *next;
-    cl_kernel kernel;
-} het__cl_own_kernel;
-
-struct het__program {
-    het__device *device;
-    het__arena arena;
-    uint32_t call_count;
-    het__cl_call *calls;
-    const het__cl_op **ops;
-    het__cl_own_kernel *kernels;
-    cl_mem scratch;
-    size_t scratch_bytes;
-    bool has_run;
-};
+/* The device whose part this is. */
+static inline het__device *het__cl_device(het__gpu *gpu)
+{
+    return (het__device *)gpu;
+}
 
 het_status het__cl_open(const het__host *host, uint32_t index, const het__open_options *options,
                         het__device **device, het_error *err);
@@ -148,19 +130,12 @@ cl_program het__cl_cache_load(het__device *device, const char *options, const ch
 void het__cl_cache_store(het__device *device, const char *options, const char *text, size_t bytes,
                          cl_program program);
 
-/* ---- constants and programs (constants.c, program.c) ---- */
+/* ---- what operations and the backend ask for (driver.c, measure.c, error.c) ---- */
 
-/* A constant as it lies. */
-het_status het__cl_keep_plain(het__device *device, const het__slice *slice,
-                              het__cl_operand *operand, size_t bytes, het_error *err);
-void het__cl_drop_constants(het__device *device);
-bool het__cl_supports(const het__graph *graph, const het__node *node, char *reason, size_t bytes);
-het_status het__cl_compile(het__device *device, const het__slice *slice, het__program **program,
-                           het_error *err);
-void het__cl_release(het__device *device, het__program *program);
-het_status het__cl_enqueue(het__device *device, het__program *program, const int64_t *symbols,
-                           het_error *err);
+extern const het__gpu_driver het__cl_driver;
 
+/* A status and a sentence for a code of OpenCL that is not CL_SUCCESS; what: "clFinish". */
+het_status het__cl_fail(het_error *err, cl_int code, const char *what);
 het_status het__cl_measure(het__device *device, het_device_figures *figures, het_error *err);
 
 #endif /* HET_OPENCL_H */

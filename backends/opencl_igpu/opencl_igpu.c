@@ -2,7 +2,8 @@
 /* GPUs, and for tests processors, through the OpenCL loader: the functions of the backend.
  *
  * Everything that the core asks for stands in a file of its own: probe.c finds devices, device.c
- * opens them and gives memory, program.c makes programs of ops_*.c, events.c waits for them. */
+ * opens them and gives memory, driver.c starts what backends/gpu makes programs of, events.c waits
+ * for them. */
 #include "backends/opencl_igpu/opencl.h"
 
 #include <stdio.h>
@@ -29,7 +30,24 @@ static void cl_probe(const het__host *host, het__probed *probed)
 
 static void cl_counters(het__device *device, het__backend_counters *counters)
 {
-    *counters = device->counters;
+    *counters = device->gpu.counters;
+}
+
+static het_status cl_compile(het__device *device, const het__slice *slice, het__program **program,
+                             het_error *err)
+{
+    return het__gpu_compile(&device->gpu, slice, program, err);
+}
+
+static void cl_release(het__device *device, het__program *program)
+{
+    het__gpu_release(&device->gpu, program);
+}
+
+static het_status cl_enqueue(het__device *device, het__program *program, const int64_t *symbols,
+                             het_error *err)
+{
+    return het__gpu_enqueue(&device->gpu, program, symbols, err);
 }
 
 const het__backend het__backend_opencl_igpu = {
@@ -37,7 +55,7 @@ const het__backend het__backend_opencl_igpu = {
     .probe = cl_probe,
     .open = het__cl_open,
     .close = het__cl_close,
-    .supports = het__cl_supports,
+    .supports = het__gpu_supports,
     .measure = het__cl_measure,
     .is_asynchronous = true,
     .buffer_create = het__cl_buffer_create,
@@ -46,9 +64,9 @@ const het__backend het__backend_opencl_igpu = {
     .buffer_import = het__cl_buffer_import,
     .buffer_write = het__cl_buffer_write,
     .buffer_read = het__cl_buffer_read,
-    .compile = het__cl_compile,
-    .release = het__cl_release,
-    .enqueue = het__cl_enqueue,
+    .compile = cl_compile,
+    .release = cl_release,
+    .enqueue = cl_enqueue,
     .wait = het__cl_wait,
     .wait_for = het__cl_wait_for,
     .span = het__cl_span,

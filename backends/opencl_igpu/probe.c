@@ -117,7 +117,7 @@ static uint32_t subgroup_of(cl_device_id id, const char *extensions)
 
 static void find_facts(cl_device_id id, const char *extensions, het__cl_found *found)
 {
-    het__cl_facts *f = &found->facts;
+    het__gpu_facts *f = &found->facts;
     const cl_device_type type = NUMBER(id, CL_DEVICE_TYPE, cl_device_type);
     char vendor[64];
     text_of(id, CL_DEVICE_VENDOR, vendor, sizeof vendor);
@@ -145,7 +145,7 @@ static void fill_info(cl_device_id id, const char *platform, const char *extensi
                       het__cl_found *found)
 {
     het_device_info *info = &found->info;
-    const het__cl_facts *f = &found->facts;
+    const het__gpu_facts *f = &found->facts;
     char driver[48];
     text_of(id, CL_DRIVER_VERSION, driver, sizeof driver);
     info->struct_size = sizeof *info;

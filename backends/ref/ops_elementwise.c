@@ -36,33 +36,6 @@ static void mul_run(const het__ref_call *call)
 const het__ref_kernel het__ref_add = { .run = add_run, .scratch = het__ref_two_rows };
 const het__ref_kernel het__ref_mul = { .run = mul_run, .scratch = het__ref_two_rows };
 
-double het__ref_unary_value(het__unary kind, double x)
-{
-    static const double sqrt_2_over_pi = 0.79788456080286535588;
-    static const double sqrt_half = 0.70710678118654752440;
-    switch (kind) {
-    case HET__UNARY_NONE:
-        return x;
-    case HET__UNARY_SILU:
-        return x / (1.0 + exp(-x));
-    case HET__UNARY_GELU_TANH:
-        return 0.5 * x * (1.0 + tanh(sqrt_2_over_pi * (x + 0.044715 * x * x * x)));
-    case HET__UNARY_GELU_ERF:
-        return 0.5 * x * (1.0 + erf(x * sqrt_half));
-    case HET__UNARY_RELU:
-        return x < 0.0 ? 0.0 : x; /* NaN stays NaN */
-    case HET__UNARY_TANH:
-        return tanh(x);
-    case HET__UNARY_SIGMOID:
-        return 1.0 / (1.0 + exp(-x));
-    case HET__UNARY_SCALE:
-    case HET__UNARY_SOFTCAP:
-        break; /* they take an alpha */
-    }
-    assert(false); /* a kind without a formula */
-    return x;
-}
-
 static double value_of(const het__ref_call *call, double x)
 {
     const double alpha = (double)call->attrs.unary.alpha;
@@ -70,7 +43,7 @@ static double value_of(const het__ref_call *call, double x)
         return alpha * x;
     if (call->attrs.unary.kind == HET__UNARY_SOFTCAP)
         return alpha * tanh(x / alpha);
-    return het__ref_unary_value(call->attrs.unary.kind, x);
+    return het__unary_value(call->attrs.unary.kind, x);
 }
 
 static void unary_run(const het__ref_call *call)

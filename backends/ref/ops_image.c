@@ -6,39 +6,6 @@
 
 #include "backends/ref/image.h"
 
-double het__ref_act_value(const het__act *act, double x)
-{
-    const double alpha = (double)act->alpha, beta = (double)act->beta;
-    switch (act->kind) {
-    case HET__ACT_NONE:
-        return x;
-    case HET__ACT_RELU:
-        return het__ref_unary_value(HET__UNARY_RELU, x);
-    case HET__ACT_CLIP:
-        return x < alpha ? alpha : x > beta ? beta : x;
-    case HET__ACT_LEAKY_RELU:
-        return x < 0 ? alpha * x : x;
-    case HET__ACT_SIGMOID:
-        return het__ref_unary_value(HET__UNARY_SIGMOID, x);
-    case HET__ACT_TANH:
-        return tanh(x);
-    case HET__ACT_SWISH:
-        return x / (1.0 + exp(-alpha * x));
-    case HET__ACT_HARD_SIGMOID:
-        return fmin(fmax(alpha * x + beta, 0), 1);
-    case HET__ACT_HARD_SWISH:
-        return x * fmin(fmax(x / 6 + 0.5, 0), 1);
-    case HET__ACT_GELU_ERF:
-        return het__ref_unary_value(HET__UNARY_GELU_ERF, x);
-    case HET__ACT_GELU_TANH:
-        return het__ref_unary_value(HET__UNARY_GELU_TANH, x);
-    case HET__ACT_COUNT:
-        break;
-    }
-    assert(false); /* a kind without a formula */
-    return x;
-}
-
 /* ---- images ---- */
 
 static double get(const het__ref_grid *m, int64_t n, int64_t c, int64_t y, int64_t x)
@@ -118,7 +85,7 @@ static double image_at(const het__ref_call *call, const het__ref_grid *in,
         return get(in, n, c, y, x);
     if (residual->operand)
         v += get(residual, n, c, y, x);
-    return het__ref_act_value(&a->act, v);
+    return het__act_value(&a->act, v);
 }
 
 static void image_run(const het__ref_call *call)
@@ -182,7 +149,7 @@ static void matmul_row(const het__ref_call *call, int64_t row, int64_t matrix)
         sum = sum * (double)attrs->scale + vector_at(bias, n);
         if (residual)
             sum += (double)het__ref_at(residual, row, n);
-        y[n] = (float)het__ref_act_value(&attrs->act, sum);
+        y[n] = (float)het__act_value(&attrs->act, sum);
     }
 }
 

@@ -68,7 +68,7 @@ static void gated_run(const het__ref_call *call)
         for (int64_t t = 0; t < x->rows; t++) {
             const float *row = het__ref_row(x, t, room + 2 * inner);
             const double act =
-                het__ref_unary_value(call->attrs.gated.act, dot(row, gate, inner));
+                het__unary_value(call->attrs.gated.act, dot(row, gate, inner));
             het__ref_row_out(out, t)[n] = (float)(act * dot(row, up, inner));
         }
     }

@@ -111,7 +111,7 @@ static void open_expert(const moe *m, int64_t expert, int64_t first, int64_t cou
         const float *up = het__ref_row(&in[3], expert * m->inner + n, up_room);
         for (int64_t i = 0; i < count; i++) {
             const float *x = het__ref_row(&in[0], m->sorted[first + i], m->x_rooms);
-            const double act = het__ref_unary_value(m->attrs->act, dot(x, gate, m->width));
+            const double act = het__unary_value(m->attrs->act, dot(x, gate, m->width));
             m->hidden[i * m->inner + n] = (float)(act * dot(x, up, m->width));
         }
     }

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "lib/backend.h"
+#include "lib/plain/act.h"
 #include "lib/plain/call.h"
 #include "lib/quant/quant.h"
 
@@ -77,8 +78,6 @@ static inline float *het__ref_row_out(const het__ref_operand *operand, int64_t r
 int64_t het__ref_two_rows(const het__ref_call *call);
 
 /* Pieces that more than one operation uses. */
-double het__ref_unary_value(het__unary kind, double x); /* kinds without alpha */
-double het__ref_act_value(const het__act *act, double x);
 /* POOL, BLOCK and UNBLOCK of images of codes. */
 void het__ref_codes_run(const het__ref_call *call);
 /* In place where x == out. weight and bias may be NULL. */

@@ -11,6 +11,7 @@ int command_detokenize(int argc, char **argv);
 int command_template(int argc, char **argv);
 int command_inspect(int argc, char **argv);
 int command_devices(int argc, char **argv);
+int command_doctor(int argc, char **argv);
 int command_machine(int argc, char **argv);
 int command_calibrate(int argc, char **argv);
 int command_pack(int argc, char **argv);

@@ -23,6 +23,7 @@ static const command commands[] = {
     { "template", command_template, "a conversation as the model's chat template has it" },
     { "inspect", command_inspect, "what is in a model file" },
     { "devices", command_devices, "what is in this machine" },
+    { "doctor", command_doctor, "what works here, what is missing, and what would help" },
     { "machine", command_machine, "machines as files: list, show, record" },
     { "calibrate", command_calibrate, "measure the devices, so that plans know them" },
     { "plan", command_plan, "which layer runs where, and why" },

@@ -129,7 +129,8 @@ typedef struct het_port {
  *                 model.safetensors.index.json. External data files of an ONNX file are looked for
  *                 in its folder and below. A package (package.h) of a GGUF file or of a folder
  *                 gives the model that they would give; it is unpacked into memory of the
- *                 model's, and not needed any more after the call. Weights of a folder are named as in its files, and
+ *                 model's, and not needed any more after the call. Weights of a folder are
+ *                 named as in its files, and
  *                 metadata entries are the keys of config.json, those of an object as
  *                 "object.key", then those of other files ("generation_config.key",
  *                 "tokenizer_config.key", "tokenizer.chat_template"). A config.json without
@@ -165,8 +166,8 @@ HET_API HET_NODISCARD het_status het_model_load(het_context *context, const char
  *
  * @param context     Kept alive by the model.
  * @param data        The bytes of a GGUF file, aligned to 32 bytes, or of an ONNX
- *                    file without external data, a package or a config.json, at any address. Kept until the
- *                    model and all its sessions are destroyed, and must not
+ *                    file without external data, a package or a config.json, at any
+ *                    address. Kept until the model and all its sessions are destroyed, and must not
  *                    change.
  * @param size_bytes  Readable bytes at @p data.
  * @param options     May be NULL: defaults.

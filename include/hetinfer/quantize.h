@@ -99,8 +99,8 @@ typedef struct het_quantization_tensor {
  *
  * A folder's model is written as GGUF has it: tensors under GGUF's names with rows of q and k in
  * its order, the configuration, the vocabulary (of tokenizer.model where there is one, else of
- * tokenizer.json) and the chat template. White space that added tokens take with them, and normal
- * forms of Unicode, have no place there.
+ * tokenizer.json) and the chat template. White space that added tokens take with them, and
+ * normal forms of Unicode, have no place there.
  *
  * @param model         A language model from a GGUF file, for which HET_MODEL_INSPECT_ONLY is
  *                      enough; or, whole, from a package of one or from a folder, which must still

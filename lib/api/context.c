@@ -20,6 +20,8 @@ void het__context_release(het_context *context)
     het__calibrations_finish(&context->calibrations);
     het__registry_finish(&context->registry);
     het__free(&context->mem, context->kernel_cache);
+    het__free(&context->mem, context->system_root);
+    het__mutex_finish(&context->hardware.lock);
     het__log_finish(&context->log);
     het__mem mem = { .allocator = context->mem.allocator };
     mem.bytes = 0;
@@ -87,10 +89,15 @@ static het_status fill_context(het_context *context, const het_context_options *
     const char *cache = use_env ? het__env("HETINFER_KERNEL_CACHE") : NULL;
     if (cache && *cache)
         context->kernel_cache = het__strndup(&context->mem, cache, strlen(cache));
+    const char *root = use_env ? het__env("HETINFER_SYSTEM_ROOT") : NULL;
+    if (root && *root)
+        context->system_root = het__strndup(&context->mem, root, strlen(root));
+    context->hardware.root = context->system_root ? context->system_root : "";
     const het__host host = { &context->mem, &context->log, use_env, context->kernel_cache };
     const het_status s = het__registry_init(&context->registry, &host, list, err);
     het__calibrations_init(&context->calibrations, use_env, &context->mem, &context->log);
     context->registry.calibrations = &context->calibrations;
+    context->registry.system_root = context->system_root;
     if (s == HET_OK)
         log_devices(context);
     return s;
@@ -120,6 +127,7 @@ het_status het_context_create(const het_context_options *options, het_context **
     atomic_init(&c->refs, 1);
     het__mem_init(&c->mem, o.allocator ? &allocator : NULL);
     het__custom_list_init(&c->customs, &c->mem);
+    het__mutex_init(&c->hardware.lock);
     s = fill_context(c, &o, err);
     if (s != HET_OK) {
         het__context_release(c);

@@ -16,6 +16,7 @@
 #include "lib/import/lm_outline.h"
 #include "lib/import/onnx.h"
 #include "lib/ir/custom.h"
+#include "lib/machine/hardware.h"
 #include "lib/machine/machine.h"
 #include "lib/partition/policy.h"
 #include "lib/passes/passes.h"
@@ -30,7 +31,16 @@ struct het_device {
     uint32_t index;
 };
 
-/* Immutable after create, but for the atomic and what mem, log and customs lock themselves. */
+/* Hardware that devices are, found when a state is first asked for. */
+typedef struct het__hardware_cache {
+    het__mutex lock; /* of all below; count and list are immutable once count is not 0 */
+    uint32_t count;
+    const char *root; /* "" or from the environment: immutable */
+    het__hardware list[HET__HARDWARE_MAX];
+} het__hardware_cache;
+
+/* Immutable after create, but for the atomic and what mem, log, customs and hardware lock
+ * themselves. */
 struct het_context {
     _Atomic uint32_t refs;
     het__mem mem;
@@ -38,7 +48,9 @@ struct het_context {
     het__calibrations calibrations;
     het__registry registry;
     char *kernel_cache; /* folder, or NULL: immutable */
+    char *system_root;  /* the same */
     het__custom_list customs;
+    het__hardware_cache hardware;
     het_device devices[HET__DEVICES_MAX];
 };
 

@@ -252,6 +252,14 @@ void *het__load_symbol(const char *path, const char *name, char *message, size_t
     return symbol;
 }
 
+bool het__load_global(const char *path, char *message, size_t bytes)
+{
+    const void *library = dlopen(path, RTLD_NOW | RTLD_GLOBAL | RTLD_NODELETE);
+    if (!library)
+        snprintf(message, bytes, "%s", dlerror());
+    return library != NULL;
+}
+
 const char *het__env(const char *name)
 {
     return secure_getenv(name);

@@ -80,6 +80,10 @@ bool het__own_folder(char *folder, size_t bytes);
  * if it cannot: message (bytes long) says why. */
 void *het__load_symbol(const char *path, const char *name, char *message, size_t bytes);
 
+/* Loads a library, which stays until the process ends, so that libraries loaded later find what it
+ * exports. False if it cannot: message says why. */
+bool het__load_global(const char *path, char *message, size_t bytes);
+
 /* Environment variable, NULL if unset or if the process runs with raised rights. */
 const char *het__env(const char *name);
 

@@ -72,12 +72,78 @@ void het__cost_item(const het__work_item *item, const het__machine_device *devic
     cost->memory_bound = cost->memory_ns > cost->compute_ns;
 }
 
+/* ---- products in fixed pieces ---- */
+
+static double pieces(double extent, uint32_t piece)
+{
+    return piece ? ceil(extent / piece) : 1;
+}
+
+static double padded(double extent, uint32_t multiple)
+{
+    return multiple ? pieces(extent, multiple) * multiple : extent;
+}
+
+/* Constant matrices of a product: where they stand, how many; 0: no product. */
+static uint32_t matrices_of(const het__node *node, uint32_t *first, uint32_t *step)
+{
+    *first = node->op == HET__OP_LINEAR ? 2 : 1;
+    *step = node->op == HET__OP_LINEAR ? 2 : 1;
+    return node->op == HET__OP_LINEAR   ? (uint32_t)node->attrs.linear.projections
+           : node->op == HET__OP_GATED  ? 2
+           : node->op == HET__OP_MATMUL ? 1 : 0;
+}
+
+static int64_t matrix_columns(const het__node *node, const het__value *w)
+{
+    return w->extent[node->op == HET__OP_MATMUL && !node->attrs.matmul.transpose_b].count;
+}
+
+/* What a device that takes products in pieces computes beside them, and how often it starts. */
+static void apply_unit(const het__graph *graph, const het__node *node, const het__work *work,
+                       const het__machine_device *device, het__work_item *item, double *starts)
+{
+    const het__product_unit *u = &device->product_unit;
+    uint32_t first, step;
+    const uint32_t count = matrices_of(node, &first, &step);
+    double wanted = 0, done = 0, columns = 0;
+    *starts = 1;
+    if (u->rows == 0 || count == 0)
+        return;
+    for (uint32_t i = 0; i < count; i++) {
+        const het__value *w = &graph->values[node->inputs[first + i * step]];
+        columns += w->rank == 2 && !(node->op == HET__OP_GATED && i > 0)
+                       ? (double)matrix_columns(node, w) : 0;
+    }
+    const double rows = columns > 0 ? work->units / columns : 0;
+    if (!(rows > 0))
+        return;
+    *starts = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        const het__value *w = &graph->values[node->inputs[first + i * step]];
+        const double n = (double)matrix_columns(node, w);
+        const double k = (double)(w->extent[0].count * w->extent[1].count) / n;
+        wanted += rows * k * n;
+        done += padded(rows, u->rows) * padded(k, u->inner) * padded(n, u->columns);
+        *starts += pieces(rows, u->rows_most) * pieces(k, u->inner) * pieces(n, u->columns_most);
+    }
+    item->flops *= done / wanted;
+}
+
 void het__cost_node(const het__graph *graph, const het__node *node, const het__work *work,
                     const het__machine_device *device, bool exact, het__cost *cost)
 {
     het__work_item item;
+    double starts = 1;
     het__work_item_of(graph, node, work, exact, &item);
+    if (!device->calibration)
+        apply_unit(graph, node, work, device, &item, &starts);
     het__cost_item(&item, device, cost);
+    const double more = (starts - 1) * cost->launch_ns;
+    cost->launch_ns += more;
+    cost->ns += more;
+    cost->low_ns += more;
+    cost->high_ns += more;
 }
 
 /* ---- one memory for several ---- */

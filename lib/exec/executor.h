@@ -69,6 +69,7 @@ typedef enum het__exec_stage {
     HET__EXEC_ENQUEUE,
     HET__EXEC_WAIT,
     HET__EXEC_OUTPUT,
+    HET__EXEC_HEAT,     /* nothing: between steps the device was found too hot */
 } het__exec_stage;
 
 #define HET__EXEC_NO_DEVICE UINT32_MAX

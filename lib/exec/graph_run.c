@@ -543,8 +543,15 @@ het_status het__graph_run_step(het__graph_run *r, const het__tensor *inputs, het
                                const size_t *capacity, _Atomic uint32_t *cancel, het_error *err)
 {
     het_error own = HET_ERROR_INIT;
-    bool again;
-    het_status s;
+    bool again = true;
+    het_status s = HET_OK;
+    const het__exec *exec = r->last ? r->last->exec : NULL;
+    const het__recovery_step first =
+        het__recovery_cool(&r->recovery, exec, cancel, &s, &own);
+    if (first == HET__RECOVERY_FAIL)
+        return conclude(r, s, &own, err);
+    if (first == HET__RECOVERY_REBUILD)
+        drop_forms(r);
     do
         s = attempt(r, inputs, outputs, capacity, cancel, &again, &own);
     while (s != HET_OK && again);

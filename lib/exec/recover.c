@@ -7,7 +7,8 @@
  *     NOMEM                                         half of what the device held, three times
  *     what is left of these, and all others         without the device
  *
- * A policy's word about a trigger replaces the numbers of attempts. */
+ * A policy's word about a trigger replaces the numbers of attempts. A device that is too hot has
+ * not failed: it goes only where the others can do without it. */
 #include "lib/exec/recover.h"
 
 #include <assert.h>
@@ -45,6 +46,9 @@ void het__recovery_init(het__recovery *r, const het__registry *registry, uint32_
         return;
     r->policy = *policy;
     r->skips_missing = policy->skip_missing;
+    const het__policy_fallback *thermal = &policy->fallback[HET__TRIGGER_THERMAL];
+    het__heat_init(&r->heat, registry, thermal->is_set ? thermal : NULL,
+                   policy->telemetry_interval_ms);
 }
 
 bool het__recovery_is_dead(het_status status)
@@ -144,11 +148,12 @@ static void put_failure(const het__recovery *r, uint32_t device, char *text, siz
         [HET__EXEC_COMPILE] = " compiling",
         [HET__EXEC_INPUT] = " taking inputs", [HET__EXEC_TRANSFER] = " exchanging values",
         [HET__EXEC_ENQUEUE] = " starting work", [HET__EXEC_WAIT] = " working",
-        [HET__EXEC_OUTPUT] = " giving outputs",
+        [HET__EXEC_OUTPUT] = " giving outputs", [HET__EXEC_HEAT] = "",
     };
     const het__recovery_device *d = &r->device[device];
-    het__append(text, bytes, "device %u (%s) failed%s", device,
-                r->registry->device[device].info.backend, stages[d->last.stage]);
+    het__append(text, bytes, "device %u (%s) %s%s", device,
+                r->registry->device[device].info.backend,
+                d->last.stage == HET__EXEC_HEAT ? "is too hot" : "failed", stages[d->last.stage]);
     if (d->last.layer >= 0)
         het__append(text, bytes, " at layer %d", d->last.layer);
     het__append(text, bytes, ": %s", d->message[0] ? d->message : het_status_name(d->last.status));
@@ -165,6 +170,8 @@ static void tell(const het__recovery *r, uint32_t device, uint32_t used)
     } else if (d->is_shrunk) {
         het__append(text, sizeof text, "; going on with %.3g MB on it at most",
                     r->limits[device] / 1e6);
+    } else if (d->last.stage == HET__EXEC_HEAT) {
+        het__append(text, sizeof text, "; going on with it, no plan does without it");
     } else {
         het__append(text, sizeof text, "; going on after %u more attempt%s", d->tries,
                     d->tries == 1 ? "" : "s");
@@ -352,6 +359,71 @@ het__recovery_step het__recovery_after(het__recovery *r, const het__exec *exec,
     return decide(r, &f, held, cancel, status, err);
 }
 
+/* ---- heat ---- */
+
+/* Whether a device is below its limit, or comes below it in the attempts that a policy grants. */
+static bool cools(het__recovery *r, uint32_t device, const het__policy_fallback *what,
+                  _Atomic uint32_t *cancel, double *celsius, double *limit)
+{
+    for (uint32_t tries = 0;; tries++) {
+        if (!het__heat_is_high(&r->heat, device, celsius, limit))
+            return true;
+        if (tries == what->retry)
+            return false;
+        const uint64_t ms = (uint64_t)what->backoff_ms << (tries < 16 ? tries : 16);
+        if (!sleep_ms(ms < BACKOFF_MOST_MS ? ms : BACKOFF_MOST_MS, cancel))
+            return true;
+    }
+}
+
+static void note_heat(het__recovery *r, uint32_t device, double celsius, double limit)
+{
+    const het__exec_failure f = { device, -1, HET__EXEC_HEAT, HET_E_BUSY };
+    het_error own = HET_ERROR_INIT;
+    (void)het__fail(&own, HET_E_BUSY, "%.0f degrees Celsius, where the limit is %.0f", celsius,
+                    limit);
+    note(r, &f, &own);
+}
+
+het__recovery_step het__recovery_cool(het__recovery *r, const het__exec *exec,
+                                      _Atomic uint32_t *cancel, het_status *status,
+                                      het_error *err)
+{
+    const het__policy_fallback *what = said(r, HET__TRIGGER_THERMAL);
+    het__recovery_step step = HET__RECOVERY_AGAIN;
+    if (!what || !exec || !het__heat_is_due(&r->heat))
+        return step;
+    r->used = het__recovery_used(exec);
+    for (uint32_t i = 0; i < r->registry->count; i++) {
+        double celsius = 0, limit = 0;
+        if (!((r->used & ~r->needed) >> i & 1) || cools(r, i, what, cancel, &celsius, &limit))
+            continue;
+        if (!*what->next) {
+            note_heat(r, i, celsius, limit);
+            *status = het__fail(err, HET_E_BUSY, "device %u (%s) is too hot: %s", i,
+                                r->registry->device[i].info.backend, r->device[i].message);
+            return HET__RECOVERY_FAIL;
+        }
+        if (take_out(r, i, HET_E_BUSY, what->next)) {
+            note_heat(r, i, celsius, limit);
+            r->hot |= UINT32_C(1) << i;
+            step = HET__RECOVERY_REBUILD;
+        }
+        r->is_exhausted = false; /* nobody else is left: it goes on, hot as it is */
+    }
+    return step;
+}
+
+/* No plan does without what is too hot: it is used again, and stays. */
+static bool put_back(het__recovery *r)
+{
+    const uint32_t hot = r->hot;
+    r->mask |= hot;
+    r->needed |= hot;
+    r->hot = 0;
+    return hot != 0;
+}
+
 /* ---- making an executor ---- */
 
 /* The plan that an executor failed to be made of is made again, for what its device was to hold. */
@@ -433,7 +505,8 @@ het_status het__recovery_create(het__recovery *r, const het__exec_request *reque
                                 ? held_before(&q, f.device) : 0;
         if (decide(r, &f, held, cancel, &s, &own) != HET__RECOVERY_FAIL)
             continue;
-        if (f.stage == HET__EXEC_PLAN && s != HET_E_NOMEM && s != HET_E_CANCELLED && drop_shrunk(r))
+        if (f.stage == HET__EXEC_PLAN && s != HET_E_NOMEM && s != HET_E_CANCELLED &&
+            (drop_shrunk(r) || put_back(r)))
             continue;
         return refuse(r, s, &own, err);
     }

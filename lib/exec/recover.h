@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a session does when a device fails: the same again, a smaller share, or on without it.
  *
- *     het__recovery_init -> het__recovery_create -> { run -> het__recovery_settled
- *                                                        or het__recovery_after -> … }*
+ *     het__recovery_init -> het__recovery_create
+ *         -> { het__recovery_cool -> run -> het__recovery_settled or het__recovery_after -> … }*
  *
  * It decides and counts; running again, and bringing back what was lost, is up to whoever drives
  * the executor. Triggers of the policy (fallback.on_error, …) say how often and where to;
@@ -12,6 +12,7 @@
 #define HET_EXEC_RECOVER_H
 
 #include "lib/exec/executor.h"
+#include "lib/exec/heat.h"
 
 #include <hetinfer/telemetry.h>
 
@@ -39,6 +40,9 @@ typedef struct het__recovery {
     uint32_t mask;      /* of these, those that were not taken out */
     double limits[HET__MACHINE_DEVICES_MAX]; /* bytes; 0: none */
     het__recovery_device device[HET__MACHINE_DEVICES_MAX];
+    uint32_t hot;       /* devices that were taken out because they were too hot */
+    uint32_t needed;    /* devices without which no plan was found: heat does not take them out */
+    het__heat heat;
     uint32_t open;      /* devices that failed in the operation under way */
     uint32_t shrunk;    /* of these, those whose share was made smaller last */
     uint32_t used;      /* devices of the executor that failed last */
@@ -67,6 +71,13 @@ het_status het__recovery_create(het__recovery *recovery, const het__exec_request
 het__recovery_step het__recovery_after(het__recovery *recovery, const het__exec *exec,
                                        _Atomic uint32_t *cancel, het_status *status,
                                        het_error *err);
+
+/* Before a run: devices of exec (may be NULL) that are hotter than the policy allows are waited for
+ * or taken out, as it says. HET__RECOVERY_AGAIN: nothing has changed, or the wait was cancelled,
+ * which the run will find. err: not NULL, set as *status on HET__RECOVERY_FAIL. */
+het__recovery_step het__recovery_cool(het__recovery *recovery, const het__exec *exec,
+                                      _Atomic uint32_t *cancel, het_status *status,
+                                      het_error *err);
 
 /* The operation succeeded, with exec (may be NULL), or was cancelled: log what happened in it. */
 void het__recovery_settled(het__recovery *recovery, const het__exec *exec);

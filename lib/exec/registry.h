@@ -18,6 +18,7 @@ typedef struct het__registered {
 typedef struct het__registry {
     het__host host;
     het__calibrations *calibrations; /* of the context; NULL: none */
+    const char *system_root;         /* of the kernel's files; NULL: this machine's */
     uint32_t count;
     het__registered device[HET__DEVICES_MAX];
     char *report;

@@ -44,17 +44,23 @@ het_status het__exec_machine(const het__registry *registry, uint32_t mask, uint3
             het__calibration_figures(c, &assumed);
         if (!het__machine_add(machine, info, figures ? &figures[i] : &assumed))
             return het__fail(err, HET_E_UNSUPPORTED, "more devices than a plan can hold");
+        if (registry->device[i].backend->product_unit)
+            registry->device[i].backend->product_unit(
+                registry->device[i].backend_index,
+                &machine->device[machine->device_count - 1].product_unit);
         if (c)
             attach(machine, c);
     }
     return HET_OK;
 }
 
-static const char *refusal(const het__registered *device, const het__graph *graph,
+static const char *refusal(const het__registered *device, bool exact, const het__graph *graph,
                            const het__node *node, het__arena *arena, bool *failed)
 {
     char reason[160] = "";
     const het__backend *b = device->backend;
+    if (exact && b->is_reduced)
+        return "computes in fewer bits than an exact session may";
     if (b->supports_on
             ? b->supports_on(device->backend_index, graph, node, reason, sizeof reason)
             : b->supports(graph, node, reason, sizeof reason))
@@ -68,6 +74,7 @@ static het_status ask_backends(const het__exec_request *request, const het__mach
                                het__arena *arena, const char ***reasons)
 {
     const size_t nodes = request->graph->node_count;
+    const bool exact = request->precision == HET_PRECISION_EXACT;
     bool failed = false;
     *reasons = het__arena_zero(arena, nodes * machine->device_count, sizeof **reasons);
     if (!*reasons)
@@ -76,7 +83,7 @@ static het_status ask_backends(const het__exec_request *request, const het__mach
         for (uint32_t d = 0; d < machine->device_count; d++)
             (*reasons)[n * machine->device_count + d] =
                 refusal(&request->registry->device[machine->device[d].context_index],
-                        request->graph, &request->graph->nodes[n], arena, &failed);
+                        exact, request->graph, &request->graph->nodes[n], arena, &failed);
     return failed ? HET_E_NOMEM : HET_OK;
 }
 
@@ -107,7 +114,7 @@ het_status het__exec_support(const het__registry *registry, const het__graph *gr
     for (size_t n = 0; n < graph->node_count; n++)
         for (uint32_t d = 0; d < registry->count; d++)
             (*reasons)[n * registry->count + d] =
-                refusal(&registry->device[d], graph, &graph->nodes[n], arena, &failed);
+                refusal(&registry->device[d], false, graph, &graph->nodes[n], arena, &failed);
     return failed ? HET_E_NOMEM : HET_OK;
 }
 

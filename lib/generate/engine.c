@@ -398,6 +398,16 @@ static bool recovers(het__engine *e, het_status *status, het_error *err)
     return next != HET__RECOVERY_FAIL;
 }
 
+/* A device that is too hot gives its work to others before the next step. */
+static het_status cool(het__engine *e, het_error *err)
+{
+    het_status s = HET_OK;
+    if (e->recovery && het__recovery_cool(e->recovery, e->exec, &e->cancel, &s, err) ==
+                           HET__RECOVERY_REBUILD)
+        drop_executor(e);
+    return s;
+}
+
 /* One run of what is pending, or of what is to be run again. */
 static het_status run_once(het__engine *e, het__stream *only, bool is_replay, batch *b,
                            bool *again, het_error *err)
@@ -459,10 +469,12 @@ het_status het__engine_step(het__engine *e, het__stream *only, het_error *err)
     if (!any)
         return atomic_exchange(&e->cancel, 0)
                    ? het__fail(err, HET_E_CANCELLED, "cancelled before the step") : HET_OK;
-    het_status s;
-    do
+    het_status s = cool(e, &own);
+    again = s == HET_OK;
+    while (again) {
         s = attempt(e, only, &b, &again, &own);
-    while (s != HET_OK && again);
+        again = s != HET_OK && again;
+    }
     conclude(e, s);
     if (s != HET_OK) {
         e->step_count++;

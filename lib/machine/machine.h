@@ -9,6 +9,8 @@
 
 #include <hetinfer/device.h>
 
+#include "lib/ir/product_unit.h"
+
 #define HET__MACHINE_DEVICES_MAX 16
 #define HET__MACHINE_GROUPS_MAX 16
 #define HET__MACHINE_LINKS_MAX 64
@@ -63,6 +65,7 @@ typedef struct het__machine_device {
     het__figure joules_per_op;
     het__figure joules_per_byte;
     het__figure price_per_hour; /* currency of the file's choice */
+    het__product_unit product_unit;
     const struct het__calibration *calibration; /* measured by class of work; NULL: none. Borrowed
                                                    like origins */
 } het__machine_device;

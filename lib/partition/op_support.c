@@ -8,7 +8,8 @@
 static const struct { const char *backend; het__op_support support; } backends[] = {
     { "cpu", HET__SUPPORT_ALL },          { "cpu_onednn", HET__SUPPORT_ALL },
     { "ref", HET__SUPPORT_ALL },          { "null", HET__SUPPORT_ALL },
-    { "opencl_igpu", HET__SUPPORT_KERNELS }, { "amd_xrt_npu", HET__SUPPORT_PRODUCTS },
+    { "intel_l0", HET__SUPPORT_KERNELS }, { "opencl_igpu", HET__SUPPORT_KERNELS },
+    { "amd_xrt_npu", HET__SUPPORT_PRODUCTS },
 };
 
 het__op_support het__op_support_of(const het__machine_device *device)

@@ -31,7 +31,7 @@ static const struct {
     [HET__TRIGGER_ERROR] = { SIMULATION | SESSIONS, "what follows when a device fails" },
     [HET__TRIGGER_OOM] = { SESSIONS, "what follows when a device's memory runs out" },
     [HET__TRIGGER_TIMEOUT] = { SESSIONS, "what follows when a device does not answer" },
-    [HET__TRIGGER_THERMAL] = { 0, "kept for devices that tell their temperature" },
+    [HET__TRIGGER_THERMAL] = { SESSIONS, "what follows when a device gets too hot" },
 };
 
 /* ---- rules ---- */
@@ -155,7 +155,8 @@ static void note_running(const het__policy *p, const visitor *v)
             "rules for devices that a machine lacks do not count");
     if (p->telemetry || p->telemetry_interval_ms || p->telemetry_sink)
         say(v, 0, "telemetry", 0,
-            "kept for a sampler; until then het_telemetry_snapshot() is for the application");
+            "kept for a sampler, but for how often on_thermal asks; until then "
+            "het_telemetry_snapshot() is for the application");
 }
 
 void het__policy_notes(const het__policy *policy, het__policy_visit visit, void *user)

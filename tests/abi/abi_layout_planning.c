@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Layouts of what describes networks, machines and plans without running them: groups, machines,
- * simulation, policies, calibration, analysis. The rules are those of abi_layout.c. */
+ * simulation, policies, calibration, analysis, hardware. The rules are those of abi_layout.c. */
 #include "layout.h"
 
 #if defined(__LP64__)
@@ -453,5 +453,71 @@ FIELD(het_analysis_stage, nodes, 8, 8);
 FIELD(het_analysis_stage, flop_count, 16, 8);
 FIELD(het_analysis_stage, bytes, 24, 8);
 FIELD(het_analysis_stage, longest_ns, 32, 8);
+
+_Static_assert(sizeof(het_hardware_access) == 4, "size of het_hardware_access");
+VALUE(HET_ACCESS_NONE, 0);
+VALUE(HET_ACCESS_DENIED, 1);
+VALUE(HET_ACCESS_ALLOWED, 2);
+
+VALUE(HET_STATE_WATTS, 1);
+VALUE(HET_STATE_JOULES, 2);
+VALUE(HET_STATE_PACKAGE_JOULES, 4);
+VALUE(HET_STATE_CELSIUS, 8);
+VALUE(HET_STATE_CELSIUS_MAX, 16);
+VALUE(HET_STATE_MEGAHERTZ, 32);
+VALUE(HET_STATE_MEGAHERTZ_MAX, 64);
+VALUE(HET_STATE_LOAD, 128);
+VALUE(HET_STATE_BUSY, 256);
+VALUE(HET_STATE_MEMORY, 512);
+VALUE(HET_STATE_SHARED_MEMORY, 1024);
+VALUE(HET_STATE_OWN_MEMORY, 2048);
+VALUE(HET_STATE_TRAFFIC, 4096);
+VALUE(HET_STATE_BUSY_IS_OWN, 8192);
+VALUE(HET_STATE_DENIED, 16384);
+
+SIZE(het_hardware_options, 16);
+FIELD(het_hardware_options, struct_size, 0, 4);
+FIELD(het_hardware_options, flags, 4, 4);
+FIELD(het_hardware_options, root, 8, 8);
+
+SIZE(het_hardware_info, 256);
+FIELD(het_hardware_info, struct_size, 0, 4);
+FIELD(het_hardware_info, kind, 4, 4);
+FIELD(het_hardware_info, vendor_id, 8, 4);
+FIELD(het_hardware_info, device_id, 12, 4);
+FIELD(het_hardware_info, revision, 16, 4);
+FIELD(het_hardware_info, access, 20, 4);
+FIELD(het_hardware_info, device_index, 24, 4);
+FIELD(het_hardware_info, unit_count, 28, 4);
+FIELD(het_hardware_info, physical, 32, 32);
+FIELD(het_hardware_info, name, 64, 64);
+FIELD(het_hardware_info, driver, 128, 32);
+FIELD(het_hardware_info, node, 160, 32);
+FIELD(het_hardware_info, group, 192, 32);
+FIELD(het_hardware_info, firmware, 224, 32);
+
+SIZE(het_device_state, 168);
+FIELD(het_device_state, struct_size, 0, 4);
+FIELD(het_device_state, kind, 4, 4);
+FIELD(het_device_state, known, 8, 8);
+FIELD(het_device_state, time_ns, 16, 8);
+FIELD(het_device_state, watts, 24, 8);
+FIELD(het_device_state, joules, 32, 8);
+FIELD(het_device_state, joules_wrap, 40, 8);
+FIELD(het_device_state, package_joules, 48, 8);
+FIELD(het_device_state, package_joules_wrap, 56, 8);
+FIELD(het_device_state, celsius, 64, 8);
+FIELD(het_device_state, celsius_max, 72, 8);
+FIELD(het_device_state, megahertz, 80, 8);
+FIELD(het_device_state, megahertz_max, 88, 8);
+FIELD(het_device_state, load, 96, 8);
+FIELD(het_device_state, busy_count, 104, 8);
+FIELD(het_device_state, busy_of_count, 112, 8);
+FIELD(het_device_state, memory_bytes, 120, 8);
+FIELD(het_device_state, memory_used_bytes, 128, 8);
+FIELD(het_device_state, shared_bytes, 136, 8);
+FIELD(het_device_state, shared_used_bytes, 144, 8);
+FIELD(het_device_state, own_bytes, 152, 8);
+FIELD(het_device_state, traffic_bytes_per_s, 160, 8);
 
 #endif /* __LP64__ */

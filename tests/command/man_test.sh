@@ -12,9 +12,9 @@ if [ -n "$warnings" ]; then
     exit 1
 fi
 status=0
-for command in run eval exec tokenize detokenize template inspect devices 'machine list' \
-    'machine show' 'machine record' calibrate plan policy simulate pack unpack groups analyze \
-    sweep bench; do
+for command in run eval exec tokenize detokenize template inspect devices doctor 'machine list' \
+    'machine show' 'machine record' calibrate plan policy simulate quantize pack unpack groups \
+    analyze sweep bench; do
     # shellcheck disable=SC2086
     for option in $("$2" $command --help | grep -oE -- ' --[a-z-]+' | sort -u); do
         # Dashes are escaped in the page. The names left out appear there by their letter.

@@ -33,12 +33,13 @@ static bool has_backend(const char *name)
     return false;
 }
 
-static bool open_context(bool with_opencl)
+static bool open_context(void)
 {
     het_context_options o = HET_CONTEXT_OPTIONS_INIT;
     char list[80];
-    snprintf(list, sizeof list, "%s,sim%s", has_backend("cpu_onednn") ? "cpu_onednn,ref" : "ref",
-             with_opencl ? ",opencl_igpu" : "");
+    snprintf(list, sizeof list, "%s,sim%s%s", has_backend("cpu_onednn") ? "cpu_onednn,ref" : "ref",
+             has_backend("intel_l0") ? ",intel_l0" : "",
+             has_backend("opencl_igpu") ? ",opencl_igpu" : "");
     o.backends = list;
     return het_context_create(&o, &context, NULL) == HET_OK;
 }
@@ -307,7 +308,7 @@ int main(int argc, char **argv)
     setenv("HETINFER_SIM_SCALE", "0", 0);
     if (has_backend("cpu_onednn"))
         setenv("HETINFER_SIM_COMPUTE", "cpu_onednn", 0);
-    if (!open_context(true) && !open_context(false)) {
+    if (!open_context()) {
         TEST_FAIL("no context");
         return test_finish();
     }
@@ -315,7 +316,8 @@ int main(int argc, char **argv)
     placed_begin(&context->registry);
     if (count)
         placements = (uint32_t)strtoul(count, NULL, 10);
-    else if (strcmp(placed.real[placed.count - 1].info.backend, "opencl_igpu") == 0)
+    else if (strcmp(placed.real[placed.count - 1].info.backend, "opencl_igpu") == 0 ||
+             strcmp(placed.real[placed.count - 1].info.backend, "intel_l0") == 0)
         placements = 12;
     for (uint32_t i = 0; i < placed.count; i++)
         printf("%s: %s\n", placed.real[i].info.backend, placed.real[i].info.name);

@@ -187,6 +187,43 @@ static inline bool fo_same(const fo_run *a, const fo_run *b, uint32_t count)
     return same;
 }
 
+/* ---- the network of digits ---- */
+
+#define FO_OUTPUTS 64
+
+static inline het_status fo_bind_digits(const failover *f, het_session *session, het_error *err)
+{
+    static float pixels[4096];
+    het_port port = { .struct_size = sizeof port, .desc = HET_TENSOR_DESC_INIT };
+    het_tensor t = HET_TENSOR_INIT;
+    CHECK_INT(het_model_input_at(f->network, 0, &port), HET_OK);
+    t.desc = port.desc;
+    for (uint32_t i = 0; i < t.desc.rank; i++)
+        t.desc.extent[i] = t.desc.extent[i] > 0 ? t.desc.extent[i] : 1;
+    for (size_t i = 0; i < 4096; i++)
+        pixels[i] = (float)(i * 7 % 17) / 16;
+    t.data = pixels;
+    t.size_bytes = sizeof pixels;
+    return het_session_bind_input(session, port.name, &t, err);
+}
+
+static inline het_status fo_run_digits(const failover *f, het_session *session, float *out,
+                                       uint32_t *count, het_error *err)
+{
+    het_port port = { .struct_size = sizeof port, .desc = HET_TENSOR_DESC_INIT };
+    het_tensor t = HET_TENSOR_INIT;
+    het_status s = het_session_run(session, err);
+    CHECK_INT(het_model_output_at(f->network, 0, &port), HET_OK);
+    if (s == HET_OK)
+        s = het_session_get_output(session, port.name, &t, err);
+    *count = s == HET_OK ? (uint32_t)(t.size_bytes / sizeof(float)) : 0;
+    if (*count > FO_OUTPUTS)
+        *count = FO_OUTPUTS;
+    if (s == HET_OK)
+        memcpy(out, t.data, *count * sizeof *out);
+    return s;
+}
+
 static inline het_device_health fo_health(const het_session *session, uint32_t device)
 {
     het_device_health health = { .struct_size = sizeof health };

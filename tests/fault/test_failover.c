@@ -125,8 +125,6 @@ static void fail_everywhere(act_fn act, const het_model *model, uint64_t least)
     CHECK(failures >= least);
 }
 
-static het_status bind_digits(het_session *session, het_error *err);
-
 /* The plan puts something on each device, or nothing would be tested. */
 static void is_spread(const het_model *model)
 {
@@ -135,7 +133,7 @@ static void is_spread(const het_model *model)
     fo_reset(&f, 2);
     CHECK_INT(fo_session(&f, model, &session, &err), HET_OK);
     if (model == f.network) {
-        CHECK_INT(bind_digits(session, &err), HET_OK);
+        CHECK_INT(fo_bind_digits(&f, session, &err), HET_OK);
         CHECK_INT(het_session_warmup(session, &err), HET_OK);
     }
     for (uint32_t device = FO_HOST; session && device <= FO_SECOND; device++)
@@ -172,42 +170,8 @@ static void every_call_of_a_generation(void)
     "  on_error: {retry: 3, next: any}\n" \
     "  on_timeout: {after_ms: 3, next: any}\n"
 
-#define OUTPUTS_MAX 64
-
-static float graph_want[OUTPUTS_MAX];
+static float graph_want[FO_OUTPUTS];
 static uint32_t graph_count;
-
-static het_status bind_digits(het_session *session, het_error *err)
-{
-    static float pixels[4096];
-    het_port port = { .struct_size = sizeof port, .desc = HET_TENSOR_DESC_INIT };
-    het_tensor t = HET_TENSOR_INIT;
-    CHECK_INT(het_model_input_at(f.network, 0, &port), HET_OK);
-    t.desc = port.desc;
-    for (uint32_t i = 0; i < t.desc.rank; i++)
-        t.desc.extent[i] = t.desc.extent[i] > 0 ? t.desc.extent[i] : 1;
-    for (size_t i = 0; i < 4096; i++)
-        pixels[i] = (float)(i * 7 % 17) / 16;
-    t.data = pixels;
-    t.size_bytes = sizeof pixels;
-    return het_session_bind_input(session, port.name, &t, err);
-}
-
-static het_status run_digits(het_session *session, float *out, uint32_t *count, het_error *err)
-{
-    het_port port = { .struct_size = sizeof port, .desc = HET_TENSOR_DESC_INIT };
-    het_tensor t = HET_TENSOR_INIT;
-    het_status s = het_session_run(session, err);
-    CHECK_INT(het_model_output_at(f.network, 0, &port), HET_OK);
-    if (s == HET_OK)
-        s = het_session_get_output(session, port.name, &t, err);
-    *count = s == HET_OK ? (uint32_t)(t.size_bytes / sizeof(float)) : 0;
-    if (*count > OUTPUTS_MAX)
-        *count = OUTPUTS_MAX;
-    if (s == HET_OK)
-        memcpy(out, t.data, *count * sizeof *out);
-    return s;
-}
 
 static bool classify(const het_model *model, char *why, size_t bytes)
 {
@@ -216,11 +180,11 @@ static bool classify(const het_model *model, char *why, size_t bytes)
     bool same = true;
     het_status s = fo_session(&f, model, &session, &err);
     if (s == HET_OK)
-        s = bind_digits(session, &err);
+        s = fo_bind_digits(&f, session, &err);
     for (int i = 0; s == HET_OK && i < 3; i++) {
-        float got[OUTPUTS_MAX];
+        float got[FO_OUTPUTS];
         uint32_t count;
-        s = run_digits(session, got, &count, &err);
+        s = fo_run_digits(&f, session, got, &count, &err);
         same = same && s == HET_OK && count == graph_count;
         for (uint32_t k = 0; same && k < count; k++)
             same = fabs((double)got[k] - (double)graph_want[k]) < 1e-4;
@@ -238,8 +202,8 @@ static void every_call_of_a_graph(void)
     fo_set_policy(&f, NULL);
     fo_reset(&f, 2);
     CHECK_INT(fo_session(&f, f.network, &session, &err), HET_OK);
-    CHECK_INT(bind_digits(session, &err), HET_OK);
-    CHECK_INT(run_digits(session, graph_want, &graph_count, &err), HET_OK);
+    CHECK_INT(fo_bind_digits(&f, session, &err), HET_OK);
+    CHECK_INT(fo_run_digits(&f, session, graph_want, &graph_count, &err), HET_OK);
     CHECK(graph_count >= 10);
     het_session_destroy(session);
     fo_set_policy(&f, GRAPH_SPREAD);

@@ -47,8 +47,8 @@ def check_files(prefix):
     print('modules:', ', '.join(sorted(os.listdir(os.path.join(prefix, 'lib/hetinfer'))))
           if os.path.isdir(os.path.join(prefix, 'lib/hetinfer')) else 'none')
     needed = run(['readelf', '-d', os.path.join(prefix, 'lib/libhetinfer.so')])
-    if 'libOpenCL' in needed:
-        print('the library needs OpenCL to start')
+    if 'libOpenCL' in needed or 'libze_loader' in needed:
+        print('the library needs a vendor\'s library to start')
         sys.exit(1)
 
 

@@ -489,6 +489,14 @@ static void check_onednn(const rig *r, const spec *s)
 
 #define LEVELS_MAX 4
 
+/* HETINFER_TEST_LEVELS: how many of the levels are tried, fastest first; all without it. */
+static uint32_t levels_wanted(void)
+{
+    const char *text = getenv("HETINFER_TEST_LEVELS");
+    const long n = text ? strtol(text, NULL, 10) : LEVELS_MAX;
+    return n > 0 && n < LEVELS_MAX ? (uint32_t)n : LEVELS_MAX;
+}
+
 static void set_level(const het__cpu_level *level)
 {
     setenv("HETINFER_CPU_LEVEL", level->name, 1);
@@ -501,7 +509,7 @@ static void check_spec(const spec *s, het_precision precision, bool mapped)
     const het__cpu_level *const *levels = het__cpu_levels();
     bool ready = start(&want, "ref", s, 1, precision, false);
     uint32_t count = 0;
-    for (; levels[count] && count < LEVELS_MAX; count++)
+    for (; levels[count] && count < levels_wanted(); count++)
         for (uint32_t t = 0; t < THREADS; t++) {
             set_level(levels[count]);
             ready = start(&got[count][t], "cpu_onednn", s, t + 1, precision, mapped) && ready;
@@ -786,10 +794,11 @@ static void check_chunks(const spec *s, rig *r)
 
 static void chunks_keep_bits(void)
 {
-    for (const het__cpu_level *const *l = het__cpu_levels(); *l; l++)
+    const het__cpu_level *const *levels = het__cpu_levels();
+    for (uint32_t l = 0; levels[l] && l < levels_wanted(); l++)
         for (size_t i = 0; i < COUNT(chunk_specs); i++) {
             static rig r;
-            set_level(*l);
+            set_level(levels[l]);
             if (start(&r, "cpu_onednn", &chunk_specs[i], 2, HET_PRECISION_EXACT, false))
                 check_chunks(&chunk_specs[i], &r);
             rig_close(&r);

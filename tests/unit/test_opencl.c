@@ -300,7 +300,7 @@ static void a_device_that_hangs_is_left(void)
               HET_OK);
     cl_kernel kernel = clCreateKernel(program, "spin", &code);
     CHECK_INT(code, CL_SUCCESS);
-    het__cl_arg(kernel, 0, sizeof(cl_mem), &r.buffers[1]->mem);
+    clSetKernelArg(kernel, 0, sizeof(cl_mem), &r.buffers[1]->mem);
     CHECK_INT(het__cl_run_begin(r.device, &err), HET_OK);
     CHECK_INT(clEnqueueNDRangeKernel(r.device->queue, kernel, 1, NULL, &one, NULL, 0, NULL, &event),
               CL_SUCCESS);

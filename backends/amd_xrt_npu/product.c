@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A product on the array. Rows go in pieces for which there are streams; of a piece, activations
+ * are coded once and then met by all weights. Two runs are under way at a time: while the array
+ * computes one, the host adds up and scales back the other. A list of runs would save calls into
+ * the driver and not this overlap, and hold a result for each of its runs. */
+#include "backends/amd_xrt_npu/npu.h"
+
+#include <assert.h>
+#include <math.h>
+#include <string.h>
+
+#include "lib/base/error.h"
+
+float het__npu_encode(const float *x, int64_t count, int8_t *codes)
+{
+    float most = 0;
+    bool is_finite = true;
+    for (int64_t i = 0; i < count; i++) {
+        const float a = fabsf(x[i]);
+        is_finite = is_finite && a <= 3.402823466e38f;
+        most = a > most ? a : most;
+    }
+    const float factor = most / 127.0f;
+    const float inverse = is_finite && factor > 0 ? 1.0f / factor : 0;
+    /* The smallest numbers have no inverse: such a row is zero as far as eight bits can tell. */
+    const bool is_zero = !(inverse > 0) || inverse > 3.402823466e38f;
+    for (int64_t i = 0; i < count; i++) {
+        const float code = is_zero ? 0 : rintf(x[i] * inverse);
+        codes[i] = (int8_t)(code > 127 ? 127 : code < -127 ? -127 : code);
+    }
+    return is_finite ? factor : NAN;
+}
+
+/* ---- what a product takes ---- */
+
+static het_status grow_buffer(het__device *device, const het__npu_state *state, uint32_t argument,
+                              size_t bytes, het__npu_buffer *buffer, het_error *err)
+{
+    if (buffer->bytes >= bytes)
+        return HET_OK;
+    device->counters.scratch_bytes -= buffer->bytes;
+    het__npu_buffer_drop(device, buffer);
+    const het_status s = het__npu_buffer_new(device, state, argument, bytes, buffer, err);
+    device->counters.scratch_bytes += buffer->bytes;
+    return s;
+}
+
+static het_status grow_parts(het__device *device, het__npu_state *state, uint32_t count,
+                             het_error *err)
+{
+    if (count <= state->part_count)
+        return HET_OK;
+    het__npu_buffer *grown =
+        het__realloc(device->host.mem, state->part, count * sizeof *grown);
+    if (!grown)
+        return het__fail_nomem(err, "a product");
+    memset(grown + state->part_count, 0, (count - state->part_count) * sizeof *grown);
+    state->part = grown;
+    state->part_count = count;
+    return HET_OK;
+}
+
+static het_status grow_host(het__device *device, int64_t factors, int64_t sums, het_error *err)
+{
+    if (factors > device->factor_count) {
+        float *grown =
+            het__realloc(device->host.mem, device->factor, (size_t)factors * sizeof *grown);
+        if (!grown)
+            return het__fail_nomem(err, "a product");
+        device->factor = grown;
+        device->factor_count = factors;
+    }
+    if (sums > device->sum_count) {
+        double *grown = het__realloc(device->host.mem, device->sums, (size_t)sums * sizeof *grown);
+        if (!grown)
+            return het__fail_nomem(err, "a product");
+        device->sums = grown;
+        device->sum_count = sums;
+    }
+    return HET_OK;
+}
+
+/* The piece that comes next: the fewest rows that are enough, or else the most. */
+static int64_t piece_of(const int64_t *rungs, uint32_t count, int64_t left)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (rungs[i] >= left)
+            return rungs[i];
+    return rungs[count - 1];
+}
+
+het_status het__npu_product_prepare(het__device *device, const het__npu_weights *weights,
+                                    int64_t rows, het_error *err)
+{
+    het__npu_state *state = &device->state[weights->design];
+    int64_t rungs[HET__NPU_RUNGS_MAX];
+    const uint32_t count = het__npu_rungs(state->design, weights->width, rungs);
+    const int64_t most = piece_of(rungs, count, rows);
+    het_status s = grow_parts(device, state, weights->parts, err);
+    for (uint32_t i = 0; i < weights->parts && s == HET_OK; i++)
+        s = grow_buffer(device, state, 3, (size_t)(most * state->design->inner), &state->part[i],
+                        err);
+    for (uint32_t i = 0; i < HET__NPU_SLOTS && s == HET_OK; i++)
+        s = grow_buffer(device, state, 5, 4 * (size_t)(most * weights->width), &state->result[i],
+                        err);
+    for (uint32_t i = 0; i < count && s == HET_OK && rungs[i] <= most; i++) {
+        const het__npu_stream *stream;
+        s = het__npu_stream_get(device, weights->design, rungs[i], weights->width, &stream, err);
+    }
+    return s == HET_OK ? grow_host(device, weights->parts * most, most * weights->width, err) : s;
+}
+
+/* ---- running ---- */
+
+/* Rows of a product that go at once. */
+typedef struct piece {
+    het__device *device;
+    const het__npu_product *product;
+    het__npu_state *state;
+    const het__npu_weights *weights;
+    const het__npu_stream *stream;
+    int64_t first, rows; /* of the product */
+    int64_t padded;      /* rows of the stream */
+    void *user;
+} piece;
+
+/* Codes of the piece into the parts' buffers; what is beyond the matrix is zero. */
+static het_status encode_piece(const piece *p, het_error *err)
+{
+    const int64_t width = p->state->design->inner, inner = p->product->inner;
+    het_status s = HET_OK;
+    for (uint32_t i = 0; i < p->weights->parts && s == HET_OK; i++) {
+        const int64_t left = inner - i * width, count = left < width ? left : width;
+        int8_t *codes = p->state->part[i].host;
+        float *factor = p->device->factor + i * p->padded;
+        for (int64_t r = 0; r < p->rows; r++, codes += width) {
+            factor[r] = het__npu_encode(
+                p->product->x + (p->first + r) * inner + i * width, count, codes);
+            memset(codes + count, 0, (size_t)(width - count));
+        }
+        memset(codes, 0, (size_t)((p->padded - p->rows) * width));
+        s = het__npu_sync(p->device, &p->state->part[i], HET__XRT_TO_DEVICE,
+                          (size_t)(p->padded * width), err);
+    }
+    return s;
+}
+
+/* Adds the sums of a part, scaled back; of the last part the rows are complete. */
+static void add_part(const piece *p, uint32_t cut, uint32_t part, const int32_t *got)
+{
+    const het__npu_weights *w = p->weights;
+    const int64_t first = cut * w->width, left = w->columns - first;
+    const int64_t count = left < w->width ? left : w->width;
+    const float *column = w->factor + part * w->columns + first;
+    for (int64_t r = 0; r < p->rows; r++) {
+        const double row = (double)p->device->factor[part * p->padded + r];
+        double *sums = p->device->sums + r * w->width;
+        for (int64_t i = 0; i < count; i++) {
+            const double more = (double)got[r * w->width + i] * (row * (double)column[i]);
+            sums[i] = part == 0 ? more : sums[i] + more;
+        }
+        if (part + 1 == w->parts)
+            p->product->take(p->user, p->first + r, first, count, sums);
+    }
+}
+
+/* The result of a run: the block'th of the cuts' parts. */
+static het_status take_up(const piece *p, uint32_t block, het_error *err)
+{
+    const uint32_t slot = block % HET__NPU_SLOTS;
+    const int64_t count = p->rows * p->weights->width;
+    const het__npu_buffer *result = &p->state->result[slot];
+    het_status s = het__npu_finish(p->device, p->state, slot, err);
+    if (s == HET_OK)
+        s = het__npu_sync(p->device, result, HET__XRT_FROM_DEVICE, (size_t)count * sizeof(int32_t),
+                          err);
+    if (s == HET_OK)
+        add_part(p, block / p->weights->parts, block % p->weights->parts, result->host);
+    return s;
+}
+
+static het_status start(const piece *p, uint32_t block, het_error *err)
+{
+    const uint32_t slot = block % HET__NPU_SLOTS;
+    return het__npu_start(p->device, p->state, slot, p->stream,
+                          &p->state->part[block % p->weights->parts], &p->weights->block[block],
+                          &p->state->result[slot], err);
+}
+
+/* All cuts and parts of one matrix. After an error nothing is left running, if the device still
+ * answers. */
+static het_status run_weights(const piece *p, het_error *err)
+{
+    const uint32_t count = p->weights->cuts * p->weights->parts;
+    uint32_t started = 0, taken = 0;
+    het_status s = HET_OK;
+    while (taken < count && s == HET_OK) {
+        if (started < count && started < taken + HET__NPU_SLOTS) {
+            s = start(p, started, err);
+            started += s == HET_OK;
+        } else {
+            s = take_up(p, taken++, err);
+        }
+    }
+    for (; taken < started && !p->device->is_lost && !p->device->is_hung; taken++)
+        (void)het__npu_finish(p->device, p->state, taken % HET__NPU_SLOTS, NULL);
+    return s;
+}
+
+het_status het__npu_product_run(het__device *device, const het__npu_product *product,
+                                het_error *err)
+{
+    het__npu_state *state = &device->state[product->weights[0]->design];
+    het_status s = het__npu_acquire(device, state, err);
+    piece p = { .device = device, .product = product, .state = state };
+    while (s == HET_OK && p.first < product->rows) {
+        int64_t rungs[HET__NPU_RUNGS_MAX];
+        bool is_encoded = false;
+        for (uint32_t i = 0; i < product->count && s == HET_OK; i++) {
+            const het__npu_weights *w = product->weights[i];
+            const uint32_t count = het__npu_rungs(state->design, w->width, rungs);
+            const int64_t left = product->rows - p.first;
+            p.weights = w;
+            p.user = (char *)product->user + i * product->user_bytes;
+            p.padded = piece_of(rungs, count, left);
+            p.rows = p.padded < left ? p.padded : left;
+            s = het__npu_stream_get(device, w->design, p.padded, w->width, &p.stream, err);
+            if (s == HET_OK && !is_encoded)
+                s = encode_piece(&p, err);
+            is_encoded = true;
+            if (s == HET_OK)
+                s = run_weights(&p, err);
+        }
+        p.first += p.rows;
+    }
+    return s;
+}

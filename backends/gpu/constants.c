@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Constants on the device: each once per device and form.
+ *
+ * A constant as it lies is used in place where the device shares the host's memory and either is
+ * the host's processor or was asked to (weights_mapped): the pages around it become a memory
+ * object. Otherwise it is copied. A form that an operation makes is laid out in host memory and
+ * copied. */
+#include "backends/gpu/driver.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "lib/base/dtype.h"
+#include "lib/base/error.h"
+#include "lib/quant/quant.h"
+
+#define IN_PLACE_ALIGN 8
+
+struct het__gpu_kept {
+    het__gpu_kept *next;
+    const void *data; /* of the constant; NULL: a table */
+    char *form;       /* "": as it lies */
+    size_t bytes;
+    het__gpu_memory *mem;
+    size_t offset;    /* bytes from mem's beginning to the constant's */
+};
+
+static het__gpu_kept *find(het__gpu *gpu, const void *data, const char *form)
+{
+    for (het__gpu_kept *k = gpu->kept; k; k = k->next)
+        if (k->data == data && strcmp(k->form, form) == 0)
+            return k;
+    return NULL;
+}
+
+static void kept_drop(het__gpu *gpu, het__gpu_kept *kept)
+{
+    if (kept->mem)
+        gpu->driver->memory_free(gpu, kept->mem);
+    het__free(gpu->host.mem, kept->form);
+    het__free(gpu->host.mem, kept);
+}
+
+void het__gpu_drop_constants(het__gpu *gpu)
+{
+    while (gpu->kept) {
+        het__gpu_kept *next = gpu->kept->next;
+        kept_drop(gpu, gpu->kept);
+        gpu->kept = next;
+    }
+}
+
+/* An entry without memory, not in the list yet. */
+static het__gpu_kept *kept_new(het__gpu *gpu, const void *data, const char *form, size_t bytes)
+{
+    het__gpu_kept *k = het__alloc_zero(gpu->host.mem, 1, sizeof *k);
+    char *copy = het__strndup(gpu->host.mem, form, strlen(form));
+    if (!k || !copy) {
+        het__free(gpu->host.mem, copy);
+        het__free(gpu->host.mem, k);
+        return NULL;
+    }
+    *k = (het__gpu_kept){ .data = data, .form = copy, .bytes = bytes };
+    return k;
+}
+
+static het_status upload(het__gpu *gpu, const void *data, size_t bytes, het__gpu_memory **mem,
+                         het_error *err)
+{
+    if (bytes > gpu->facts->buffer_max_bytes)
+        return het__fail(err, HET_E_UNSUPPORTED,
+                         "a constant of %zu bytes is larger than the %llu that the device allows",
+                         bytes, (unsigned long long)gpu->facts->buffer_max_bytes);
+    return gpu->driver->memory_make(gpu, bytes ? bytes : 1, bytes ? data : NULL, mem, err);
+}
+
+/* ---- as they lie ---- */
+
+/* The whole pages that hold the constant: what else is in them is mapped too, and not touched. */
+static bool use_in_place(het__gpu *gpu, const void *data, size_t bytes, het__gpu_kept *kept)
+{
+    if (!gpu->driver->memory_import || !(gpu->weights_mapped || gpu->facts->is_cpu))
+        return false;
+    const uintptr_t begin = (uintptr_t)data / HET__IMPORT_ALIGN * HET__IMPORT_ALIGN;
+    const uintptr_t end = het__round_up((uintptr_t)data + bytes, HET__IMPORT_ALIGN);
+    /* Kernels load elements as a whole. */
+    if (bytes == 0 || (uintptr_t)data % IN_PLACE_ALIGN != 0 ||
+        end - begin > gpu->facts->buffer_max_bytes)
+        return false;
+    if (!gpu->driver->memory_import(gpu, (const void *)begin, end - begin, &kept->mem))
+        return false;
+    kept->offset = (uintptr_t)data - begin;
+    return true;
+}
+
+het_status het__gpu_keep_plain(het__gpu *gpu, const het__slice *slice, het__gpu_operand *operand,
+                               size_t bytes, het_error *err)
+{
+    het__gpu_kept *k = find(gpu, operand->host, "");
+    if (!k) {
+        k = kept_new(gpu, operand->host, "", bytes);
+        if (!k)
+            return het__fail_nomem(err, "a constant");
+        const bool in_place = use_in_place(gpu, operand->host, bytes, k);
+        const het_status s = in_place ? HET_OK : upload(gpu, operand->host, bytes, &k->mem, err);
+        if (s != HET_OK) {
+            kept_drop(gpu, k);
+            return s;
+        }
+        k->next = gpu->kept;
+        gpu->kept = k;
+        gpu->counters.weight_bytes += bytes;
+        gpu->counters.mapped_bytes += in_place ? bytes : 0;
+        if (!in_place && slice->constant_copied)
+            slice->constant_copied(slice->user, operand->host, bytes);
+    }
+    operand->mem = k->mem;
+    operand->offset = k->offset;
+    return HET_OK;
+}
+
+/* ---- in other forms ---- */
+
+static het_status keep_form(het__gpu_call *call, const het__gpu_operand *constant, const char *form,
+                            size_t bytes, het__gpu_lay_fn lay, const void *user,
+                            het__gpu_memory **mem, het_error *err)
+{
+    het__gpu *gpu = call->gpu;
+    if (gpu->only_asks) { /* some address: whether there is a form may choose among kernels */
+        *mem = (het__gpu_memory *)gpu;
+        return HET_OK;
+    }
+    const void *data = constant ? constant->host : NULL;
+    het__gpu_kept *k = find(gpu, data, form);
+    if (k) {
+        assert(k->bytes == bytes);
+        *mem = k->mem;
+        return HET_OK;
+    }
+    k = kept_new(gpu, data, form, bytes);
+    void *laid = het__alloc(gpu->host.mem, bytes);
+    het_status s = k && laid ? HET_OK : het__fail_nomem(err, "a constant");
+    if (s == HET_OK) {
+        lay(user, constant, laid);
+        s = upload(gpu, laid, bytes, &k->mem, err);
+    }
+    het__free(gpu->host.mem, laid);
+    if (s != HET_OK) {
+        if (k)
+            kept_drop(gpu, k);
+        return s;
+    }
+    k->next = gpu->kept;
+    gpu->kept = k;
+    gpu->counters.weight_bytes += bytes;
+    *mem = k->mem;
+    return HET_OK;
+}
+
+het_status het__gpu_constant(het__gpu_call *call, uint32_t input, const char *form, size_t bytes,
+                             het__gpu_lay_fn lay, const void *user, het__gpu_memory **mem,
+                             het_error *err)
+{
+    het__gpu_operand *constant = &call->inputs[input];
+    assert(constant->value.kind == HET__VALUE_CONST && form[0]);
+    const het_status s = keep_form(call, constant, form, bytes, lay, user, mem, err);
+    if (s == HET_OK && !constant->has_form && call->slice && call->slice->constant_copied)
+        call->slice->constant_copied(call->slice->user, constant->host,
+                                     (size_t)het__value_bytes(&constant->value,
+                                                              call->symbols_max));
+    constant->has_form = true;
+    return s;
+}
+
+het_status het__gpu_table(het__gpu_call *call, const char *form, size_t bytes, het__gpu_lay_fn lay,
+                          const void *user, het__gpu_memory **mem, het_error *err)
+{
+    return keep_form(call, NULL, form, bytes, lay, user, mem, err);
+}
+
+static void lay_f32(const void *user, const het__gpu_operand *constant, void *target)
+{
+    (void)user;
+    het__decoder(constant->value.dtype)(constant->host, target,
+                                        constant->rows * constant->columns);
+}
+
+het_status het__gpu_constant_f32(het__gpu_call *call, uint32_t input, het__gpu_memory **mem,
+                                 het_error *err)
+{
+    const het__gpu_operand *c = &call->inputs[input];
+    int64_t count;
+    if (!het__mul_i64(c->rows, c->columns, &count) || count > INT64_MAX / 8)
+        return het__fail(err, HET_E_INVALID, "a constant has no size in bytes");
+    return het__gpu_constant(call, input, "f32", (size_t)count * sizeof(float), lay_f32, NULL, mem,
+                             err);
+}

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the operations need of a driver, and what a backend that has one gets for it.
+ *
+ * A backend's device begins with a het__gpu, its table is lent for as long as the device. Functions
+ * of the table are called as those of het__backend are: never two of one device at once. A failure
+ * after which the driver must not be asked again sets is_gone; then only kernel_release and
+ * memory_free are called, which do nothing. */
+#ifndef HET_GPU_DRIVER_H
+#define HET_GPU_DRIVER_H
+
+#include "backends/gpu/product.h"
+
+/* A kernel object belongs to a program, since its arguments do. */
+struct het__gpu_kernel {
+    het__gpu_kernel *next; /* of the same program */
+    const struct het__gpu_driver *driver;
+    void *handle; /* the driver's */
+};
+
+typedef struct het__gpu_driver {
+    /* A kernel object; see het__gpu_kernel_of(). */
+    het_status (*kernel)(het__gpu *gpu, const char *file, const char *name, const char *options,
+                         void **handle, het_error *err);
+    void (*kernel_release)(het__gpu *gpu, void *handle);
+    /* A failure to set an argument shows when the kernel is started. */
+    void (*argument)(void *handle, uint32_t index, size_t bytes, const void *value);
+    void (*argument_memory)(void *handle, uint32_t index, het__gpu_memory *memory); /* or NULL */
+    /* global: above 0, and whole groups unless local is NULL: then the driver chooses groups. */
+    het_status (*launch)(het__gpu *gpu, void *handle, uint32_t dimensions, const size_t *global,
+                         const size_t *local, het_error *err);
+    het_status (*copy)(het__gpu *gpu, het__gpu_memory *source, size_t source_offset,
+                       het__gpu_memory *target, size_t target_offset, size_t bytes,
+                       het_error *err);
+
+    /* Memory of the device that holds data, or anything where that is NULL. Blocks. */
+    het_status (*memory_make)(het__gpu *gpu, size_t bytes, const void *data,
+                              het__gpu_memory **memory, het_error *err);
+    /* Optional: whole pages of the host that kernels read in place for as long as it is; false:
+     * not these. */
+    bool (*memory_import)(het__gpu *gpu, const void *host, size_t bytes, het__gpu_memory **memory);
+    void (*memory_free)(het__gpu *gpu, het__gpu_memory *memory);
+    het__gpu_memory *(*memory_of)(const het__buffer *buffer);
+
+    /* Around what a step of a program starts; is_first: of this program. drop() instead of end():
+     * it was not started whole, does not count, and has ended when drop() returns. */
+    het_status (*begin)(het__gpu *gpu, bool is_first, het_error *err);
+    het_status (*end)(het__gpu *gpu, het_error *err);
+    void (*drop)(het__gpu *gpu);
+
+    /* Optional: see het__gpu_dense_init() and het__gpu_dense_run(). */
+    het_status (*dense_init)(het__gpu_call *call, het__gpu_product *product, int64_t rows_max,
+                             het_error *err);
+    het_status (*dense_run)(het__gpu_call *call, const het__gpu_product *product,
+                            const het__gpu_product_step *step, bool *done, het_error *err);
+} het__gpu_driver;
+
+typedef struct het__gpu_kept het__gpu_kept; /* a constant on the device */
+
+struct het__gpu {
+    const het__gpu_driver *driver;
+    const het__gpu_facts *facts;
+    het__host host;
+    bool weights_mapped; /* constants are used where they lie, if that can be */
+    bool only_asks;      /* for what a node would need: memory is not looked at */
+    bool is_gone;        /* lost or hanging: nothing is asked of the driver any more */
+    het__gpu_kept *kept;
+    het__backend_counters counters;
+};
+
+struct het__program {
+    het__arena arena;
+    uint32_t call_count;
+    het__gpu_call *calls;
+    het__gpu_kernel *kernels;
+    het__gpu_memory *scratch;
+    size_t scratch_bytes;
+    bool has_run;
+};
+
+/* What het__backend says of the functions without het__gpu_. */
+bool het__gpu_supports(const het__graph *graph, const het__node *node, char *reason, size_t bytes);
+/* The same for a device of these facts: the operation is prepared for as many rows as would need
+ * every kernel that it has, by a driver of which only the function kernel is called. */
+bool het__gpu_supports_by(const het__gpu_driver *driver, const het__gpu_facts *facts,
+                          const het__graph *graph, const het__node *node, char *reason,
+                          size_t bytes);
+het_status het__gpu_compile(het__gpu *gpu, const het__slice *slice, het__program **program,
+                            het_error *err);
+void het__gpu_release(het__gpu *gpu, het__program *program);
+het_status het__gpu_enqueue(het__gpu *gpu, het__program *program, const int64_t *symbols,
+                            het_error *err);
+
+/* A constant as it lies. */
+het_status het__gpu_keep_plain(het__gpu *gpu, const het__slice *slice, het__gpu_operand *operand,
+                               size_t bytes, het_error *err);
+/* Before the device is closed. */
+void het__gpu_drop_constants(het__gpu *gpu);
+
+#endif /* HET_GPU_DRIVER_H */

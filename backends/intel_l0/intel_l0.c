@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Intel's GPUs through Level Zero: the functions of the backend.
+ *
+ * Everything that the core asks for stands in a file of its own: probe.c finds devices, device.c
+ * opens them, memory.c gives memory, driver.c and modules.c start what backends/gpu makes programs
+ * of, events.c waits for them. */
+#include "backends/intel_l0/l0.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/base/os.h"
+
+extern const het__backend het__backend_intel_l0;
+
+/* ---- what the last probe found, for questions without a device; guarded by the lock ---- */
+
+static het__mutex lock = PTHREAD_MUTEX_INITIALIZER;
+static het__gpu_facts known[HET__DEVICES_MAX];
+static uint32_t known_count;
+
+static void l0_probe(const het__host *host, het__probed *probed)
+{
+    het__l0_list *list = het__alloc(host->mem, sizeof *list);
+    if (!list) {
+        snprintf(probed->reason, sizeof probed->reason, "out of memory");
+        return;
+    }
+    het__l0_find(host, list);
+    het__mutex_lock(&lock);
+    probed->device_count = known_count = list->count;
+    for (uint32_t i = 0; i < list->count; i++) {
+        known[i] = list->device[i].facts;
+        probed->device[i] = list->device[i].info;
+        memcpy(probed->physical[i], list->device[i].physical, sizeof probed->physical[i]);
+    }
+    het__mutex_unlock(&lock);
+    snprintf(probed->reason, sizeof probed->reason, "%s", list->reason);
+    het__free(host->mem, list);
+}
+
+static bool l0_supports_on(uint32_t index, const het__graph *graph, const het__node *node,
+                           char *reason, size_t bytes)
+{
+    /* The least that devices of this backend are. */
+    het__gpu_facts facts = { .units = 1, .group_max = 256, .local_bytes = 65536,
+                             .buffer_max_bytes = UINT32_MAX, .lanes = 1,
+                             .base_align = HET__ALIGN, .is_intel = true };
+    het__mutex_lock(&lock);
+    if (index < known_count)
+        facts = known[index];
+    het__mutex_unlock(&lock);
+    return het__gpu_supports_by(&het__l0_asking, &facts, graph, node, reason, bytes);
+}
+
+static bool l0_supports(const het__graph *graph, const het__node *node, char *reason,
+                        size_t bytes)
+{
+    return l0_supports_on(UINT32_MAX, graph, node, reason, bytes);
+}
+
+static het_status l0_compile(het__device *device, const het__slice *slice, het__program **program,
+                             het_error *err)
+{
+    return het__gpu_compile(&device->gpu, slice, program, err);
+}
+
+static void l0_release(het__device *device, het__program *program)
+{
+    het__gpu_release(&device->gpu, program);
+}
+
+static het_status l0_enqueue(het__device *device, het__program *program, const int64_t *symbols,
+                             het_error *err)
+{
+    return het__gpu_enqueue(&device->gpu, program, symbols, err);
+}
+
+static void l0_counters(het__device *device, het__backend_counters *counters)
+{
+    *counters = device->gpu.counters;
+}
+
+const het__backend het__backend_intel_l0 = {
+    .name = "intel_l0",
+    .probe = l0_probe,
+    .open = het__l0_open,
+    .close = het__l0_close,
+    .supports = l0_supports,
+    .supports_on = l0_supports_on,
+    .measure = het__l0_measure,
+    .is_asynchronous = true,
+    .buffer_create = het__l0_buffer_create,
+    .buffer_destroy = het__l0_buffer_destroy,
+    .buffer_host = het__l0_buffer_host,
+    .buffer_import = het__l0_buffer_import,
+    .buffer_write = het__l0_buffer_write,
+    .buffer_read = het__l0_buffer_read,
+    .compile = l0_compile,
+    .release = l0_release,
+    .enqueue = l0_enqueue,
+    .wait = het__l0_wait,
+    .wait_for = het__l0_wait_for,
+    .span = het__l0_span,
+    .counters = l0_counters,
+};

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A decode step of the embedded model and a small network through Intel's own driver without a GPU.
+
+    capture.sh python3 capture_model.py HETINFER MODELS
+
+Run in a folder of its own by capture.sh, whose environment makes the driver record what it is
+given. NOTHING EXECUTES: results are whatever the memory held, and are not looked at. What is shown
+is that the driver takes every kernel, list and wait of these runs, up to the end of the process.
+"""
+import json
+import os
+import struct
+import subprocess
+import sys
+
+
+def write_image(path):
+    """Zeros of 1 x 1 x 8 x 8 as a .npy file."""
+    head = "{'descr': '<f4', 'fortran_order': False, 'shape': (1, 1, 8, 8), }"
+    head += ' ' * (63 - (10 + len(head)) % 64) + '\n'
+    with open(path, 'wb') as file:
+        file.write(b'\x93NUMPY\x01\x00' + struct.pack('<H', len(head)) + head.encode())
+        file.write(bytes(4 * 64))
+
+
+def submitted(path):
+    """Programs that the device was given, by a trace."""
+    with open(path, encoding='utf-8') as file:
+        events = json.load(file)['traceEvents']
+    own = {e['tid'] for e in events if e['name'] == 'thread_name'
+           and e['args']['name'].startswith('intel_l0:')}
+    return [e for e in events if e.get('cat') == 'program' and e['tid'] in own]
+
+
+def run(what, command):
+    trace = what + '.json'
+    done = subprocess.run(command + ['--devices', 'intel_l0', '--trace', trace],
+                          stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+                          check=False)
+    problem = None
+    programs = []
+    if done.returncode != 0:
+        problem = f'exit status {done.returncode}'
+    elif 'going on with' in done.stderr:
+        problem = 'the device failed'
+    else:
+        programs = submitted(trace)
+        if not programs:
+            problem = 'nothing was submitted'
+    if problem:
+        print(f'FAILED {what}: {problem}\n{done.stderr}')
+        return 1
+    nodes = sum(e['args'].get('nodes', 0) for e in programs)
+    print(f'ok     {what}: {len(programs)} programs of {nodes} operations submitted, '
+          'NOTHING EXECUTED')
+    return 0
+
+
+def main(hetinfer, models):
+    found = subprocess.run([hetinfer, 'devices'], stdout=subprocess.PIPE, text=True, check=False)
+    if 'Intel(R)' not in found.stdout:
+        print("skipped: Intel's driver offers no device here")
+        print(found.stdout)
+        return 77
+    model = 'hearth.gguf' if os.environ.get('HETINFER_TEST_LONG') else 'hearth-draft.gguf'
+    write_image('image.npy')
+    status = run('network', [hetinfer, 'exec', os.path.join(models, 'digits-conv.onnx'),
+                             '--in', 'image=image.npy'])
+    status |= run('model', [hetinfer, 'run', os.path.join(models, model), '-p', 'Once', '-n', '2',
+                            '-c', '64', '--temp', '0', '--ignore-eos'])
+    return status
+
+
+if __name__ == '__main__':
+    sys.exit(main(*sys.argv[1:]))

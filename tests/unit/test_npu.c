@@ -1,0 +1,392 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Products on the NPU's backend over the stand-in for XRT (tests/drivers/xrt): what comes out is,
+ * bit for bit, what plain C gives for the same codes of 8 bits. Nothing here ran on an NPU. */
+#define _XOPEN_SOURCE 700 /* setenv */
+#include "folder.h"
+#include "rig.h"
+
+#include "lib/base/dtype.h"
+#include "lib/base/os.h"
+#include "lib/plain/act.h"
+#include "lib/quant/quant.h"
+
+#define EXTENT_MAX 512
+
+static int64_t part; /* terms of a sum that the design in use takes at once */
+
+static unsigned standin_objects(void)
+{
+    unsigned (*ask)(void) = NULL;
+    void *symbol = het__find_symbol("xrt_standin_objects");
+    memcpy(&ask, &symbol, sizeof ask);
+    return ask ? ask() : 0;
+}
+
+/* Only this of the packages that the tests have. */
+static void use_design(const char *name, int64_t inner)
+{
+    static char all[400];
+    char one[512];
+    if (!all[0])
+        snprintf(all, sizeof all, "%s", getenv("HETINFER_NPU_DESIGNS"));
+    snprintf(one, sizeof one, "%s/%s", all, name);
+    setenv("HETINFER_NPU_DESIGNS", one, 1);
+    part = inner;
+}
+
+static void check_rules(void)
+{
+    unsigned (*ask)(char *, size_t) = NULL;
+    char text[200] = "";
+    void *symbol = het__find_symbol("xrt_standin_broken_rules");
+    memcpy(&ask, &symbol, sizeof ask);
+    const unsigned broken = ask ? ask(text, sizeof text) : 1;
+    if (broken)
+        TEST_FAIL("%u rules of XRT broken, the first: %s", broken, text);
+}
+
+/* A rig on the stand-in's device; false if it cannot be opened. */
+static bool npu_open(rig *r, const char *standin)
+{
+    het__probed probed = { 0 };
+    het_error err = HET_ERROR_INIT;
+    setenv("HETINFER_XRT_STANDIN", standin, 1);
+    rig_init(r, "amd_xrt_npu");
+    r->host.use_env = true;
+    r->backend->probe(&r->host, &probed);
+    if (probed.device_count == 0) {
+        TEST_FAIL("no device: %s", probed.reason);
+        return false;
+    }
+    const het_status s = rig_open_device(r, &err);
+    if (s != HET_OK)
+        TEST_FAIL("%s: %s", het_status_name(s), err.message);
+    return s == HET_OK;
+}
+
+static void npu_close(rig *r)
+{
+    rig_close(r);
+    CHECK_INT(standin_objects(), 0);
+    check_rules();
+}
+
+/* ---- what is wanted ---- */
+
+/* Codes and factor of a row, or of a column where stride says so. */
+static float encode(const float *x, int64_t count, int64_t stride, int8_t *codes)
+{
+    float most = 0;
+    for (int64_t i = 0; i < count; i++)
+        most = fmaxf(most, fabsf(x[i * stride]));
+    const float factor = most / 127.0f, inverse = factor > 0 ? 1.0f / factor : 0;
+    for (int64_t i = 0; i < count; i++)
+        codes[i] = (int8_t)fminf(fmaxf(rintf(x[i * stride] * inverse), -127), 127);
+    return factor;
+}
+
+/* x [rows, inner] times w [columns, inner] by codes, in parts of the inner extent. */
+static void product(const float *x, int64_t rows, int64_t inner, const float *w, int64_t columns,
+                    bool transposed, double *out)
+{
+    static int8_t a[EXTENT_MAX * 2], b[EXTENT_MAX * 2];
+    for (int64_t n = 0; n < columns; n++)
+        for (int64_t t = 0; t < rows; t++) {
+            double value = 0;
+            for (int64_t from = 0; from < inner; from += part) {
+                const int64_t count = inner - from < part ? inner - from : part;
+                const float fw = transposed ? encode(w + from * columns + n, count, columns, b)
+                                            : encode(w + n * inner + from, count, 1, b);
+                const float fx = encode(x + t * inner + from, count, 1, a);
+                int64_t sum = 0;
+                for (int64_t k = 0; k < count; k++)
+                    sum += a[k] * b[k];
+                value += (double)sum * ((double)fx * (double)fw);
+            }
+            out[t * columns + n] = value;
+        }
+}
+
+static void fill(float *x, int64_t count, uint64_t *seed)
+{
+    for (int64_t i = 0; i < count; i++)
+        x[i] = test_random_float(seed) * (i % 7 ? 1.0f : 3.0f);
+}
+
+static void check_equal(const char *what, const float *got, const double *want, int64_t count)
+{
+    int64_t wrong = 0, first = -1;
+    for (int64_t i = 0; i < count; i++) {
+        const float w = (float)want[i];
+        if (memcmp(&got[i], &w, sizeof w) != 0 && wrong++ == 0)
+            first = i;
+    }
+    test_checks++;
+    if (wrong)
+        TEST_FAIL("%s: %lld of %lld differ; the first, %lld, is %.9g, want %.9g", what,
+                  (long long)wrong, (long long)count, (long long)first, (double)got[first],
+                  want[first]);
+}
+
+/* ---- linear ---- */
+
+#define EXTENT(n) { n, HET__SYM_ONE }
+
+/* One product with bias and residual, at the most rows and at fewer. */
+static void linear_case(int64_t rows, int64_t inner, int64_t columns, uint64_t seed)
+{
+    rig r;
+    if (!npu_open(&r, ""))
+        return;
+    float *w = malloc((size_t)(columns * inner) * sizeof *w), bias[EXTENT_MAX];
+    double *want = malloc((size_t)(rows * columns) * sizeof *want);
+    fill(w, columns * inner, &seed);
+    fill(bias, columns, &seed);
+    const het__extent tokens = { 1, HET__SYM_TOKENS };
+    r.symbols_max[HET__SYM_TOKENS] = r.symbols[HET__SYM_TOKENS] = rows;
+    const uint32_t x = het__graph_value(&r.graph, "x", HET__VALUE_INPUT, HET_DTYPE_F32, 2,
+                                        (het__extent[]){ tokens, EXTENT(inner) });
+    const uint32_t residual = het__graph_value(&r.graph, "r", HET__VALUE_INPUT, HET_DTYPE_F32, 2,
+                                               (het__extent[]){ tokens, EXTENT(columns) });
+    const uint32_t weight = het__graph_const(&r.graph, "w", HET_DTYPE_F32, 2,
+                                             (int64_t[]){ columns, inner }, w);
+    const uint32_t b = het__graph_const(&r.graph, "b", HET_DTYPE_F32, 1, &columns, bias);
+    het__attrs attrs = { .linear = { 1, true } };
+    const uint32_t y = het__graph_node(&r.graph, HET__OP_LINEAR, 0, "linear",
+                                       (uint32_t[]){ x, residual, weight, b }, 4, &attrs, NULL);
+    if (rig_compile(&r)) {
+        fill(rig_data(&r, x), rows * inner, &seed);
+        fill(rig_data(&r, residual), rows * columns, &seed);
+        const float *add = rig_data(&r, residual);
+        for (int64_t t = rows; t > 0; t = t > 3 ? t - 3 : t - 1) {
+            char what[64];
+            snprintf(what, sizeof what, "%lld x %lld x %lld", (long long)t, (long long)inner,
+                     (long long)columns);
+            r.symbols[HET__SYM_TOKENS] = t;
+            rig_run(&r);
+            product(rig_data(&r, x), t, inner, w, columns, false, want);
+            for (int64_t i = 0; i < t * columns; i++)
+                want[i] = want[i] + (double)bias[i % columns] + (double)add[i];
+            check_equal(what, rig_data(&r, y), want, t * columns);
+            if (t < rows - 6)
+                t = t > 2 ? 2 : t;
+        }
+    }
+    npu_close(&r);
+    free(want);
+    free(w);
+}
+
+static void linear_cases(uint64_t seed)
+{
+    static const int64_t rows[] = { 1, 7, 16, 17, 33, 130 };
+    static const int64_t inner[] = { 4, 31, 64, 65, 200 };
+    static const int64_t columns[] = { 1, 15, 32, 97, 300 };
+    for (size_t i = 0; i < 6; i++)
+        for (size_t k = 0; k < 5; k++)
+            linear_case(rows[i], inner[k], columns[(i + 2 * k) % 5], seed + i * 5 + k);
+}
+
+static void one_core_is_bit_exact(void)
+{
+    use_design("small-single", 32);
+    linear_cases(1);
+}
+
+static void whole_array_is_bit_exact(void)
+{
+    use_design("small-whole", 64);
+    linear_cases(100);
+}
+
+/* ---- the other products ---- */
+
+/* act(x·Wgᵀ) * (x·Wuᵀ), weights in a block format. */
+static void gated_is_bit_exact(void)
+{
+    enum { ROWS = 19, INNER = 96, COLUMNS = 40 };
+    static char codes[2][COLUMNS * INNER * 2];
+    static float w[2][COLUMNS * INNER];
+    static double want[2][ROWS * COLUMNS];
+    uint64_t seed = 7;
+    rig r;
+    use_design("small-whole", 64);
+    if (!npu_open(&r, ""))
+        return;
+    const het__extent shape[] = { EXTENT(ROWS), EXTENT(INNER) };
+    uint32_t in[3] = { het__graph_value(&r.graph, "x", HET__VALUE_INPUT, HET_DTYPE_F32, 2, shape) };
+    for (int i = 0; i < 2; i++) {
+        fill(w[i], COLUMNS * INNER, &seed);
+        het__q8_0_encode(w[i], codes[i], COLUMNS * INNER);
+        het__decoder(HET_DTYPE_Q8_0)(codes[i], w[i], COLUMNS * INNER);
+        in[1 + i] = het__graph_const(&r.graph, i ? "up" : "gate", HET_DTYPE_Q8_0, 2,
+                                     (int64_t[]){ COLUMNS, INNER }, codes[i]);
+    }
+    het__attrs attrs = { .gated = { HET__UNARY_SILU } };
+    const uint32_t y = het__graph_node(&r.graph, HET__OP_GATED, 0, "gated", in, 3, &attrs, NULL);
+    if (rig_compile(&r)) {
+        fill(rig_data(&r, in[0]), ROWS * INNER, &seed);
+        rig_run(&r);
+        for (int i = 0; i < 2; i++)
+            product(rig_data(&r, in[0]), ROWS, INNER, w[i], COLUMNS, false, want[i]);
+        for (int i = 0; i < ROWS * COLUMNS; i++)
+            want[1][i] *= (double)(float)het__unary_value(HET__UNARY_SILU, want[0][i]);
+        check_equal("gated", rig_data(&r, y), want[1], ROWS * COLUMNS);
+    }
+    npu_close(&r);
+}
+
+static void matmul_case(bool transpose_b)
+{
+    enum { ROWS = 10, INNER = 70, COLUMNS = 33 };
+    static float w[INNER * COLUMNS], bias[COLUMNS];
+    static double want[ROWS * COLUMNS];
+    uint64_t seed = 9;
+    rig r;
+    if (!npu_open(&r, ""))
+        return;
+    fill(w, INNER * COLUMNS, &seed);
+    fill(bias, COLUMNS, &seed);
+    const het__extent shape[] = { EXTENT(2), EXTENT(ROWS / 2), EXTENT(INNER) };
+    const int64_t extent[] = { transpose_b ? COLUMNS : INNER, transpose_b ? INNER : COLUMNS };
+    const uint32_t in[] = {
+        het__graph_value(&r.graph, "x", HET__VALUE_INPUT, HET_DTYPE_F32, 3, shape),
+        het__graph_const(&r.graph, "w", HET_DTYPE_F32, 2, extent, w),
+        het__graph_const(&r.graph, "b", HET_DTYPE_F32, 1, (int64_t[]){ COLUMNS }, bias),
+    };
+    het__attrs attrs = { .matmul = { transpose_b, 0.5f, { HET__ACT_RELU, 0, 0 } } };
+    const uint32_t y = het__graph_node(&r.graph, HET__OP_MATMUL, 0, "mm", in, 3, &attrs, NULL);
+    if (rig_compile(&r)) {
+        fill(rig_data(&r, in[0]), ROWS * INNER, &seed);
+        rig_run(&r);
+        product(rig_data(&r, in[0]), ROWS, INNER, w, COLUMNS, !transpose_b, want);
+        for (int i = 0; i < ROWS * COLUMNS; i++) {
+            const double v = want[i] * 0.5 + (double)bias[i % COLUMNS];
+            want[i] = v < 0 ? 0 : v;
+        }
+        check_equal(transpose_b ? "b transposed" : "b", rig_data(&r, y), want, ROWS * COLUMNS);
+    }
+    npu_close(&r);
+}
+
+static void matmul_is_bit_exact(void)
+{
+    use_design("small-single", 32);
+    matmul_case(false);
+    matmul_case(true);
+}
+
+/* Rows that eight bits cannot hold: NaN stays NaN in its row and nowhere else; the smallest
+ * numbers and zeros give zeros. */
+static void odd_rows_stay_by_themselves(void)
+{
+    enum { ROWS = 5, SIDE = 32 };
+    static float w[SIDE * SIDE];
+    uint64_t seed = 3;
+    rig r;
+    use_design("small-single", 32);
+    if (!npu_open(&r, ""))
+        return;
+    fill(w, SIDE * SIDE, &seed);
+    const het__extent shape[] = { EXTENT(ROWS), EXTENT(SIDE) };
+    const uint32_t in[] = {
+        het__graph_value(&r.graph, "x", HET__VALUE_INPUT, HET_DTYPE_F32, 2, shape),
+        HET__NO_VALUE, het__graph_const(&r.graph, "w", HET_DTYPE_F32, 2,
+                                        (int64_t[]){ SIDE, SIDE }, w), HET__NO_VALUE,
+    };
+    het__attrs attrs = { .linear = { 1, false } };
+    const uint32_t y = het__graph_node(&r.graph, HET__OP_LINEAR, 0, "l", in, 4, &attrs, NULL);
+    if (rig_compile(&r)) {
+        float *x = rig_data(&r, in[0]);
+        fill(x, ROWS * SIDE, &seed);
+        x[5] = NAN;
+        x[SIDE + 6] = INFINITY;
+        memset(x + 2 * SIDE, 0, SIDE * sizeof *x);
+        for (int i = 0; i < SIDE; i++)
+            x[3 * SIDE + i] = 1e-44f;
+        rig_run(&r);
+        const float *out = rig_data(&r, y);
+        for (int i = 0; i < SIDE; i++) {
+            CHECK(isnan(out[i]) && isnan(out[SIDE + i]));
+            CHECK(fabsf(out[2 * SIDE + i]) <= 0 && fabsf(out[3 * SIDE + i]) <= 0);
+            CHECK(isfinite(out[4 * SIDE + i]));
+        }
+    }
+    npu_close(&r);
+}
+
+/* ---- designs that are refused when a device is opened ---- */
+
+static void write_text(const char *path, const char *text)
+{
+    FILE *f = fopen(path, "w");
+    CHECK(f && fputs(text, f) >= 0);
+    if (f)
+        fclose(f);
+}
+
+#define MANIFEST(kernel)                                                                  \
+    "name: x\ndevices: [npu1]\ncolumns: 1\nxclbin: a.xclbin\nkernel: " kernel "\n"        \
+    "types: {input: i8, weight: i8, output: i32, accumulator: i32}\n"                     \
+    "tile: {rows: 8, inner: 16, columns: 16}\ninner: 32\n"                               \
+    "instructions: {source: single-core-v1}\n"
+#define XCLBIN "stand-in xclbin\nkernel MLIR_AIE\ntile_rows 8\ntile_inner 16\n" \
+               "tile_columns 16\ninner 32\n"
+
+/* Opening with one package: what the error says. */
+static void refused_case(const char *manifest, const char *xclbin, const char *standin,
+                         het_status want, const char *says)
+{
+    test_folder folder;
+    het__probed probed = { 0 };
+    het_error err = HET_ERROR_INIT;
+    rig r;
+    const unsigned before = standin_objects(); /* that a hung device keeps */
+    test_folder_make(&folder);
+    write_text(test_folder_file(&folder, "design.yaml"), manifest);
+    if (xclbin)
+        write_text(test_folder_file(&folder, "a.xclbin"), xclbin);
+    setenv("HETINFER_NPU_DESIGNS", folder.path, 1);
+    setenv("HETINFER_XRT_STANDIN", standin, 1);
+    rig_init(&r, "amd_xrt_npu");
+    r.host.use_env = true;
+    r.backend->probe(&r.host, &probed);
+    CHECK_INT(probed.device_count, 1);
+    CHECK_INT(rig_open_device(&r, &err), want);
+    if (!strstr(err.message, says))
+        TEST_FAIL("\"%s\" does not say \"%s\"", err.message, says);
+    rig_close(&r);
+    if (want != HET_E_TIMEOUT)
+        CHECK_INT(standin_objects(), before);
+    test_folder_remove(&folder);
+}
+
+static void bad_designs_are_refused(void)
+{
+    static const char good[] = MANIFEST("MLIR_AIE");
+    refused_case(good, XCLBIN "wrong 1\n", "", HET_E_UNSUPPORTED,
+                 "multiplies 8 by 32 by 16 wrongly");
+    refused_case(good, NULL, "", HET_E_UNSUPPORTED, "a.xclbin is not there");
+    refused_case(good, "something\n", "", HET_E_UNSUPPORTED, "is no xclbin");
+    refused_case(MANIFEST("GEMM"), XCLBIN, "", HET_E_UNSUPPORTED, "has no kernel GEMM");
+    refused_case(good, XCLBIN "arguments 5\n", "", HET_E_UNSUPPORTED, "takes 5 arguments, not 6");
+    refused_case(good, XCLBIN "tile_rows 16\n", "", HET_E_TIMEOUT, "state 8");
+    refused_case(good, XCLBIN "inner 64\n", "", HET_E_TIMEOUT, "state 8");
+    refused_case(good, XCLBIN "columns 8\n", "", HET_E_BUSY, "a context");
+    refused_case(good, XCLBIN "silent 1\n", "", HET_E_TIMEOUT, "state 8");
+    refused_case(good, XCLBIN, "fail=wrong@wait#1", HET_E_UNSUPPORTED, "wrongly");
+    refused_case(good, XCLBIN, "fail=lost@group#2", HET_E_DEVICE_LOST, "told to be lost");
+    refused_case(good, XCLBIN, "fail=error@group#2", HET_E_UNSUPPORTED, "argument 3 of kernel");
+    refused_case(good, XCLBIN, "fail=strange@device#1", HET_E_IO, "no known type");
+}
+
+int main(void)
+{
+    test_case(one_core_is_bit_exact);
+    test_case(whole_array_is_bit_exact);
+    test_case(gated_is_bit_exact);
+    test_case(matmul_is_bit_exact);
+    test_case(odd_rows_stay_by_themselves);
+    test_case(bad_designs_are_refused);
+    return test_finish();
+}
