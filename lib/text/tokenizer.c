@@ -168,8 +168,8 @@ static het_status set_kind(het_tokenizer *t, const het__vocabulary *v, het_error
     t->eos_id = v->eos_id;
     t->unknown_id = v->unknown_id;
     t->padding_id = v->padding_id;
-    const bool usual = t->is_spm ? !t->is_unigram : t->rule->adds_bos;
-    t->adds_bos = choose(v->add_bos, usual) && v->bos_id >= 0;
+    const bool begins = t->is_spm ? !t->is_unigram : t->rule->adds_bos;
+    t->adds_bos = choose(v->add_bos, begins) && v->bos_id >= 0;
     t->adds_eos = choose(v->add_eos, t->is_unigram) && v->eos_id >= 0;
     t->adds_space = t->is_spm ? choose(v->add_space_prefix, true)
                               : v->own_rule && choose(v->add_space_prefix, false);
