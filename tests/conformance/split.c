@@ -227,10 +227,14 @@ static bool run_network(const het_model *model, const char *devices, float *inpu
     return good;
 }
 
+/* Of few operations one placement may be one device by chance. */
+#define FEW 4
+
 static void split_network(const char *name, const het_model *model)
 {
     enum { PIXELS = 4 * 4096, SCORES = 4 * 64 };
     static float input[PIXELS], want[SCORES], got[SCORES];
+    const uint32_t tries = placements < FEW ? FEW : placements;
     size_t count = SCORES;
     uint64_t seed = 3;
     double worst = 0;
@@ -240,7 +244,7 @@ static void split_network(const char *name, const het_model *model)
     most_transfers = most_devices = 0;
     if (!run_network(model, first_device(), input, PIXELS, want, &count))
         return;
-    for (placed.pattern = 1; placed.pattern <= placements; placed.pattern++) {
+    for (placed.pattern = 1; placed.pattern <= tries; placed.pattern++) {
         size_t n = SCORES;
         if (!run_network(model, NULL, input, PIXELS, got, &n))
             continue;
@@ -251,7 +255,7 @@ static void split_network(const char *name, const het_model *model)
             TEST_FAIL("%s, pattern %" PRIu64 ": off by %.3g", name, placed.pattern, e);
     }
     printf("%-20s %u placements, to %u devices, %u transfers, scores within %.1e\n", name,
-           placements, most_devices, most_transfers, worst);
+           tries, most_devices, most_transfers, worst);
     fflush(stdout);
     CHECK(most_devices >= 2 && most_transfers > 0);
 }
