@@ -20,6 +20,7 @@
 /* Drivers that stand in for Intel's compile a kernel when it first runs. */
 #define FIRST_RUN_TIMES 20
 #define SLICE_NS 1000000000u
+#define WAITS_AGAIN 3
 
 /* ---- order ---- */
 
@@ -44,6 +45,22 @@ static het_status not_in_time(het__device *device, uint64_t timeout_ns, het_erro
                             (unsigned long long)(timeout_ns / 1000000));
 }
 
+/* What runs may go on after a wait that failed: until it has ended nothing can be freed or run
+ * again, so that a device which cannot be waited for at all hangs. */
+static het_status wait_failed(het__device *device, ze_event_handle_t event, ze_result_t code,
+                              het_error *err)
+{
+    ze_result_t again = code;
+    for (int i = 0; i < WAITS_AGAIN && again != ZE_RESULT_SUCCESS &&
+                    again != ZE_RESULT_ERROR_DEVICE_LOST; i++)
+        again = zeEventHostSynchronize(event, HET__L0_PATIENCE_NS / WAITS_AGAIN);
+    if (again == ZE_RESULT_SUCCESS)
+        return het__l0_failed(device, err, code, "zeEventHostSynchronize");
+    if (again != ZE_RESULT_ERROR_DEVICE_LOST)
+        again = ZE_RESULT_NOT_READY;
+    return het__l0_failed(device, err, again, "zeEventHostSynchronize");
+}
+
 het_status het__l0_await(het__device *device, ze_event_handle_t event, uint64_t timeout_ns,
                          het_error *err)
 {
@@ -57,7 +74,7 @@ het_status het__l0_await(het__device *device, ze_event_handle_t event, uint64_t 
         if (code == ZE_RESULT_SUCCESS)
             return HET_OK;
         if (code != ZE_RESULT_NOT_READY)
-            return het__l0_failed(device, err, code, "zeEventHostSynchronize");
+            return wait_failed(device, event, code, err);
         if (timeout_ns && het__now_ns() - begin >= timeout_ns)
             return not_in_time(device, timeout_ns, err);
     }

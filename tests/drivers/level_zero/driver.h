@@ -53,6 +53,7 @@ struct zd_device {
     uint32_t index;
     uint64_t lost_age;   /* objects of this age and older are lost with it; 0: none is */
     uint64_t hang_age;   /* the same where a queue hangs */
+    uint32_t running;    /* queues that are executing something */
     uint64_t used_bytes; /* of its memory */
     uint64_t busy_ns;    /* executing kernels */
 };
@@ -111,6 +112,8 @@ typedef enum zd_effect { ZD_NO_EFFECT, ZD_HANG, ZD_LOSE, ZD_LOSE_FOR_EVER, ZD_FL
 ze_result_t zd_fault_of_call(const char *call, zd_device *device);
 zd_effect zd_fault_of_launch(const char *kernel, const zd_device *device, uint32_t *slow_ms);
 void zd_lose(zd_device *device, bool for_ever);
+/* A device that is lost has stopped: before anybody is told so. */
+void zd_stopped(const zd_device *device);
 /* Arm what HETINFER_ZE_FAULT says, if that is new. */
 void zd_read_faults(void);
 

@@ -10,8 +10,10 @@ ze_result_t zd_wait_for(bool (*is_done)(const void *), const zd_object *what,
     const uint64_t deadline = zd_deadline(timeout_ns);
     const uint64_t watchdog = zd_deadline(ZE_TEST_HANG_MS * UINT64_C(1000000));
     while (!is_done(what)) {
-        if (zd_is_lost(what))
+        if (zd_is_lost(what)) {
+            zd_stopped(what->device);
             return ZE_RESULT_ERROR_DEVICE_LOST;
+        }
         if (zd_hangs(what) && deadline == UINT64_MAX && zd_now_ns() > watchdog)
             zd_lose(what->device, false);
         else if (!zd_wait_until(deadline))

@@ -196,6 +196,12 @@ void zd_lose(zd_device *device, bool for_ever)
     pthread_cond_broadcast(&zd.changed);
 }
 
+void zd_stopped(const zd_device *device)
+{
+    while (device->running)
+        zd_wait_until(UINT64_MAX);
+}
+
 ze_result_t zd_fault_of_call(const char *call, zd_device *device)
 {
     for (uint32_t i = 0; i < fault_count; i++) {

@@ -207,6 +207,9 @@ ze_result_t zd_enter(const char *call, const void *object, zd_kind kind, const v
     const uint64_t age = kind == ZD_DEVICE ? zd.age : ((const zd_object *)object)->age;
     if (r == ZE_RESULT_SUCCESS && d && age <= d->lost_age)
         r = ZE_RESULT_ERROR_DEVICE_LOST;
+    for (uint32_t i = 0; i < zd.device_count && r == ZE_RESULT_ERROR_DEVICE_LOST; i++)
+        if (!d || d == &zd.devices[i])
+            zd_stopped(&zd.devices[i]);
     pthread_mutex_unlock(&zd.lock);
     return r;
 }

@@ -38,10 +38,12 @@ static void work(zd_queue *q)
             q->last = NULL;
         count = 1;
     }
+    q->o.device->running++;
     pthread_mutex_unlock(&zd.lock);
     const bool good = zd_run(q, ops ? ops : item->list->first);
     zd_free_ops(ops);
     pthread_mutex_lock(&zd.lock);
+    q->o.device->running--;
     if (item) {
         item->list->pending--;
         if (item->fence) {
