@@ -221,7 +221,6 @@ static het_status open_session(const attempt *a, const het_model *model, het_ses
     het_session_options o = HET_SESSION_OPTIONS_INIT;
     het_policy *policy = NULL;
     o.devices = a->backend;
-    o.precision = HET_PRECISION_EXACT;
     het_status status = HET_OK;
     if (!a->is_only) {
         snprintf(text, sizeof text,
