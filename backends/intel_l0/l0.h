@@ -105,6 +105,10 @@ het_status het__l0_buffer_create(het__device *device, size_t bytes, het__buffer 
                                  het_error *err);
 void het__l0_buffer_destroy(het__device *device, het__buffer *buffer);
 void *het__l0_buffer_host(het__device *device, het__buffer *buffer);
+/* Pages of the host through Intel's function, counted for the process (imports.c). Who cannot wait
+ * for what still uses them leaves without telling the driver. Thread-safe. */
+bool het__l0_range_take(const het__device *device, void *host, size_t bytes);
+void het__l0_range_leave(const het__device *device, void *host, bool tells);
 het_status het__l0_buffer_import(het__device *device, void *host, size_t bytes,
                                  het__buffer **buffer, het_error *err);
 het_status het__l0_buffer_write(het__device *device, het__buffer *buffer, size_t offset,

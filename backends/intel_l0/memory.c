@@ -152,8 +152,7 @@ static bool import_pages(het__device *device, void *host, size_t bytes, het__l0_
 {
     if (!device->found.facts.shares_memory)
         return false;
-    if (device->import_pointer &&
-        device->import_pointer(device->found.driver, host, bytes) == ZE_RESULT_SUCCESS) {
+    if (device->import_pointer && het__l0_range_take(device, host, bytes)) {
         *origin = HET__L0_POINTER;
         return true;
     }
@@ -174,11 +173,11 @@ static bool import_pages(het__device *device, void *host, size_t bytes, het__l0_
 static void forget_pages(het__device *device, void *host, het__l0_origin origin)
 {
     het_error err = HET_ERROR_INIT;
-    if (device->gpu.is_gone || het__l0_drain(device, HET__L0_PATIENCE_NS, &err) != HET_OK)
-        return;
+    const bool is_idle =
+        !device->gpu.is_gone && het__l0_drain(device, HET__L0_PATIENCE_NS, &err) == HET_OK;
     if (origin == HET__L0_POINTER)
-        device->release_pointer(device->found.driver, host);
-    else
+        het__l0_range_leave(device, host, is_idle);
+    else if (is_idle)
         zeMemFree(device->context, host);
 }
 

@@ -230,6 +230,34 @@ static void imported_memory_is_used_in_place(void)
     free(room);
 }
 
+/* The driver forgets a range when it is released first: not while another buffer has it. */
+static void memory_is_imported_twice(void)
+{
+    rig r;
+    het_error err = HET_ERROR_INIT;
+    het__buffer *second = NULL;
+    open_rig(&r, NULL);
+    const uint32_t y = build_silu(&r, 1024);
+    const uint32_t x = r.graph.nodes[0].inputs[0];
+    char *room = malloc(2 * HET__IMPORT_ALIGN);
+    float *in = (float *)het__round_up((uintptr_t)room, HET__IMPORT_ALIGN);
+    CHECK_INT(r.backend->buffer_import(r.device, in, HET__IMPORT_ALIGN, &r.buffers[x], &err),
+              HET_OK);
+    CHECK_INT(r.backend->buffer_import(r.device, in, HET__IMPORT_ALIGN, &second, &err), HET_OK);
+    if (second)
+        r.backend->buffer_destroy(r.device, second);
+    r.places[x].buffer = r.buffers[x];
+    if (rig_compile(&r)) {
+        for (int i = 0; i < 1024; i++)
+            in[i] = (float)(i - 512) / 64;
+        rig_run(&r);
+        const float *out = rig_data(&r, y);
+        CHECK_NEAR((double)out[1000], in[1000] / (1 + exp(-(double)in[1000])), 1e-5);
+    }
+    rig_close(&r);
+    free(room);
+}
+
 /* ---- times ---- */
 
 static void programs_have_times(void)
@@ -435,6 +463,7 @@ int main(void)
     test_case(buffers_keep_bytes);
     test_case(cards_are_read_and_written);
     test_case(imported_memory_is_used_in_place);
+    test_case(memory_is_imported_twice);
     test_case(programs_have_times);
     test_case(without_times_spans_are_unknown);
     test_case(modules_are_kept);

@@ -286,8 +286,8 @@ static ze_result_t get_address_range(ze_context_handle_t context, const void *at
     return m ? ZE_RESULT_SUCCESS : ZE_RESULT_ERROR_UNKNOWN;
 }
 
-/* A range may be imported more than once, as for several devices, and is released as often. Intel's
- * driver does not count: it forgets the range when it is released first. */
+/* As Intel's driver does it: who imports a range again is told yes, but the range is forgotten when
+ * it is released first. */
 ze_result_t zd_import(ze_driver_handle_t driver, void *at, size_t bytes)
 {
     const ze_result_t r = zd_enter("zexDriverImportExternalPointer", driver, ZD_DRIVER, NULL);
@@ -304,8 +304,6 @@ ze_result_t zd_import(ze_driver_handle_t driver, void *at, size_t bytes)
         drop_imports(&m, true);
     const bool is_new = !zd_memory_at(at) && !zd_memory_at((uint8_t *)at + bytes - 1);
     const bool good = is_again || (is_new && insert(&m));
-    if (is_again)
-        all[i].imports++;
     pthread_mutex_unlock(&zd.lock);
     if (!is_new && !is_again)
         zd_complain("zexDriverImportExternalPointer: %p is allocated or imported already", at);
@@ -321,10 +319,8 @@ ze_result_t zd_release_import(ze_driver_handle_t driver, void *at)
     pthread_mutex_lock(&zd.lock);
     const size_t i = find(at);
     const bool good = i < count && all[i].imports;
-    if (good && all[i].imports == 1)
+    if (good)
         take_out(i);
-    else if (good)
-        all[i].imports--;
     pthread_mutex_unlock(&zd.lock);
     if (!good)
         zd_complain("zexDriverReleaseImportedPointer: %p was not imported", at);
