@@ -467,8 +467,8 @@ static void tokens(void)
     }
     het_model_destroy(m);
 
-    write_tokens("null", "Unigram");
-    refuse(HET_E_UNSUPPORTED, "a model of type \"Unigram\"");
+    write_tokens("null", "WordPiece");
+    refuse(HET_E_UNSUPPORTED, "a model of type \"WordPiece\"");
     write_tokens("{\"type\":\"Bert\"}", "BPE");
     refuse(HET_E_UNSUPPORTED, "post_processor \"Bert\" is not supported");
     text_file("tokenizer.json",
