@@ -47,7 +47,7 @@ export ASAN_OPTIONS UBSAN_OPTIONS TSAN_OPTIONS HETINFER_SPIRV_KEPT
 
 # Sanitized golden tests are slow: the reference device and the fastest level stand for the others.
 # Gates look at the source, which is the same in every build.
-unsanitised='install|networks|exec_networks|logits-(avx2.*|generic|rounded)|style|layers|docs'
+unsanitised='install|bare|networks|exec_networks|logits-(avx2.*|generic|rounded)|style|layers|docs'
 # Long searches that smaller tests stand for, and what is measured, are left out as well.
 unsanitised="$unsanitised|symbols|headers.*|manual|plan_machine|calibrate"
 unsanitised="$unsanitised|l0.*|device-intel_l0|ze_.*|fault_failover_l0"

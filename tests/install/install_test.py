@@ -7,48 +7,30 @@ Exit status 77, with the reason, where the embedded model or the tools are absen
 """
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
+
+from installed import Installed, model_of, run, skip
 
 WARNINGS = ['-std=c11', '-Wall', '-Wextra', '-Wpedantic', '-Werror']
 
 
-def run(command, **options):
-    result = subprocess.run(command, capture_output=True, text=True, timeout=600, **options)
-    if result.returncode != 0:
-        print(f'{" ".join(command)}\nexit status {result.returncode}')
-        print(result.stdout + result.stderr)
-        sys.exit(1)
-    return result.stdout
-
-
-def skip(reason):
-    print(f'skipped: {reason}')
-    sys.exit(77)
-
-
-def install(root, build, prefix):
-    """Into a prefix of its own, from a build folder that stays as it is."""
-    options = ['--prefix', prefix, '--libdir', 'lib', '-Dtests=false', '-Dbuildtype=release']
-    run(['meson', 'setup', build, root] + options)
-    run(['meson', 'compile', '-C', build])
-    run(['meson', 'install', '-C', build, '--no-rebuild'])
-
-
-def check_files(prefix):
-    wanted = ['include/hetinfer.h', 'include/hetinfer/base.h', 'lib/libhetinfer.so',
-              'lib/libhetinfer.a', 'lib/pkgconfig/hetinfer.pc']
-    missing = [name for name in wanted if not os.path.exists(os.path.join(prefix, name))]
+def check_files(tree):
+    wanted = [tree.path('include/hetinfer.h'), tree.path('include/hetinfer/base.h'),
+              tree.library('libhetinfer.so'), tree.library('libhetinfer.a'),
+              tree.library('pkgconfig/hetinfer.pc')]
+    missing = [path for path in wanted if not os.path.exists(path)]
     if missing:
         print('not installed:', ', '.join(missing))
         sys.exit(1)
     # Backends of vendors' libraries are files of their own; the library needs none to start.
-    print('modules:', ', '.join(sorted(os.listdir(os.path.join(prefix, 'lib/hetinfer'))))
-          if os.path.isdir(os.path.join(prefix, 'lib/hetinfer')) else 'none')
-    needed = run(['readelf', '-d', os.path.join(prefix, 'lib/libhetinfer.so')])
-    if 'libOpenCL' in needed or 'libze_loader' in needed:
+    print('modules:', ', '.join(tree.modules()) or 'none')
+    dynamic = run(['readelf', '-d', tree.library('libhetinfer.so')])
+    if 'libOpenCL' in dynamic or 'libze_loader' in dynamic:
         print('the library needs a vendor\'s library to start')
+        sys.exit(1)
+    if 'RUNPATH' in dynamic or 'RPATH' in dynamic:
+        print('the library looks for others where it was built')
         sys.exit(1)
 
 
@@ -64,19 +46,16 @@ def check_program(program, model, env):
         print('valgrind: clean')
 
 
-def main(root, compiler):
+def main(root, build, compiler):
     for tool in ('meson', 'pkg-config'):
         if not shutil.which(tool):
             skip(f'{tool} is not installed')
-    models = [os.path.join(root, 'examples/models', name)
-              for name in ('hearth.gguf', 'hearth-draft.gguf')]
-    model = next((path for path in models if os.path.exists(path)), None)
+    model = model_of(root)
     with tempfile.TemporaryDirectory() as folder:
-        prefix = os.path.join(folder, 'prefix')
-        install(root, os.path.join(folder, 'build'), prefix)
-        check_files(prefix)
-        env = dict(os.environ, PKG_CONFIG_PATH=os.path.join(prefix, 'lib/pkgconfig'),
-                   LD_LIBRARY_PATH=os.path.join(prefix, 'lib'), LC_ALL='C')
+        tree = Installed(build, os.path.join(folder, 'tree'))
+        check_files(tree)
+        env = dict(os.environ, PKG_CONFIG_PATH=tree.library('pkgconfig'),
+                   PKG_CONFIG_SYSROOT_DIR=tree.root, LD_LIBRARY_PATH=tree.library(), LC_ALL='C')
         # As a stranger would: nothing of the source tree on the include path.
         flags = run(['pkg-config', '--cflags', '--libs', 'hetinfer'], env=env).split()
         source = shutil.copy(os.path.join(root, 'examples/hello.c'), folder)
@@ -90,4 +69,4 @@ def main(root, compiler):
 
 
 if __name__ == '__main__':
-    main(os.path.abspath(sys.argv[1]), sys.argv[2:])
+    main(os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2]), sys.argv[3:])
