@@ -98,11 +98,19 @@ static bool open_context(void)
     o.backends = list;
     o.log = keep_line;
     o.log_level = HET_LOG_WARN;
-    if (het_context_create(&o, &context, &err) != HET_OK)
+    if (het_context_create(&o, &context, &err) != HET_OK) {
         TEST_FAIL("%s", err.message);
-    else if (het_context_device_count(context) != 4)
+        return false;
+    }
+    const uint32_t count = het_context_device_count(context);
+    if (count < 3) { /* what both drivers compute on is missing */
+        printf("%s\n", het_context_report(context));
+        het_context_destroy(context);
+        test_skip("no OpenCL driver for a processor (PoCL)");
+    }
+    if (count != 4)
         TEST_FAIL("not four devices: %s", het_context_report(context));
-    return test_failures == 0;
+    return count == 4;
 }
 
 /* policy: NULL: the processor alone. */

@@ -23,7 +23,7 @@ typedef struct ze_ask {
 /* Skips the test where there is no test driver. */
 static inline ze_ask ze_ask_find(void)
 {
-    ze_ask driver;
+    ze_ask driver = { 0 };
     const char *path = getenv("HETINFER_ZE_DRIVER");
     void *const library = path ? dlopen(path, RTLD_NOW) : NULL;
     const struct {
