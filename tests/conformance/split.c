@@ -9,6 +9,7 @@
  * each. MODEL: part of a name. HETINFER_OPENCL_CPU=1 adds a driver for processors. */
 #define _POSIX_C_SOURCE 200809L /* setenv */
 #include "placed.h"
+#include "split.h"
 
 #include <hetinfer.h>
 
@@ -16,7 +17,6 @@
 
 #define PROMPT 20
 #define STEPS 12
-#define LOGITS_TOLERANCE 2e-4 /* times the largest logit: float32 through a dozen layers */
 
 static het_context *context;
 static uint32_t placements = 300;
@@ -129,27 +129,15 @@ static void generate(het_session *s, generated *g)
     het_sequence_destroy(q);
 }
 
-static double worst_of(const float *got, const float *want, size_t count)
-{
-    double worst = 0, largest = 1e-3;
-    for (size_t i = 0; i < count; i++) {
-        const double e = fabs((double)got[i] - (double)want[i]);
-        largest = fmax(largest, fabs((double)want[i]));
-        if (!(e <= worst))
-            worst = isnan(e) ? INFINITY : e;
-    }
-    return worst / largest;
-}
-
 static void compare_generated(const char *name, const generated *got, const generated *want,
                               double *worst)
 {
-    const double e = worst_of(got->logits, want->logits, STEPS * want->vocabulary);
+    const double e = split_worst_of(got->logits, want->logits, STEPS * want->vocabulary);
     *worst = fmax(*worst, e);
     test_checks += 2;
     if (memcmp(got->ids, want->ids, sizeof got->ids) != 0)
         TEST_FAIL("%s, pattern %" PRIu64 ": other tokens", name, placed.pattern);
-    if (!(e <= LOGITS_TOLERANCE))
+    if (!(e <= SPLIT_TOLERANCE))
         TEST_FAIL("%s, pattern %" PRIu64 ": logits off by %.3g of the largest", name,
                   placed.pattern, e);
 }
@@ -191,38 +179,16 @@ static void split_language(const char *name, const het_model *model)
 
 /* ---- networks ---- */
 
-static bool run_network(const het_model *model, const char *devices, float *input, size_t count,
-                        float *out, size_t *out_count)
+static bool run_network(const het_model *model, const char *devices, float *pixels, float *out,
+                        size_t *out_count)
 {
     het_session *s = open_session(model, devices);
     het_error err = HET_ERROR_INIT;
-    het_port in_port = { .struct_size = sizeof in_port };
-    het_port out_port = { .struct_size = sizeof out_port };
-    het_tensor in = HET_TENSOR_INIT, result = HET_TENSOR_INIT;
-    bool good = s && het_model_input_at(model, 0, &in_port) == HET_OK &&
-                het_model_output_at(model, 0, &out_port) == HET_OK;
-    if (good) {
-        in.desc = in_port.desc;
-        in.desc.extent[0] = 4; /* images */
-        in.data = input;
-        in.size_bytes = 4 * sizeof(float);
-        for (uint32_t i = 1; i < in.desc.rank; i++)
-            in.size_bytes *= (size_t)in.desc.extent[i];
-        good = in.size_bytes <= count * sizeof *input &&
-               het_session_bind_input(s, in_port.name, &in, &err) == HET_OK &&
-               het_session_run(s, &err) == HET_OK &&
-               het_session_get_output(s, out_port.name, &result, &err) == HET_OK &&
-               result.desc.dtype == HET_DTYPE_F32 &&
-               result.size_bytes <= *out_count * sizeof *out;
-    }
-    if (good) {
-        *out_count = result.size_bytes / sizeof *out;
-        memcpy(out, result.data, result.size_bytes);
-        if (!devices)
-            note_plan(s);
-    } else {
+    const bool good = s && split_run_network(model, s, pixels, out, out_count, &err);
+    if (!good)
         TEST_FAIL("pattern %" PRIu64 ": %s", placed.pattern, err.message);
-    }
+    else if (!devices)
+        note_plan(s);
     het_session_destroy(s);
     return good;
 }
@@ -232,26 +198,23 @@ static bool run_network(const het_model *model, const char *devices, float *inpu
 
 static void split_network(const char *name, const het_model *model)
 {
-    enum { PIXELS = 4 * 4096, SCORES = 4 * 64 };
-    static float input[PIXELS], want[SCORES], got[SCORES];
+    static float pixels[SPLIT_PIXELS], want[SPLIT_SCORES], got[SPLIT_SCORES];
     const uint32_t tries = placements < FEW ? FEW : placements;
-    size_t count = SCORES;
-    uint64_t seed = 3;
+    size_t count = 0;
     double worst = 0;
-    for (int i = 0; i < PIXELS; i++)
-        input[i] = fabsf(test_random_float(&seed));
+    split_make_images(pixels);
     placed.pattern = 0;
     most_transfers = most_devices = 0;
-    if (!run_network(model, first_device(), input, PIXELS, want, &count))
+    if (!run_network(model, first_device(), pixels, want, &count))
         return;
     for (placed.pattern = 1; placed.pattern <= tries; placed.pattern++) {
-        size_t n = SCORES;
-        if (!run_network(model, NULL, input, PIXELS, got, &n))
+        size_t n = 0;
+        if (!run_network(model, NULL, pixels, got, &n))
             continue;
-        const double e = n == count ? worst_of(got, want, count) : INFINITY;
+        const double e = n == count ? split_worst_of(got, want, count) : INFINITY;
         worst = fmax(worst, e);
         test_checks++;
-        if (!(e <= LOGITS_TOLERANCE))
+        if (!(e <= SPLIT_TOLERANCE))
             TEST_FAIL("%s, pattern %" PRIu64 ": off by %.3g", name, placed.pattern, e);
     }
     printf("%-20s %u placements, to %u devices, %u transfers, scores within %.1e\n", name,

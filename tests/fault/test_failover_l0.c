@@ -7,10 +7,7 @@
  * Usage: test_fault_failover_l0 [FAULT…]: only these, in the driver's words. */
 #include "failover.h"
 
-#include <dlfcn.h>
-#include <stdlib.h>
-
-#include "drivers/level_zero/control.h"
+#include "drivers/level_zero/ask.h"
 
 #define TOKENS 4
 #define CALLS_LONG 400 /* beyond, every 37th */
@@ -24,15 +21,7 @@ static bool is_long;
 /* What a session does from its beginning to its end. False if it was not as without failures. */
 typedef bool (*act_fn)(char *why, size_t bytes);
 
-static struct {
-    void (*reset)(void);
-    void (*abandon)(void);
-    int (*arm)(const char *);
-    uint32_t (*armed)(void);
-    uint64_t (*calls)(const char *);
-    uint64_t (*complaints)(void);
-    void (*counts)(ze_test_counters *);
-} driver;
+static ze_ask driver;
 
 /* A wait may last as long as it takes a busy machine to come round to it. */
 #define SPREAD(ms)                    \
@@ -89,28 +78,6 @@ static const struct {
 
 static const char *const results[] = { "oom", "unknown", "lost" };
 #define RESULT_COUNT (sizeof results / sizeof results[0])
-
-static void find_control(void)
-{
-    const char *path = getenv("HETINFER_ZE_DRIVER");
-    void *const library = path ? dlopen(path, RTLD_NOW) : NULL;
-    const struct {
-        const char *name;
-        void *function;
-    } functions[] = {
-        { "ze_test_reset", &driver.reset },           { "ze_test_arm", &driver.arm },
-        { "ze_test_armed", &driver.armed },           { "ze_test_calls", &driver.calls },
-        { "ze_test_complaints", &driver.complaints }, { "ze_test_counts", &driver.counts },
-        { "ze_test_abandon", &driver.abandon },
-    };
-    if (!library)
-        test_skip("no test driver for Level Zero (HETINFER_ZE_DRIVER)");
-    for (size_t i = 0; i < sizeof functions / sizeof functions[0]; i++) {
-        void *const function = dlsym(library, functions[i].name);
-        CHECK(function != NULL);
-        memcpy(functions[i].function, &function, sizeof function);
-    }
-}
 
 static bool generate(char *why, size_t bytes)
 {
@@ -337,7 +304,7 @@ static void graph(void)
 int main(int argc, char **argv)
 {
     is_long = getenv("HETINFER_TEST_LONG") != NULL;
-    find_control();
+    driver = ze_ask_find();
     fo_open(&f, "ref,intel_l0", 1);
     if (!f.model)
         return test_finish();

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A language model on the Level Zero backend and the test driver: the tokens of other devices, what
  * a step submits, and what the second start need not make again. */
-#include <dlfcn.h>
 #include <unistd.h>
 
 #include <hetinfer.h>
 
-#include "drivers/level_zero/control.h"
+#include "drivers/level_zero/ask.h"
 #include "folder.h"
 #include "rig.h"
 
@@ -19,15 +18,6 @@ typedef struct result {
     int32_t ids[TOKENS];
     ze_test_counters loaded, first, last; /* before the first step, after it, at the end */
 } result;
-
-static bool find_counts(void)
-{
-    const char *path = getenv("HETINFER_ZE_DRIVER");
-    void *library = path ? dlopen(path, RTLD_NOW) : NULL;
-    void *found = library ? dlsym(library, "ze_test_counts") : NULL;
-    memcpy(&counts, &found, sizeof found);
-    return found != NULL;
-}
 
 static int32_t best_of(const float *logits, uint32_t count)
 {
@@ -153,8 +143,7 @@ int main(void)
     test_folder root, files;
     if (!rig_backend("intel_l0"))
         test_skip("the library is built without Level Zero");
-    if (!find_counts())
-        test_skip("there is no test driver");
+    counts = ze_ask_find().counts;
     test_folder_make(&root);
     setenv("HETINFER_KERNEL_CACHE", root.path, 1);
     test_case(tokens_are_those_of_other_devices);

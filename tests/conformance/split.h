@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is compared where a model is spread over devices: how far numbers are off, and one run of a
+ * network of small images. */
+#ifndef HETINFER_TEST_SPLIT_H
+#define HETINFER_TEST_SPLIT_H
+
+#include <stdbool.h>
+
+#include <hetinfer.h>
+
+#include "test.h"
+
+#define SPLIT_TOLERANCE 2e-4 /* times the largest: float32 through a dozen layers */
+#define SPLIT_IMAGES 4
+#define SPLIT_PIXELS (SPLIT_IMAGES * 4096)
+#define SPLIT_SCORES (SPLIT_IMAGES * 64)
+
+/* The largest difference over the largest that is wanted; a NaN is infinitely far off. */
+static inline double split_worst_of(const float *got, const float *want, size_t count)
+{
+    double worst = 0, largest = 1e-3;
+    for (size_t i = 0; i < count; i++) {
+        const double e = fabs((double)got[i] - (double)want[i]);
+        largest = fmax(largest, fabs((double)want[i]));
+        if (!(e <= worst))
+            worst = isnan(e) ? INFINITY : e;
+    }
+    return worst / largest;
+}
+
+static inline void split_make_images(float *pixels)
+{
+    uint64_t seed = 3;
+    for (int i = 0; i < SPLIT_PIXELS; i++)
+        pixels[i] = fabsf(test_random_float(&seed));
+}
+
+/* The first output of SPLIT_SCORES at most, of SPLIT_IMAGES images bound to the first input. */
+static inline bool split_run_network(const het_model *model, het_session *s, float *pixels,
+                                     float *out, size_t *out_count, het_error *err)
+{
+    het_port in_port = { .struct_size = sizeof in_port };
+    het_port out_port = { .struct_size = sizeof out_port };
+    het_tensor in = HET_TENSOR_INIT, result = HET_TENSOR_INIT;
+    if (het_model_input_at(model, 0, &in_port) != HET_OK ||
+        het_model_output_at(model, 0, &out_port) != HET_OK)
+        return false;
+    in.desc = in_port.desc;
+    in.desc.extent[0] = SPLIT_IMAGES;
+    in.data = pixels;
+    in.size_bytes = SPLIT_IMAGES * sizeof(float);
+    for (uint32_t i = 1; i < in.desc.rank; i++)
+        in.size_bytes *= (size_t)in.desc.extent[i];
+    if (in.size_bytes > SPLIT_PIXELS * sizeof *pixels ||
+        het_session_bind_input(s, in_port.name, &in, err) != HET_OK ||
+        het_session_run(s, err) != HET_OK ||
+        het_session_get_output(s, out_port.name, &result, err) != HET_OK ||
+        result.desc.dtype != HET_DTYPE_F32 || result.size_bytes > SPLIT_SCORES * sizeof *out)
+        return false;
+    *out_count = result.size_bytes / sizeof *out;
+    memcpy(out, result.data, result.size_bytes);
+    return true;
+}
+
+#endif /* HETINFER_TEST_SPLIT_H */
