@@ -53,7 +53,7 @@ unsanitised="$unsanitised|symbols|headers.*|manual|plan_machine|calibrate"
 unsanitised="$unsanitised|l0.*|device-intel_l0|ze_.*|fault_failover_l0"
 # OpenCL's drivers compile for as long as tests run, and leak by themselves; Level Zero's tests are
 # on one of them.
-unsanitised="$unsanitised|ocloc|opencl.*|cl_.*|device-opencl.*|split.*|backends-page"
+unsanitised="$unsanitised|ocloc|opencl.*|cl_.*|device-opencl.*|split.*|four|backends-page"
 threaded='pool|share|threads|graph_threads|session|network|generate|null|exec|cpu_ops|cache|file'
 threaded="$threaded|exec_devices|sim|fault_triggers"
 

@@ -95,19 +95,12 @@ static int64_t vector_width(const het__gpu_facts *facts, const form *f)
     return v;
 }
 
-/* Places of an item: those of which few are computed in vain at the end of a row. */
+/* Places of an item, as many as its registers hold. A row's last item may compute some in vain:
+ * with fewer places each weight would be used less often. */
 static int64_t places(const het__gpu_facts *facts, int64_t width)
 {
-    const int64_t most = facts->is_cpu ? 8 : 4, least = most / 2;
-    int64_t best = width < most ? width : most, lost = INT64_MAX;
-    for (int64_t p = best; p >= least; p--) {
-        const int64_t waste = (width + p - 1) / p * p - width;
-        if (waste * 16 < lost * 16 - width) { /* by more than a sixteenth of the row */
-            lost = waste;
-            best = p;
-        }
-    }
-    return best;
+    const int64_t most = facts->is_cpu ? 8 : 4;
+    return width < most ? width : most;
 }
 
 static void choose(const het__gpu_facts *facts, form *f)
