@@ -31,12 +31,10 @@ het_status het__exec_machine(const het__registry *registry, uint32_t mask, uint3
 {
     memset(machine, 0, sizeof *machine);
     for (uint32_t i = 0; i < registry->count; i++) {
+        if (!(mask >> i & 1))
+            continue;
         het_device_figures assumed;
         const het_device_info *info = &registry->device[i].info;
-        if (!(mask >> i & 1)) {
-            het__machine_leave_out(machine, info);
-            continue;
-        }
         het__machine_assume(info, threads, &assumed);
         if (registry->device[i].backend->figures)
             registry->device[i].backend->figures(registry->device[i].backend_index, &assumed);

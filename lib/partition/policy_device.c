@@ -76,61 +76,25 @@ bool het__device_names_meet(const char *a, const char *b)
     return ((x.kinds | x.otherwise) & (y.kinds | y.otherwise)) != 0;
 }
 
-/* Devices that a name may mean, by why: bits of positions. */
-typedef struct meant {
-    uint32_t own, by_kind, otherwise;
-} meant;
-
-static void ask(const het__device_name *n, const char *backend, uint32_t kind, bool is_described,
-                uint32_t bit, meant *m)
-{
-    const uint32_t kinds = kind < 32 ? UINT32_C(1) << kind : 0;
-    if (n->backend && strcmp(backend, n->backend) == 0)
-        m->own |= bit;
-    if (kinds & n->kinds && (!n->backend || is_described))
-        m->by_kind |= bit;
-    if (kinds & n->otherwise)
-        m->otherwise |= bit;
-}
-
-/* The one of these devices that has this number among them and those that the machine lacks, in
- * the context's order. */
-static uint32_t numbered(const het__machine *machine, uint32_t present, uint32_t absent,
-                         int32_t number)
-{
-    int32_t before = 0;
-    for (uint32_t i = 0; i < machine->device_count; i++) {
-        int32_t missing = 0;
-        if (!(present >> i & 1))
-            continue;
-        for (uint32_t a = 0; a < machine->absent_count; a++)
-            missing += (absent >> a & 1) &&
-                       machine->absent[a].context_index < machine->device[i].context_index;
-        if (before++ + missing == number)
-            return UINT32_C(1) << i;
-    }
-    return 0;
-}
-
 uint32_t het__policy_select(const het__machine *machine, const char *name)
 {
     het__device_name n;
-    meant here = { 0, 0, 0 }, away = { 0, 0, 0 };
+    uint32_t own = 0, by_kind = 0, otherwise = 0;
     if (!het__device_name_read(name, &n))
         return 0;
     for (uint32_t i = 0; i < machine->device_count; i++) {
         const het__machine_device *d = &machine->device[i];
-        ask(&n, d->backend, d->kind, d->context_index == UINT32_MAX, UINT32_C(1) << i, &here);
+        const uint32_t bit = UINT32_C(1) << i, kind = d->kind < 32 ? UINT32_C(1) << d->kind : 0;
+        const bool is_described = d->context_index == UINT32_MAX;
+        if (n.backend && strcmp(d->backend, n.backend) == 0)
+            own |= bit;
+        if (kind & n.kinds && (!n.backend || is_described))
+            by_kind |= bit;
+        if (kind & n.otherwise)
+            otherwise |= bit;
     }
-    if (n.index < 0)
-        return here.own ? here.own : here.by_kind ? here.by_kind : here.otherwise;
-    for (uint32_t i = 0; i < machine->absent_count; i++) {
-        const het__machine_absent *a = &machine->absent[i];
-        ask(&n, a->backend, a->kind, false, UINT32_C(1) << i, &away);
-    }
-    if (here.own | away.own)
-        return numbered(machine, here.own, away.own, n.index);
-    if (here.by_kind | away.by_kind)
-        return numbered(machine, here.by_kind, away.by_kind, n.index);
-    return numbered(machine, here.otherwise, away.otherwise, n.index);
+    uint32_t all = own ? own : by_kind ? by_kind : otherwise;
+    for (int32_t skipped = 0; n.index >= 0 && all && skipped < n.index; skipped++)
+        all &= all - 1;
+    return n.index >= 0 ? all & -all : all;
 }
