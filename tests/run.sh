@@ -60,7 +60,7 @@ repeated='install|bare|authors.*|logits.*|own_model.*|tokenizers-.*|opencl.*|cl_
 repeated="$repeated|device-.*|split.*|four|fault_failover_l0|instructions|plan_machine|calibrate"
 repeated="$repeated|exec_networks|analyze_networks"
 threaded='pool|share|threads|graph_threads|session|network|generate|null|exec|cpu_ops|cache|file'
-threaded="$threaded|exec_devices|sim|fault_triggers"
+threaded="$threaded|exec_devices|sim|fault_triggers|fault_heat"
 
 # list_tests BUILD PATTERN [-v]: names of tests that match (or do not).
 list_tests() {
