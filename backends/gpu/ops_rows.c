@@ -190,16 +190,25 @@ static het_status softmax_prepare(het__gpu_call *call, het_error *err)
     return row_kernel(call, "softmax", "", call->inputs[0].columns, err);
 }
 
+/* Inputs, the output and the extents of the first input, which these operations begin with: returns
+ * the next argument. */
+static uint32_t bind_rows(const het__gpu_call *call)
+{
+    const own *o = call->own;
+    uint32_t at = 0;
+    for (uint32_t i = 0; i < call->input_count; i++, at += 2)
+        het__gpu_arg_tensor(o->kernel, at, &call->inputs[i]);
+    het__gpu_arg_tensor(o->kernel, at, &call->outputs[0]);
+    het__gpu_arg_int(o->kernel, at + 2, call->inputs[0].columns);
+    het__gpu_arg_int(o->kernel, at + 3, call->inputs[0].rows);
+    return at + 4;
+}
+
 static het_status softmax_launch(het__gpu_call *call, const int64_t *symbols, het_error *err)
 {
     (void)symbols;
-    const own *o = call->own;
-    const het__gpu_operand *x = &call->inputs[0];
-    het__gpu_arg_tensor(o->kernel, 0, x);
-    het__gpu_arg_tensor(o->kernel, 2, &call->outputs[0]);
-    het__gpu_arg_int(o->kernel, 4, x->columns);
-    het__gpu_arg_int(o->kernel, 5, x->rows);
-    return launch_rows(call, x->rows, err);
+    bind_rows(call);
+    return launch_rows(call, call->inputs[0].rows, err);
 }
 
 const het__gpu_op het__gpu_softmax = { all_f32, softmax_prepare, softmax_launch };
@@ -213,13 +222,8 @@ static het_status cut_launch(het__gpu_call *call, const int64_t *symbols, het_er
 {
     (void)symbols;
     const own *o = call->own;
-    const het__gpu_operand *x = &call->inputs[0];
-    het__gpu_arg_tensor(o->kernel, 0, x);
-    het__gpu_arg_tensor(o->kernel, 2, &call->outputs[0]);
-    het__gpu_arg_int(o->kernel, 4, x->columns);
-    het__gpu_arg_int(o->kernel, 5, x->rows);
-    het__gpu_arg_float(o->kernel, 6, call->attrs.cut.deviations);
-    return launch_rows(call, x->rows, err);
+    het__gpu_arg_float(o->kernel, bind_rows(call), call->attrs.cut.deviations);
+    return launch_rows(call, call->inputs[0].rows, err);
 }
 
 const het__gpu_op het__gpu_cut = { all_f32, cut_prepare, cut_launch };
@@ -233,14 +237,8 @@ static het_status match_launch(het__gpu_call *call, const int64_t *symbols, het_
 {
     (void)symbols;
     const own *o = call->own;
-    const het__gpu_operand *x = &call->inputs[0];
-    het__gpu_arg_tensor(o->kernel, 0, x);
-    het__gpu_arg_tensor(o->kernel, 2, &call->inputs[1]);
-    het__gpu_arg_tensor(o->kernel, 4, &call->outputs[0]);
-    het__gpu_arg_int(o->kernel, 6, x->columns);
-    het__gpu_arg_int(o->kernel, 7, x->rows);
-    het__gpu_arg_float(o->kernel, 8, call->attrs.match.eps);
-    return launch_rows(call, x->rows, err);
+    het__gpu_arg_float(o->kernel, bind_rows(call), call->attrs.match.eps);
+    return launch_rows(call, call->inputs[0].rows, err);
 }
 
 const het__gpu_op het__gpu_match = { all_f32, match_prepare, match_launch };
