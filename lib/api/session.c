@@ -248,7 +248,9 @@ static het_status obey(const het__policy *policy, const het__registry *registry,
         const het_device_info *info = &registry->device[i].info;
         het_device_figures figures;
         het__machine_assume(info, 0, &figures);
-        if ((*mask >> i & 1) && !het__machine_add(&machine, info, &figures))
+        if (!(*mask >> i & 1))
+            het__machine_leave_out(&machine, info);
+        else if (!het__machine_add(&machine, info, &figures))
             return het__fail(err, HET_E_UNSUPPORTED, "more devices than a plan can hold");
     }
     het_status s = het__policy_bind(policy, &machine, policy->mem, &view, err);

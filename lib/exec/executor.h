@@ -53,6 +53,9 @@ typedef struct het__exec_request {
     /* Bytes that each device of the registry may hold, 0: no more is said; NULL: nothing is. Kept
      * until the executor is destroyed. */
     const double *memory_limits;
+    /* Per device of the registry that the mask lacks: which of the others stand for it where a
+     * policy's rules name it, as bits of the registry. NULL: none. */
+    const uint32_t *stand_ins;
     bool validate; /* wait for each program and check what it made */
     struct het__exec_failure *failure; /* filled when het__exec_create() fails; may be NULL */
 } het__exec_request;

@@ -82,6 +82,8 @@ typedef struct het__policy_fallback {
     uint32_t retry;      /* attempts on the same device */
     uint32_t backoff_ms; /* before the first of them; doubles with each */
     double limit;        /* TIMEOUT: ms, THERMAL: degrees Celsius; 0: the system's own */
+    double back;         /* THERMAL: degrees at which the device is used again; 0: somewhat below
+                            the limit */
     /* Device that takes over; HET__POLICY_ANY: whichever is best; "": none, the call fails. */
     char next[HET__POLICY_WORD_MAX];
 } het__policy_fallback;
@@ -236,8 +238,11 @@ uint32_t het__policy_threads(const het__policy_view *view, uint32_t device);
 uint32_t het__policy_objective(const het__policy *policy);
 /* Type of products on a device: het__peak, or HET__PEAK_COUNT: nobody says. */
 uint32_t het__policy_precision_of(const het__policy_view *view, uint32_t device);
-/* Devices of the machine that a name stands for, as bits. */
+/* Devices of the machine that a name stands for, as bits. Those that the machine lacks count where
+ * one is named by its number. */
 uint32_t het__policy_select(const het__machine *machine, const char *name);
+/* The same where work is given out: in place of what the machine lacks, what stands for it. */
+uint32_t het__policy_workers(const het__machine *machine, const char *name);
 
 /* ---- what has no effect yet, or never ---- */
 

@@ -462,7 +462,8 @@ static het_status read_short(reader *r, const het__yaml_node *node, het__policy_
 static het_status read_trigger(reader *r, const het__yaml_node *node, het__policy_trigger trigger)
 {
     static const char *const limits[HET__TRIGGER_COUNT] = { NULL, NULL, "after_ms", "celsius" };
-    const char *const keys[] = { "retry", "backoff_ms", "next", limits[trigger], NULL };
+    const char *const keys[] = { "retry", "backoff_ms", "next", limits[trigger],
+                                 trigger == HET__TRIGGER_THERMAL ? "return_celsius" : NULL, NULL };
     het__policy_fallback *f = &r->policy->fallback[trigger];
     f->is_set = true;
     if (node->kind == HET__YAML_SCALAR)
@@ -474,9 +475,12 @@ static het_status read_trigger(reader *r, const het__yaml_node *node, het__polic
             : strcmp(value->key, "backoff_ms") == 0
                 ? read_count(r, value, 0, 3600000, &f->backoff_ms)
             : strcmp(value->key, "next") == 0 ? read_next(r, value, f)
+            : strcmp(value->key, "return_celsius") == 0 ? read_number(r, value, 1, 150, &f->back)
             : trigger == HET__TRIGGER_TIMEOUT ? read_number(r, value, 1, 1e9, &f->limit)
                                               : read_number(r, value, 1, 150, &f->limit);
     }
+    if (s == HET_OK && f->limit > 0 && f->back >= f->limit && trigger == HET__TRIGGER_THERMAL)
+        return het__yaml_fail(r->what, node, r->err, "return_celsius must be below celsius");
     return s;
 }
 

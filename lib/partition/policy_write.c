@@ -177,6 +177,7 @@ static void put_fallback(het__text *t, const het__policy *p)
         put_count(t, "    retry", f->retry);
         put_count(t, "    backoff_ms", f->backoff_ms);
         put_quantity(t, limits[k], f->limit, "");
+        put_quantity(t, "    return_celsius", f->back, "");
         het__text_printf(t, "    next: ");
         put_device(t, *f->next ? f->next : "none");
         het__text_append(t, "\n", 1);

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A decode step of the embedded model and a small network through Intel's own driver without a GPU.
 
-    capture.sh python3 capture_model.py HETINFER MODELS
+    capture.sh python3 capture_model.py HETINFER MODELS [BACKEND]
 
 Run in a folder of its own by capture.sh, whose environment makes the driver record what it is
 given. NOTHING EXECUTES: results are whatever the memory held, and are not looked at. What is shown
@@ -23,18 +23,18 @@ def write_image(path):
         file.write(bytes(4 * 64))
 
 
-def submitted(path):
+def submitted(path, backend):
     """Programs that the device was given, by a trace."""
     with open(path, encoding='utf-8') as file:
         events = json.load(file)['traceEvents']
     own = {e['tid'] for e in events if e['name'] == 'thread_name'
-           and e['args']['name'].startswith('intel_l0:')}
+           and e['args']['name'].startswith(backend + ':')}
     return [e for e in events if e.get('cat') == 'program' and e['tid'] in own]
 
 
-def run(what, command):
+def run(what, backend, command):
     trace = what + '.json'
-    done = subprocess.run(command + ['--devices', 'intel_l0', '--trace', trace],
+    done = subprocess.run(command + ['--devices', backend, '--trace', trace],
                           stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
                           check=False)
     problem = None
@@ -44,7 +44,7 @@ def run(what, command):
     elif 'going on with' in done.stderr:
         problem = 'the device failed'
     else:
-        programs = submitted(trace)
+        programs = submitted(trace, backend)
         if not programs:
             problem = 'nothing was submitted'
     if problem:
@@ -56,7 +56,7 @@ def run(what, command):
     return 0
 
 
-def main(hetinfer, models):
+def main(hetinfer, models, backend='intel_l0'):
     found = subprocess.run([hetinfer, 'devices'], stdout=subprocess.PIPE, text=True, check=False)
     if 'Intel(R)' not in found.stdout:
         print("skipped: Intel's driver offers no device here")
@@ -64,10 +64,10 @@ def main(hetinfer, models):
         return 77
     model = 'hearth.gguf' if os.environ.get('HETINFER_TEST_LONG') else 'hearth-draft.gguf'
     write_image('image.npy')
-    status = run('network', [hetinfer, 'exec', os.path.join(models, 'digits-conv.onnx'),
-                             '--in', 'image=image.npy'])
-    status |= run('model', [hetinfer, 'run', os.path.join(models, model), '-p', 'Once', '-n', '2',
-                            '-c', '64', '--temp', '0', '--ignore-eos'])
+    status = run('network', backend, [hetinfer, 'exec', os.path.join(models, 'digits-conv.onnx'),
+                                      '--in', 'image=image.npy'])
+    status |= run('model', backend, [hetinfer, 'run', os.path.join(models, model), '-p', 'Once',
+                                     '-n', '2', '-c', '64', '--temp', '0', '--ignore-eos'])
     return status
 
 
