@@ -61,10 +61,13 @@ struct het__gpu {
     const het__gpu_facts *facts;
     het__host host;
     bool weights_mapped; /* constants are used where they lie, if that can be */
+    bool rounds;         /* rows may be rounded to 8 bits beside weights of block types */
+    bool rounds_small;   /* beside small weights too; for tests */
     bool only_asks;      /* for what a node would need: memory is not looked at */
     bool is_gone;        /* lost or hanging: nothing is asked of the driver any more */
     het__gpu_kept *kept;
     het__backend_counters counters;
+    uint64_t rounded_count; /* calls whose rows are rounded to 8 bits */
 };
 
 struct het__program {

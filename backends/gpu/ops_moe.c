@@ -21,6 +21,7 @@ enum { GATE, UP, DOWN };
 
 typedef struct moe {
     het__gpu_product products[3];
+    het__gpu_codes tokens, pairs; /* rows of GATE and UP, of DOWN; kernel NULL: not rounded */
     het__gpu_kernel *route, *sort, *add;
     int64_t experts, used, width, inner;
     size_t lanes;
@@ -89,6 +90,7 @@ static het_status init_products(het__gpu_call *call, moe *m, int64_t tokens_max,
         p->gathers = i != DOWN;
         if (i == GATE)
             p->unary = call->attrs.moe.act;
+        p->is_rounded = het__gpu_codes_fit(call, p);
         s = het__gpu_product_init(call, p, rows_of_part(m, tokens_max), err);
     }
     return s;
@@ -122,8 +124,13 @@ static het_status lay_scratch(het__gpu_call *call, moe *m, int64_t tokens_max, h
     m->results = place(&end, results, &fits);
     if (!fits)
         return het__fail(err, HET_E_INVALID, "the scratch of a mixture is too large");
+    het_status s = HET_OK;
+    if (m->products[GATE].is_rounded || m->products[UP].is_rounded)
+        s = het__gpu_codes_init(call, &m->tokens, tokens_max, m->width, &end, err);
+    if (s == HET_OK && m->products[DOWN].is_rounded)
+        s = het__gpu_codes_init(call, &m->pairs, pairs, m->inner, &end, err);
     het__gpu_want_scratch(call, end);
-    return HET_OK;
+    return s;
 }
 
 static het_status moe_prepare(het__gpu_call *call, het_error *err)
@@ -182,13 +189,19 @@ static het_status run_products(het__gpu_call *call, const moe *m, int64_t pairs,
                                 .tiles = { call->scratch, m->tiles },
                                 .order = { call->scratch, m->order }, .rows = pairs, .planes = 1,
                                 .parts = parts, .scale = 1.0f };
-    het_status s = het__gpu_product_run(call, &m->products[GATE], size, &r, err);
+    het_status s = HET_OK;
+    if (m->tokens.kernel)
+        s = het__gpu_codes_run(call, &m->tokens, r.x, call->inputs[0].rows, &r, err);
+    if (s == HET_OK)
+        s = het__gpu_product_run(call, &m->products[GATE], size, &r, err);
     r.multiplies = true;
     if (s == HET_OK)
         s = het__gpu_product_run(call, &m->products[UP], size, &r, err);
     r.multiplies = false;
     r.x = hidden;
     r.out = (het__gpu_span){ call->scratch, m->results };
+    if (s == HET_OK && m->pairs.kernel)
+        s = het__gpu_codes_run(call, &m->pairs, hidden, pairs, &r, err);
     if (s == HET_OK)
         s = het__gpu_product_run(call, &m->products[DOWN], size, &r, err);
     return s;

@@ -4,6 +4,7 @@
  *                    1 row, to 4, to 8            more rows
  *     [n, k]         matvec                       matmul_tile, on processors matmul_rows
  *     [k, n]         matmul_columns (1, 8)        matmul_tile, on processors matmul_columns
+ *     in 8 bits      dot_vec                      dot_tile
  *
  * Processors run the items of a group one after the other: they get kernels without lanes, local
  * memory and barriers, which are 20 times as fast there as tiles in local memory. */
@@ -153,12 +154,20 @@ int64_t het__gpu_product_part(const het__gpu_call *call, const het__gpu_product 
 {
     if (size < 3)
         return size_rows[size];
-    const bool is_low = product->is_grouped || product->inner > SUM_MAX;
+    const bool is_low = product->is_grouped || product->is_rounded || product->inner > SUM_MAX;
     return is_low && has_lanes(call->facts) ? TILE_LOW : TILE;
+}
+
+static const char *file_of(const char *kernel)
+{
+    return strncmp(kernel, "dot", 3) == 0 ? "dot" : strcmp(kernel, "matvec") == 0 ? kernel
+                                                                                   : "matmul";
 }
 
 static const char *kernel_of(const het__gpu_call *call, const het__gpu_product *p, uint32_t size)
 {
+    if (p->is_rounded)
+        return size == 3 ? "dot_tile" : "dot_vec";
     if (size == 3 && has_lanes(call->facts))
         return "matmul_tile";
     return p->is_turned ? "matmul_columns" : size == 3 ? "matmul_rows" : "matvec";
@@ -190,7 +199,13 @@ static void options_of(const het__gpu_call *call, const het__gpu_product *p, uin
     assert(n > 0 && (size_t)n < bytes);
     text += n;
     bytes -= (size_t)n;
-    if (size < 3 && !p->is_turned)
+    if (p->is_rounded && size == 3)
+        n = snprintf(text, bytes, "-DKIND=2 -DTILE=%d", TILE_LOW);
+    else if (p->is_rounded)
+        n = snprintf(text, bytes, "-DKIND=1 -DTOKENS=%d -DROWS=%d -DLANES=%d -DSETS=%d",
+                     size_rows[size], matvec_rows(call, size),
+                     call->facts->subgroup ? (int)call->facts->subgroup : LANES, SETS);
+    else if (size < 3 && !p->is_turned)
         n = snprintf(text, bytes, "-DTOKENS=%d -DROWS=%d -DLANES=%d -DSETS=%d -DSTEPS=%d",
                      size_rows[size], matvec_rows(call, size),
                      !lanes ? 1 : call->facts->subgroup ? (int)call->facts->subgroup : LANES,
@@ -220,19 +235,31 @@ static bool can_occur(const het__gpu_product *p, uint32_t size, int64_t rows_max
     return false;
 }
 
-het_status het__gpu_product_init(het__gpu_call *call, het__gpu_product *product, int64_t rows_max,
-                                 het_error *err)
+static het_status init_kernels(het__gpu_call *call, het__gpu_product *product, int64_t rows_max,
+                               het_error *err)
 {
-    het_status s = het__gpu_weight_init(call, product->weight, &product->form, &product->small_at,
-                                        err);
+    het_status s = HET_OK;
     for (uint32_t i = 0; i < HET__GPU_SIZES && s == HET_OK; i++) {
         if (!can_occur(product, i, rows_max))
             continue;
         char options[320];
         const char *name = kernel_of(call, product, i);
         options_of(call, product, i, options, sizeof options);
-        s = het__gpu_kernel_of(call, strcmp(name, "matvec") == 0 ? name : "matmul", name, options,
-                               &product->kernels[i], err);
+        s = het__gpu_kernel_of(call, file_of(name), name, options, &product->kernels[i], err);
+    }
+    return s;
+}
+
+het_status het__gpu_product_init(het__gpu_call *call, het__gpu_product *product, int64_t rows_max,
+                                 het_error *err)
+{
+    het_status s = het__gpu_weight_init(call, product->weight, &product->form, &product->small_at,
+                                        err);
+    if (s == HET_OK)
+        s = init_kernels(call, product, rows_max, err);
+    if (s == HET_E_UNSUPPORTED && product->is_rounded) {
+        product->is_rounded = false; /* what a driver's compiler did not take is left out */
+        s = init_kernels(call, product, rows_max, err);
     }
     return s;
 }
@@ -259,7 +286,7 @@ void het__gpu_product_bind(const het__gpu_call *call, const het__gpu_product *p,
                            het__gpu_kernel *kernel, const het__gpu_product_step *r)
 {
     const het__gpu_span w = het__gpu_product_weights(call, p);
-    arg_memory(kernel, 0, r->x, r->out);
+    arg_memory(kernel, 0, p->is_rounded ? r->codes : r->x, r->out);
     arg_memory(kernel, 2, w, r->out);
     het__gpu_arg_long(kernel, 4, (int64_t)p->small_at);
     arg_memory(kernel, 5, r->bias, r->out);
@@ -277,6 +304,8 @@ void het__gpu_product_bind(const het__gpu_call *call, const het__gpu_product *p,
     het__gpu_arg(kernel, 19, sizeof r->steps, r->steps);
     arg_memory(kernel, 20, r->tiles, r->out);
     arg_memory(kernel, 22, r->order, r->out);
+    if (p->is_rounded)
+        arg_memory(kernel, 24, r->marks, r->out);
 }
 
 /* How many of each there are in count, the last may be less. */

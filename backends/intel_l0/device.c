@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "lib/base/error.h"
+#include "lib/base/os.h"
 
 /* Of the specification 1.9, newer than the headers of some distributions. */
 #define API_IN_ORDER ZE_MAKE_VERSION(1, 9)
@@ -103,7 +104,9 @@ het_status het__l0_open(const het__host *host, uint32_t index, const het__open_o
         d->found = list->device[index];
     het__free(host->mem, list);
     d->gpu = (het__gpu){ .driver = &het__l0_driver, .facts = &d->found.facts, .host = *host,
-                         .weights_mapped = options->weights_mapped };
+                         .weights_mapped = options->weights_mapped,
+                         .rounds = options->precision == HET_PRECISION_FAST,
+                         .rounds_small = host->use_env && het__env("HETINFER_GPU_ROUND_SMALL") };
     const het_status s =
         is_there ? start(d, err)
                  : het__fail(err, HET_E_DEVICE_LOST, "Level Zero device %u is gone", index);

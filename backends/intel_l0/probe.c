@@ -164,6 +164,27 @@ static uint64_t mask_of(uint32_t bits)
     return bits == 0 || bits >= 64 ? UINT64_MAX : (UINT64_C(1) << bits) - 1;
 }
 
+/* Intel's extension "experimental device module dp properties", of drivers since 2024. */
+#define STYPE_MODULE_DP 0x00030013
+#define FLAG_DP4A ZE_BIT(0)
+typedef struct module_dp {
+    ze_structure_type_t stype;
+    void *pNext;
+    uint32_t flags;
+} module_dp;
+
+/* Not all drivers set the flag of the specification for the GPUs that have the instruction. */
+static bool has_dp4a(ze_device_handle_t id, const ze_device_module_properties_t *m)
+{
+    module_dp more = { .stype = (ze_structure_type_t)STYPE_MODULE_DP };
+    ze_device_module_properties_t again = { .stype = ZE_STRUCTURE_TYPE_DEVICE_MODULE_PROPERTIES,
+                                            .pNext = &more };
+    if (m->flags & ZE_DEVICE_MODULE_FLAG_DP4A)
+        return true;
+    return zeDeviceGetModuleProperties(id, &again) == ZE_RESULT_SUCCESS &&
+           (more.flags & FLAG_DP4A) != 0;
+}
+
 static bool find_facts(ze_device_handle_t id, const ze_device_properties_t *p,
                        const ze_device_module_properties_t *m, het__l0_found *found)
 {
@@ -181,6 +202,8 @@ static bool find_facts(ze_device_handle_t id, const ze_device_properties_t *p,
     f->lanes = 1;
     f->base_align = HET__ALIGN;
     f->fp16 = (m->flags & ZE_DEVICE_MODULE_FLAG_FP16) != 0;
+    f->has_dot = has_dp4a(id, m);
+    f->dot = f->has_dot ? HET__GPU_DOT_INTEL : HET__GPU_DOT_PLAIN;
     f->is_intel = p->vendorId == INTEL;
     f->local_is_real = true;
     f->shares_memory = (p->flags & ZE_DEVICE_PROPERTY_FLAG_INTEGRATED) != 0;
@@ -224,7 +247,7 @@ static void fill_info(const ze_device_properties_t *p, const ze_device_module_pr
     snprintf(info->features, sizeof info->features, "spirv%u.%u%s%s%s%s uuid:%s",
              ZE_MAJOR_VERSION(m->spirvVersionSupported), ZE_MINOR_VERSION(m->spirvVersionSupported),
              f->fp16 ? " fp16" : "", f->subgroup ? " subgroup16" : "",
-             m->flags & ZE_DEVICE_MODULE_FLAG_DP4A ? " int8" : "",
+             f->has_dot ? " int8" : "",
              f->shares_memory ? " shared" : "", uuid);
 }
 

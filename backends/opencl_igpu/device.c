@@ -35,7 +35,9 @@ het_status het__cl_open(const het__host *host, uint32_t index, const het__open_o
         d->found = list->device[index];
     het__free(host->mem, list);
     d->gpu = (het__gpu){ .driver = &het__cl_driver, .facts = &d->found.facts, .host = *host,
-                         .weights_mapped = options->weights_mapped };
+                         .weights_mapped = options->weights_mapped,
+                         .rounds = options->precision == HET_PRECISION_FAST,
+                         .rounds_small = host->use_env && het__env("HETINFER_GPU_ROUND_SMALL") };
     if (!is_there) {
         het__free(host->mem, d);
         return het__fail(err, HET_E_DEVICE_LOST, "OpenCL device %u is gone", index);
