@@ -12,6 +12,7 @@
 
 #include "lib/base/error.h"
 #include "lib/base/os.h"
+#include "lib/quant/quant.h"
 
 /* No product of a step comes near it: 512 rows by the widest cut are some milliseconds. */
 #define RUN_LIMIT_MS 10000
@@ -210,28 +211,39 @@ het_status het__npu_stream_get(het__device *device, uint32_t design, int64_t row
 
 /* ---- a design proves itself ---- */
 
-/* Codes that no exchange of rows, columns or tiles leaves as they are. */
-static int8_t code_of(int64_t row, int64_t column, int64_t salt)
+/* Codes that no exchange of rows, columns or tiles leaves as they are. Those of BF16 are so small
+ * that sums are whole numbers below 2^24, which F32 holds in whatever order they come about. */
+static int32_t code_of(const het__npu_design *d, int64_t row, int64_t column, int64_t salt)
 {
-    return (int8_t)((row * 31 + column * 17 + row * column % 13 * salt) % 251 - 125);
+    const int64_t most = d->type == HET__NPU_BF16 ? 15 : 125;
+    return (int32_t)((row * 31 + column * 17 + row * column % 13 * salt) % (2 * most + 1) - most);
 }
 
-static void fill(int8_t *codes, int64_t rows, int64_t columns, int64_t salt)
+static void fill(const het__npu_design *d, void *codes, int64_t rows, int64_t columns,
+                 int64_t salt)
 {
     for (int64_t r = 0; r < rows; r++)
-        for (int64_t c = 0; c < columns; c++)
-            codes[r * columns + c] = code_of(r, c, salt);
+        for (int64_t c = 0; c < columns; c++) {
+            const int32_t code = code_of(d, r, c, salt);
+            if (d->type == HET__NPU_BF16)
+                ((uint16_t *)codes)[r * columns + c] = het__f32_to_bf16((float)code);
+            else
+                ((int8_t *)codes)[r * columns + c] = (int8_t)code;
+        }
 }
 
-static bool is_right(const het__npu_design *d, int64_t rows, int64_t columns, const int32_t *got)
+static bool is_right(const het__npu_design *d, int64_t rows, int64_t columns, const void *got)
 {
-    const int64_t b_inner = d->weights_by_column ? 1 : 0;
+    const bool b_inner = d->weights_by_column;
     for (int64_t r = 0; r < rows; r++)
         for (int64_t c = 0; c < columns; c++) {
             int32_t sum = 0;
             for (int64_t k = 0; k < d->inner; k++)
-                sum += code_of(r, k, 7) * (b_inner ? code_of(c, k, 5) : code_of(k, c, 5));
-            if (got[r * columns + c] != sum)
+                sum += code_of(d, r, k, 7) * code_of(d, b_inner ? c : k, b_inner ? k : c, 5);
+            const float value = (float)sum;
+            const void *want = d->type == HET__NPU_BF16 ? (const void *)&value : &sum;
+            if (memcmp((const char *)got + HET__NPU_SUM_BYTES * (r * columns + c), want,
+                       HET__NPU_SUM_BYTES) != 0)
                 return false;
         }
     return true;
@@ -242,16 +254,18 @@ static het_status known_product(het__device *device, uint32_t design, int64_t ro
 {
     het__npu_state *state = &device->state[design];
     const het__npu_design *d = state->design;
-    const size_t bytes[] = { (size_t)(rows * d->inner), (size_t)(d->inner * columns),
-                             4 * (size_t)(rows * columns) };
+    const size_t element = (size_t)het__npu_element_bytes(d);
+    const size_t bytes[] = { (size_t)(rows * d->inner) * element,
+                             (size_t)(d->inner * columns) * element,
+                             HET__NPU_SUM_BYTES * (size_t)(rows * columns) };
     const het__npu_stream *stream = NULL;
     het_status s = het__npu_stream_get(device, design, rows, columns, &stream, err);
     for (uint32_t i = 0; i < 3 && s == HET_OK; i++)
         s = het__npu_buffer_new(device, state, 3 + i, bytes[i], &data[i], err);
     if (s != HET_OK)
         return s;
-    fill(data[0].host, rows, d->inner, 7);
-    fill(data[1].host, d->weights_by_column ? columns : d->inner,
+    fill(d, data[0].host, rows, d->inner, 7);
+    fill(d, data[1].host, d->weights_by_column ? columns : d->inner,
          d->weights_by_column ? d->inner : columns, 5);
     memset(data[2].host, 0x55, bytes[2]);
     for (uint32_t i = 0; i < 3 && s == HET_OK; i++)

@@ -5,8 +5,8 @@
  *     probe.c    which devices and which designs there are
  *     design.c   manifests; gemm.c and txn.c: instructions
  *     device.c   an opened device: contexts, designs that proved themselves, streams, memory
- *     weights.c  constants in 8 bits, cut and packed as a design takes them
- *     product.c  one product: activations in 8 bits, runs, sums scaled back
+ *     weights.c  constants in 8 bits or BF16, cut and packed as a design takes them
+ *     product.c  one product: activations coded alike, runs, sums scaled back
  *     program.c  nodes of a slice
  *
  * A value of the graph lies in memory of the host. What the array reads and writes are buffers of
@@ -138,7 +138,7 @@ het_status het__npu_finish(het__device *device, het__npu_state *state, uint32_t 
 /* ---- weights.c ---- */
 
 /* A constant matrix: codes of 8 bits, and a factor per column of the product and part of the inner
- * extent. */
+ * extent; or BF16, which has no factors. */
 typedef struct het__npu_weights {
     struct het__npu_weights *next;
     const void *data;
@@ -148,7 +148,7 @@ typedef struct het__npu_weights {
     int64_t width;  /* of a cut */
     uint32_t parts; /* of the inner extent */
     uint32_t cuts;
-    float *factor;  /* [part][column] */
+    float *factor;  /* [part][column]; NULL: BF16 */
     het__npu_buffer *block; /* [cut][part] */
 } het__npu_weights;
 
@@ -184,6 +184,8 @@ het_status het__npu_product_run(het__device *device, const het__npu_product *pro
 /* Codes of a row or a part of one, [-127, 127], and the factor that gives it back; one with
  * infinities or NaN has the factor NaN. */
 float het__npu_encode(const float *x, int64_t count, int8_t *codes);
+/* As BF16, to nearest even. */
+void het__npu_round(const float *x, int64_t count, uint16_t *rounded);
 
 /* ---- program.c ---- */
 

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "lib/base/error.h"
+#include "lib/quant/quant.h"
 
 float het__npu_encode(const float *x, int64_t count, int8_t *codes)
 {
@@ -29,6 +30,12 @@ float het__npu_encode(const float *x, int64_t count, int8_t *codes)
         codes[i] = (int8_t)(code > 127 ? 127 : code < -127 ? -127 : code);
     }
     return is_finite ? factor : NAN;
+}
+
+void het__npu_round(const float *x, int64_t count, uint16_t *rounded)
+{
+    for (int64_t i = 0; i < count; i++)
+        rounded[i] = het__f32_to_bf16(x[i]);
 }
 
 /* ---- what a product takes ---- */
@@ -89,6 +96,12 @@ static int64_t piece_of(const int64_t *rungs, uint32_t count, int64_t left)
     return rungs[count - 1];
 }
 
+/* Of a row of coded activations, for a part. */
+static int64_t row_bytes(const het__npu_design *d)
+{
+    return d->inner * het__npu_element_bytes(d);
+}
+
 het_status het__npu_product_prepare(het__device *device, const het__npu_weights *weights,
                                     int64_t rows, het_error *err)
 {
@@ -98,11 +111,11 @@ het_status het__npu_product_prepare(het__device *device, const het__npu_weights 
     const int64_t most = piece_of(rungs, count, rows);
     het_status s = grow_parts(device, state, weights->parts, err);
     for (uint32_t i = 0; i < weights->parts && s == HET_OK; i++)
-        s = grow_buffer(device, state, 3, (size_t)(most * state->design->inner), &state->part[i],
-                        err);
+        s = grow_buffer(device, state, 3, (size_t)(most * row_bytes(state->design)),
+                        &state->part[i], err);
     for (uint32_t i = 0; i < HET__NPU_SLOTS && s == HET_OK; i++)
-        s = grow_buffer(device, state, 5, 4 * (size_t)(most * weights->width), &state->result[i],
-                        err);
+        s = grow_buffer(device, state, 5, HET__NPU_SUM_BYTES * (size_t)(most * weights->width),
+                        &state->result[i], err);
     for (uint32_t i = 0; i < count && s == HET_OK && rungs[i] <= most; i++) {
         const het__npu_stream *stream;
         s = het__npu_stream_get(device, weights->design, rungs[i], weights->width, &stream, err);
@@ -127,38 +140,53 @@ typedef struct piece {
 /* Codes of the piece into the parts' buffers; what is beyond the matrix is zero. */
 static het_status encode_piece(const piece *p, het_error *err)
 {
-    const int64_t width = p->state->design->inner, inner = p->product->inner;
+    const het__npu_design *d = p->state->design;
+    const int64_t width = d->inner, inner = p->product->inner, stride = row_bytes(d);
     het_status s = HET_OK;
     for (uint32_t i = 0; i < p->weights->parts && s == HET_OK; i++) {
         const int64_t left = inner - i * width, count = left < width ? left : width;
-        int8_t *codes = p->state->part[i].host;
+        const int64_t used = count * het__npu_element_bytes(d);
+        char *codes = p->state->part[i].host;
         float *factor = p->device->factor + i * p->padded;
-        for (int64_t r = 0; r < p->rows; r++, codes += width) {
-            factor[r] = het__npu_encode(
-                p->product->x + (p->first + r) * inner + i * width, count, codes);
-            memset(codes + count, 0, (size_t)(width - count));
+        for (int64_t r = 0; r < p->rows; r++, codes += stride) {
+            const float *x = p->product->x + (p->first + r) * inner + i * width;
+            if (d->type == HET__NPU_BF16)
+                het__npu_round(x, count, (uint16_t *)(void *)codes);
+            else
+                factor[r] = het__npu_encode(x, count, (int8_t *)codes);
+            memset(codes + used, 0, (size_t)(stride - used));
         }
-        memset(codes, 0, (size_t)((p->padded - p->rows) * width));
+        memset(codes, 0, (size_t)((p->padded - p->rows) * stride));
         s = het__npu_sync(p->device, &p->state->part[i], HET__XRT_TO_DEVICE,
-                          (size_t)(p->padded * width), err);
+                          (size_t)(p->padded * stride), err);
     }
     return s;
 }
 
-/* Adds the sums of a part, scaled back; of the last part the rows are complete. */
-static void add_part(const piece *p, uint32_t cut, uint32_t part, const int32_t *got)
+/* A part's sums of a row, scaled back. column: factors, NULL where sums are F32. */
+static void add_row(double *sums, const void *got, double row, const float *column, int64_t count,
+                    bool is_first)
+{
+    const int32_t *codes = got;
+    const float *values = got;
+    for (int64_t i = 0; i < count; i++) {
+        const double more = column ? (double)codes[i] * (row * (double)column[i])
+                                   : (double)values[i];
+        sums[i] = is_first ? more : sums[i] + more;
+    }
+}
+
+/* Adds the sums of a part; of the last part the rows are complete. */
+static void add_part(const piece *p, uint32_t cut, uint32_t part, const char *got)
 {
     const het__npu_weights *w = p->weights;
     const int64_t first = cut * w->width, left = w->columns - first;
     const int64_t count = left < w->width ? left : w->width;
-    const float *column = w->factor + part * w->columns + first;
+    const float *column = w->factor ? w->factor + part * w->columns + first : NULL;
     for (int64_t r = 0; r < p->rows; r++) {
-        const double row = (double)p->device->factor[part * p->padded + r];
+        const double row = column ? (double)p->device->factor[part * p->padded + r] : 1;
         double *sums = p->device->sums + r * w->width;
-        for (int64_t i = 0; i < count; i++) {
-            const double more = (double)got[r * w->width + i] * (row * (double)column[i]);
-            sums[i] = part == 0 ? more : sums[i] + more;
-        }
+        add_row(sums, got + HET__NPU_SUM_BYTES * r * w->width, row, column, count, part == 0);
         if (part + 1 == w->parts)
             p->product->take(p->user, p->first + r, first, count, sums);
     }
@@ -168,12 +196,11 @@ static void add_part(const piece *p, uint32_t cut, uint32_t part, const int32_t 
 static het_status take_up(const piece *p, uint32_t block, het_error *err)
 {
     const uint32_t slot = block % HET__NPU_SLOTS;
-    const int64_t count = p->rows * p->weights->width;
+    const size_t bytes = HET__NPU_SUM_BYTES * (size_t)(p->rows * p->weights->width);
     const het__npu_buffer *result = &p->state->result[slot];
     het_status s = het__npu_finish(p->device, p->state, slot, err);
     if (s == HET_OK)
-        s = het__npu_sync(p->device, result, HET__XRT_FROM_DEVICE, (size_t)count * sizeof(int32_t),
-                          err);
+        s = het__npu_sync(p->device, result, HET__XRT_FROM_DEVICE, bytes, err);
     if (s == HET_OK)
         add_part(p, block / p->weights->parts, block % p->weights->parts, result->host);
     return s;

@@ -128,6 +128,88 @@ static void check_equal(const char *what, const float *got, const double *want, 
                   want[first]);
 }
 
+/* ---- BF16: against "ref" on rounded numbers ---- */
+
+static void round_all(float *x, int64_t count)
+{
+    for (int64_t i = 0; i < count; i++)
+        x[i] = het__bf16_to_f32(het__f32_to_bf16(x[i]));
+}
+
+/* One product x w on a device; x and w are taken as they are, or rounded before. */
+static bool bf16_product(const char *backend, bool rounded, int64_t rows, int64_t inner,
+                         int64_t columns, float *out)
+{
+    static float w[EXTENT_MAX * 2 * 100];
+    uint64_t seed = (uint64_t)(rows * 1000 + inner);
+    rig r;
+    if (strcmp(backend, "ref") == 0)
+        rig_open(&r, backend);
+    else if (!npu_open(&r, ""))
+        return false;
+    const uint32_t x = het__graph_value(&r.graph, "x", HET__VALUE_INPUT, HET_DTYPE_F32, 2,
+                                        (het__extent[]){ { rows, HET__SYM_ONE },
+                                                         { inner, HET__SYM_ONE } });
+    const uint32_t weight = het__graph_const(&r.graph, "w", HET_DTYPE_F32, 2,
+                                             (int64_t[]){ columns, inner }, w);
+    het__attrs attrs = { .linear = { 1, false } };
+    const uint32_t y = het__graph_node(&r.graph, HET__OP_LINEAR, 0, "linear",
+                                       (uint32_t[]){ x, HET__NO_VALUE, weight, HET__NO_VALUE }, 4,
+                                       &attrs, NULL);
+    fill(w, columns * inner, &seed);
+    if (rounded)
+        round_all(w, columns * inner);
+    const bool compiled = rig_compile(&r);
+    if (compiled) {
+        fill(rig_data(&r, x), rows * inner, &seed);
+        if (rounded)
+            round_all(rig_data(&r, x), rows * inner);
+        rig_run(&r);
+        memcpy(out, rig_data(&r, y), (size_t)(rows * columns) * sizeof *out);
+    }
+    if (strcmp(backend, "ref") == 0)
+        rig_close(&r);
+    else
+        npu_close(&r);
+    return compiled;
+}
+
+/* Numbers are below 3: terms below 9, of which F32 sums keep 24 bits each. */
+static void bf16_case(int64_t rows, int64_t inner, int64_t columns)
+{
+    static float got[200 * 100], want[200 * 100], plain[200 * 100];
+    const double bound = (double)(inner * inner) * 9 * 0x1p-24;
+    double most = 0, coarse = 0;
+    if (!bf16_product("amd_xrt_npu", false, rows, inner, columns, got) ||
+        !bf16_product("ref", true, rows, inner, columns, want) ||
+        !bf16_product("ref", false, rows, inner, columns, plain))
+        return;
+    for (int64_t i = 0; i < rows * columns; i++) {
+        most = fmax(most, fabs((double)got[i] - (double)want[i]));
+        coarse = fmax(coarse, fabs((double)plain[i] - (double)want[i]));
+    }
+    test_checks++;
+    if (!(most <= bound))
+        TEST_FAIL("%lld x %lld x %lld: off by %g, more than %g", (long long)rows,
+                  (long long)inner, (long long)columns, most, bound);
+    CHECK(inner < 8 || coarse > 4 * most); /* it is rounding that is compared */
+}
+
+static void bf16_is_what_ref_gives_of_rounded_numbers(void)
+{
+    static const struct { const char *name; int64_t inner; } designs[] = {
+        { "bf16/small-single", 32 }, { "bf16/small-whole", 64 },
+    };
+    for (int i = 0; i < 2; i++) {
+        use_design(designs[i].name, designs[i].inner);
+        bf16_case(1, 4, 1);
+        bf16_case(7, 31, 15);
+        bf16_case(17, 64, 97);
+        bf16_case(130, 200, 32);
+        bf16_case(200, 65, 100);
+    }
+}
+
 /* ---- linear ---- */
 
 #define EXTENT(n) { n, HET__SYM_ONE }
@@ -329,9 +411,9 @@ static void write_text(const char *path, const char *text)
 
 #define MANIFEST(kernel)                                                                  \
     "name: x\ndevices: [npu1]\ncolumns: 1\nxclbin: a.xclbin\nkernel: " kernel "\n"        \
-    "types: {input: i8, weight: i8, output: i32, accumulator: i32}\n"                     \
-    "tile: {rows: 8, inner: 16, columns: 16}\ninner: 32\n"                               \
+    TYPES_I8 "tile: {rows: 8, inner: 16, columns: 16}\ninner: 32\n"                      \
     "instructions: {source: single-core-v1}\n"
+#define TYPES_I8 "types: {input: i8, weight: i8, output: i32, accumulator: i32}\n"
 #define XCLBIN "stand-in xclbin\nkernel MLIR_AIE\ntile_rows 8\ntile_inner 16\n" \
                "tile_columns 16\ninner 32\n"
 
@@ -368,6 +450,7 @@ static void bad_designs_are_refused(void)
     static const char good[] = MANIFEST("MLIR_AIE");
     refused_case(good, XCLBIN "wrong 1\n", "", HET_E_UNSUPPORTED,
                  "multiplies 8 by 32 by 16 wrongly");
+    refused_case(good, XCLBIN "bf16 1\n", "", HET_E_TIMEOUT, "state 8");
     refused_case(good, NULL, "", HET_E_UNSUPPORTED, "a.xclbin is not there");
     refused_case(good, "something\n", "", HET_E_UNSUPPORTED, "is no xclbin");
     refused_case(MANIFEST("GEMM"), XCLBIN, "", HET_E_UNSUPPORTED, "has no kernel GEMM");
@@ -464,6 +547,7 @@ int main(void)
     test_case(gated_is_bit_exact);
     test_case(matmul_is_bit_exact);
     test_case(odd_rows_stay_by_themselves);
+    test_case(bf16_is_what_ref_gives_of_rounded_numbers);
     test_case(contexts_leave_and_come_back);
     test_case(bad_designs_are_refused); /* some hang, and what they hold stays with them */
     return test_finish();

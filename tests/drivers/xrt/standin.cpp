@@ -260,6 +260,8 @@ standin::design read_xclbin(const std::string &path)
             d.tile_columns = number();
         else if (key == "inner")
             d.inner = number();
+        else if (key == "bf16")
+            d.is_bf16 = number() != 0;
         else if (key == "wrong")
             d.is_wrong = number() != 0;
         else if (key == "silent")
@@ -281,7 +283,7 @@ xrt::uuid uuid_of(const standin::design &d)
     std::memcpy(id.bytes, &h, sizeof h);
     id.bytes[15] = static_cast<unsigned char>(d.inner / 16);
     id.bytes[14] = static_cast<unsigned char>(d.columns);
-    id.bytes[13] = static_cast<unsigned char>(d.is_wrong + 2 * d.is_silent);
+    id.bytes[13] = static_cast<unsigned char>(d.is_wrong + 2 * d.is_silent + 4 * d.is_bf16);
     id.bytes[12] = static_cast<unsigned char>(d.tile_rows);
     return id;
 }
