@@ -88,6 +88,8 @@ void bench_print_table(const bench *b)
     print_figures("machine after", &b->after);
     if (b->request->steps)
         bench_print_steps(b);
+    if (b->request->overhead)
+        bench_print_overhead(b);
 }
 
 static json_t *known(double value)
@@ -212,5 +214,7 @@ json_t *bench_json(const bench *b)
     json_object_set_new(root, "before", json_figures(&b->before));
     json_object_set_new(root, "after", json_figures(&b->after));
     json_object_set_new(root, "steps", b->request->steps ? bench_json_steps(b) : json_null());
+    json_object_set_new(root, "overhead",
+                        b->request->overhead ? bench_json_overhead(b) : json_null());
     return root;
 }
