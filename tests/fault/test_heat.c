@@ -108,13 +108,17 @@ static void work_leaves_a_device_that_gets_hot(void)
     end_tree();
 }
 
+/* One step, and with it one look at temperatures, each. */
 static void run_for_looks(het_session *session, int looks)
 {
     het_error err = HET_ERROR_INIT;
-    fo_run got;
     for (int i = 0; i < looks; i++) {
+        het_sequence *sequence = NULL;
+        fo_run got = { .count = 0 };
+        CHECK_INT(fo_begin(session, &sequence, &err), HET_OK);
         usleep(2000);
-        CHECK_INT(fo_generate(session, 2, &got, &err), HET_OK);
+        CHECK_INT(fo_next(session, sequence, &got, &err), HET_OK);
+        het_sequence_destroy(sequence);
     }
 }
 
