@@ -109,6 +109,7 @@ void *het__l0_buffer_host(het__device *device, het__buffer *buffer);
  * for what still uses them leaves without telling the driver. Thread-safe. */
 bool het__l0_range_take(const het__device *device, void *host, size_t bytes);
 void het__l0_range_leave(const het__device *device, void *host, bool tells);
+bool het__l0_range_begins(const het__device *device, const void *host);
 het_status het__l0_buffer_import(het__device *device, void *host, size_t bytes,
                                  het__buffer **buffer, het_error *err);
 het_status het__l0_buffer_write(het__device *device, het__buffer *buffer, size_t offset,
@@ -118,6 +119,8 @@ het_status het__l0_buffer_read(het__device *device, het__buffer *buffer, size_t 
 /* Parts of the table of driver.c. */
 het_status het__l0_memory_make(het__gpu *gpu, size_t bytes, const void *data,
                                het__gpu_memory **memory, het_error *err);
+bool het__l0_memory_import(het__gpu *gpu, const void *host, size_t bytes,
+                           het__gpu_memory **memory);
 void het__l0_memory_free(het__gpu *gpu, het__gpu_memory *memory);
 het__gpu_memory *het__l0_memory_of(const het__buffer *buffer);
 

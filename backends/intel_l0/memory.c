@@ -3,7 +3,7 @@
  *
  *     values     shared memory where the device uses the host's, else the device's own
  *     constants  the device's own, filled through a block of host memory
- *     imported   pages of the host, by the function that Intel's drivers have for it, else by the
+ *     imported   (also constants of sessions that read weights in place) pages of the host, by the function that Intel's drivers have for it, else by the
  *                extension of the specification; what a driver gives another address is a copy,
  *                and refused */
 #include "backends/intel_l0/l0.h"
@@ -181,9 +181,24 @@ static void forget_pages(het__device *device, void *host, het__l0_origin origin)
         zeMemFree(device->context, host);
 }
 
+bool het__l0_memory_import(het__gpu *gpu, const void *host, size_t bytes,
+                           het__gpu_memory **memory)
+{
+    het__l0_origin origin;
+    void *at = (void *)(uintptr_t)host; /* kernels only read it */
+    if (!import_pages(het__l0_device(gpu), at, bytes, &origin))
+        return false;
+    *memory = at;
+    return true;
+}
+
 void het__l0_memory_free(het__gpu *gpu, het__gpu_memory *memory)
 {
-    free_when_idle(het__l0_device(gpu), memory);
+    het__device *device = het__l0_device(gpu);
+    if (het__l0_range_begins(device, memory))
+        forget_pages(device, memory, HET__L0_POINTER);
+    else
+        free_when_idle(device, memory);
 }
 
 het__gpu_memory *het__l0_memory_of(const het__buffer *buffer)

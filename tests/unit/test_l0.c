@@ -260,6 +260,54 @@ static void memory_is_imported_twice(void)
 
 /* ---- times ---- */
 
+/* y = x + v + w: both constants lie in pages that the driver takes once, and are copied nowhere. */
+static void weights_lie_where_they_are(void)
+{
+    static const int64_t extent[] = { 2048 };
+    char *room = aligned_alloc(HET__IMPORT_ALIGN, 6 * HET__IMPORT_ALIGN);
+    CHECK(room != NULL);
+    float *v = (float *)(room + 64), *w = v + 2048; /* 64 bytes behind the beginning of a page */
+    for (int i = 0; room && i < 4096; i++)
+        v[i] = (float)i;
+    for (int mapped = 0; mapped < 2 && room; mapped++) {
+        rig r;
+        ze_test_counters before, while_open, after;
+        rig_init(&r, NAME);
+        r.host.use_env = true;
+        r.options.weights_mapped = mapped;
+        het_error err = HET_ERROR_INIT;
+        counts(&before);
+        CHECK_INT(rig_open_device(&r, &err), HET_OK);
+        const het__extent x_extent[] = { { 1, HET__SYM_TOKENS }, { 2048, HET__SYM_ONE } };
+        const uint32_t x =
+            het__graph_value(&r.graph, "x", HET__VALUE_INPUT, HET_DTYPE_F32, 2, x_extent);
+        const uint32_t a = het__graph_const(&r.graph, "v", HET_DTYPE_F32, 1, extent, v);
+        const uint32_t b = het__graph_const(&r.graph, "w", HET_DTYPE_F32, 1, extent, w);
+        const uint32_t sum = het__graph_node(&r.graph, HET__OP_ADD, 0, "add",
+                                             (uint32_t[]){ x, a }, 2, &(het__attrs){ 0 }, NULL);
+        const uint32_t y = het__graph_node(&r.graph, HET__OP_ADD, 0, "add",
+                                           (uint32_t[]){ sum, b }, 2, &(het__attrs){ 0 }, NULL);
+        if (rig_compile(&r)) {
+            het__backend_counters c;
+            ((float *)rig_data(&r, x))[5] = 0.5f;
+            rig_run(&r);
+            CHECK_NEAR((double)((float *)rig_data(&r, y))[5], 5.5 + 2053, 0.0);
+            r.backend->counters(r.device, &c);
+            counts(&while_open);
+            CHECK_INT(c.weight_bytes, 2 * 2048 * sizeof *v);
+            CHECK_INT(c.mapped_bytes, mapped ? c.weight_bytes : 0);
+            CHECK_INT(while_open.imports - before.imports, mapped);
+            CHECK_INT(while_open.copied_bytes - before.copied_bytes,
+                      mapped ? 0 : 2 * 2048 * sizeof *v);
+        }
+        rig_close(&r);
+        counts(&after);
+        CHECK_INT(after.imports, before.imports);
+        CHECK_INT(complaints(), 0);
+    }
+    free(room);
+}
+
 static void programs_have_times(void)
 {
     enum { COUNT = 3 * HET__L0_RING / 2 };
@@ -464,6 +512,7 @@ int main(void)
     test_case(cards_are_read_and_written);
     test_case(imported_memory_is_used_in_place);
     test_case(memory_is_imported_twice);
+    test_case(weights_lie_where_they_are);
     test_case(programs_have_times);
     test_case(without_times_spans_are_unknown);
     test_case(modules_are_kept);
