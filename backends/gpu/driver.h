@@ -79,6 +79,7 @@ struct het__program {
     het__gpu_memory *scratch;
     size_t scratch_bytes;
     bool has_run;
+    void *own; /* the backend's; arena */
 };
 
 /* What het__backend says of the functions without het__gpu_. */

@@ -201,6 +201,54 @@ static void cards_are_read_and_written(void)
     free(back);
 }
 
+/* A card copies beside what its kernels do: a buffer that no program uses is written and read while
+ * one runs, and one that is used waits for it. */
+static void cards_copy_beside_programs(void)
+{
+    enum { SLOW_MS = 400, COUNT = 1024 };
+    rig r;
+    het_error err = HET_ERROR_INIT;
+    het__buffer *other = NULL;
+    float data[COUNT], back[COUNT];
+    rig_init(&r, NAME);
+    r.host.use_env = true;
+    CHECK_INT(rig_open_device(&r, &err), HET_OK);
+    CHECK(r.device && r.device->copies);
+    const uint32_t y = build_silu(&r, COUNT);
+    CHECK_INT(r.backend->buffer_create(r.device, sizeof data, &other, &err), HET_OK);
+    if (rig_compile(&r) && other) {
+        const uint32_t x = r.graph.nodes[0].inputs[0];
+        for (int i = 0; i < COUNT; i++)
+            ((float *)rig_data(&r, x))[i] = data[i] = (float)i / 64;
+        rig_run(&r); /* compiled by now */
+        CHECK_INT(r.backend->buffer_write(r.device, r.buffers[x], 0, data, sizeof data, &err),
+                  HET_OK);
+        CHECK(arm("launch=1,kind=slow,ms=400"));
+        const uint64_t begin = het__now_ns();
+        CHECK_INT(r.backend->enqueue(r.device, r.program, r.symbols, &err), HET_OK);
+        CHECK_INT(r.backend->buffer_write(r.device, other, 0, data, sizeof data, &err), HET_OK);
+        CHECK_INT(r.backend->buffer_read(r.device, other, 0, back, sizeof back, &err), HET_OK);
+        const uint64_t copied = het__now_ns();
+        CHECK_INT(memcmp(data, back, sizeof data), 0);
+        /* What the program reads is written behind it. */
+        memset(back, 0, sizeof back);
+        CHECK_INT(r.backend->buffer_write(r.device, r.buffers[x], 0, back, sizeof back, &err),
+                  HET_OK);
+        const uint64_t written = het__now_ns();
+        CHECK_INT(r.backend->buffer_read(r.device, r.buffers[y], 0, back, sizeof back, &err),
+                  HET_OK);
+        for (int i = 0; i < COUNT; i++)
+            CHECK_NEAR((double)back[i], data[i] / (1 + exp(-(double)data[i])), 1e-5);
+        CHECK_INT(r.backend->wait(r.device, MINUTE_NS, &err), HET_OK);
+        CHECK(written - begin >= SLOW_MS * UINT64_C(1000000));
+        CHECK(copied < written && copied - begin < (written - begin) / 2);
+        end_faults();
+    }
+    if (other)
+        r.backend->buffer_destroy(r.device, other);
+    rig_close(&r);
+}
+
 static void imported_memory_is_used_in_place(void)
 {
     rig r;
@@ -499,10 +547,19 @@ static void speed_is_measured(void)
     rig_close(&r);
 }
 
-int main(void)
+/* card: the driver's devices are cards (HETINFER_ZE_CARD). */
+int main(int argc, char **argv)
 {
     if (!rig_backend(NAME))
         test_skip("the library is built without Level Zero");
+    if (argc > 1 && strcmp(argv[1], "card") == 0) {
+        if (!find_control())
+            test_skip("there is no test driver");
+        test_case(cards_are_read_and_written);
+        test_case(cards_copy_beside_programs);
+        CHECK_INT(complaints(), 0);
+        return test_finish();
+    }
     test_case(a_failed_start_is_final); /* before this process has started the loader */
     if (!find_control())
         test_skip("there is no test driver");
