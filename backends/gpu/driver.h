@@ -38,6 +38,7 @@ typedef struct het__gpu_driver {
     /* Optional: whole pages of the host that kernels read in place for as long as it is; false:
      * not these. */
     bool (*memory_import)(het__gpu *gpu, const void *host, size_t bytes, het__gpu_memory **memory);
+    bool imports_once; /* a page can be in one import only: neighbours are imported together */
     void (*memory_free)(het__gpu *gpu, het__gpu_memory *memory);
     het__gpu_memory *(*memory_of)(const het__buffer *buffer);
 
@@ -78,6 +79,7 @@ struct het__program {
     het__gpu_memory *scratch;
     size_t scratch_bytes;
     bool has_run;
+    void *own; /* the backend's; arena */
 };
 
 /* What het__backend says of the functions without het__gpu_. */
