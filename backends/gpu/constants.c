@@ -5,7 +5,7 @@
  * the host's processor or was asked to (weights_mapped): the pages around it become a memory
  * object. Otherwise it is copied. A form that an operation makes is laid out in host memory and
  * copied. */
-#include "backends/gpu/driver.h"
+#include "backends/gpu/experts.h"
 
 #include <assert.h>
 #include <string.h>
@@ -43,6 +43,7 @@ static void kept_drop(het__gpu *gpu, het__gpu_kept *kept)
 
 void het__gpu_drop_constants(het__gpu *gpu)
 {
+    het__gpu_experts_drop(gpu);
     while (gpu->kept) {
         het__gpu_kept *next = gpu->kept->next;
         kept_drop(gpu, gpu->kept);

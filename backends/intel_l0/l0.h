@@ -120,6 +120,10 @@ het_status het__l0_memory_make(het__gpu *gpu, size_t bytes, const void *data,
                                het__gpu_memory **memory, het_error *err);
 void het__l0_memory_free(het__gpu *gpu, het__gpu_memory *memory);
 het__gpu_memory *het__l0_memory_of(const het__buffer *buffer);
+het_status het__l0_memory_read(het__gpu *gpu, het__gpu_memory *memory, size_t offset, void *target,
+                               size_t bytes, het_error *err);
+het_status het__l0_memory_write(het__gpu *gpu, het__gpu_memory *memory, size_t offset,
+                                const void *source, size_t bytes, het_error *err);
 
 /* ---- what was enqueued (events.c) ---- */
 

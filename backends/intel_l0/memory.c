@@ -146,6 +146,18 @@ het_status het__l0_memory_make(het__gpu *gpu, size_t bytes, const void *data,
     return HET_OK;
 }
 
+het_status het__l0_memory_read(het__gpu *gpu, het__gpu_memory *memory, size_t offset, void *target,
+                               size_t bytes, het_error *err)
+{
+    return read_device(het__l0_device(gpu), target, (const char *)memory + offset, bytes, err);
+}
+
+het_status het__l0_memory_write(het__gpu *gpu, het__gpu_memory *memory, size_t offset,
+                                const void *source, size_t bytes, het_error *err)
+{
+    return write_device(het__l0_device(gpu), (char *)memory + offset, source, bytes, err);
+}
+
 /* ---- memory of the host ---- */
 
 static bool import_pages(het__device *device, void *host, size_t bytes, het__l0_origin *origin)
