@@ -6,7 +6,7 @@
  * object, with those of its neighbours in the file where the driver takes a page only once.
  * Otherwise it is copied. A form that an operation makes is laid out in host memory and
  * copied. */
-#include "backends/gpu/driver.h"
+#include "backends/gpu/experts.h"
 
 #include <assert.h>
 #include <string.h>
@@ -46,6 +46,7 @@ static void kept_drop(het__gpu *gpu, het__gpu_kept *kept)
 
 void het__gpu_drop_constants(het__gpu *gpu)
 {
+    het__gpu_experts_drop(gpu);
     while (gpu->kept) {
         het__gpu_kept *next = gpu->kept->next;
         kept_drop(gpu, gpu->kept);

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "backends/gpu/experts.h"
 #include "lib/base/error.h"
 #include "lib/base/os.h"
 
@@ -110,6 +111,7 @@ static het_status l0_enqueue(het__device *device, het__program *program, const i
 static void l0_counters(het__device *device, het__backend_counters *counters)
 {
     *counters = device->gpu.counters;
+    het__gpu_experts_count(&device->gpu, counters);
 }
 
 const het__backend het__backend_intel_l0 = {

@@ -129,6 +129,10 @@ bool het__l0_memory_import(het__gpu *gpu, const void *host, size_t bytes,
                            het__gpu_memory **memory);
 void het__l0_memory_free(het__gpu *gpu, het__gpu_memory *memory);
 het__gpu_memory *het__l0_memory_of(const het__buffer *buffer);
+het_status het__l0_memory_read(het__gpu *gpu, het__gpu_memory *memory, size_t offset, void *target,
+                               size_t bytes, het_error *err);
+het_status het__l0_memory_write(het__gpu *gpu, het__gpu_memory *memory, size_t offset,
+                                const void *source, size_t bytes, het_error *err);
 
 /* ---- what was enqueued (events.c) ---- */
 

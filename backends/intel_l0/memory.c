@@ -15,6 +15,7 @@
 #include "lib/base/error.h"
 
 #define STAGING_BYTES ((size_t)4 << 20)
+#define BEHIND_ALL UINT64_MAX /* for last_use: behind every kernel that was started */
 
 /* Of the specification 1.13: host memory that becomes an allocation. */
 #define STYPE_EXTERNAL_MEMMAP_SYSMEM 0x00020037
@@ -40,17 +41,19 @@ static het_status finish_copy(het__device *device, ze_result_t code, const char 
                                      : het__l0_failed(device, err, code, "zeEventHostReset");
 }
 
-/* Behind the programs up to number last_use, where a queue of its own copies; else behind all. */
+/* Behind the programs up to number last_use, where a queue of its own copies; else behind all, which
+ * inside a program is the only order that there is. */
 static het_status copy_now(het__device *device, void *target, const void *source, size_t bytes,
                            uint64_t last_use, het_error *err)
 {
-    ze_event_handle_t after = device->copies ? het__l0_end_of(device, last_use) : NULL;
-    const het_status s = device->copies ? HET_OK : het__l0_order(device, err);
+    const bool is_aside = device->copies && last_use != BEHIND_ALL;
+    ze_event_handle_t after = is_aside ? het__l0_end_of(device, last_use) : NULL;
+    const het_status s = is_aside ? HET_OK : het__l0_order(device, err);
     if (s != HET_OK)
         return s;
-    device->has_unordered = device->has_unordered || !device->copies;
+    device->has_unordered = device->has_unordered || !is_aside;
     return finish_copy(device, zeCommandListAppendMemoryCopy(
-                                   device->copies ? device->copies : device->list, target, source,
+                                   is_aside ? device->copies : device->list, target, source,
                                    bytes, device->own, after ? 1 : 0, after ? &after : NULL),
                        "zeCommandListAppendMemoryCopy", err);
 }
@@ -149,6 +152,20 @@ het_status het__l0_memory_make(het__gpu *gpu, size_t bytes, const void *data,
     }
     *memory = at;
     return HET_OK;
+}
+
+het_status het__l0_memory_read(het__gpu *gpu, het__gpu_memory *memory, size_t offset, void *target,
+                               size_t bytes, het_error *err)
+{
+    return read_device(het__l0_device(gpu), target, (const char *)memory + offset, bytes,
+                       BEHIND_ALL, err);
+}
+
+het_status het__l0_memory_write(het__gpu *gpu, het__gpu_memory *memory, size_t offset,
+                                const void *source, size_t bytes, het_error *err)
+{
+    return write_device(het__l0_device(gpu), (char *)memory + offset, source, bytes, BEHIND_ALL,
+                        err);
 }
 
 /* ---- memory of the host ---- */

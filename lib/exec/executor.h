@@ -158,6 +158,24 @@ typedef struct het__exec_usage {
     het__exec_counts counts;
 } het__exec_usage;
 
+/* A mixture of experts among the graph's nodes, in their order. */
+typedef struct het__exec_mixture {
+    int32_t layer;
+    uint32_t experts, used;
+    const uint64_t *uses; /* [experts], since the executor was made */
+} het__exec_mixture;
+
+uint32_t het__exec_mixture_count(const het__exec *exec);
+/* index: in [0, count). */
+void het__exec_mixture_at(const het__exec *exec, uint32_t index, het__exec_mixture *mixture);
+
+/* Of all devices that keep some experts only: see het_expert_traffic. */
+typedef struct het__exec_traffic {
+    uint64_t slots, slot_bytes, hits, misses, evictions, ahead, ahead_hits, staged_bytes;
+} het__exec_traffic;
+
+void het__exec_traffic_get(const het__exec *exec, het__exec_traffic *traffic);
+
 uint32_t het__exec_usage_count(const het__exec *exec);
 /* index: in [0, count). */
 void het__exec_usage_at(const het__exec *exec, uint32_t index, het__exec_usage *usage);
