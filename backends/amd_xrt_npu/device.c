@@ -213,11 +213,11 @@ het_status het__npu_finish(het__device *device, het__npu_state *state, uint32_t 
     het__xrt_message m = { "" };
     uint32_t end = 0;
     const int s = wait_for(device, &state->batch[slot][count - 1], count, &end, &m);
+    if (s == HET_OK && end == HET__XRT_COMPLETED)
+        return HET_OK;
+    state->is_spoilt = true; /* for all that is known, a run may be under way */
     if (s != HET_OK)
         return het__npu_failed(device, err, s, "waiting for runs", &m);
-    if (end == HET__XRT_COMPLETED)
-        return HET_OK;
-    state->is_spoilt = true;
     snprintf(m.text, sizeof m.text, "the run ended in state %u", end);
     return het__npu_failed(device, err,
                            end == HET__XRT_TIMEOUT      ? HET_E_TIMEOUT
@@ -345,6 +345,13 @@ static het_status known_product(het__device *device, uint32_t design, int64_t ro
     return s;
 }
 
+/* What says nothing of a design, and may be otherwise the next time. */
+static bool is_passing(int status)
+{
+    return status == HET_E_DEVICE_LOST || status == HET_E_TIMEOUT || status == HET_E_NOMEM ||
+           status == HET_E_BUSY;
+}
+
 static het_status check_kernel(het__device *device, het__npu_state *state, het_error *err)
 {
     const het__npu_design *d = state->design;
@@ -358,7 +365,7 @@ static het_status check_kernel(het__device *device, het__npu_state *state, het_e
     if (!het__path_exists(path))
         return het__fail(err, HET_E_UNSUPPORTED, "%s is not there", path);
     int s = device->xrt->xclbin_open(path, d->kernel, &state->xclbin, &arguments, &m);
-    if (s != HET_OK && s != HET_E_DEVICE_LOST && s != HET_E_TIMEOUT && s != HET_E_NOMEM)
+    if (s != HET_OK && !is_passing(s))
         return het__fail(err, HET_E_UNSUPPORTED, "%s: %s", path, m.text);
     if (s != HET_OK)
         return het__npu_failed(device, err, s, "an xclbin", &m);
@@ -372,7 +379,7 @@ static het_status check_kernel(het__device *device, het__npu_state *state, het_e
         if (i == 2)
             continue; /* a number has no memory */
         s = device->xrt->group(state->context, i, &state->group[i], &m);
-        if (s == HET_E_DEVICE_LOST || s == HET_E_TIMEOUT)
+        if (is_passing(s))
             return het__npu_failed(device, err, s, "a kernel", &m);
         if (s != HET_OK)
             return het__fail(err, HET_E_UNSUPPORTED, "%s: argument %u of kernel %s: %s", path, i,
@@ -412,8 +419,7 @@ static het_status prove_all(het__device *device, uint32_t mask, het_error *err)
         if (!(mask >> i & 1))
             continue;
         const het_status s = prove(device, i, &own);
-        if (s == HET_E_DEVICE_LOST || s == HET_E_TIMEOUT || s == HET_E_NOMEM || s == HET_E_BUSY ||
-            s == HET_E_IO)
+        if (is_passing(s) || s == HET_E_IO)
             return het__fail(err, s, "%s", own.message);
         usable += s == HET_OK;
         if (s == HET_OK)

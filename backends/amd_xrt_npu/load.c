@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Finding XRT. Its library is loaded so that others see its symbols, then a file of ours that needs
  * twenty-one of them, of which those of run lists may be missing: what else the machine's release
- * lacks is named by the loader. Nothing is built against XRT, and where it is absent nothing of this
- * happened. */
+ * lacks is named by the loader. Nothing is built against XRT, and where it is absent nothing of
+ * this happened. */
 #include "backends/amd_xrt_npu/npu.h"
 
 #include <stdio.h>

@@ -253,7 +253,7 @@ het_status het__npu_enqueue(het__device *device, het__program *program, const in
                             het_error *err);
 /* threaded: programs run on a thread of the device's own. */
 het_status het__npu_queue_start(het__device *device, bool threaded, het_error *err);
-/* Ends the thread; false: it is stuck in a call of XRT, and all that the device has stays with it. */
+/* Ends the thread; false: it is stuck in a call of XRT, and all that the device has stays. */
 bool het__npu_queue_stop(het__device *device);
 /* Until no program runs; of a device that hangs, until its thread has ended or too long for that:
  * then false, and what it uses must stay. */
