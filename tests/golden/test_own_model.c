@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The embedded models against what transformers computed from the same weights in float32:
- * logits within 1e-4 at once, token by token and in odd chunks; greedy text; the best token of every
- * position in 8 bits; which experts each token uses; and the sentencepiece package's token ids.
+ * logits within 1e-4 at once, token by token and in odd chunks; greedy text; the best token of
+ * every position in 8 bits; which experts each token uses; and the sentencepiece package's token
+ * ids.
  *
  *     test_own_model DEVICES */
 #define _XOPEN_SOURCE 700 /* mkdtemp */
