@@ -169,6 +169,12 @@ typedef struct het__backend {
      * this memory. NULL: none. */
     het_status (*buffer_import)(het__device *device, void *host, size_t bytes,
                                 het__buffer **buffer, het_error *err);
+    /* Optional, of devices whose programs have ended when enqueue returns: an imported buffer's
+     * bytes lie at `host` from the next enqueue on, wherever the language lets an element of what
+     * lies in it lie. Such a device also imports memory of any size at any such place, reads
+     * nothing beyond the value's bytes, and writes to no input. Allocates nothing, touches no
+     * bytes, cannot fail. NULL: inputs and outputs of the caller are copied. */
+    void (*buffer_move)(het__device *device, het__buffer *buffer, void *host);
     /* Copy between host memory and a buffer. Blocks. Optional where buffer_host never gives
      * NULL. */
     het_status (*buffer_write)(het__device *device, het__buffer *buffer, size_t offset,

@@ -431,9 +431,9 @@ static void set_shape(het__cpu_build *build, const het__node *node, moe *m)
     if (build->slice->expert_uses)
         m->uses = build->slice->expert_uses[node - build->slice->graph->nodes];
     m->x_value = het__cpu_value(build, node, 0);
-    m->x = het__cpu_address(build, node->inputs[0]);
-    m->scores = het__cpu_address(build, node->inputs[1]);
-    m->out = het__cpu_address(build, node->outputs[0]);
+    het__cpu_place(build, node->inputs[0], &m->x);
+    het__cpu_place(build, node->inputs[1], &m->scores);
+    het__cpu_place(build, node->outputs[0], &m->out);
     m->count = gate->extent[0].count;
     m->inner = gate->extent[1].count;
     m->width = gate->extent[2].count;

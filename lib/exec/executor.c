@@ -187,11 +187,13 @@ void het__exec_destroy(het__exec *x)
     bool hangs = false;
     for (uint32_t d = 0; d < x->device_count; d++) {
         hangs = hangs || (x->opened[d].hangs && x->opened[d].shared);
+        if (x->opened[d].device)
+            het__exec_drop_lent(x, d);
         close_device(&x->opened[d]);
     }
-    for (uint32_t v = 0; x->staging && x->is_owned && v < x->graph->value_count; v++)
+    for (uint32_t v = 0; x->home && x->is_owned && v < x->graph->value_count; v++)
         if (x->is_owned[v])
-            het__free(x->mem, x->staging[v]);
+            het__free(x->mem, x->home[v]);
     het__free(x->mem, x->bounce);
     if (!hangs) /* else somebody may still write there: memory that is lost is the lesser evil */
         het__free(x->mem, x->shared_block);

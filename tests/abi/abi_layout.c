@@ -256,7 +256,7 @@ FIELD(het_session_options, policy, 96, 8);
 FIELD(het_session_options, layer_first, 104, 4);
 FIELD(het_session_options, layer_count, 108, 4);
 
-SIZE(het_telemetry, 128);
+SIZE(het_telemetry, 136);
 FIELD(het_telemetry, struct_size, 0, 4);
 FIELD(het_telemetry, sequence_count, 4, 4);
 FIELD(het_telemetry, step_count, 8, 8);
@@ -274,6 +274,7 @@ FIELD(het_telemetry, replan_count, 96, 8);
 FIELD(het_telemetry, retry_count, 104, 8);
 FIELD(het_telemetry, staging_bytes, 112, 8);
 FIELD(het_telemetry, shared_bytes, 120, 8);
+FIELD(het_telemetry, bind_copy_bytes, 128, 8);
 
 SIZE(het_device_health, 264);
 FIELD(het_device_health, struct_size, 0, 4);
