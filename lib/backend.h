@@ -72,6 +72,10 @@ typedef struct het__open_options {
      * or NULL; with weights_mapped they are used where they lie in that folder's files. */
     const char *weight_cache;
     het__hash128 content; /* of the model that constants belong to; with weight_cache only */
+    /* A device with memory of its own keeps experts of mixtures within so many bytes, and brings
+     * the others when they are chosen; 0: all of them are there. */
+    uint64_t expert_bytes;
+    uint32_t expert_keep; /* het_expert_keep */
 } het__open_options;
 
 /* Where a value of a slice lives on this device. */
@@ -92,6 +96,9 @@ typedef struct het__slice {
      * original is little (single rows of a table), so its pages may leave memory. */
     void (*constant_copied)(void *user, const void *data, size_t bytes);
     void *user;
+    /* Per node of the graph, of mixtures: uses of each expert, for the device to add to while it
+     * runs if its host sees what is chosen. NULL, or of no interest: nothing is counted. */
+    uint64_t *const *expert_uses;
 } het__slice;
 
 typedef struct het__backend_counters {
@@ -100,6 +107,10 @@ typedef struct het__backend_counters {
     uint64_t scratch_bytes; /* memory of programs */
     uint64_t launch_count;  /* kernels started */
     uint64_t busy_ns;       /* time between start and end of programs */
+    /* With expert_bytes: see het_expert_traffic. */
+    uint64_t expert_slots, expert_slot_bytes;
+    uint64_t expert_hits, expert_misses, expert_evictions, expert_ahead, expert_ahead_hits;
+    uint64_t expert_staged_bytes;
 } het__backend_counters;
 
 typedef struct het__backend {
@@ -158,6 +169,12 @@ typedef struct het__backend {
      * this memory. NULL: none. */
     het_status (*buffer_import)(het__device *device, void *host, size_t bytes,
                                 het__buffer **buffer, het_error *err);
+    /* Optional, of devices whose programs have ended when enqueue returns: an imported buffer's
+     * bytes lie at `host` from the next enqueue on, wherever the language lets an element of what
+     * lies in it lie. Such a device also imports memory of any size at any such place, reads
+     * nothing beyond the value's bytes, and writes to no input. Allocates nothing, touches no
+     * bytes, cannot fail. NULL: inputs and outputs of the caller are copied. */
+    void (*buffer_move)(het__device *device, het__buffer *buffer, void *host);
     /* Copy between host memory and a buffer. Blocks. Optional where buffer_host never gives
      * NULL. */
     het_status (*buffer_write)(het__device *device, het__buffer *buffer, size_t offset,

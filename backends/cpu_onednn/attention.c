@@ -522,15 +522,15 @@ static het_status get_norm(het__cpu_build *build, const het__node *node, uint32_
 static void get_places(het__cpu_build *build, const het__node *node, attention *at)
 {
     const uint32_t *in = node->inputs;
-    at->q = het__cpu_address(build, in[HET__ATTN_Q]);
-    at->k = het__cpu_address(build, in[HET__ATTN_K]);
-    at->v = het__cpu_address(build, in[HET__ATTN_V]);
-    at->k_state = het__cpu_address(build, in[HET__ATTN_K_STATE]);
-    at->v_state = het__cpu_address(build, in[HET__ATTN_V_STATE]);
-    at->slots = het__cpu_address(build, in[HET__ATTN_SLOTS]);
-    at->segments = het__cpu_address(build, in[HET__ATTN_SEGMENTS]);
-    at->pages = het__cpu_address(build, in[HET__ATTN_PAGES]);
-    at->out = het__cpu_address(build, node->outputs[0]);
+    het__cpu_place(build, in[HET__ATTN_Q], &at->q);
+    het__cpu_place(build, in[HET__ATTN_K], &at->k);
+    het__cpu_place(build, in[HET__ATTN_V], &at->v);
+    het__cpu_place(build, in[HET__ATTN_K_STATE], &at->k_state);
+    het__cpu_place(build, in[HET__ATTN_V_STATE], &at->v_state);
+    het__cpu_place(build, in[HET__ATTN_SLOTS], &at->slots);
+    het__cpu_place(build, in[HET__ATTN_SEGMENTS], &at->segments);
+    het__cpu_place(build, in[HET__ATTN_PAGES], &at->pages);
+    het__cpu_place(build, node->outputs[0], &at->out);
 }
 
 static void set_shape(het__cpu_build *build, const het__node *node, attention *at)

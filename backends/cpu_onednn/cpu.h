@@ -18,6 +18,7 @@
 #include "backends/cpu_onednn/onednn.h"
 #include "backends/cpu_onednn/pool.h"
 #include "lib/backend.h"
+#include "lib/base/moving.h"
 #include "lib/plain/call.h"
 
 typedef struct het__cpu_step het__cpu_step;
@@ -92,6 +93,7 @@ struct het__device {
     struct het__cpu_cache *cache; /* NULL: none */
     uint64_t weight_bytes, mapped_bytes;
     uint64_t scratch_bytes, launch_count, busy_ns;
+    uint64_t moves; /* of imported buffers */
 };
 
 struct het__program {
@@ -114,6 +116,8 @@ struct het__program {
     int64_t symbols[HET__SYM_MAX];
     bool bound;
     bool uses_onednn;
+    het__moving *moving; /* what points into imported buffers */
+    uint64_t moves;      /* of the device, that this has followed */
 };
 
 /* What compiling hands from node to node. */
@@ -124,6 +128,7 @@ typedef struct het__cpu_build {
     const uint32_t *uses; /* readers of each value, in the whole graph */
     size_t shared_bytes;  /* most that any node takes */
     size_t worker_bytes;
+    bool lost_field; /* no memory to remember a pointer in: the program cannot be used */
     het_error *err;
 } het__cpu_build;
 
@@ -132,8 +137,15 @@ typedef struct het__cpu_build {
 /* Appends a step with data_bytes of zeroed data; NULL (and err filled) when out of memory. The
  * pointer is good until the next step is added. */
 het__cpu_step *het__cpu_add_step(het__cpu_build *build, size_t data_bytes);
-/* Host address of a value that has a place, NULL for an absent input. */
+/* Host address of a value that has a place, NULL for an absent input: good while the program is
+ * built. */
 void *het__cpu_address(const het__cpu_build *build, uint32_t value);
+/* The same into *field, a pointer in the program's arena that is kept up to date: the place may
+ * move between runs. So what a step derives from an address, it derives in its tasks. */
+void het__cpu_place(het__cpu_build *build, uint32_t value, void *field);
+/* No more than that the field, which points into the place or will when the program is built, is
+ * kept up to date. Nothing for constants. */
+void het__cpu_follow(het__cpu_build *build, uint32_t value, void *field);
 const het__value *het__cpu_value(const het__cpu_build *build, const het__node *node,
                                 uint32_t input);
 /* Room for bytes more at the end of *total, aligned to 64: returns its offset. */
@@ -151,7 +163,8 @@ het_status het__cpu_matrix_get(het__cpu_build *build, uint32_t value, bool turne
 /* Matrix number index of a constant of rank 3. */
 het_status het__cpu_matrix_part(het__cpu_build *build, uint32_t value, int64_t index,
                                 const het__cpu_matrix **matrix);
-/* F32 elements of a small constant, or of a value with a place; NULL for HET__NO_VALUE. */
+/* F32 elements of a small constant, or of a value with a place, where vector must be as
+ * het__cpu_place() wants it; NULL for HET__NO_VALUE. */
 het_status het__cpu_vector_get(het__cpu_build *build, uint32_t value, const float **vector);
 /* A table that is read as it lies. */
 het_status het__cpu_table_get(het__cpu_build *build, uint32_t value,

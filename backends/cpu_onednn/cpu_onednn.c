@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The CPU as a device: what is found, what is supported, plain host memory, and the table of
  * functions. */
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -273,6 +274,13 @@ static void *cpu_buffer_host(het__device *device, het__buffer *buffer)
     return buffer->data;
 }
 
+static void cpu_buffer_move(het__device *device, het__buffer *buffer, void *host)
+{
+    assert(buffer->is_borrowed);
+    buffer->data = host;
+    device->moves++;
+}
+
 static het_status cpu_buffer_write(het__device *device, het__buffer *buffer, size_t offset,
                                    const void *source, size_t bytes, het_error *err)
 {
@@ -323,6 +331,7 @@ const het__backend het__backend_cpu_onednn = {
     .buffer_destroy = cpu_buffer_destroy,
     .buffer_host = cpu_buffer_host,
     .buffer_import = cpu_buffer_import,
+    .buffer_move = cpu_buffer_move,
     .buffer_write = cpu_buffer_write,
     .buffer_read = cpu_buffer_read,
     .compile = het__cpu_compile,

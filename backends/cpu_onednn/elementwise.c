@@ -83,8 +83,8 @@ het_status het__cpu_build_embed(het__cpu_build *build, const het__node *node)
     e->table = table;
     e->decode = het__decoder(table->dtype);
     e->out_value = &build->slice->graph->values[node->outputs[0]];
-    e->ids = het__cpu_address(build, node->inputs[1]);
-    e->out = het__cpu_address(build, node->outputs[0]);
+    het__cpu_place(build, node->inputs[1], &e->ids);
+    het__cpu_place(build, node->outputs[0], &e->out);
     e->scale = node->attrs.embed.scale;
     step->bind = embed_bind;
     step->task = embed_task;
@@ -192,8 +192,8 @@ het_status het__cpu_build_norm(het__cpu_build *build, const het__node *node)
         return HET_E_NOMEM;
     norm_step *n = step->data;
     n->out_value = &build->slice->graph->values[node->outputs[0]];
-    n->x = het__cpu_address(build, node->inputs[0]);
-    n->out = het__cpu_address(build, node->outputs[0]);
+    het__cpu_place(build, node->inputs[0], &n->x);
+    het__cpu_place(build, node->outputs[0], &n->out);
     step->bind = norm_bind;
     step->task = norm_task;
     return het__cpu_norm_init(build, node, &n->norm);
@@ -295,7 +295,7 @@ het_status het__cpu_build_elementwise(het__cpu_build *build, const het__node *no
         return HET_E_NOMEM;
     elementwise *e = step->data;
     e->a_value = het__cpu_value(build, node, 0);
-    e->out = het__cpu_address(build, node->outputs[0]);
+    het__cpu_place(build, node->outputs[0], &e->out);
     e->op = node->op;
     step->bind = elementwise_bind;
     step->task = elementwise_task;
@@ -353,8 +353,8 @@ het_status het__cpu_build_softmax(het__cpu_build *build, const het__node *node)
         return HET_E_NOMEM;
     softmax *s = step->data;
     s->value = het__cpu_value(build, node, 0);
-    s->x = het__cpu_address(build, node->inputs[0]);
-    s->out = het__cpu_address(build, node->outputs[0]);
+    het__cpu_place(build, node->inputs[0], &s->x);
+    het__cpu_place(build, node->outputs[0], &s->out);
     step->bind = softmax_bind;
     step->task = softmax_task;
     return HET_OK;
@@ -394,9 +394,9 @@ het_status het__cpu_build_rows(het__cpu_build *build, const het__node *node)
         return HET_E_NOMEM;
     rows *r = step->data;
     r->value = &build->slice->graph->values[node->outputs[0]];
-    r->x = het__cpu_address(build, node->inputs[0]);
-    r->picked = het__cpu_address(build, node->inputs[1]);
-    r->out = het__cpu_address(build, node->outputs[0]);
+    het__cpu_place(build, node->inputs[0], &r->x);
+    het__cpu_place(build, node->inputs[1], &r->picked);
+    het__cpu_place(build, node->outputs[0], &r->out);
     step->bind = rows_bind;
     step->task = rows_task;
     return HET_OK;

@@ -581,12 +581,7 @@ static het_status build_plain(het__cpu_build *build, const het__node *node, het_
 
 /* ---- choosing ---- */
 
-static void *address(const het__cpu_build *build, const het__node *node, uint32_t input)
-{
-    return input < node->input_count ? het__cpu_address(build, node->inputs[input]) : NULL;
-}
-
-static void describe(const het__cpu_build *build, const het__node *node, image_step *s)
+static void describe(het__cpu_build *build, const het__node *node, image_step *s)
 {
     const het__value *x = het__cpu_value(build, node, 0);
     const het__value *out = &build->slice->graph->values[node->outputs[0]];
@@ -594,9 +589,10 @@ static void describe(const het__cpu_build *build, const het__node *node, image_s
     s->mem = build->device->host->mem;
     s->attrs = node->attrs.image;
     s->lanes = s->math->lanes;
-    s->input = address(build, node, 0);
-    s->residual = node->op == HET__OP_CONV ? address(build, node, 3) : NULL;
-    s->output = het__cpu_address(build, node->outputs[0]);
+    het__cpu_place(build, node->inputs[0], &s->input);
+    if (node->op == HET__OP_CONV && node->input_count > 3)
+        het__cpu_place(build, node->inputs[3], &s->residual);
+    het__cpu_place(build, node->outputs[0], &s->output);
     s->batch = x->extent[0].count;
     s->in_blocks = x->extent[1].count;
     s->height = x->extent[2].count;

@@ -35,6 +35,7 @@ typedef struct moe {
     const het__value *x_value;
     const float *x, *scores;
     float *out;
+    uint64_t *uses; /* of each expert; NULL: nobody counts */
     expert *experts;
     int64_t count, width, inner;
     int64_t tokens; /* when bound */
@@ -115,6 +116,8 @@ static void route_task(const het__cpu_step *step, int64_t task, unsigned char *s
             first[r.expert[k]]++;
         }
     }
+    for (int64_t e = 0; m->uses && e < m->count; e++)
+        m->uses[e] += (uint64_t)first[e];
     sort_pairs(step, m);
 }
 
@@ -254,6 +257,8 @@ static void single_open_task(const het__cpu_step *step, int64_t task, unsigned c
     const expert *e = &m->experts[r->expert[pair]];
     float *restrict gate = floats(step, m->hidden) + pair * m->inner + row;
     float *restrict up = (float *)(void *)(scratch + m->own_rows);
+    if (m->uses && row == 0)
+        m->uses[r->expert[pair]]++;
     level->run(e->gate, row, rows, scratch + m->own_gate, m->gate_stride, 1, gate, m->inner,
                scratch + m->run);
     level->run(e->up, row, rows, scratch + m->own_up, m->up_stride, 1, up, rows,
@@ -423,10 +428,12 @@ static void set_shape(het__cpu_build *build, const het__node *node, moe *m)
 {
     const het__value *gate = het__cpu_value(build, node, 2);
     m->attrs = node->attrs.moe;
+    if (build->slice->expert_uses)
+        m->uses = build->slice->expert_uses[node - build->slice->graph->nodes];
     m->x_value = het__cpu_value(build, node, 0);
-    m->x = het__cpu_address(build, node->inputs[0]);
-    m->scores = het__cpu_address(build, node->inputs[1]);
-    m->out = het__cpu_address(build, node->outputs[0]);
+    het__cpu_place(build, node->inputs[0], &m->x);
+    het__cpu_place(build, node->inputs[1], &m->scores);
+    het__cpu_place(build, node->outputs[0], &m->out);
     m->count = gate->extent[0].count;
     m->inner = gate->extent[1].count;
     m->width = gate->extent[2].count;

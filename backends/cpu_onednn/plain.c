@@ -58,8 +58,14 @@ static void finish(het__cpu_step *step)
 
 static het_status init(het__cpu_build *build, const het__node *node, het__plain_call *call)
 {
-    return het__plain_call_init(call, build->slice->graph, node, place_of, build,
-                                &build->program->arena, build->device->host->mem, build->err);
+    const het_status s =
+        het__plain_call_init(call, build->slice->graph, node, place_of, build,
+                             &build->program->arena, build->device->host->mem, build->err);
+    for (uint32_t i = 0; s == HET_OK && i < node->input_count; i++)
+        het__cpu_follow(build, node->inputs[i], &call->inputs[i].data);
+    for (uint32_t o = 0; s == HET_OK && o < node->output_count; o++)
+        het__cpu_follow(build, node->outputs[o], &call->outputs[o].data);
+    return s;
 }
 
 het_status het__cpu_build_plain(het__cpu_build *build, const het__node *node)

@@ -359,12 +359,12 @@ static het_status get_products(het__cpu_build *build, const het__node *node, lin
         if (s != HET_OK)
             return s;
         p->granule = build->device->level->granule(p->matrix);
-        p->out = het__cpu_address(build, node->outputs[l->gated ? 0 : i]);
+        het__cpu_place(build, node->outputs[l->gated ? 0 : i], &p->out);
         l->wanted[p->matrix->act] = true;
     }
     if (l->gated)
         l->act = node->attrs.gated.act;
-    l->residual = het__cpu_address(build, residual_of(node));
+    het__cpu_place(build, residual_of(node), &l->residual);
     if (node->op == HET__OP_MATMUL) {
         l->scale = node->attrs.matmul.scale;
         l->after = node->attrs.matmul.act;
@@ -487,7 +487,7 @@ het_status het__cpu_build_product(het__cpu_build *build, const het__node *node,
 
     const uint32_t x = norm ? norm->inputs[0] : node->inputs[0];
     l->x_value = &build->slice->graph->values[x];
-    l->x = het__cpu_address(build, x);
+    het__cpu_place(build, x, &l->x);
     l->k = l->x_value->extent[l->x_value->rank - 1].count;
     het_status s = get_products(build, node, l);
     if (s == HET_OK && norm) {

@@ -42,6 +42,23 @@ void *het__cpu_address(const het__cpu_build *build, uint32_t value)
     return (unsigned char *)place->buffer->data + place->offset;
 }
 
+void het__cpu_follow(het__cpu_build *build, uint32_t value, void *field)
+{
+    const het__buffer *buffer =
+        value == HET__NO_VALUE ? NULL : build->slice->places[value].buffer;
+    het__program *p = build->program;
+    if (buffer && buffer->is_borrowed &&
+        het__moving_add(&p->moving, &p->arena, field, &buffer->data) != HET_OK)
+        build->lost_field = true;
+}
+
+void het__cpu_place(het__cpu_build *build, uint32_t value, void *field)
+{
+    void *const address = het__cpu_address(build, value);
+    memcpy(field, &address, sizeof address); /* of whatever type the pointer is */
+    het__cpu_follow(build, value, field);
+}
+
 const het__value *het__cpu_value(const het__cpu_build *build, const het__node *node, uint32_t input)
 {
     assert(input < node->input_count && node->inputs[input] != HET__NO_VALUE);
@@ -150,7 +167,7 @@ static het_status build_nodes(het__cpu_build *build)
             return s;
         norm = NULL;
     }
-    return HET_OK;
+    return build->lost_field ? het__fail_nomem(build->err, "the steps of a program") : HET_OK;
 }
 
 static het_status reserve_scratch(het__cpu_build *build)
@@ -195,6 +212,8 @@ het_status het__cpu_compile(het__device *device, const het__slice *slice, het__p
     if (s != HET_OK)
         goto fail;
     device->scratch_bytes += p->bytes;
+    het__moving_settle(p->moving);
+    p->moves = device->moves;
     *program = p;
     return HET_OK;
 fail:
@@ -323,6 +342,9 @@ het_status het__cpu_enqueue(het__device *device, het__program *program, const in
     program->launches = 0;
     program->status = HET_OK;
     program->failure = (het_error)HET_ERROR_INIT;
+    if (program->moving && program->moves != device->moves)
+        het__moving_apply(program->moving);
+    program->moves = device->moves;
     if (!is_bound(program, symbols))
         bind(program, symbols);
     for (uint32_t i = 0; i < program->step_count; i++)

@@ -547,7 +547,7 @@ static het_status build_plain(het__cpu_build *build, const het__node *node, het_
 
 /* ---- choosing ---- */
 
-static void describe(const het__cpu_build *build, const het__node *node, qimage_step *s)
+static void describe(het__cpu_build *build, const het__node *node, qimage_step *s)
 {
     const het__value *x = het__cpu_value(build, node, 0);
     const het__value *out = &build->slice->graph->values[node->outputs[0]];
@@ -556,8 +556,8 @@ static void describe(const het__cpu_build *build, const het__node *node, qimage_
     s->attrs = node->attrs.image;
     s->lanes = s->math->lanes;
     s->is_signed = x->dtype == HET_DTYPE_I8;
-    s->input = het__cpu_address(build, node->inputs[0]);
-    s->output = het__cpu_address(build, node->outputs[0]);
+    het__cpu_place(build, node->inputs[0], &s->input);
+    het__cpu_place(build, node->outputs[0], &s->output);
     s->batch = x->extent[0].count;
     s->in_blocks = x->extent[1].count;
     s->height = x->extent[2].count;

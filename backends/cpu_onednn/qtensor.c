@@ -146,7 +146,6 @@ het_status het__cpu_build_codes(het__cpu_build *build, const het__node *node, bo
     s.math = het__qimage_math_for(build->device->level->name);
     s.a = operand(build, node->inputs[0]);
     s.b = operand(build, node->inputs[second]);
-    s.out = het__cpu_address(build, node->outputs[0]);
     s.count = 1;
     for (uint32_t i = 0; i < out->rank; i++)
         s.count *= out->extent[i].count;
@@ -155,7 +154,11 @@ het_status het__cpu_build_codes(het__cpu_build *build, const het__node *node, bo
     het__cpu_step *step = het__cpu_add_step(build, sizeof s);
     if (!step)
         return HET_E_NOMEM;
-    *(codes_step *)step->data = s;
+    codes_step *kept = step->data;
+    *kept = s;
+    het__cpu_follow(build, node->inputs[0], &kept->a);
+    het__cpu_follow(build, node->inputs[second], &kept->b);
+    het__cpu_place(build, node->outputs[0], &kept->out);
     step->bind = bind;
     step->task = run;
     *done = true;

@@ -201,7 +201,6 @@ het_status het__cpu_angles_get(het__cpu_build *build, uint32_t positions, uint32
                                const het__rope_attrs *attrs, const het__cpu_angles **angles)
 {
     const het__extent tokens = build->slice->graph->values[positions].extent[0];
-    const int32_t *at = het__cpu_address(build, positions);
     const float *divisors;
     het__cpu_angles *a = NULL;
     if (are_given(build, factors))
@@ -219,7 +218,10 @@ het_status het__cpu_angles_get(het__cpu_build *build, uint32_t positions, uint32
     het__cpu_step *step = het__cpu_add_step(build, sizeof(angles_step));
     if (!step)
         return HET_E_NOMEM;
-    *(angles_step *)step->data = (angles_step){ a, at, tokens, 0 };
+    angles_step *own = step->data;
+    own->angles = a;
+    own->tokens = tokens;
+    het__cpu_place(build, positions, &own->positions);
     step->bind = angles_bind;
     step->look = angles_look;
     step->task = angles_task;
@@ -271,8 +273,8 @@ het_status het__cpu_build_rope(het__cpu_build *build, const het__node *node)
     r->angles = angles;
     r->attrs = *attrs;
     r->value = het__cpu_value(build, node, 0);
-    r->x = het__cpu_address(build, node->inputs[0]);
-    r->out = het__cpu_address(build, node->outputs[0]);
+    het__cpu_place(build, node->inputs[0], &r->x);
+    het__cpu_place(build, node->outputs[0], &r->out);
     step->bind = rope_bind;
     step->task = rope_task;
     return HET_OK;

@@ -139,9 +139,9 @@ het_status het__cpu_build_streams(het__cpu_build *build, const het__node *node)
     r->columns = r->out_value->extent[1].count;
     r->x_columns = het__cpu_value(build, node, 0)->extent[1].count;
     for (uint32_t i = 0; i < node->input_count; i++)
-        r->in[i] = het__cpu_address(build, node->inputs[i]);
+        het__cpu_place(build, node->inputs[i], &r->in[i]);
     for (uint32_t o = 0; o < node->output_count; o++)
-        r->out[o] = het__cpu_address(build, node->outputs[o]);
+        het__cpu_place(build, node->outputs[o], &r->out[o]);
     step->bind = bind;
     step->task = task_of(node->op);
     return HET_OK;

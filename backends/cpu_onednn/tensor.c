@@ -28,10 +28,13 @@ static bool is_f32(const het__graph *g, uint32_t value)
 }
 
 /* Where an operand lies; a constant where the graph has it (F32 at a float's address only). */
-static const float *operand(const het__cpu_build *build, uint32_t value)
+static void operand(het__cpu_build *build, uint32_t value, const float **field)
 {
     const het__value *v = &build->slice->graph->values[value];
-    return v->kind == HET__VALUE_CONST ? v->data : het__cpu_address(build, value);
+    if (v->kind == HET__VALUE_CONST)
+        *field = v->data;
+    else
+        het__cpu_place(build, value, field);
 }
 
 static bool is_aligned(const het__graph *g, uint32_t value)
@@ -174,9 +177,9 @@ static het_status build_binary(het__cpu_build *build, const het__node *node, het
     binary_step *s = step->data;
     s->math = het__tensor_math_for(build->device->level->name);
     s->op = op;
-    s->a = operand(build, node->inputs[0]);
-    s->b = operand(build, node->inputs[1]);
-    s->out = het__cpu_address(build, node->outputs[0]);
+    operand(build, node->inputs[0], &s->a);
+    operand(build, node->inputs[1], &s->b);
+    het__cpu_place(build, node->outputs[0], &s->out);
     merge_extents(s, &values[node->inputs[0]], &values[node->inputs[1]],
                   &values[node->outputs[0]]);
     if (s->rank == 0) { /* one element */
@@ -262,8 +265,8 @@ static het_status build_unary(het__cpu_build *build, const het__node *node, het_
     unary_step *s = step->data;
     s->math = het__image_math_for(build->device->level->name);
     s->act = act;
-    s->x = operand(build, node->inputs[0]);
-    s->out = het__cpu_address(build, node->outputs[0]);
+    operand(build, node->inputs[0], &s->x);
+    het__cpu_place(build, node->outputs[0], &s->out);
     s->count = elements_of(&build->slice->graph->values[node->outputs[0]]);
     step->bind = unary_bind;
     step->task = unary_task;
@@ -356,8 +359,8 @@ static het_status build_rows(het__cpu_build *build, const het__node *node)
     if (!step)
         return HET_E_NOMEM;
     rows_step *s = step->data;
-    s->x = operand(build, node->inputs[0]);
-    s->out = het__cpu_address(build, node->outputs[0]);
+    operand(build, node->inputs[0], &s->x);
+    het__cpu_place(build, node->outputs[0], &s->out);
     s->columns = extent_of(x, x->rank - 1);
     s->rows = s->columns > 0 ? elements_of(x) / s->columns : 0;
     step->bind = rows_bind;
@@ -438,9 +441,9 @@ static het_status build_product(het__cpu_build *build, const het__node *node)
         return HET_E_NOMEM;
     product_step *s = step->data;
     s->math = het__tensor_math_for(build->device->level->name);
-    s->a = operand(build, node->inputs[0]);
-    s->b = operand(build, node->inputs[1]);
-    s->out = het__cpu_address(build, node->outputs[0]);
+    operand(build, node->inputs[0], &s->a);
+    operand(build, node->inputs[1], &s->b);
+    het__cpu_place(build, node->outputs[0], &s->out);
     s->m = extent_of(a, a->rank - 2);
     s->k = extent_of(a, a->rank - 1);
     s->n = extent_of(b, b->rank - 1);
@@ -488,7 +491,7 @@ het_status het__cpu_build_tensor(het__cpu_build *build, const het__node *node)
     if (het__cpu_attention_fits(g, node))
         return het__cpu_build_attention_of_graph(build, node);
     if (het__cpu_transposed_fits(g, node))
-        return het__cpu_build_transposed(build, node, operand(build, node->inputs[0]));
+        return het__cpu_build_transposed(build, node);
     if (node->input_count == 2 && is_product(g, node))
         return build_product(build, node);
     return het__cpu_build_plain(build, node);

@@ -141,7 +141,10 @@ static void take_mask(het__cpu_build *build, const het__node *node, attention_st
     const het__value *mask = &build->slice->graph->values[value];
     int64_t *const steps[] = { &s->mask_batch, &s->mask_head, &s->mask_query };
     int64_t step = s->keys;
-    s->mask = mask->kind == HET__VALUE_CONST ? mask->data : het__cpu_address(build, value);
+    if (mask->kind == HET__VALUE_CONST)
+        s->mask = mask->data;
+    else
+        het__cpu_place(build, value, &s->mask);
     for (uint32_t axis = 3; axis-- > 0;) {
         const bool there = axis + mask->rank >= 4;
         const int64_t n = there ? mask->extent[axis + mask->rank - 4].count : 1;
@@ -180,10 +183,10 @@ het_status het__cpu_build_attention_of_graph(het__cpu_build *build, const het__n
         return HET_E_NOMEM;
     attention_step *s = step->data;
     s->math = het__tensor_math_for(build->device->level->name);
-    s->q = het__cpu_address(build, node->inputs[0]);
-    s->k = het__cpu_address(build, node->inputs[1]);
-    s->v = het__cpu_address(build, node->inputs[2]);
-    s->out = het__cpu_address(build, node->outputs[0]);
+    het__cpu_place(build, node->inputs[0], &s->q);
+    het__cpu_place(build, node->inputs[1], &s->k);
+    het__cpu_place(build, node->inputs[2], &s->v);
+    het__cpu_place(build, node->outputs[0], &s->out);
     s->batch = extent(g, node, 0, 0);
     s->heads = extent(g, node, 0, 1);
     s->queries = extent(g, node, 0, 2);

@@ -139,8 +139,8 @@ het_status het__cpu_build_move(het__cpu_build *build, const het__node *node)
         return HET_E_NOMEM;
     move_step *s = step->data;
     s->element = (size_t)het_dtype_bytes(x->dtype, 1);
-    s->from = het__cpu_address(build, node->inputs[0]);
-    s->to = het__cpu_address(build, node->outputs[0]);
+    het__cpu_place(build, node->inputs[0], &s->from);
+    het__cpu_place(build, node->outputs[0], &s->to);
     if (node->op == HET__OP_T_TRANSPOSE)
         transpose(node, x, s);
     else

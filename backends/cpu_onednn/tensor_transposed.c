@@ -205,7 +205,7 @@ static void cut_tasks(transposed_step *s)
     s->cuts = (w->out[0] + s->rows - 1) / s->rows;
 }
 
-het_status het__cpu_build_transposed(het__cpu_build *build, const het__node *node, const float *x)
+het_status het__cpu_build_transposed(het__cpu_build *build, const het__node *node)
 {
     het__cpu_step *step = het__cpu_add_step(build, sizeof(transposed_step));
     if (!step)
@@ -213,8 +213,12 @@ het_status het__cpu_build_transposed(het__cpu_build *build, const het__node *nod
     transposed_step *s = step->data;
     window_of(build->slice->graph, node, &s->w);
     s->math = het__tensor_math_for(build->device->level->name);
-    s->x = x;
-    s->out = het__cpu_address(build, node->outputs[0]);
+    const het__value *x = &build->slice->graph->values[node->inputs[0]];
+    if (x->kind == HET__VALUE_CONST)
+        s->x = x->data;
+    else
+        het__cpu_place(build, node->inputs[0], &s->x);
+    het__cpu_place(build, node->outputs[0], &s->out);
     s->depth = s->w.channels / s->w.groups;
     s->outputs = s->w.out_channels / s->w.groups;
     cut_tasks(s);

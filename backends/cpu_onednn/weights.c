@@ -341,7 +341,7 @@ het_status het__cpu_vector_get(het__cpu_build *build, uint32_t value, const floa
     het__device *device = build->device;
     const het__value *v = &build->slice->graph->values[value];
     if (v->kind != HET__VALUE_CONST) {
-        *vector = het__cpu_address(build, value);
+        het__cpu_place(build, value, vector);
         return HET_OK;
     }
     const int64_t ones[HET__SYM_MAX] = { [HET__SYM_ONE] = 1 };

@@ -80,20 +80,40 @@ static size_t blocks_of(const het__gpu_operand *w)
     return (size_t)(w->rows * w->columns) / het__dtype(w->value.dtype)->block_elements;
 }
 
-static void lay_split(const void *user, const het__gpu_operand *constant, void *target)
+static void split(het_dtype dtype, size_t blocks, const void *source, void *target)
 {
-    (void)user;
     uint32_t at;
-    const size_t bytes = het__dtype(constant->value.dtype)->block_bytes;
-    const size_t small = small_of(constant->value.dtype, &at), rest = bytes - small;
-    const size_t blocks = blocks_of(constant);
-    const unsigned char *from = constant->host;
+    const size_t bytes = het__dtype(dtype)->block_bytes;
+    const size_t small = small_of(dtype, &at), rest = bytes - small;
+    const unsigned char *from = source;
     unsigned char *to = target, *small_to = to + blocks * rest;
     for (size_t i = 0; i < blocks; i++, from += bytes, to += rest, small_to += small) {
         memcpy(small_to, from + at, small);
         memcpy(to, from, at);
         memcpy(to + at, from + at + small, rest - at);
     }
+}
+
+static void lay_split(const void *user, const het__gpu_operand *constant, void *target)
+{
+    (void)user;
+    split(constant->value.dtype, blocks_of(constant), constant->host, target);
+}
+
+size_t het__gpu_matrix_small_at(const het__gpu_call *call, het_dtype dtype, size_t blocks)
+{
+    uint32_t at;
+    const size_t small = has_lanes(call->facts) ? small_of(dtype, &at) : 0;
+    return small ? blocks * (het__dtype(dtype)->block_bytes - small) : 0;
+}
+
+void het__gpu_matrix_lay(het_dtype dtype, size_t small_at, size_t blocks, const void *source,
+                         void *target)
+{
+    if (small_at)
+        split(dtype, blocks, source, target);
+    else
+        memcpy(target, source, blocks * het__dtype(dtype)->block_bytes);
 }
 
 static void lay_copy(const void *user, const het__gpu_operand *constant, void *target)
@@ -253,8 +273,9 @@ static het_status init_kernels(het__gpu_call *call, het__gpu_product *product, i
 het_status het__gpu_product_init(het__gpu_call *call, het__gpu_product *product, int64_t rows_max,
                                  het_error *err)
 {
-    het_status s = het__gpu_weight_init(call, product->weight, &product->form, &product->small_at,
-                                        err);
+    het_status s = HET_OK;
+    if (!product->is_slotted)
+        s = het__gpu_weight_init(call, product->weight, &product->form, &product->small_at, err);
     if (s == HET_OK)
         s = init_kernels(call, product, rows_max, err);
     if (s == HET_E_UNSUPPORTED && product->is_rounded) {
@@ -278,7 +299,7 @@ static void arg_memory(het__gpu_kernel *kernel, uint32_t index, het__gpu_span sp
 
 het__gpu_span het__gpu_product_weights(const het__gpu_call *call, const het__gpu_product *p)
 {
-    return p->form ? (het__gpu_span){ p->form, 0 }
+    return p->form ? (het__gpu_span){ p->form, p->form_at }
                    : het__gpu_span_of(&call->inputs[p->weight]);
 }
 

@@ -12,6 +12,8 @@ enum { HET__GPU_SIZES = 4 };
 typedef struct het__gpu_product {
     uint32_t weight; /* input */
     het__gpu_memory *form; /* the weights in a form of ours; NULL: as they lie */
+    size_t form_at;        /* bytes from its beginning */
+    bool is_slotted;       /* form and form_at are set by whoever runs it, small_at before init */
     size_t small_at; /* see kernels/blocks.cl */
     het_dtype dtype;
     int64_t inner, columns;
@@ -42,6 +44,10 @@ bool het__gpu_has_decoder(het_dtype dtype);
  * is above 0 where they are split (HET_SPLIT). */
 het_status het__gpu_weight_init(het__gpu_call *call, uint32_t input, het__gpu_memory **form,
                                 size_t *small_at, het_error *err);
+/* A matrix of so many blocks alone in that form: small_at; and laying it out there. */
+size_t het__gpu_matrix_small_at(const het__gpu_call *call, het_dtype dtype, size_t blocks);
+void het__gpu_matrix_lay(het_dtype dtype, size_t small_at, size_t blocks, const void *source,
+                         void *target);
 /* Everything but form, small_at and kernels is set. rows_max: the most rows of a plane, or of a
  * part on average. Unsets is_rounded where the driver has no kernels for it. */
 het_status het__gpu_product_init(het__gpu_call *call, het__gpu_product *product, int64_t rows_max,

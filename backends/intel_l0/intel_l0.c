@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "backends/gpu/experts.h"
+#include "lib/base/error.h"
 #include "lib/base/os.h"
 
 extern const het__backend het__backend_intel_l0;
@@ -59,10 +61,37 @@ static bool l0_supports(const het__graph *graph, const het__node *node, char *re
     return l0_supports_on(UINT32_MAX, graph, node, reason, bytes);
 }
 
+/* The buffers of a program, each once, and NULL behind them. */
+static het__buffer **buffers_of(het__program *program, const het__slice *slice)
+{
+    const uint32_t values = slice->graph->value_count;
+    het__buffer **list = het__arena_zero(&program->arena, (size_t)values + 1, sizeof *list);
+    uint32_t count = 0;
+    for (uint32_t i = 0; list && i < values; i++) {
+        het__buffer *buffer = slice->places[i].buffer;
+        uint32_t k = 0;
+        while (k < count && list[k] != buffer)
+            k++;
+        if (buffer && k == count)
+            list[count++] = buffer;
+    }
+    return list;
+}
+
 static het_status l0_compile(het__device *device, const het__slice *slice, het__program **program,
                              het_error *err)
 {
-    return het__gpu_compile(&device->gpu, slice, program, err);
+    het__program *p;
+    const het_status s = het__gpu_compile(&device->gpu, slice, &p, err);
+    if (s != HET_OK)
+        return s;
+    p->own = buffers_of(p, slice);
+    if (!p->own) {
+        het__gpu_release(&device->gpu, p);
+        return het__fail_nomem(err, "a program");
+    }
+    *program = p;
+    return HET_OK;
 }
 
 static void l0_release(het__device *device, het__program *program)
@@ -73,12 +102,16 @@ static void l0_release(het__device *device, het__program *program)
 static het_status l0_enqueue(het__device *device, het__program *program, const int64_t *symbols,
                              het_error *err)
 {
-    return het__gpu_enqueue(&device->gpu, program, symbols, err);
+    const het_status s = het__gpu_enqueue(&device->gpu, program, symbols, err);
+    for (het__buffer **b = program->own; s == HET_OK && *b; b++)
+        (*b)->last_use = device->enqueued;
+    return s;
 }
 
 static void l0_counters(het__device *device, het__backend_counters *counters)
 {
     *counters = device->gpu.counters;
+    het__gpu_experts_count(&device->gpu, counters);
 }
 
 const het__backend het__backend_intel_l0 = {

@@ -139,8 +139,8 @@ static uint64_t memory_of(ze_device_handle_t id)
     return bytes ? bytes : het__memory_bytes();
 }
 
-/* The first group of queues that compute; false: there is none. */
-static bool find_queues(ze_device_handle_t id, uint32_t *ordinal)
+/* The first group of queues that compute, and the first that only copies; false: none computes. */
+static bool find_queues(ze_device_handle_t id, uint32_t *ordinal, uint32_t *copies)
 {
     ze_command_queue_group_properties_t groups[QUEUE_GROUPS_MAX];
     uint32_t count = 0;
@@ -153,10 +153,15 @@ static bool find_queues(ze_device_handle_t id, uint32_t *ordinal)
     if (count == 0 ||
         zeDeviceGetCommandQueueGroupProperties(id, &count, groups) != ZE_RESULT_SUCCESS)
         return false;
-    for (*ordinal = 0; *ordinal < count; ++*ordinal)
-        if (groups[*ordinal].flags & ZE_COMMAND_QUEUE_GROUP_PROPERTY_FLAG_COMPUTE)
-            return true;
-    return false;
+    *ordinal = *copies = HET__L0_NO_GROUP;
+    for (uint32_t i = count; i-- > 0;) {
+        const ze_command_queue_group_property_flags_t flags = groups[i].flags;
+        if (flags & ZE_COMMAND_QUEUE_GROUP_PROPERTY_FLAG_COMPUTE)
+            *ordinal = i;
+        else if (flags & ZE_COMMAND_QUEUE_GROUP_PROPERTY_FLAG_COPY)
+            *copies = i;
+    }
+    return *ordinal != HET__L0_NO_GROUP;
 }
 
 static uint64_t mask_of(uint32_t bits)
@@ -191,7 +196,7 @@ static bool find_facts(ze_device_handle_t id, const ze_device_properties_t *p,
     het__gpu_facts *f = &found->facts;
     ze_device_compute_properties_t c = { .stype = ZE_STRUCTURE_TYPE_DEVICE_COMPUTE_PROPERTIES };
     if (zeDeviceGetComputeProperties(id, &c) != ZE_RESULT_SUCCESS ||
-        !find_queues(id, &found->ordinal))
+        !find_queues(id, &found->ordinal, &found->copy_ordinal))
         return false;
     f->units = p->numSlices * p->numSubslicesPerSlice * p->numEUsPerSubslice;
     f->units = f->units ? f->units : 1;

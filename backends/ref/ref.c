@@ -10,6 +10,7 @@
 
 #include "lib/base/dtype.h"
 #include "lib/base/error.h"
+#include "lib/base/moving.h"
 
 extern const het__backend het__backend_ref;
 
@@ -33,10 +34,11 @@ struct het__device {
     het__backend_counters counters;
     const void **constants; /* those already counted, ascending */
     size_t constant_count, constant_capacity;
+    uint64_t moves; /* of imported buffers */
 };
 
 struct het__buffer {
-    char *data;
+    void *data;
     bool is_borrowed; /* imported */
 };
 
@@ -46,6 +48,8 @@ struct het__program {
     het__ref_call *calls;
     double *scratch; /* shared by the calls */
     uint64_t scratch_bytes;
+    het__moving *moving; /* what points into imported buffers */
+    uint64_t moves;      /* of the device, that this has followed */
 };
 
 /* ---- reading operands ---- */
@@ -230,6 +234,13 @@ static void *ref_buffer_host(het__device *device, het__buffer *buffer)
     return buffer->data;
 }
 
+static void ref_buffer_move(het__device *device, het__buffer *buffer, void *host)
+{
+    assert(buffer->is_borrowed);
+    buffer->data = host;
+    device->moves++;
+}
+
 /* ---- programs ---- */
 
 /* Programs share constants, so each is counted once per device. */
@@ -264,8 +275,21 @@ static het_status count_constant(het__device *device, const void *data, int64_t 
     return HET_OK;
 }
 
-static het_status operand_init(het__device *device, const het__slice *slice, uint32_t id,
-                               het__ref_operand *operand, het_error *err)
+/* field points into the place of a value, or does when the program is complete. */
+static het_status note_place(het__program *program, const het__slice *slice, uint32_t id,
+                             void *field, het_error *err)
+{
+    const het__buffer *buffer = slice->places[id].buffer;
+    if (!buffer->is_borrowed)
+        return HET_OK;
+    const het_status s =
+        het__moving_add(&program->moving, &program->arena, field, &buffer->data);
+    return s == HET_OK ? s : het__fail_nomem(err, "a program");
+}
+
+static het_status operand_init(het__device *device, het__program *program,
+                               const het__slice *slice, uint32_t id, het__ref_operand *operand,
+                               het_error *err)
 {
     if (id == HET__NO_VALUE)
         return HET_OK;
@@ -285,9 +309,10 @@ static het_status operand_init(het__device *device, const het__slice *slice, uin
     }
     const het__place *place = &slice->places[id];
     assert(place->buffer);
-    operand->write = place->buffer->data + place->offset;
+    operand->write = (char *)place->buffer->data + place->offset;
     operand->read = operand->write;
-    return HET_OK;
+    const het_status s = note_place(program, slice, id, &operand->write, err);
+    return s == HET_OK ? note_place(program, slice, id, &operand->read, err) : s;
 }
 
 static void *place_of(void *user, uint32_t value)
@@ -295,7 +320,7 @@ static void *place_of(void *user, uint32_t value)
     const het__slice *slice = user;
     const het__place *place = &slice->places[value];
     assert(place->buffer);
-    return place->buffer->data + place->offset;
+    return (char *)place->buffer->data + place->offset;
 }
 
 static het_status plain_init(het__device *device, het__program *program, const het__slice *slice,
@@ -315,8 +340,15 @@ static het_status plain_init(het__device *device, het__program *program, const h
     call->plain = het__arena_zero(&program->arena, 1, sizeof *call->plain);
     if (!call->plain)
         return het__fail_nomem(err, "a program");
-    return het__plain_call_init(call->plain, slice->graph, node, place_of, &copy, &program->arena,
-                                device->mem, err);
+    het_status s = het__plain_call_init(call->plain, slice->graph, node, place_of, &copy,
+                                        &program->arena, device->mem, err);
+    for (uint32_t i = 0; s == HET_OK && i < node->input_count; i++)
+        if (node->inputs[i] != HET__NO_VALUE &&
+            slice->graph->values[node->inputs[i]].kind != HET__VALUE_CONST)
+            s = note_place(program, slice, node->inputs[i], &call->plain->inputs[i].data, err);
+    for (uint32_t o = 0; s == HET_OK && o < node->output_count; o++)
+        s = note_place(program, slice, node->outputs[o], &call->plain->outputs[o].data, err);
+    return s;
 }
 
 static het_status call_init(het__device *device, het__program *program, const het__slice *slice,
@@ -339,9 +371,9 @@ static het_status call_init(het__device *device, het__program *program, const he
         return het__fail_nomem(err, "a program");
     het_status status = HET_OK;
     for (uint32_t i = 0; i < node->input_count && !status; i++)
-        status = operand_init(device, slice, node->inputs[i], &call->inputs[i], err);
+        status = operand_init(device, program, slice, node->inputs[i], &call->inputs[i], err);
     for (uint32_t i = 0; i < node->output_count && !status; i++)
-        status = operand_init(device, slice, node->outputs[i], &call->outputs[i], err);
+        status = operand_init(device, program, slice, node->outputs[i], &call->outputs[i], err);
     return status;
 }
 
@@ -404,6 +436,8 @@ static het_status ref_compile(het__device *device, const het__slice *slice, het_
         ref_release(device, p);
         return status;
     }
+    het__moving_settle(p->moving);
+    p->moves = device->moves;
     *program = p;
     return HET_OK;
 }
@@ -413,6 +447,9 @@ static het_status ref_enqueue(het__device *device, het__program *program, const 
 {
     const uint64_t start = het__now_ns();
     het_status status = HET_OK;
+    if (program->moving && program->moves != device->moves)
+        het__moving_apply(program->moving);
+    program->moves = device->moves;
     for (uint32_t i = 0; i < program->call_count && status == HET_OK; i++) {
         het__ref_call *call = &program->calls[i];
         if (call->plain) {
@@ -445,6 +482,7 @@ const het__backend het__backend_ref = {
     .buffer_destroy = ref_buffer_destroy,
     .buffer_host = ref_buffer_host,
     .buffer_import = ref_buffer_import,
+    .buffer_move = ref_buffer_move,
     .compile = ref_compile,
     .release = ref_release,
     .enqueue = ref_enqueue,

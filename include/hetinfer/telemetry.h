@@ -13,8 +13,8 @@ extern "C" {
 #endif
 
 /** Counters since a session was created. All are measured or counted, none modelled. Of a graph
- *  model's session only step_count, allocation_count, replan_count, retry_count and what the form
- *  run last holds are kept. */
+ *  model's session only step_count, allocation_count, replan_count, retry_count, bind_copy_bytes
+ *  and what the form run last holds are kept. */
 typedef struct het_telemetry {
     uint32_t struct_size;         /**< Set by the caller. */
     uint32_t sequence_count;      /**< Sequences alive. */
@@ -35,6 +35,10 @@ typedef struct het_telemetry {
                                        copies wait that no device's memory can take. */
     uint64_t shared_bytes;        /**< Of activation_bytes: host memory that devices use in
                                        place. */
+    uint64_t bind_copy_bytes;     /**< Inputs and outputs of a graph's runs that were copied, to and
+                                       from devices included: 0 where all were bound as
+                                       het_session_bind_input() and het_session_bind_output() say
+                                       for use in place. */
 } het_telemetry;
 
 /** What a session holds on one device and has done there since it was compiled. Pools add up: the

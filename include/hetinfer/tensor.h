@@ -58,7 +58,8 @@ HET_API int64_t het_tensor_desc_bytes(const het_tensor_desc *desc);
 struct DLManagedTensor;
 
 /**
- * See a DLPack tensor as a het_tensor. Nothing is copied.
+ * See a DLPack tensor as a het_tensor. Nothing is copied, neither here nor, as
+ * het_session_bind_input() says, when it is bound.
  *
  * The tensor points into the memory of @p managed, which stays the caller's: call its deleter when
  * nothing reads the tensor any more (no session has it bound).

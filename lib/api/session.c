@@ -410,6 +410,7 @@ static void count_network(const het_session *session, het_telemetry *t)
     const het__exec *exec = het__graph_run_exec(session->network->run);
     het__exec_counters c;
     t->step_count = session->network->run_count;
+    t->bind_copy_bytes = het__graph_run_copied(session->network->run);
     if (!exec)
         return;
     het__exec_counters_get(exec, &c);

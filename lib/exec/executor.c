@@ -22,6 +22,11 @@ static het_status make_plans(het__exec *x, het_error *err)
 static het_status open_devices(het__exec *x, het_error *err)
 {
     const het__machine *machine = &x->phase[0].plan.machine;
+    double expert_bytes[HET__MACHINE_DEVICES_MAX];
+    uint32_t expert_keep[HET__MACHINE_DEVICES_MAX];
+    const het_status known = het__exec_expert_limits(x, expert_bytes, expert_keep, err);
+    if (known != HET_OK)
+        return known;
     x->device_count = machine->device_count;
     for (uint32_t p = 0; p < x->request.phase_count; p++)
         for (uint32_t n = 0; n < x->graph->node_count; n++) {
@@ -36,6 +41,7 @@ static het_status open_devices(het__exec *x, het_error *err)
                 .pin_threads = x->request.pin_threads, .parallel = x->request.parallel,
                 .parallel_user = x->request.parallel_user,
                 .weight_cache = x->request.weight_cache, .content = x->request.content,
+                .expert_bytes = (uint64_t)expert_bytes[d], .expert_keep = expert_keep[d],
             };
             x->opened[d].backend = r->backend;
             const het_status s = r->backend->open(&x->request.registry->host, r->backend_index,
@@ -58,7 +64,7 @@ static het_status compile_entry(het__exec *x, uint32_t phase, uint32_t index, he
         nodes[n] = entry->first_node + n;
     const het__slice slice = { x->graph, nodes, entry->node_count, o->places[phase],
                                x->request.symbols_max[phase], x->request.constant_copied,
-                               x->request.constant_user };
+                               x->request.constant_user, x->expert_uses };
     const het_status s = o->backend->compile(o->device, &slice, &unit->program, err);
     return s == HET_OK ? s : het__exec_blame(x, entry->device, entry->layer, HET__EXEC_COMPILE, s,
                                              err);
@@ -114,6 +120,8 @@ static het_status prepare(het__exec *x, het__exec_stage *stage, het_error *err)
         return s;
     *stage = HET__EXEC_RESERVE;
     s = het__exec_layout(x, err);
+    if (s == HET_OK)
+        s = het__exec_experts(x, err);
     if (s != HET_OK)
         return s;
     *stage = HET__EXEC_COMPILE;
@@ -179,11 +187,13 @@ void het__exec_destroy(het__exec *x)
     bool hangs = false;
     for (uint32_t d = 0; d < x->device_count; d++) {
         hangs = hangs || (x->opened[d].hangs && x->opened[d].shared);
+        if (x->opened[d].device)
+            het__exec_drop_lent(x, d);
         close_device(&x->opened[d]);
     }
-    for (uint32_t v = 0; x->staging && x->is_owned && v < x->graph->value_count; v++)
+    for (uint32_t v = 0; x->home && x->is_owned && v < x->graph->value_count; v++)
         if (x->is_owned[v])
-            het__free(x->mem, x->staging[v]);
+            het__free(x->mem, x->home[v]);
     het__free(x->mem, x->bounce);
     if (!hangs) /* else somebody may still write there: memory that is lost is the lesser evil */
         het__free(x->mem, x->shared_block);

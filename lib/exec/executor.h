@@ -57,6 +57,7 @@ typedef struct het__exec_request {
      * policy's rules name it, as bits of the registry. NULL: none. */
     const uint32_t *stand_ins;
     bool validate; /* wait for each program and check what it made */
+    bool lends; /* inputs and outputs are bound to memory of others; one phase only */
     struct het__exec_failure *failure; /* filled when het__exec_create() fails; may be NULL */
 } het__exec_request;
 
@@ -116,6 +117,12 @@ const het__plan *het__exec_plan_of(const het__exec *exec, uint32_t phase);
 void *het__exec_input(het__exec *exec, const char *name);
 void *het__exec_output(het__exec *exec, const char *name);
 
+/* Of a request that lends: the value of an input or output lies at data from the next run on, at an
+ * address fit for its elements and apart from all others; NULL: at home, which is what the two
+ * functions above gave when the executor was made. False: it stays at home, and data is for the
+ * caller to copy. Touches no bytes, allocates nothing. */
+bool het__exec_bind(het__exec *exec, uint32_t value, void *data);
+
 /* Run one step with symbols bound (HET__SYM_MAX entries). Stops between layers with
  * HET_E_CANCELLED when *cancel becomes true. Does not allocate. */
 het_status het__exec_run(het__exec *exec, uint32_t phase, const int64_t *symbols,
@@ -134,6 +141,8 @@ typedef struct het__exec_counters {
 } het__exec_counters;
 
 void het__exec_counters_get(const het__exec *exec, het__exec_counters *counters);
+/* Bytes of inputs and outputs copied to and from devices so far. */
+uint64_t het__exec_io_moved(const het__exec *exec);
 
 /* What moved to and from a device. A value that another device made comes as a copy or, where it
  * lies in memory that both use, as nothing. */
@@ -157,6 +166,24 @@ typedef struct het__exec_usage {
     uint64_t programs, launches, busy_ns;
     het__exec_counts counts;
 } het__exec_usage;
+
+/* A mixture of experts among the graph's nodes, in their order. */
+typedef struct het__exec_mixture {
+    int32_t layer;
+    uint32_t experts, used;
+    const uint64_t *uses; /* [experts], since the executor was made */
+} het__exec_mixture;
+
+uint32_t het__exec_mixture_count(const het__exec *exec);
+/* index: in [0, count). */
+void het__exec_mixture_at(const het__exec *exec, uint32_t index, het__exec_mixture *mixture);
+
+/* Of all devices that keep some experts only: see het_expert_traffic. */
+typedef struct het__exec_traffic {
+    uint64_t slots, slot_bytes, hits, misses, evictions, ahead, ahead_hits, staged_bytes;
+} het__exec_traffic;
+
+void het__exec_traffic_get(const het__exec *exec, het__exec_traffic *traffic);
 
 uint32_t het__exec_usage_count(const het__exec *exec);
 /* index: in [0, count). */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "lib/base/error.h"
+#include "lib/exec/bind.h"
 #include "lib/exec/registry.h"
 #include "lib/passes/passes.h"
 #include "lib/passes/specialise.h"
@@ -25,8 +26,7 @@ typedef struct form {
     bool waits;          /* for contents, which may decide what was left open */
     het__graph graph;
     het__exec *exec;     /* NULL: interpreted */
-    void **inputs;       /* staging memory of exec */
-    void **outputs;
+    het__binding binding; /* of exec's inputs and outputs */
     uint64_t used;       /* number of the run that used it last; 0: an empty slot */
     uint64_t runs;
 } form;
@@ -42,8 +42,9 @@ struct het__graph_run {
     bool *decides;          /* per input, for the form in the making */
     uint32_t passing_forms; /* made for contents and given up unused */
     het__recovery recovery;
-    het__tensor *owned; /* outputs of an interpreted run */
+    het__tensor *owned, *fresh; /* outputs of an interpreted run, of the one in progress */
     uint64_t runs;
+    uint64_t copied_bytes;
 };
 
 /* ---- create, destroy ---- */
@@ -54,17 +55,16 @@ static void finish_form(het__graph_run *r, form *f)
     het__graph_finish(&f->graph);
     het__free(r->mem, f->shapes);
     het__free(r->mem, f->contents);
-    het__free(r->mem, f->inputs);
-    het__free(r->mem, f->outputs);
+    het__binding_finish(&f->binding, r->mem);
     if (r->last == f)
         r->last = NULL;
     memset(f, 0, sizeof *f);
 }
 
-static void free_owned(het__graph_run *r)
+static void free_tensors(const het__graph_run *r, het__tensor *tensors)
 {
-    for (uint32_t o = 0; o < r->output_count; o++)
-        het__tensor_finish(r->mem, &r->owned[o]);
+    for (uint32_t o = 0; tensors && o < r->output_count; o++)
+        het__tensor_finish(r->mem, &tensors[o]);
 }
 
 void het__graph_run_destroy(het__graph_run *r)
@@ -73,9 +73,9 @@ void het__graph_run_destroy(het__graph_run *r)
         return;
     for (uint32_t i = 0; r->forms && i < r->form_count; i++)
         finish_form(r, &r->forms[i]);
-    if (r->owned)
-        free_owned(r);
+    free_tensors(r, r->owned);
     het__free(r->mem, r->owned);
+    het__free(r->mem, r->fresh);
     het__free(r->mem, r->forms);
     het__free(r->mem, r->inputs);
     het__free(r->mem, r->decides);
@@ -97,9 +97,10 @@ het_status het__graph_run_create(const het__graph_run_request *request, het__gra
     r->output_count = g->output_count;
     r->forms = het__alloc_zero(mem, r->form_count, sizeof *r->forms);
     r->owned = het__alloc_zero(mem, g->output_count ? g->output_count : 1, sizeof *r->owned);
+    r->fresh = het__alloc_zero(mem, g->output_count ? g->output_count : 1, sizeof *r->fresh);
     r->inputs = het__alloc_zero(mem, g->value_count ? g->value_count : 1, sizeof *r->inputs);
     r->decides = het__alloc_zero(mem, g->value_count ? g->value_count : 1, sizeof *r->decides);
-    if (!r->forms || !r->owned || !r->inputs || !r->decides) {
+    if (!r->forms || !r->owned || !r->fresh || !r->inputs || !r->decides) {
         het__graph_run_destroy(r);
         return het__fail_nomem(err, "a graph's session");
     }
@@ -261,18 +262,17 @@ static het_status compile(het__graph_run *r, form *f, uint32_t unfused, _Atomic 
         .pin_threads = q->pin_threads, .parallel = q->parallel,
         .parallel_user = q->parallel_user, .phase_count = 1, .validate = q->validate,
         .progress = cancel ? ask_cancel : NULL, .progress_user = cancel,
-        .trace = q->trace,
+        .trace = q->trace, .lends = true,
         .constant_copied = q->constant_idle, .constant_user = q->constant_user,
     };
     for (uint32_t i = 0; i < HET__SYM_MAX; i++)
         request.symbols_max[0][i] = 1;
     het__graph_run_layers(&f->graph, request.symbols_max[0]);
     const het_status s = het__recovery_create(&r->recovery, &request, cancel, &f->exec, err);
-    for (uint32_t i = 0; s == HET_OK && i < r->input_count; i++)
-        f->inputs[i] = het__exec_input(f->exec, q->graph->values[r->inputs[i]].name);
-    for (uint32_t o = 0; s == HET_OK && o < r->output_count; o++)
-        f->outputs[o] = het__exec_output(f->exec, f->graph.values[f->graph.outputs[o]].name);
-    return s;
+    if (s != HET_OK)
+        return s;
+    return het__binding_init(&f->binding, r->mem, f->exec, &f->graph, q->graph, r->inputs,
+                             r->input_count, err);
 }
 
 /* A node that cannot run is named before its outputs' extents are missed. */
@@ -369,7 +369,6 @@ static void leave_constants(const het__graph_run *r)
 static het_status build_form(het__graph_run *r, form *f, const het__tensor *inputs,
                              _Atomic uint32_t *cancel, het_error *err)
 {
-    const uint32_t in = r->input_count ? r->input_count : 1;
     het__specialise_report report;
     bool decided;
     het_status s = specialise(r, &f->graph, inputs, &report, &f->waits, &decided, err);
@@ -380,11 +379,7 @@ static het_status build_form(het__graph_run *r, form *f, const het__tensor *inpu
         s = het__passes_run(&f->graph, &passes, NULL, err);
     if (s != HET_OK)
         return s;
-    const bool kept = keep_shapes(r, f, inputs, decided);
-    f->inputs = het__alloc_zero(r->mem, in, sizeof *f->inputs);
-    f->outputs = het__alloc_zero(r->mem, r->output_count ? r->output_count : 1,
-                                 sizeof *f->outputs);
-    if (!kept || !f->inputs || !f->outputs)
+    if (!keep_shapes(r, f, inputs, decided))
         return het__fail_nomem(err, "a form of the graph");
     if (report.open)
         return HET_OK;
@@ -446,30 +441,13 @@ het_status het__graph_run_prepare(het__graph_run *r, const het__tensor *inputs, 
 
 /* ---- running ---- */
 
-static het_status give(const het__tensor *made, const char *name, het__tensor *output,
-                       size_t capacity, het_error *err)
+/* Without its data. */
+static void describe(const het__value *v, het__tensor *t)
 {
-    void *target = output->data;
-    *output = *made;
-    if (!target)
-        return HET_OK;
-    const size_t bytes = (size_t)het__tensor_bytes(made);
-    output->data = target;
-    if (bytes > capacity)
-        return het__fail(err, HET_E_INVALID, "output %s takes %zu bytes, %zu were given", name,
-                         bytes, capacity);
-    memcpy(target, made->data, bytes);
-    return HET_OK;
-}
-
-static void tensor_of(const het__value *v, void *data, het__tensor *t)
-{
-    memset(t, 0, sizeof *t);
     t->dtype = v->dtype;
     t->rank = v->rank;
     for (uint32_t i = 0; i < v->rank; i++)
         t->extent[i] = v->extent[i].count;
-    t->data = data;
 }
 
 /* Whether the same may be run again; *status and err are else what to return. */
@@ -494,19 +472,41 @@ static het_status run_compiled(het__graph_run *r, form *f, const het__tensor *in
     int64_t symbols[HET__SYM_MAX];
     for (uint32_t i = 0; i < HET__SYM_MAX; i++)
         symbols[i] = 1;
-    for (uint32_t i = 0; i < r->input_count; i++)
-        if (f->inputs[i]) /* nobody may read it */
-            memcpy(f->inputs[i], inputs[i].data, (size_t)het__tensor_bytes(&inputs[i]));
-    het_status s = het__exec_run(f->exec, 0, symbols, cancel, err);
+    het_status s = het__binding_begin(&f->binding, f->exec, &f->graph, inputs, outputs, capacity,
+                                      &r->copied_bytes, err);
     if (s != HET_OK)
+        return s;
+    const uint64_t moved = het__exec_io_moved(f->exec);
+    s = het__exec_run(f->exec, 0, symbols, cancel, err);
+    r->copied_bytes += het__exec_io_moved(f->exec) - moved;
+    if (s != HET_OK) {
         *again = recovers(r, f, cancel, &s, err);
-    for (uint32_t o = 0; s == HET_OK && o < r->output_count; o++) {
-        const het__value *v = &f->graph.values[f->graph.outputs[o]];
-        het__tensor made;
-        tensor_of(v, f->outputs[o], &made);
-        s = give(&made, v->name, &outputs[o], capacity[o], err);
+        return s;
     }
-    return s;
+    for (uint32_t o = 0; o < r->output_count; o++)
+        describe(&f->graph.values[f->graph.outputs[o]], &outputs[o]);
+    het__binding_end(&f->binding, outputs, &r->copied_bytes);
+    return HET_OK;
+}
+
+/* What an interpreted run has made. */
+static het_status give_all(het__graph_run *r, const form *f, het__tensor *outputs,
+                           const size_t *capacity, het_error *err)
+{
+    for (uint32_t o = 0; o < r->output_count; o++) {
+        const size_t bytes = (size_t)het__tensor_bytes(&r->owned[o]);
+        void *const target = outputs[o].data;
+        outputs[o] = r->owned[o];
+        if (!target)
+            continue;
+        outputs[o].data = target;
+        if (bytes > capacity[o])
+            return het__fail(err, HET_E_INVALID, "output %s takes %zu bytes, %zu were given",
+                             f->graph.values[f->graph.outputs[o]].name, bytes, capacity[o]);
+        memmove(target, r->owned[o].data, bytes);
+        r->copied_bytes += bytes;
+    }
+    return HET_OK;
 }
 
 static het_status run_interpreted(het__graph_run *r, form *f, const het__tensor *inputs,
@@ -516,13 +516,14 @@ static het_status run_interpreted(het__graph_run *r, form *f, const het__tensor 
     double work_left = r->request.work_max;
     const het__interpreter how = { .mem = r->mem, .cancel = cancel,
                                    .work_left = r->request.work_max > 0 ? &work_left : NULL };
-    free_owned(r);
-    het_status s = het__interpret(&how, &f->graph, inputs, r->input_count, r->owned,
-                                  r->output_count, err);
-    for (uint32_t o = 0; s == HET_OK && o < r->output_count; o++)
-        s = give(&r->owned[o], f->graph.values[f->graph.outputs[o]].name, &outputs[o],
-                 capacity[o], err);
-    return s;
+    /* Inputs may be what the run before gave. */
+    const het_status s = het__interpret(&how, &f->graph, inputs, r->input_count, r->fresh,
+                                        r->output_count, err);
+    free_tensors(r, r->owned);
+    het__tensor *const made = r->fresh;
+    r->fresh = r->owned;
+    r->owned = made;
+    return s == HET_OK ? give_all(r, f, outputs, capacity, err) : s;
 }
 
 /* *again: something failed, and it may be begun anew. */
@@ -561,6 +562,11 @@ het_status het__graph_run_step(het__graph_run *r, const het__tensor *inputs, het
 const het__recovery *het__graph_run_recovery(const het__graph_run *r)
 {
     return &r->recovery;
+}
+
+uint64_t het__graph_run_copied(const het__graph_run *r)
+{
+    return r->copied_bytes;
 }
 
 const het__exec *het__graph_run_exec(const het__graph_run *r)

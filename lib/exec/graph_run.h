@@ -49,11 +49,15 @@ het_status het__graph_run_prepare(het__graph_run *run, const het__tensor *inputs
 
 /* One run. inputs: per INPUT value of the graph in order of ids, data read only. outputs: per entry
  * of graph->outputs; where data is not NULL on entry it points to capacity[i] bytes that receive
- * the output; elsewhere data is set to memory of the run, valid until the next call. Type and
- * extents are always set. HET_E_INVALID if a capacity is too small. */
+ * the output; elsewhere data is set to memory of the run, which inputs of the next call may point
+ * to, and valid until then. Type and extents are always set. HET_E_INVALID if a capacity is too
+ * small. Inputs are read and outputs written where they are, unless bind.c has to copy. */
 het_status het__graph_run_step(het__graph_run *run, const het__tensor *inputs,
                                het__tensor *outputs, const size_t *capacity,
                                _Atomic uint32_t *cancel, het_error *err);
+
+/* Bytes of inputs and outputs that runs have copied: none where all lie where devices use them. */
+uint64_t het__graph_run_copied(const het__graph_run *run);
 
 /* The executor of the form used last; NULL if it is interpreted or there is none. */
 const het__exec *het__graph_run_exec(const het__graph_run *run);

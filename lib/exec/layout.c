@@ -105,7 +105,7 @@ static bool is_shared(const het__exec *x, uint32_t phase, uint32_t device, uint3
 }
 
 /* The value whose bytes a value is: a view of a temporary lies where that lies, if both are in
- * the device's memory for temporaries. */
+ * the device's memory for temporaries; a view of an input that may lie anywhere, there. */
 static uint32_t root_of(const het__exec *x, uint32_t phase, uint32_t device, uint32_t value)
 {
     const het__graph *g = x->graph;
@@ -116,6 +116,8 @@ static uint32_t root_of(const het__exec *x, uint32_t phase, uint32_t device, uin
             is_shared(x, phase, device, value) || !het__op_is_view(g->nodes[maker].op))
             return value;
         const uint32_t from = g->nodes[maker].inputs[0];
+        if (x->lent_on[from] >> device & 1)
+            return g->values[from].kind == HET__VALUE_INPUT ? from : value;
         if (!is_temp(&g->values[from]) || g->values[from].producer == HET__NO_VALUE ||
             where[g->values[from].producer] != device || is_shared(x, phase, device, from))
             return value;
@@ -265,9 +267,13 @@ static void point_places(het__exec *x, uint32_t device, uint32_t phase)
     for (uint32_t v = 0; v < x->graph->value_count; v++) {
         const het__value *value = &x->graph->values[v];
         het__place *place = &o->places[phase][v];
-        if (!het__span_of(x, device, phase, v)->used || value->kind == HET__VALUE_CONST)
+        if (!het__span_of(x, device, phase, v)->used || value->kind == HET__VALUE_CONST ||
+            (x->lent_on[v] >> device & 1))
             continue;
-        if (is_shared(x, phase, device, v))
+        const uint32_t root = root_of(x, phase, device, v);
+        if (!is_temp(&x->graph->values[root]) && is_temp(value))
+            *place = o->places[phase][root];
+        else if (is_shared(x, phase, device, v))
             *place = (het__place){ o->shared, x->phase[phase].shared_at[v] };
         else
             place->buffer = value->kind == HET__VALUE_STATE ? o->state
@@ -293,6 +299,8 @@ static het_status layout_device(het__exec *x, uint32_t device, het_error *err)
         s = plan_temps(x, p, device, err);
     if (s == HET_OK)
         s = create_buffers(x, device, err);
+    if (s == HET_OK)
+        s = het__exec_import_lent(x, device, err);
     for (uint32_t p = 0; s == HET_OK && p < x->request.phase_count; p++)
         point_places(x, device, p);
     return s;
@@ -303,6 +311,8 @@ het_status het__exec_layout(het__exec *x, het_error *err)
     het_status s = find_spans(x, err);
     if (s == HET_OK)
         s = het__exec_share(x, err);
+    if (s == HET_OK)
+        s = het__exec_choose_lent(x, err);
     for (uint32_t d = 0; s == HET_OK && d < x->device_count; d++)
         if (x->opened[d].device)
             s = layout_device(x, d, err);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Where the host writes inputs and reads outputs: in shared memory, in the memory of one device
- * that the host reaches, or else in a block of its own. What other devices use of them is copied
- * before and after a step. */
+/* Where the host writes inputs and reads outputs: where they are bound (lend.c), in shared memory,
+ * in the memory of one device that the host reaches, or else in a block of its own. What other
+ * devices use of them is copied before and after a step. */
 #include "lib/base/error.h"
 #include "lib/exec/internal.h"
 
@@ -16,6 +16,8 @@ void *het__exec_host_of(const het__exec *x, uint32_t phase, uint32_t device, uin
     const het__place *place = o->device ? &o->places[phase][value] : NULL;
     if (!place || !place->buffer)
         return NULL;
+    if (x->lent_on[value] && x->staging[value])
+        return x->staging[value];
     if (x->phase[phase].shared_on[value] >> device & 1)
         return x->shared + place->offset;
     char *host = o->backend->buffer_host(o->device, place->buffer);
@@ -48,7 +50,7 @@ static het_status stage_value(het__exec *x, uint32_t value, het_error *err)
         x->staging[value] = home_of(x, value);
     if (x->staging[value])
         return HET_OK;
-    x->staging[value] = het__alloc_zero(x->mem, (size_t)bytes, 1);
+    x->staging[value] = x->home[value] = het__alloc_zero(x->mem, (size_t)bytes, 1);
     x->is_owned[value] = true;
     x->staging_bytes += (size_t)bytes;
     return x->staging[value] ? HET_OK : het__fail_nomem(err, "staging memory");
@@ -115,7 +117,8 @@ het_status het__exec_staging(het__exec *x, het_error *err)
 {
     x->is_owned = het__arena_zero(&x->arena, x->graph->value_count, sizeof *x->is_owned);
     x->staging = het__arena_zero(&x->arena, x->graph->value_count, sizeof *x->staging);
-    if (!x->staging || !x->is_owned)
+    x->home = het__arena_zero(&x->arena, x->graph->value_count, sizeof *x->home);
+    if (!x->staging || !x->is_owned || !x->home)
         return het__fail_nomem(err, "staging memory");
     for (uint32_t v = 0; v < x->graph->value_count; v++) {
         const het__value_kind kind = x->graph->values[v].kind;
@@ -124,6 +127,7 @@ het_status het__exec_staging(het__exec *x, het_error *err)
         const het_status s = stage_value(x, v, err);
         if (s != HET_OK)
             return s;
+        x->home[v] = x->staging[v];
     }
     for (uint32_t p = 0; p < x->request.phase_count; p++) {
         const het_status s = list_moves(x, p, err);

@@ -33,6 +33,14 @@ void het__exec_counters_get(const het__exec *x, het__exec_counters *counters)
     }
 }
 
+uint64_t het__exec_io_moved(const het__exec *x)
+{
+    uint64_t bytes = 0;
+    for (uint32_t d = 0; d < x->device_count; d++)
+        bytes += x->opened[d].counts.input_bytes + x->opened[d].counts.output_bytes;
+    return bytes;
+}
+
 uint32_t het__exec_usage_count(const het__exec *x)
 {
     uint32_t count = 0;

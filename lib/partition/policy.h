@@ -50,6 +50,8 @@ typedef struct het__policy_limit {
     char device[HET__POLICY_WORD_MAX];
     double memory_bytes; /* 0: none */
     double memory_share; /* of what the machine says, in (0, 1]; 0: none */
+    double expert_bytes; /* of experts of mixtures at once; 0: all of them */
+    uint32_t expert_keep; /* het_expert_keep */
     uint32_t threads;    /* 0: none */
     uint32_t line;
 } het__policy_limit;
@@ -231,6 +233,9 @@ bool het__policy_transfer_allows(const het__policy_view *view, double transfer_n
 /* Bytes that a device may hold: the least of the machine's own figures and all limits that name
  * it; INFINITY: nobody says. */
 double het__policy_memory_limit(const het__policy_view *view, uint32_t device);
+/* Bytes that a device may keep of experts at once, the least that is said; 0: nobody says. keep: of
+ * the one that says so. */
+double het__policy_experts(const het__policy_view *view, uint32_t device, uint32_t *keep);
 /* Host threads; 0: nobody says. The profile "efficiency" halves the machine's units. */
 uint32_t het__policy_threads(const het__policy_view *view, uint32_t device);
 /* Never DEFAULT: without a word, energy under the profile "efficiency", else latency. policy may be

@@ -256,9 +256,15 @@ static het_status read_static(reader *r, const het__yaml_node *node)
 
 /* ---- limits and precision: one entry per device ---- */
 
+static het_status read_keep(reader *r, const het__yaml_node *node, uint32_t *keep)
+{
+    return read_choice(r, node, het__expert_keep_names, keep);
+}
+
 static het_status read_limit(reader *r, const het__yaml_node *node)
 {
-    static const char *const keys[] = { "memory", "memory_share", "threads", NULL };
+    static const char *const keys[] = { "memory", "memory_share", "threads", "experts",
+                                        "experts_keep", NULL };
     het__policy_limit limit = { .line = node->line };
     het__policy_devices one = { 0 };
     het_error inner = HET_ERROR_INIT;
@@ -271,6 +277,10 @@ static het_status read_limit(reader *r, const het__yaml_node *node)
         s = strcmp(value->key, "memory") == 0 ? read_bytes(r, value, "B", &limit.memory_bytes)
             : strcmp(value->key, "threads") == 0
                 ? read_count(r, value, 1, HET__POLICY_THREADS_MAX, &limit.threads)
+            : strcmp(value->key, "experts") == 0
+                ? read_bytes(r, value, "B", &limit.expert_bytes)
+            : strcmp(value->key, "experts_keep") == 0
+                ? read_keep(r, value, &limit.expert_keep)
             : read_number(r, value, HET__POLICY_SHARE_MIN, 1, &limit.memory_share);
     }
     return s == HET_OK ? het__policy_set_limit(r->policy, &limit, r->what, r->err) : s;

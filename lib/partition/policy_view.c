@@ -295,6 +295,21 @@ double het__policy_memory_limit(const het__policy_view *view, uint32_t device)
     return most;
 }
 
+double het__policy_experts(const het__policy_view *view, uint32_t device, uint32_t *keep)
+{
+    double least = 0;
+    *keep = 0;
+    for (uint32_t i = 0; view->policy && i < view->policy->limit_count; i++) {
+        const het__policy_limit *l = &view->policy->limits[i];
+        if (l->expert_bytes <= 0 || !names_device(view, l->device, device) ||
+            (least > 0 && l->expert_bytes >= least))
+            continue;
+        least = l->expert_bytes;
+        *keep = l->expert_keep;
+    }
+    return least;
+}
+
 uint32_t het__policy_threads(const het__policy_view *view, uint32_t device)
 {
     const het__policy *p = view->policy;

@@ -122,6 +122,9 @@ static void put_limits(het__text *t, const het__policy *p)
         put_quantity(t, "    memory", l->memory_bytes, "B");
         put_quantity(t, "    memory_share", l->memory_share, "");
         put_count(t, "    threads", l->threads);
+        put_quantity(t, "    experts", l->expert_bytes, "B");
+        if (l->expert_keep)
+            het__text_printf(t, "    experts_keep: %s\n", het__expert_keep_names[l->expert_keep]);
     }
     if (p->min_flops > 0 || p->min_bytes > 0 || p->max_transfer_ratio > 0)
         het__text_printf(t, "dynamic:\n");

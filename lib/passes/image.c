@@ -166,6 +166,12 @@ static bool leading_fit(const het__value *a, const het__value *b)
     return true;
 }
 
+/* Weights that there are; a sum of nothing is left to the plain kernel. */
+static bool is_weights(const het__value *b)
+{
+    return is_constant(b) && b->rank == 2 && b->extent[0].count > 0 && b->extent[1].count > 0;
+}
+
 static void convert_mat_mul(het__rewriter *r, uint32_t index)
 {
     const het__node node = r->graph->nodes[index];
@@ -173,7 +179,7 @@ static void convert_mat_mul(het__rewriter *r, uint32_t index)
     het__attrs attrs;
     memset(&attrs, 0, sizeof attrs);
     if (!a || !b || !is_f32(a, a->rank) || !is_f32(b, b->rank) || !leading_fit(a, b) ||
-        !is_constant(b) || b->rank != 2)
+        !is_weights(b))
         return;
     attrs.matmul.scale = 1;
     const uint32_t made = het__rw_node(r, HET__OP_MATMUL, node.name, node.inputs, 2, 1, &attrs);
@@ -206,7 +212,7 @@ static void convert_gemm(het__rewriter *r, uint32_t index)
     const het__value *a = het__rw_input(r, &node, 0), *b = het__rw_input(r, &node, 1);
     het__attrs attrs;
     memset(&attrs, 0, sizeof attrs);
-    if (!is_f32(a, 2) || !is_f32(b, 2) || het__attr_int(list, "transA", 0) || !is_constant(b))
+    if (!is_f32(a, 2) || !is_f32(b, 2) || het__attr_int(list, "transA", 0) || !is_weights(b))
         return;
     uint32_t in[3] = { node.inputs[0], node.inputs[1], HET__NO_VALUE };
     attrs.matmul.transpose_b = het__attr_int(list, "transB", 0) != 0;

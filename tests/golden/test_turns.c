@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Scaled rotation against the logits that the authors' classes computed (tests/models/turns.py),
- * beyond the context that the models were made for: at once, as a prompt that the engine takes apart,
- * token by token and in parts, from folders and from GGUF files made of them; two sequences on both
- * sides of the switch in one step, and one that is cut back behind it. The bound is 1e-4 of the range
- * of the logits.
+ * beyond the context that the models were made for: at once, as a prompt that the engine takes
+ * apart, token by token and in parts, from folders and from GGUF files made of them; two sequences
+ * on both sides of the switch in one step, and one that is cut back behind it. The bound is 1e-4 of
+ * the range of the logits.
  *
  *     test_turns DEVICES */
 #define _XOPEN_SOURCE 700 /* mkdtemp */

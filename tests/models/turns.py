@@ -11,10 +11,10 @@ writes OUTPUT_FOLDER/NAME/ as the model's class saves it, and in it float32 [pos
     single.npy  token by token with the cache (where that is neither of the two)
     chunks.npy  in the parts CHUNKS with the cache (likewise)
 
-longrope turns by the length of the sequence: its own generate() computes all keys anew at the step
-that crosses the original context, so token by token gives the rows of short.npy and, behind them, of
-whole.npy. With dynamic scaling cached keys stay as they were turned when they were read, and each way
-of reading gives logits of its own.
+longrope turns by the length of the sequence: its own generate() computes all keys anew at the
+step that crosses the original context, so token by token gives the rows of short.npy and, behind
+them, of whole.npy. With dynamic scaling cached keys stay as they were turned when they were read:
+each way of reading has logits of its own.
 
 transformers 5.23's PhimoeRotaryEmbedding asks for its frequencies without the length and so never
 has the long ones; Microsoft's modeling_phimoe.py, and transformers before, ask with it. The class

@@ -363,6 +363,42 @@ static void runs_without_allocating(void)
     het_session_destroy(s);
 }
 
+/* Products with weights of no rows are zeros; of no columns, nothing. */
+static void sums_of_nothing(void)
+{
+    static const int64_t extents[][3] = { { 2, 0, 5 }, { 2, 3, 0 }, { 0, 3, 5 } };
+    for (size_t i = 0; i < sizeof extents / sizeof extents[0]; i++) {
+        const int64_t m = extents[i][0], k = extents[i][1], n = extents[i][2];
+        tiny_onnx file = { { NULL, 0 }, NULL, 0 };
+        float values[15] = { 0 }, x[6] = { 0 };
+        char shape[32], in[32];
+        snprintf(shape, sizeof shape, "%lld,%lld", (long long)k, (long long)n);
+        snprintf(in, sizeof in, "N,%lld", (long long)k);
+        tiny_onnx_floats(&file, "w", shape, values, (size_t)(k * n));
+        tiny_onnx_node(&file, "MatMul", "", "n1", "x,w", "p");
+        tiny_onnx_node(&file, "Gemm", "", "n2", "x,w", "q");
+        tiny_onnx_node(&file, "Add", "", "n3", "p,q", "y");
+        tiny_onnx_input(&file, "x", TINY_F32, in);
+        tiny_onnx_output(&file, "y", TINY_F32, "N,M");
+        tiny_onnx_finish(&file, 13);
+        het_model *wide = NULL;
+        het_tensor t = matrix(x, m, k), got = HET_TENSOR_INIT;
+        CHECK_INT(het_model_load_memory(context, file.file, file.bytes, NULL, &wide, NULL),
+                  HET_OK);
+        het_session *s = open_session(wide);
+        CHECK_INT(het_session_bind_input(s, "x", &t, NULL), HET_OK);
+        run(s);
+        CHECK_INT(het_session_get_output(s, "y", &got, NULL), HET_OK);
+        CHECK_INT(got.desc.extent[0], m);
+        CHECK_INT(got.desc.extent[1], n);
+        for (int64_t e = 0; e < m * n; e++)
+            CHECK_NEAR(((const float *)got.data)[e], 0, 0);
+        het_session_destroy(s);
+        het_model_destroy(wide);
+        tiny_onnx_free(&file);
+    }
+}
+
 /* ---- who may do what ---- */
 
 static void graphs_are_no_language(void)
@@ -560,6 +596,7 @@ static void on_each_device(void)
     test_case(needs_inputs);
     test_case(cancels_one_run);
     test_case(runs_without_allocating);
+    test_case(sums_of_nothing);
     test_case(graphs_are_no_language);
     test_case(graphs_have_plans);
     test_case(unknown_operations_do_not_run);

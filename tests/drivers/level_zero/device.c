@@ -50,7 +50,7 @@ static ze_result_t device_properties(ze_device_handle_t device, ze_device_proper
     p->type = ZE_DEVICE_TYPE_GPU;
     p->vendorId = VENDOR_INTEL;
     p->deviceId = DEVICE_METEOR_LAKE;
-    p->flags = ZE_DEVICE_PROPERTY_FLAG_INTEGRATED;
+    p->flags = zd.is_card ? 0 : ZE_DEVICE_PROPERTY_FLAG_INTEGRATED;
     p->coreClockRate = 2250;
     p->maxMemAllocSize = zd.memory_bytes < (UINT64_C(4) << 30) ? zd.memory_bytes
                                                                : UINT64_C(4) << 30;

@@ -75,6 +75,7 @@ typedef struct zd_driver {
     uint64_t memory_bytes; /* of each device */
     uint32_t version;
     bool reorders;
+    bool is_card; /* not integrated */
     bool has_dot; /* devices say that they have DP4a */
     bool has_dot_extension; /* and by Intel's extension only */
     const char *cache_folder; /* or NULL */
