@@ -8,7 +8,7 @@
  *     dot_tile    a group makes TILE rows by 64 columns from tiles of codes in local memory
  *     dot_matrix  a subgroup of 8 makes 8 TIMES rows by 8 columns with matrix instructions (XMX)
  *
- * One of them is built at a time: KIND 0, 1, 2, 3. Codes of x lie in x, row by row; in marks two words
+ * One of them is built at a time: KIND 0 to 3. Codes of x lie in x, row by row; in marks two words
  * for each 32 of them: the scale, and the sums of the codes of both halves, the first in the low 16
  * bits. Sums of codes are exact, and the order in which they are scaled and added depends on
  * nothing but LANES. Not for HET_BATCHED. */
@@ -334,9 +334,9 @@ __kernel __attribute__((reqd_work_group_size(16, 8, 1))) void dot_tile(HET_DOT_P
 
 #elif KIND == 3
 
-/* A lane has word `lane` of eight rows of x and all words of its column of w, and gets eight rows of
- * its column of the result. HET_XMX 1: Intel's matrix instruction by the name that its compiler has
- * for it; 2: the same by local memory and single products, for what has neither. */
+/* A lane has word `lane` of eight rows of x and all words of its column of w, and gets eight rows
+ * of its column of the result. HET_XMX 1: Intel's matrix instruction by the name that its compiler
+ * has for it; 2: the same by local memory and single products, for what has neither. */
 #if HET_XMX == 1
 int8 __builtin_IB_sub_group_idpas_s8_s8_8_8(int8 sums, int8 a, int8 b) __attribute__((const));
 #define MATRIX(sums, a, b) __builtin_IB_sub_group_idpas_s8_s8_8_8(sums, a, b)
