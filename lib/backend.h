@@ -31,6 +31,7 @@
 #include "lib/ir/product_unit.h"
 
 #include <hetinfer/device.h>
+#include <hetinfer/hardware.h>
 #include <hetinfer/session.h>
 
 /* What a backend may use of the context: lent for as long as its devices are open. */
@@ -137,6 +138,11 @@ typedef struct het__backend {
     /* Optional: what is known of the speed of a probed device without measuring it, for plans.
      * NULL: it is assumed from the device's kind. */
     void (*figures)(uint32_t index, het_device_figures *figures);
+
+    /* Optional: what its driver tells of a probed device's present state, with the bits of known;
+     * the rest is zero. From any thread, whatever else runs; does not wait for what runs. NULL:
+     * nothing. */
+    void (*state)(uint32_t index, het_device_state *state);
 
     /* Optional: how products are cut, for plans. NULL: not at all. */
     void (*product_unit)(uint32_t index, het__product_unit *unit);

@@ -42,6 +42,7 @@ typedef struct het__gpu_facts {
     bool shares_memory;  /* with the host */
     bool has_dot;        /* products in 8 bits are faster than in F32 */
     het__gpu_dot dot;    /* what they are made of */
+    bool has_matrix;     /* and of many rows by matrix instructions of Intel's (XMX) */
 } het__gpu_facts;
 
 /* A tensor of a call: of the program's values or a constant. */

@@ -4,7 +4,7 @@
  *                    1 row, to 4, to 8            more rows
  *     [n, k]         matvec                       matmul_tile, on processors matmul_rows
  *     [k, n]         matmul_columns (1, 8)        matmul_tile, on processors matmul_columns
- *     in 8 bits      dot_vec                      dot_tile
+ *     in 8 bits      dot_vec                      dot_tile, with matrix instructions dot_matrix
  *
  * Processors run the items of a group one after the other: they get kernels without lanes, local
  * memory and barriers, which are 20 times as fast there as tiles in local memory. */
@@ -27,6 +27,9 @@
 #define TILE 64
 #define TILE_LOW 32 /* of experts, which have few rows each, and of sums that take two registers */
 #define TILE_COLUMNS 64
+/* With matrix instructions: rows and columns of one, and how many of them a subgroup makes. */
+#define MATRIX 8
+#define MATRIX_TIMES 2
 #define CPU_TOKENS 4
 #define CPU_ROWS 4
 #define TURNED_TOKENS 8
@@ -174,6 +177,8 @@ int64_t het__gpu_product_part(const het__gpu_call *call, const het__gpu_product 
 {
     if (size < 3)
         return size_rows[size];
+    if (product->is_matrix)
+        return MATRIX * MATRIX_TIMES;
     const bool is_low = product->is_grouped || product->is_rounded || product->inner > SUM_MAX;
     return is_low && has_lanes(call->facts) ? TILE_LOW : TILE;
 }
@@ -187,7 +192,7 @@ static const char *file_of(const char *kernel)
 static const char *kernel_of(const het__gpu_call *call, const het__gpu_product *p, uint32_t size)
 {
     if (p->is_rounded)
-        return size == 3 ? "dot_tile" : "dot_vec";
+        return size < 3 ? "dot_vec" : p->is_matrix ? "dot_matrix" : "dot_tile";
     if (size == 3 && has_lanes(call->facts))
         return "matmul_tile";
     return p->is_turned ? "matmul_columns" : size == 3 ? "matmul_rows" : "matvec";
@@ -219,7 +224,9 @@ static void options_of(const het__gpu_call *call, const het__gpu_product *p, uin
     assert(n > 0 && (size_t)n < bytes);
     text += n;
     bytes -= (size_t)n;
-    if (p->is_rounded && size == 3)
+    if (p->is_matrix && size == 3)
+        n = snprintf(text, bytes, "-DKIND=3 -DTIMES=%d", MATRIX_TIMES);
+    else if (p->is_rounded && size == 3)
         n = snprintf(text, bytes, "-DKIND=2 -DTILE=%d", TILE_LOW);
     else if (p->is_rounded)
         n = snprintf(text, bytes, "-DKIND=1 -DTOKENS=%d -DROWS=%d -DLANES=%d -DSETS=%d",
@@ -270,16 +277,29 @@ static het_status init_kernels(het__gpu_call *call, het__gpu_product *product, i
     return s;
 }
 
+/* Matrix instructions sum 32 terms: types with a scale for as many, the usual ones. */
+static bool has_matrix_kernel(het_dtype dtype)
+{
+    return dtype == HET_DTYPE_Q4_0 || dtype == HET_DTYPE_Q8_0 || dtype == HET_DTYPE_Q4_K;
+}
+
 het_status het__gpu_product_init(het__gpu_call *call, het__gpu_product *product, int64_t rows_max,
                                  het_error *err)
 {
     het_status s = HET_OK;
     if (!product->is_slotted)
         s = het__gpu_weight_init(call, product->weight, &product->form, &product->small_at, err);
+    product->is_matrix = product->is_rounded && call->facts->has_matrix && !product->is_grouped &&
+                         has_matrix_kernel(product->dtype);
     if (s == HET_OK)
         s = init_kernels(call, product, rows_max, err);
+    /* What a driver's compiler did not take is left out. */
+    if (s == HET_E_UNSUPPORTED && product->is_matrix) {
+        product->is_matrix = false;
+        s = init_kernels(call, product, rows_max, err);
+    }
     if (s == HET_E_UNSUPPORTED && product->is_rounded) {
-        product->is_rounded = false; /* what a driver's compiler did not take is left out */
+        product->is_rounded = false;
         s = init_kernels(call, product, rows_max, err);
     }
     return s;
@@ -342,7 +362,10 @@ het_status het__gpu_product_run(het__gpu_call *call, const het__gpu_product *p, 
     const size_t parts = p->is_grouped ? (size_t)r->parts
                                        : per(r->rows, het__gpu_product_part(call, p, size));
     size_t global[3] = { 0, parts, (size_t)r->planes }, local[3] = { 1, 1, 1 };
-    if (size == 3 && lanes) {
+    if (size == 3 && p->is_matrix) {
+        global[0] = per(p->columns, MATRIX) * MATRIX;
+        local[0] = MATRIX;
+    } else if (size == 3 && lanes) {
         global[0] = per(p->columns, TILE_COLUMNS) * 16;
         global[1] *= 8;
         local[0] = 16;

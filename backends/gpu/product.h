@@ -23,6 +23,7 @@ typedef struct het__gpu_product {
     bool is_batched;      /* a matrix of x and out per plane */
     bool is_grouped, gathers; /* rows in parts by tiles; rows of x by order */
     bool is_rounded; /* rows of x are codes, see het__gpu_codes */
+    bool is_matrix;  /* and many of them are multiplied by matrix instructions */
     het__gpu_kernel *kernels[HET__GPU_SIZES]; /* of the sizes that can occur */
     het__gpu_kernel *finish; /* behind a product of the driver's own; NULL: none */
 } het__gpu_product;

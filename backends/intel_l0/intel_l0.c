@@ -19,6 +19,7 @@ extern const het__backend het__backend_intel_l0;
 
 static het__mutex lock = PTHREAD_MUTEX_INITIALIZER;
 static het__gpu_facts known[HET__DEVICES_MAX];
+static ze_device_handle_t known_id[HET__DEVICES_MAX]; /* for as long as the process */
 static uint32_t known_count;
 
 static void l0_probe(const het__host *host, het__probed *probed)
@@ -33,6 +34,7 @@ static void l0_probe(const het__host *host, het__probed *probed)
     probed->device_count = known_count = list->count;
     for (uint32_t i = 0; i < list->count; i++) {
         known[i] = list->device[i].facts;
+        known_id[i] = list->device[i].id;
         probed->device[i] = list->device[i].info;
         memcpy(probed->physical[i], list->device[i].physical, sizeof probed->physical[i]);
     }
@@ -99,6 +101,18 @@ static void l0_release(het__device *device, het__program *program)
     het__gpu_release(&device->gpu, program);
 }
 
+static void l0_state(uint32_t index, het_device_state *state)
+{
+    ze_device_handle_t id = NULL;
+    memset(state, 0, sizeof *state);
+    het__mutex_lock(&lock);
+    if (index < known_count)
+        id = known_id[index];
+    het__mutex_unlock(&lock);
+    if (id && het__l0_has_sysman())
+        het__l0_read_state(id, state);
+}
+
 static het_status l0_enqueue(het__device *device, het__program *program, const int64_t *symbols,
                              het_error *err)
 {
@@ -122,6 +136,7 @@ const het__backend het__backend_intel_l0 = {
     .supports = l0_supports,
     .supports_on = l0_supports_on,
     .measure = het__l0_measure,
+    .state = l0_state,
     .is_asynchronous = true,
     .buffer_create = het__l0_buffer_create,
     .buffer_destroy = het__l0_buffer_destroy,

@@ -174,6 +174,13 @@ extern const het__gpu_driver het__l0_asking;
 
 het_status het__l0_measure(het__device *device, het_device_figures *figures, het_error *err);
 
+/* ---- state (sysman.c) ---- */
+
+/* Whether drivers were asked to offer system management. */
+bool het__l0_has_sysman(void);
+/* Fills what is known; state is zero. From any thread. */
+void het__l0_read_state(ze_device_handle_t id, het_device_state *state);
+
 /* ---- codes (error.c) ---- */
 
 /* A status and a sentence for a code that is not ZE_RESULT_SUCCESS; what: "zeInit". */

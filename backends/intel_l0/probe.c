@@ -172,22 +172,23 @@ static uint64_t mask_of(uint32_t bits)
 /* Intel's extension "experimental device module dp properties", of drivers since 2024. */
 #define STYPE_MODULE_DP 0x00030013
 #define FLAG_DP4A ZE_BIT(0)
+#define FLAG_DPAS ZE_BIT(1)
 typedef struct module_dp {
     ze_structure_type_t stype;
     void *pNext;
     uint32_t flags;
 } module_dp;
 
-/* Not all drivers set the flag of the specification for the GPUs that have the instruction. */
-static bool has_dp4a(ze_device_handle_t id, const ze_device_module_properties_t *m)
+/* Not all drivers set the flag of the specification for the GPUs that have the instruction, and it
+ * has none for matrices. */
+static uint32_t dot_flags(ze_device_handle_t id, const ze_device_module_properties_t *m)
 {
     module_dp more = { .stype = (ze_structure_type_t)STYPE_MODULE_DP };
     ze_device_module_properties_t again = { .stype = ZE_STRUCTURE_TYPE_DEVICE_MODULE_PROPERTIES,
                                             .pNext = &more };
-    if (m->flags & ZE_DEVICE_MODULE_FLAG_DP4A)
-        return true;
-    return zeDeviceGetModuleProperties(id, &again) == ZE_RESULT_SUCCESS &&
-           (more.flags & FLAG_DP4A) != 0;
+    if (zeDeviceGetModuleProperties(id, &again) != ZE_RESULT_SUCCESS)
+        more.flags = 0;
+    return more.flags | (m->flags & ZE_DEVICE_MODULE_FLAG_DP4A ? FLAG_DP4A : 0);
 }
 
 static bool find_facts(ze_device_handle_t id, const ze_device_properties_t *p,
@@ -207,7 +208,8 @@ static bool find_facts(ze_device_handle_t id, const ze_device_properties_t *p,
     f->lanes = 1;
     f->base_align = HET__ALIGN;
     f->fp16 = (m->flags & ZE_DEVICE_MODULE_FLAG_FP16) != 0;
-    f->has_dot = has_dp4a(id, m);
+    const uint32_t dot = dot_flags(id, m);
+    f->has_dot = (dot & FLAG_DP4A) != 0;
     f->dot = f->has_dot ? HET__GPU_DOT_INTEL : HET__GPU_DOT_PLAIN;
     f->is_intel = p->vendorId == INTEL;
     f->local_is_real = true;
@@ -215,6 +217,8 @@ static bool find_facts(ze_device_handle_t id, const ze_device_properties_t *p,
     for (uint32_t i = 0; i < c.numSubGroupSizes && i < ZE_SUBGROUPSIZE_COUNT; i++)
         if (c.subGroupSizes[i] == 16)
             f->subgroup = 16;
+        else if (c.subGroupSizes[i] == 8) /* Xe-HPG's matrix instructions; Xe2's are for 16 */
+            f->has_matrix = f->has_dot && (dot & FLAG_DPAS) != 0;
     /* What our kernels take for granted. */
     return m->spirvVersionSupported != 0 && f->group_max >= 128 && f->local_bytes >= 32768;
 }
@@ -252,7 +256,7 @@ static void fill_info(const ze_device_properties_t *p, const ze_device_module_pr
     snprintf(info->features, sizeof info->features, "spirv%u.%u%s%s%s%s uuid:%s",
              ZE_MAJOR_VERSION(m->spirvVersionSupported), ZE_MINOR_VERSION(m->spirvVersionSupported),
              f->fp16 ? " fp16" : "", f->subgroup ? " subgroup16" : "",
-             f->has_dot ? " int8" : "",
+             f->has_matrix ? " int8 xmx" : f->has_dot ? " int8" : "",
              f->shares_memory ? " shared" : "", uuid);
 }
 

@@ -6,8 +6,9 @@
  *     dot_vec     few rows: every weight is read once and meets TOKENS rows of x. LANES items share
  *                 a sum, a block of 32 each in turn; ROWS rows of w at once
  *     dot_tile    a group makes TILE rows by 64 columns from tiles of codes in local memory
+ *     dot_matrix  a subgroup of 8 makes 8 TIMES rows by 8 columns with matrix instructions (XMX)
  *
- * One of them is built at a time: KIND 0, 1, 2. Codes of x lie in x, row by row; in marks two words
+ * One of them is built at a time: KIND 0 to 3. Codes of x lie in x, row by row; in marks two words
  * for each 32 of them: the scale, and the sums of the codes of both halves, the first in the low 16
  * bits. Sums of codes are exact, and the order in which they are scaled and added depends on
  * nothing but LANES. Not for HET_BATCHED. */
@@ -329,6 +330,100 @@ __kernel __attribute__((reqd_work_group_size(16, 8, 1))) void dot_tile(HET_DOT_P
             if (first + n + 3 < columns)
                 HET_PUT(part, t + j, first + n + 3, sums[j].s3);
         }
+}
+
+#elif KIND == 3
+
+/* A lane has word `lane` of eight rows of x and all words of its column of w, and gets eight rows
+ * of its column of the result. HET_XMX 1: Intel's matrix instruction by the name that its compiler
+ * has for it; 2: the same by local memory and single products, for what has neither. */
+#if HET_XMX == 1
+int8 __builtin_IB_sub_group_idpas_s8_s8_8_8(int8 sums, int8 a, int8 b) __attribute__((const));
+#define MATRIX(sums, a, b) __builtin_IB_sub_group_idpas_s8_s8_8_8(sums, a, b)
+#define MATRIX_KERNEL __attribute__((intel_reqd_sub_group_size(8)))
+#define MATRIX_LANE get_sub_group_local_id()
+#define MATRIX_ROOM
+#else
+#define MATRIX(sums, a, b) het_multiply(sums, a, b, room)
+#define MATRIX_KERNEL
+#define MATRIX_LANE get_local_id(0)
+#define MATRIX_ROOM __local int room[64];
+
+HET_INLINE int8 het_multiply(int8 sums, int8 a, int8 b, __local int *room)
+{
+    const int lane = (int)get_local_id(0);
+    int of[8], column[8];
+    barrier(CLK_LOCAL_MEM_FENCE);
+    vstore8(a, lane, room);
+    vstore8(sums, 0, of);
+    vstore8(b, 0, column);
+    barrier(CLK_LOCAL_MEM_FENCE);
+    for (int t = 0; t < 8; t++)
+        for (int word = 0; word < 8; word++)
+            of[t] = het_dot4(of[t], room[8 * word + t], column[word]);
+    return vload8(0, of);
+}
+#endif
+
+#define SCALED(j, t) \
+    do { \
+        const int2 mark = vload2(x_block[(j) * 8 + t] + i, HET_INTS(marks)); \
+        const int codes = (mark.s1 << 16 >> 16) + (mark.s1 >> 16); \
+        sums[j].s##t += as_float(mark.s0) * (scale * (float)dots.s##t - least * (float)codes); \
+    } while (0)
+#define PUT(j, t) \
+    do { \
+        if ((j) * 8 + t < part.count && n < columns) \
+            HET_PUT(part, (j) * 8 + t, n, sums[j].s##t); \
+    } while (0)
+#define EACH(what, j) \
+    do { \
+        what(j, 0); \
+        what(j, 1); \
+        what(j, 2); \
+        what(j, 3); \
+        what(j, 4); \
+        what(j, 5); \
+        what(j, 6); \
+        what(j, 7); \
+    } while (0)
+
+/* TIMES 8 rows of x. Only types whose blocks of 32 have one scale: that is how deep it sums. */
+__kernel MATRIX_KERNEL __attribute__((reqd_work_group_size(8, 1, 1)))
+void dot_matrix(HET_DOT_PRODUCT)
+{
+    MATRIX_ROOM
+    const het_part part = het_part_of(get_group_id(1), 8 * TIMES, get_group_id(2), rows, extents,
+                                      steps, HET_INTS(tiles));
+    const uint lane = MATRIX_LANE, blocks = part.count > 0 ? (uint)inner / 32 : 0;
+    const int n = (int)get_group_id(0) * 8 + (int)lane;
+    const het_w w_row = het_w_row(w + w_at, w_small, inner,
+                                  part.w_matrix * (uint)columns + (uint)min(n, columns - 1));
+    ulong x_block[8 * TIMES];
+    float8 sums[TIMES];
+#pragma unroll
+    for (int t = 0; t < 8 * TIMES; t++)
+        x_block[t] = het_x_block(part, t, inner, HET_INTS(order));
+#pragma unroll
+    for (int j = 0; j < TIMES; j++)
+        sums[j] = (float8)(0.0f);
+    for (uint i = 0; i < blocks; i++) {
+        float scale, least;
+        const int4 low = het_codes16(w_row, 2 * i, &scale, &least);
+        const int4 high = het_codes16(w_row, 2 * i + 1, &scale, &least);
+        __global const int *x_codes = HET_INTS(x) + 8 * i + lane;
+#pragma unroll
+        for (int j = 0; j < TIMES; j++) {
+#define X_WORD(t) x_codes[8 * x_block[8 * j + t]]
+            const int8 a = (int8)(X_WORD(0), X_WORD(1), X_WORD(2), X_WORD(3), X_WORD(4),
+                                  X_WORD(5), X_WORD(6), X_WORD(7));
+            const int8 dots = MATRIX((int8)(0), a, (int8)(low, high));
+            EACH(SCALED, j);
+        }
+    }
+#pragma unroll
+    for (int j = 0; j < TIMES; j++)
+        EACH(PUT, j);
 }
 
 #endif

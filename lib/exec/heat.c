@@ -21,6 +21,7 @@ void het__heat_init(het__heat *heat, const struct het__registry *registry,
     memset(heat, 0, sizeof *heat);
     if (!what)
         return;
+    heat->registry = registry;
     heat->root = registry->system_root ? registry->system_root : "";
     heat->limit = what->limit;
     heat->back = what->back;
@@ -49,9 +50,11 @@ bool het__heat_is_due(het__heat *heat)
 static bool look(const het__heat *heat, uint32_t device, double *celsius, double *limit)
 {
     het_device_state state;
-    if (!(heat->known >> device & 1))
+    if (!heat->registry || device >= heat->registry->count ||
+        !het__registered_state(&heat->registry->device[device], heat->root,
+                               heat->known >> device & 1 ? &heat->hardware[device] : NULL,
+                               &state))
         return false;
-    het__hardware_state(heat->root, &heat->hardware[device], &state);
     if (!(state.known & HET_STATE_CELSIUS))
         return false;
     const bool states_one = (state.known & HET_STATE_CELSIUS_MAX) != 0;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Whether devices of a session are hotter than its policy allows (fallback.on_thermal). Their
- * temperatures come from the kernel's files, asked for now and then, never by a thread. */
+ * temperatures come from their drivers and the kernel's files, asked for now and then, never by a
+ * thread. */
 #ifndef HET_EXEC_HEAT_H
 #define HET_EXEC_HEAT_H
 
@@ -13,6 +14,7 @@ struct het__registry;
 
 typedef struct het__heat {
     const char *root;     /* of the kernel's files */
+    const struct het__registry *registry; /* whose drivers tell more */
     double limit;         /* degrees Celsius; 0: where the hardware protects itself */
     double back;          /* degrees at which a device has cooled; 0: some below the limit */
     uint64_t interval_ns; /* 0: nothing is watched */

@@ -85,6 +85,7 @@ typedef struct cts_options {
     const char *filter; /* part of a row's or case's name, or NULL */
     bool verbose;
     uint32_t every; /* only each so-manieth case of operations; 0: all */
+    bool first;     /* only the first of each operation that the device accepts */
 } cts_options;
 
 /* State of the program: one device at a time. */

@@ -116,7 +116,8 @@ def plan(modules):
         pairs = [(m, device) for m in modules for device in DEVICES]
     else:
         pairs = [(m, DEVICES[i % len(DEVICES)]) for i, m in enumerate(modules[::4])]
-    return [(m, d) for m, d in pairs if 'dp4a' not in m.target or d not in WITHOUT_DP4A]
+    return [(m, 'acm-g10' if m.target == 'xmx' else d) for m, d in pairs
+            if 'dp4a' not in m.target or d not in WITHOUT_DP4A]
 
 
 def disassembled(kept, module, device):
@@ -141,20 +142,21 @@ def disassembled(kept, module, device):
 
 
 def check_instructions(kept, modules):
-    """One module of each kind that uses DP4a; returns how many have no such instruction."""
+    """One module of each kind that uses DP4a or matrices; returns how many do not come to it."""
     missing, seen = 0, set()
     for module in modules:
         kind = (module.target, 'KIND=2' in module.options)
-        if 'dp4a' not in module.target or kind in seen:
+        name = 'dpas' if module.target == 'xmx' else 'dp4a'
+        if module.target not in ('xmx', 'dp4a', 'dp4a_subgroup') or kind in seen:
             continue
         seen.add(kind)
-        for device in ('tgllp', 'acm-g10'):
+        for device in ('tgllp', 'acm-g10')[module.target == 'xmx':]:
             code = disassembled(kept, module, device)
             if code is None:
                 print('instructions: not looked at, there is no disassembler')
                 return missing
-            count = len(re.findall(r'\bdp4a\b', code))
-            print(f'{module.file} {module.options[:40]} {module.target} {device}: {count} dp4a')
+            count = len(re.findall(rf'\b{name}\b', code))
+            print(f'{module.file} {module.options[:40]} {module.target} {device}: {count} {name}')
             missing += count == 0
     return missing
 

@@ -2,7 +2,8 @@
 /* Products in 8 bits (backends/kernels/dot.cl) on PoCL: rows become the codes that they should;
  * sums are what these codes and the decoded weights come to, for every type of blocks; and with a
  * function that takes four codes at once, as Intel's compiler has it, the results have the same
- * bits as in plain C. */
+ * bits as in plain C. Matrix instructions are single products here: what a lane gives and gets is
+ * as they have it. */
 #define CL_TARGET_OPENCL_VERSION 120
 #define CL_USE_DEPRECATED_OPENCL_1_2_APIS
 #include <CL/cl.h>
@@ -147,17 +148,27 @@ static void rounding(void)
 
 /* ---- products ---- */
 
-/* out[ROWS][COLUMNS] by one of the two kernels. */
-static void product(het_dtype type, const void *weights, size_t bytes, bool tiles,
-                    bool has_function, float *out)
+typedef enum way { VEC, TILE, MATRIX } way;
+
+static const struct {
+    const char *kernel, *options;
+    size_t group_x, group_y, columns, rows; /* items of a group; what it makes */
+} ways[] = {
+    [VEC] = { "dot_vec", "-DKIND=1 -DTOKENS=4 -DROWS=1 -DLANES=64 -DSETS=4", 64, 1, 1, 4 },
+    [TILE] = { "dot_tile", "-DKIND=2 -DTILE=32", 16, 8, 64, 32 },
+    [MATRIX] = { "dot_matrix", "-DKIND=3 -DTIMES=2 -DHET_XMX=2", 8, 1, 8, 16 },
+};
+
+/* out[ROWS][COLUMNS] by one of the kernels. */
+static void product(het_dtype type, const void *weights, size_t bytes, way by, bool has_function,
+                    float *out)
 {
     char options[160];
     const cl_float one = 1.0f, zero = 0.0f;
     const cl_int steps[8] = { 0 }, extents[8] = { 1, 1, 1, 1, 1, 1, 1, 1 };
     const cl_ulong small = 0;
-    snprintf(options, sizeof options, "-DHET_W=%d %s", (int)type,
-             tiles ? "-DKIND=2 -DTILE=32" : "-DKIND=1 -DTOKENS=4 -DROWS=1 -DLANES=64 -DSETS=4");
-    cl_kernel k = make(tiles ? "dot_tile" : "dot_vec", options, has_function);
+    snprintf(options, sizeof options, "-DHET_W=%d %s", (int)type, ways[by].options);
+    cl_kernel k = make(ways[by].kernel, options, has_function);
     if (!k)
         return;
     cl_mem a = memory(codes, sizeof codes), m = memory(marks, sizeof marks),
@@ -180,10 +191,9 @@ static void product(het_dtype type, const void *weights, size_t bytes, bool tile
     set_memory(k, 20, o);
     set_memory(k, 22, o);
     set_memory(k, 24, m);
-    if (tiles)
-        start(k, (COLUMNS + 63) / 64 * 16, (ROWS + 31) / 32 * 8, 16, 8);
-    else
-        start(k, (size_t)COLUMNS * 64, (ROWS + 3) / 4, 64, 1);
+    start(k, (COLUMNS + ways[by].columns - 1) / ways[by].columns * ways[by].group_x,
+          (ROWS + ways[by].rows - 1) / ways[by].rows * ways[by].group_y, ways[by].group_x,
+          ways[by].group_y);
     clEnqueueReadBuffer(queue, o, CL_TRUE, 0, ROWS * COLUMNS * sizeof *out, out, 0, NULL, NULL);
     clReleaseMemObject(a);
     clReleaseMemObject(m);
@@ -222,17 +232,20 @@ static void products(void)
         float plain[ROWS * COLUMNS], other[ROWS * COLUMNS];
         size_t row_bytes;
         void *weights = random_weights(types[i], COLUMNS, INNER, &seed, &row_bytes);
-        for (int tiles = 0; tiles < 2; tiles++) {
-            /* Tiles decode as the other kernel does. */
-            if (tiles && types[i] != HET_DTYPE_Q4_0 && types[i] != HET_DTYPE_Q6_K)
+        for (way by = VEC; by <= MATRIX; by++) {
+            /* All decode alike: few types stand for all. A matrix sums 32 terms. */
+            const bool is_one = types[i] == HET_DTYPE_Q4_0 || types[i] == HET_DTYPE_Q6_K;
+            if (by == TILE ? !is_one
+                           : by == MATRIX && types[i] != HET_DTYPE_Q4_0 &&
+                                 types[i] != HET_DTYPE_Q4_K)
                 continue;
             memset(plain, 0, sizeof plain);
-            product(types[i], weights, row_bytes * COLUMNS, tiles, false, plain);
+            product(types[i], weights, row_bytes * COLUMNS, by, false, plain);
             compare(types[i], weights, row_bytes, plain);
-            if (types[i] != HET_DTYPE_Q4_0 && types[i] != HET_DTYPE_Q6_K)
+            if (!is_one || by == MATRIX)
                 continue;
             memset(other, 0xff, sizeof other);
-            product(types[i], weights, row_bytes * COLUMNS, tiles, true, other);
+            product(types[i], weights, row_bytes * COLUMNS, by, true, other);
             CHECK(memcmp(plain, other, sizeof plain) == 0);
         }
         free(weights);

@@ -8,7 +8,9 @@
 #include "backends/intel_l0/l0.h"
 #include "drivers/level_zero/control.h"
 #include "folder.h"
+#include "lib/api/handles.h"
 #include "lib/base/os.h"
+#include "lib/exec/heat.h"
 #include "rig.h"
 
 #define NAME "intel_l0"
@@ -356,6 +358,79 @@ static void weights_lie_where_they_are(void)
     free(room);
 }
 
+/* What the driver's system management tells, and what it does not. */
+static void drivers_tell_their_state(void)
+{
+    const uint64_t all = HET_STATE_JOULES | HET_STATE_CELSIUS | HET_STATE_MEGAHERTZ |
+                         HET_STATE_BUSY;
+    het_device_state s;
+    het__mem mem;
+    het__mem_init(&mem, NULL);
+    const het__host host = { .mem = &mem, .use_env = true };
+    static het__probed probed;
+    const het__backend *backend = rig_backend(NAME);
+    backend->probe(&host, &probed);
+    setenv("HETINFER_ZE_SYSMAN", "temperature=71,frequency=1800,power=15000,load=25", 1);
+    backend->state(0, &s);
+    CHECK_INT(s.known & all, all);
+    CHECK_NEAR(s.celsius, 71, 0.0);
+    CHECK_NEAR(s.megahertz, 1800, 0.0);
+    CHECK(s.joules >= 0 && s.busy_of_count > 0);
+    CHECK(s.known & (HET_STATE_MEMORY | HET_STATE_SHARED_MEMORY));
+    het_device_state first = s, later, between;
+    first.kind = HET_DEVICE_IGPU;
+    first.time_ns = het__now_ns();
+    while (het__now_ns() < first.time_ns + 50000000)
+        ;
+    backend->state(0, &later);
+    later.kind = HET_DEVICE_IGPU;
+    later.time_ns = het__now_ns();
+    CHECK(het__hardware_between(&first, &later, &between));
+    CHECK_NEAR(between.load, 0.25, 0.05);
+    CHECK_NEAR(between.watts, 15, 3.0);
+    setenv("HETINFER_ZE_SYSMAN", "power=none", 1);
+    backend->state(0, &s);
+    CHECK_INT(s.known & HET_STATE_JOULES, 0);
+    setenv("HETINFER_ZE_SYSMAN", "off", 1);
+    backend->state(0, &s);
+    CHECK_INT(s.known, 0);
+    unsetenv("HETINFER_ZE_SYSMAN");
+    unsetenv("ZES_ENABLE_SYSMAN"); /* nobody asked the driver for it */
+    backend->state(0, &s);
+    CHECK_INT(s.known, 0);
+    setenv("ZES_ENABLE_SYSMAN", "1", 1);
+    backend->state(77, &s);
+    CHECK_INT(s.known, 0);
+}
+
+/* Devices of a context are asked too, and a policy's watch over heat sees it. */
+static void heat_is_seen_through_the_driver(void)
+{
+    het_context_options options = HET_CONTEXT_OPTIONS_INIT;
+    het_context *context = NULL;
+    het_error err = HET_ERROR_INIT;
+    options.backends = NAME;
+    setenv("HETINFER_ZE_SYSMAN", "temperature=97", 1);
+    CHECK_INT(het_context_create(&options, &context, &err), HET_OK);
+    const het_device *device = context ? het_context_device(context, 0) : NULL;
+    het_device_state s = { .struct_size = sizeof s };
+    if (device) {
+        CHECK_INT(het_device_get_state(device, &s), HET_OK);
+        CHECK((s.known & HET_STATE_CELSIUS) && s.celsius == 97);
+        het__heat heat;
+        const het__policy_fallback what = { .limit = 95 };
+        double celsius = 0, limit = 0;
+        het__heat_init(&heat, &context->registry, &what, 0);
+        CHECK(het__heat_is_high(&heat, 0, &celsius, &limit));
+        CHECK_NEAR(celsius, 97, 0.0);
+        CHECK_NEAR(limit, 95, 0.0);
+        setenv("HETINFER_ZE_SYSMAN", "temperature=94", 1);
+        CHECK(!het__heat_is_high(&heat, 0, &celsius, &limit));
+    }
+    unsetenv("HETINFER_ZE_SYSMAN");
+    het_context_destroy(context);
+}
+
 static void programs_have_times(void)
 {
     enum { COUNT = 3 * HET__L0_RING / 2 };
@@ -570,6 +645,8 @@ int main(int argc, char **argv)
     test_case(imported_memory_is_used_in_place);
     test_case(memory_is_imported_twice);
     test_case(weights_lie_where_they_are);
+    test_case(drivers_tell_their_state);
+    test_case(heat_is_seen_through_the_driver);
     test_case(programs_have_times);
     test_case(without_times_spans_are_unknown);
     test_case(modules_are_kept);

@@ -15,7 +15,7 @@
 #define MATVEC OPTIONS " -DTOKENS=1 -DROWS=4 -DLANES=64 -DSETS=4 -DSTEPS=4"
 
 static const het__spirv_target plain = { .subgroup = 0 };
-static const het__spirv_target full = { true, 16, true };
+static const het__spirv_target full = { true, 16, true, true };
 
 /* Whether a module has a constant of this number. */
 static bool decorates(const het__spirv *found, uint32_t id)
@@ -198,8 +198,8 @@ static void constants(void)
 
 static void targets(void)
 {
-    static const het__spirv_target others[] = { { true, 0, false }, { false, 8, false },
-                                                { true, 32, false } };
+    static const het__spirv_target others[] = { { .fp16 = true }, { .subgroup = 8 },
+                                                { .fp16 = true, .subgroup = 32 } };
     const char *norm = "-DGROUP=64 -DKIND=0 -DWEIGHT=1 -DBIAS=0";
     const char *tile = "-DKIND=0 -DHET_TURNED=0 -DTILE=64 -DSUM_MAX=0 -DHET_SPLIT=0 " OPTIONS;
     char half[512], single[512];

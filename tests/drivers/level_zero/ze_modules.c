@@ -21,7 +21,7 @@
 
 typedef struct module {
     char path[400], name[160];
-    bool needs_fp16, needs_subgroup, needs_dp4a;
+    bool needs_fp16, needs_subgroup, needs_dp4a, needs_xmx;
     uint32_t ids[16], id_count;
 } module;
 
@@ -64,6 +64,7 @@ static bool read_line(char *line, const char *folder)
     snprintf(m->name, sizeof m->name, "%.30s %.100s %.20s", field[0], field[1], field[2]);
     m->needs_fp16 = strstr(field[2], "fp16") != NULL;
     m->needs_subgroup = strstr(field[2], "subgroup") != NULL;
+    m->needs_xmx = strstr(field[2], "xmx") != NULL;
     m->needs_dp4a = strstr(field[2], "dp4a") != NULL;
     read_constants(m, field[4]);
     return true;
@@ -179,7 +180,7 @@ static void compile(double seconds)
     for (uint32_t i = 0; i < module_count && (seconds <= 0 || now() - begin < seconds); i++) {
         const module *const m = &modules[(uint32_t)((uint64_t)i * stride % module_count)];
         if ((m->needs_fp16 && !has_fp16) || (m->needs_subgroup && !has_subgroup) ||
-            (m->needs_dp4a && !has_dp4a)) {
+            (m->needs_dp4a && !has_dp4a) || m->needs_xmx) {
             left_out++;
             continue;
         }
