@@ -101,7 +101,7 @@ static void read_experts(het__config_reader *r, het__lm_config *c)
 
 /* A reader of the object that says how positions are turned: of layers that see everything, or of
  * local ones where they have one of their own. Its object is NULL where there is none. */
-static het__config_reader rope_object(const het__config_reader *r, bool local)
+static het__config_reader rope_object(het__config_reader *r, bool local)
 {
     het__config_reader out = *r;
     const json_t *o = het__config_get(r, "rope_parameters");
@@ -112,6 +112,8 @@ static het__config_reader rope_object(const het__config_reader *r, bool local)
         o = NULL;
     else if (!json_is_object(o))
         o = het__config_get(r, "rope_scaling");
+    if (o && !json_is_object(o) && !json_is_null(o))
+        het__config_refuse(r, HET_E_FORMAT, "rope_scaling is not an object");
     out.object = o;
     return out;
 }
@@ -418,10 +420,11 @@ static void read_tied(het__config_reader *r, const model_type *type, het__lm_con
 {
     het__config_reader root = *r;
     root.object = r->root;
-    const het__config_reader *holder = het__config_get(r, "tie_word_embeddings") ? r : &root;
-    c->tied = type->is_tied;
-    if (het__config_get(holder, "tie_word_embeddings"))
-        c->tied = json_is_true(het__config_get(holder, "tie_word_embeddings"));
+    const json_t *own = het__config_get(r, "tie_word_embeddings");
+    const json_t *said = own ? own : het__config_get(&root, "tie_word_embeddings");
+    if (said && !json_is_boolean(said) && !json_is_null(said))
+        het__config_refuse(r, HET_E_FORMAT, "tie_word_embeddings is neither true nor false");
+    c->tied = said ? json_is_true(said) : type->is_tied;
 }
 
 void het__config_fill(het__config_reader *r, het__arena *arena, het__config *config)
