@@ -141,6 +141,12 @@ bool het__is_folder(const char *path)
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
+bool het__is_entry(const char *path)
+{
+    struct stat st;
+    return lstat(path, &st) == 0;
+}
+
 het_status het__folder_check(const char *folder, het_error *err)
 {
     struct stat st;

@@ -29,6 +29,8 @@ void het__file_want(const het__file *file);
 void het__file_close(het__file *file);
 
 bool het__is_folder(const char *path);
+/* Whether a folder has an entry of this name, be it a link that leads nowhere. */
+bool het__is_entry(const char *path);
 /* Whether files can be made in a folder. */
 het_status het__folder_check(const char *folder, het_error *err);
 /* Make a folder, and those above it that are missing, for the user alone. One that is there is left

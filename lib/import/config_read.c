@@ -280,10 +280,11 @@ static void read_tied(het__config_reader *r, const model_type *type, het__lm_con
 {
     het__config_reader root = *r;
     root.object = r->root;
-    const het__config_reader *holder = het__config_get(r, "tie_word_embeddings") ? r : &root;
-    c->tied = type->is_tied;
-    if (het__config_get(holder, "tie_word_embeddings"))
-        c->tied = json_is_true(het__config_get(holder, "tie_word_embeddings"));
+    const json_t *own = het__config_get(r, "tie_word_embeddings");
+    const json_t *said = own ? own : het__config_get(&root, "tie_word_embeddings");
+    if (said && !json_is_boolean(said) && !json_is_null(said))
+        het__config_refuse(r, HET_E_FORMAT, "tie_word_embeddings is neither true nor false");
+    c->tied = said ? json_is_true(said) : type->is_tied;
 }
 
 void het__config_fill(het__config_reader *r, het__arena *arena, het__config *config)

@@ -10,7 +10,7 @@
 
 /* A reader of the object that says how positions are turned: of layers that see everything, or of
  * local ones where they have one of their own. Its object is NULL where there is none. */
-static het__config_reader rope_object(const het__config_reader *r, bool local)
+static het__config_reader rope_object(het__config_reader *r, bool local)
 {
     het__config_reader out = *r;
     const json_t *o = het__config_get(r, "rope_parameters");
@@ -21,6 +21,8 @@ static het__config_reader rope_object(const het__config_reader *r, bool local)
         o = NULL;
     else if (!json_is_object(o))
         o = het__config_get(r, "rope_scaling");
+    if (o && !json_is_object(o) && !json_is_null(o))
+        het__config_refuse(r, HET_E_FORMAT, "rope_scaling is not an object");
     out.object = o;
     return out;
 }

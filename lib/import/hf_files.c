@@ -47,15 +47,31 @@ bool het__hf_place_has(const het__hf_place *place, const char *name)
     return found;
 }
 
+/* A folder whose weights cannot be opened is not one without any. */
+static het_status look_for(const het__hf_place *place, const char *name, const char **weights,
+                           het_error *err)
+{
+    char path[PATH_BYTES];
+    if (*weights)
+        return HET_OK;
+    if (het__hf_place_has(place, name)) {
+        *weights = name;
+        return HET_OK;
+    }
+    const int n = place->packed ? 0 : snprintf(path, sizeof path, "%s/%s", place->folder, name);
+    if (n > 0 && (size_t)n < sizeof path && het__is_entry(path))
+        return het__fail(err, HET_E_IO, "%s is a link that leads nowhere, or no file", path);
+    return HET_OK;
+}
+
 /* weights: the name that was given, or NULL. */
 static het_status find_weights(het__hf_place *place, const char *weights, het_error *err)
 {
-    if (!weights && het__hf_place_has(place, "model.safetensors"))
-        weights = "model.safetensors";
-    if (!weights && het__hf_place_has(place, "model.safetensors.index.json"))
-        weights = "model.safetensors.index.json";
-    if (!weights)
-        return HET_OK;
+    het_status s = look_for(place, "model.safetensors", &weights, err);
+    if (s == HET_OK)
+        s = look_for(place, "model.safetensors.index.json", &weights, err);
+    if (s != HET_OK || !weights)
+        return s;
     place->weights = het__strndup(place->mem, weights, strlen(weights));
     return place->weights ? HET_OK : het__fail_nomem(err, "a path");
 }

@@ -533,6 +533,55 @@ static void every_allocation_of_folders(void)
     CHECK_INT(counter.bytes, 0);
 }
 
+/* ---- packages ---- */
+
+static char packed_path[512];
+
+static het_status do_pack(stage *s, het_error *err)
+{
+    return het_package_write(s->context, family_path, packed_path, NULL, NULL, err);
+}
+
+static het_status do_extract(stage *s, het_error *err)
+{
+    char target[512];
+    snprintf(target, sizeof target, "%s", test_folder_file(&folder, "back.gguf"));
+    const het_status st = het_package_extract(s->context, packed_path, target, NULL, NULL, err);
+    CHECK_INT(remove(target), st == HET_OK ? 0 : -1); /* nothing half-made */
+    return st;
+}
+
+/* Of a file and of a folder; both give the model that they hold. */
+static void every_allocation_of_packages(void)
+{
+    static const char *const sources[] = { "families/phimoe.gguf", "folders/gemma2" };
+    char file[128];
+    het_error err = HET_ERROR_INIT;
+    stage s = { 0 };
+    CHECK_INT(make_context(&s.context, NULL), HET_OK);
+    for (size_t i = 0; i < sizeof sources / sizeof sources[0]; i++) {
+        snprintf(file, sizeof file, "tests/models/reference/%s", sources[i]);
+        test_source_path(family_path, sizeof family_path, file);
+        snprintf(packed_path, sizeof packed_path, "%s", test_folder_file(&folder, "packed.het"));
+        if (do_pack(&s, &err) == HET_E_UNSUPPORTED) {
+            printf("%s\n", err.message);
+            break;
+        }
+        fail_each("packing", do_pack, undo_nothing, &s, 10);
+        if (i == 0)
+            fail_each("unpacking", do_extract, undo_nothing, &s, 5);
+        memcpy(family_path, packed_path, sizeof family_path);
+        fail_each("a package", do_family, undo_model, &s, 10);
+        fail_each("its session", do_session, undo_session, &s, 10);
+        undo_session(&s);
+        undo_model(&s);
+        test_folder_empty(&folder);
+    }
+    undo_context(&s);
+    CHECK_INT(counter.blocks, 0);
+    CHECK_INT(counter.bytes, 0);
+}
+
 static void write_file(const char *name, const void *data, size_t bytes)
 {
     FILE *f = fopen(test_folder_file(&folder, name), "wb");
@@ -619,6 +668,7 @@ int main(void)
         test_case(every_allocation_of_families);
         test_case(every_allocation_of_folders);
     }
+    test_case(every_allocation_of_packages);
     test_case(every_cut_of_a_folder);
     strcpy(backends, "ref,null");
     test_case(every_allocation);

@@ -60,7 +60,7 @@ static het_status generate(const het_model *model, het_session *session, het_seq
         if (s)
             break;
         const float *logits = het_sequence_logits(sequence, NULL, &rows);
-        out->ids[i] = best_of(logits + (size_t)(rows - 1) * info.vocabulary_size,
+        out->ids[i] = best_of(logits + (size_t)(rows - 1) * (size_t)info.vocabulary_size,
                               (uint32_t)info.vocabulary_size);
         if (i == 1)
             out->first_count = allocations(session);

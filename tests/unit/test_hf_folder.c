@@ -173,6 +173,20 @@ static void described(void)
     tiny_free(&tiny);
 }
 
+/* As a cache of downloads leaves it when what links lead to is gone. */
+static void links_to_nowhere(void)
+{
+    tiny_model tiny;
+    make(&tiny, "qwen3", 1);
+    refuse(HET_OK, "");
+    const char *path = test_folder_file(&folder, "model.safetensors");
+    CHECK_INT(remove(path), 0);
+    CHECK_INT(symlink("../blobs/gone", path), 0);
+    refuse(HET_E_IO, "model.safetensors is a link that leads nowhere");
+    CHECK_INT(remove(path), 0);
+    tiny_free(&tiny);
+}
+
 static void broken_shards(void)
 {
     tiny_model tiny;
@@ -490,6 +504,7 @@ int main(void)
     test_folder_make(&folder);
     test_case(same_as_gguf);
     test_case(described);
+    test_case(links_to_nowhere);
     test_case(broken_shards);
     test_case(broken_weights);
     test_case(known_again);
