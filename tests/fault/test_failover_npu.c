@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Whatever call of XRT fails, and however: the same tokens as without, and nothing left behind. The
- * products of a small model run on the stand-in for an NPU (tests/drivers/xrt), the rest in plain C.
+ * products of a small model run on the stand-in for an NPU (tests/drivers/xrt), the rest in plain
+ * C.
  *
  * Ordinary runs try some calls of each function, HETINFER_TEST_LONG in the environment all. */
 #define _XOPEN_SOURCE 700 /* setenv */
