@@ -80,18 +80,49 @@ static void fill_info(const accel *a, het_device_info *info)
              a->firmware);
 }
 
+/* A package whose configuration is not where its manifest says: its file, or "". */
+static void missing_file(const het__npu_designs *d, char *path, size_t bytes)
+{
+    for (uint32_t i = 0; i < d->count; i++) {
+        snprintf(path, bytes, "%s/%s", d->design[i].folder, d->design[i].xclbin);
+        if (!het__path_exists(path))
+            return;
+    }
+    path[0] = '\0';
+}
+
+/* What there is of packages. doctor looks for these words. */
+static void say_designs(const het__npu_designs *d, char *reason, size_t bytes)
+{
+    char path[HET__NPU_PATH_MAX + 80];
+    const int n = snprintf(reason, bytes, "%u design%s", d->count, d->count == 1 ? "" : "s");
+    missing_file(d, path, sizeof path);
+    if (d->refused)
+        snprintf(reason + n, bytes - (size_t)n, "; %u refused: %.130s", d->refused, d->reason);
+    else if (path[0])
+        snprintf(reason + n, bytes - (size_t)n, "; there is no %.140s", path);
+    else if (d->count == 0)
+        snprintf(reason + n, bytes - (size_t)n, ": without one nothing runs on it (docs/npu.md)");
+}
+
 static void say(const het__npu_found *found, het__probed *probed)
 {
-    const het__npu_designs *d = &found->designs;
-    int n = snprintf(probed->reason, sizeof probed->reason, "%u device%s, %u design%s",
-                     found->count, found->count == 1 ? "" : "s", d->count,
-                     d->count == 1 ? "" : "s");
-    if (d->refused)
-        snprintf(probed->reason + n, sizeof probed->reason - (size_t)n, "; %u refused: %.130s",
-                 d->refused, d->reason);
-    else if (d->count == 0)
-        snprintf(probed->reason + n, sizeof probed->reason - (size_t)n,
-                 ": without one nothing runs on it (docs/npu.md)");
+    const int n = snprintf(probed->reason, sizeof probed->reason, "%u device%s, ", found->count,
+                           found->count == 1 ? "" : "s");
+    say_designs(&found->designs, probed->reason + n, sizeof probed->reason - (size_t)n);
+}
+
+/* Packages are looked at all the same: whoever makes them may do so elsewhere. */
+static void say_none(const het__host *host, het__probed *probed)
+{
+    const int n = snprintf(probed->reason, sizeof probed->reason, "the system shows no AMD NPU");
+    het__mutex_lock(&lock);
+    het__npu_find_designs(host->mem, host->use_env, &known.designs);
+    if (known.designs.count + known.designs.refused > 0) {
+        snprintf(probed->reason + n, sizeof probed->reason - (size_t)n, "; ");
+        say_designs(&known.designs, probed->reason + n + 2, sizeof probed->reason - (size_t)n - 2);
+    }
+    het__mutex_unlock(&lock);
 }
 
 void het__npu_probe(const het__host *host, het__probed *probed)
@@ -106,7 +137,7 @@ void het__npu_probe(const het__host *host, het__probed *probed)
     memset(&known, 0, sizeof known);
     het__mutex_unlock(&lock);
     if (shown == 0 && !is_named) {
-        snprintf(probed->reason, sizeof probed->reason, "the system shows no AMD NPU");
+        say_none(host, probed);
         return;
     }
     const het__xrt_calls *xrt = het__npu_load(host->use_env, reason, sizeof reason);

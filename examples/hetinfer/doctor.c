@@ -80,6 +80,17 @@ static void take_devices(het_context *context, doctor_backend *b)
     }
 }
 
+/* A design of an NPU is proven when its device is opened, with a product whose result is known. */
+static void take_line(void *user, het_log_level level, const char *component, const char *message)
+{
+    static const char prefix[] = "design refused: ";
+    (void)level;
+    (void)component;
+    if (strncmp(message, prefix, sizeof prefix - 1) == 0)
+        doctor_find(user, BROKEN, NEED_NONE, "", "a design cannot be used: %s",
+                    message + sizeof prefix - 1);
+}
+
 /* Each backend in a context of its own, so that none hides hardware from another. */
 static int examine(const doctor *d, doctor_backend *b)
 {
@@ -89,6 +100,9 @@ static int examine(const doctor *d, doctor_backend *b)
     het_context *context = NULL;
     snprintf(list, sizeof list, "%s,ref", b->name);
     o.backends = list;
+    o.log = take_line;
+    o.log_user = b;
+    o.log_level = HET_LOG_WARN;
     const het_status status = het_context_create(&o, &context, &err);
     if (status == HET_E_INVALID) { /* an unknown name */
         b->state = NOT_BUILT;

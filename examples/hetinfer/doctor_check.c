@@ -287,9 +287,23 @@ static void check_amd_npu(const doctor_system *s, const het_hardware_info *info,
     }
 }
 
+/* What the backend said of the packages that it found. */
+static void check_designs(doctor_backend *b)
+{
+    const weight how_bad = b->device_count ? BROKEN : NOTE;
+    const char *refused = strstr(b->reason, " refused: ");
+    const char *missing = strstr(b->reason, "; there is no ");
+    if (refused)
+        doctor_find(b, how_bad, NEED_NONE, "", "a design package cannot be used: %s",
+                    refused + strlen(" refused: "));
+    else if (missing)
+        doctor_find(b, how_bad, NEED_NONE, "", "a design package cannot be used: %s", missing + 2);
+}
+
 static void check_npu(const doctor_system *s, doctor_backend *b)
 {
     uint32_t npus = 0;
+    check_designs(b);
     if (is_in_use(s, b)) {
         if (strstr(b->reason, ", 0 designs"))
             doctor_find(b, MISSING, NEED_NONE, "",

@@ -116,7 +116,7 @@ static const char *product_refusal(const het__graph *graph, const het__node *nod
     return NULL;
 }
 
-/* As the backend has it: weights of any type that has a decoding, coded as the design takes them. */
+/* As the backend has it: weights of any type that has a decoding, coded as a design takes them. */
 static const char *matrix_weight_refusal(const het__graph *graph, const het__node *node,
                                          uint32_t input)
 {

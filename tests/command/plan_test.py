@@ -96,6 +96,25 @@ def tables_are_there(p):
               objective)
 
 
+def presets_are_plans(p):
+    """Each preset has its way on the documents' laptop, in both phases, and the NPU is given only
+    what its backend would run."""
+    for preset in ('amd_phoenix', 'cpu_only', 'intel_185h', 'unicorn_e4b'):
+        for phase in ('decode', 'prefill'):
+            text = p.run('--machine', MACHINE, '--policy', preset, '--phase', phase, '--text',
+                         '--no-split')
+            npus = {line.split()[1] for line in text.splitlines()
+                    if line.startswith('device ') and 'amd_xrt_npu' in line}
+            nodes = [line.split() for line in text.splitlines() if line.startswith('node ')]
+            own = [n[2] for n in nodes if n[n.index('device') + 1] in npus]
+            check(nodes and npus, text)
+            check(set(own) <= {'"linear"', '"gated"', '"matmul"'}, (preset, phase, own))
+            if preset in ('amd_phoenix', 'unicorn_e4b'):
+                check('"linear"' in own, (preset, phase, own))
+            if preset == 'cpu_only':
+                check(not own, (preset, phase, own))
+
+
 def mistakes_are_named(p):
     p.run('--machine', 'no-such-machine', status=1)
     check('no-such-machine' in p.stderr, p.stderr)
@@ -109,7 +128,8 @@ def main():
     failed = 0
     with tempfile.TemporaryDirectory() as folder:
         p = Plan(sys.argv[1], folder)
-        for case in (sums_are_right, text_comes_back, tables_are_there, mistakes_are_named):
+        for case in (sums_are_right, text_comes_back, tables_are_there, presets_are_plans,
+                     mistakes_are_named):
             try:
                 case(p)
                 print('ok    ', case.__name__)

@@ -42,6 +42,34 @@ static void nothing_is_loaded_where_there_is_no_npu(void)
     CHECK(!het__find_symbol("_ZN3xrt6system17enumerate_devicesEv"));
 }
 
+/* Packages are checked where they are made, too. */
+static void packages_are_told_without_an_npu(void)
+{
+    static const char manifest[] =
+        "name: x\ndevices: [npu1]\ncolumns: 1\nxclbin: a.xclbin\nkernel: MLIR_AIE\n"
+        "types: {input: i8, weight: i8, output: i32, accumulator: i32}\n"
+        "tile: {rows: 8, inner: 16, columns: 16}\ninner: 32\n"
+        "instructions: {source: single-core-v1}\n";
+    char *before = strdup(getenv("HETINFER_NPU_DESIGNS"));
+    het__probed probed;
+    test_folder folder;
+    test_folder_make(&folder);
+    put(&folder, "design.yaml", manifest);
+    setenv("HETINFER_NPU_DESIGNS", folder.path, 1);
+    probe(true, &probed);
+    says(&probed, "no AMD NPU; 1 design; there is no ");
+    says(&probed, "a.xclbin");
+    put(&folder, "a.xclbin", "something");
+    probe(true, &probed);
+    says(&probed, "no AMD NPU; 1 design");
+    put(&folder, "design.yaml", "name: x\n");
+    probe(true, &probed);
+    says(&probed, "no AMD NPU; 0 designs; 1 refused: ");
+    setenv("HETINFER_NPU_DESIGNS", before, 1);
+    free(before);
+    test_folder_remove(&folder);
+}
+
 static void a_missing_library_is_named(void)
 {
     het__probed probed;
@@ -85,6 +113,7 @@ static void an_old_library_is_refused_by_what_it_lacks(void)
 int main(void)
 {
     test_case(nothing_is_loaded_where_there_is_no_npu);
+    test_case(packages_are_told_without_an_npu);
     test_case(a_missing_library_is_named);
     test_case(our_part_may_be_missing);
     test_case(an_old_library_is_refused_by_what_it_lacks);
