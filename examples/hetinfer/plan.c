@@ -174,7 +174,8 @@ static int print_comparison(const het_plan *plan, const het_plan_info *info)
     if (info->is_proven)
         printf(", and no placement is better\n");
     else
-        printf(", and none has less than %.4f\n", info->bound * 1e-6);
+        printf("; not proven: the best may have as little as %.4f, %.1f %% less\n",
+               info->bound * 1e-6, gain(info->total, info->bound));
     if (info->best_single != UINT32_MAX) {
         het_plan_device v;
         const int status = plan_device_at(plan, info->best_single, &v);

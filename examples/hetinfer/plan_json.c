@@ -62,8 +62,9 @@ static json_t *json_totals(const het_plan_info *i)
         i->weight_bytes, "activation_bytes", i->activation_bytes, "figures_source",
         source_name(i->figures_source));
     json_t *more = json_pack(
-        "{s:s, s:f, s:f, s:b, s:o, s:o, s:I, s:f, s:f}", "objective",
-        plan_objective(i->objective), "total", i->total, "bound", i->bound, "proven",
+        "{s:s, s:f, s:f, s:f, s:b, s:o, s:o, s:I, s:f, s:f}", "objective",
+        plan_objective(i->objective), "total", i->total, "bound", i->bound, "gap",
+        i->is_proven || !(i->total > 0) ? 0.0 : (i->total - i->bound) / i->total, "proven",
         (int)i->is_proven, "best_single", device_number(i->best_single), "greedy_total",
         number(i->greedy_total), "broken_wishes", (json_int_t)i->broken_count, "simulated_ns",
         i->simulated_ns, "split_ns", i->split_ns);

@@ -19,14 +19,34 @@ static het_status make_plans(het__exec *x, het_error *err)
                                  &x->phase[HET_PHASE_PREFILL].plan, err);
 }
 
+/* Of each device of the machine: the session's, or exact where the policy wants products in F32. */
+static het_status choose_precision(const het__exec *x, uint32_t *precision, het_error *err)
+{
+    const het__machine *machine = &x->phase[0].plan.machine;
+    het__policy_view view;
+    for (uint32_t d = 0; d < machine->device_count; d++)
+        precision[d] = x->request.precision;
+    if (!x->request.policy)
+        return HET_OK;
+    const het_status s = het__policy_bind(x->request.policy, machine, x->mem, &view, err);
+    for (uint32_t d = 0; s == HET_OK && d < machine->device_count; d++)
+        if (het__policy_precision_of(&view, d) == HET__PEAK_F32)
+            precision[d] = HET_PRECISION_EXACT;
+    if (s == HET_OK)
+        het__policy_view_finish(&view);
+    return s;
+}
+
 static het_status open_devices(het__exec *x, het_error *err)
 {
     const het__machine *machine = &x->phase[0].plan.machine;
     double expert_bytes[HET__MACHINE_DEVICES_MAX];
-    uint32_t expert_keep[HET__MACHINE_DEVICES_MAX];
-    const het_status known = het__exec_expert_limits(x, expert_bytes, expert_keep, err);
-    if (known != HET_OK)
-        return known;
+    uint32_t expert_keep[HET__MACHINE_DEVICES_MAX], precision[HET__MACHINE_DEVICES_MAX];
+    het_status s = choose_precision(x, precision, err);
+    if (s == HET_OK)
+        s = het__exec_expert_limits(x, expert_bytes, expert_keep, err);
+    if (s != HET_OK)
+        return s;
     x->device_count = machine->device_count;
     for (uint32_t p = 0; p < x->request.phase_count; p++)
         for (uint32_t n = 0; n < x->graph->node_count; n++) {
@@ -36,7 +56,7 @@ static het_status open_devices(het__exec *x, het_error *err)
             const het__registered *r =
                 &x->request.registry->device[machine->device[d].context_index];
             const het__open_options options = {
-                .threads = x->request.threads, .precision = x->request.precision,
+                .threads = x->request.threads, .precision = precision[d],
                 .weights_mapped = x->request.weights_mapped,
                 .pin_threads = x->request.pin_threads, .parallel = x->request.parallel,
                 .parallel_user = x->request.parallel_user,
@@ -44,8 +64,8 @@ static het_status open_devices(het__exec *x, het_error *err)
                 .expert_bytes = (uint64_t)expert_bytes[d], .expert_keep = expert_keep[d],
             };
             x->opened[d].backend = r->backend;
-            const het_status s = r->backend->open(&x->request.registry->host, r->backend_index,
-                                                  &options, &x->opened[d].device, err);
+            s = r->backend->open(&x->request.registry->host, r->backend_index, &options,
+                                 &x->opened[d].device, err);
             if (s != HET_OK)
                 return het__exec_blame(x, d, -1, HET__EXEC_OPEN, s, err);
         }

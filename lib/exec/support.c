@@ -62,7 +62,7 @@ static const char *refusal(const het__registered *device, bool exact, const het_
     char reason[160] = "";
     const het__backend *b = device->backend;
     if (exact && b->is_reduced)
-        return "computes in fewer bits than an exact session may";
+        return "computes in fewer bits than an exact session, or the policy for it, allows";
     if (b->supports_on
             ? b->supports_on(device->backend_index, graph, node, reason, sizeof reason)
             : b->supports(graph, node, reason, sizeof reason))
@@ -72,11 +72,19 @@ static const char *refusal(const het__registered *device, bool exact, const het_
     return copy;
 }
 
+/* By the session's options, or by the policy's types of products. */
+static bool is_exact(const het__exec_request *request, const het__policy_view *view,
+                     uint32_t device)
+{
+    return request->precision == HET_PRECISION_EXACT ||
+           (request->policy && het__policy_precision_of(view, device) == HET__PEAK_F32);
+}
+
 static het_status ask_backends(const het__exec_request *request, const het__machine *machine,
-                               het__arena *arena, const char ***reasons)
+                               const het__policy_view *view, het__arena *arena,
+                               const char ***reasons)
 {
     const size_t nodes = request->graph->node_count;
-    const bool exact = request->precision == HET_PRECISION_EXACT;
     bool failed = false;
     *reasons = het__arena_zero(arena, nodes * machine->device_count, sizeof **reasons);
     if (!*reasons)
@@ -85,7 +93,8 @@ static het_status ask_backends(const het__exec_request *request, const het__mach
         for (uint32_t d = 0; d < machine->device_count; d++)
             (*reasons)[n * machine->device_count + d] =
                 refusal(&request->registry->device[machine->device[d].context_index],
-                        exact, request->graph, &request->graph->nodes[n], arena, &failed);
+                        is_exact(request, view, d), request->graph, &request->graph->nodes[n],
+                        arena, &failed);
     return failed ? HET_E_NOMEM : HET_OK;
 }
 
@@ -134,7 +143,7 @@ static het_status make_plans(const het__exec_request *request, const het__machin
         limits[d] = request->memory_limits[machine->device[d].context_index];
     het__arena_init(&arena, mem);
     het_status s = bind_policy(request, machine, &arena, &view, &labels, err);
-    if (s == HET_OK && ask_backends(request, machine, &arena, &reasons) != HET_OK)
+    if (s == HET_OK && ask_backends(request, machine, &view, &arena, &reasons) != HET_OK)
         s = het__fail_nomem(err, "the plan");
     if (s == HET_OK) {
         const het__plan_request plan_request = {

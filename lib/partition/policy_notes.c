@@ -131,8 +131,28 @@ static void note_limits(const het__policy *p, const visitor *v)
         say(v, 0, "dynamic.max_transfer_ratio", PLANS | SESSIONS, in_plans);
     for (uint32_t i = 0; i < p->precision_count; i++) {
         snprintf(key, sizeof key, "precision.%s", p->precision[i].device);
-        say(v, 0, key, 0, "kept for devices whose products have a choice of types; sums are F32");
+        if (p->precision[i].type == HET__PEAK_F32)
+            say(v, 0, key, PLANS | SESSIONS,
+                "products are computed exactly there, as with an exact session");
+        else
+            say(v, 0, key, 0,
+                "has no effect: a device chooses the type of a product by that of the weights");
     }
+}
+
+/* The library starts no sampler and writes no file that nobody asked it for by a function. */
+static void note_telemetry(const het__policy *p, const visitor *v)
+{
+    static const char no_sampler[] =
+        "has no effect: counters are read when the application calls het_telemetry_snapshot()";
+    if (p->telemetry)
+        say(v, 0, "telemetry.enable", 0, no_sampler);
+    if (p->telemetry_interval_ms && p->fallback[HET__TRIGGER_THERMAL].is_set)
+        say(v, 0, "telemetry.interval_ms", SESSIONS, "how often on_thermal asks for temperatures");
+    else if (p->telemetry_interval_ms)
+        say(v, 0, "telemetry.interval_ms", 0, no_sampler);
+    if (p->telemetry_sink)
+        say(v, 0, "telemetry.sink", 0, no_sampler);
 }
 
 static void note_running(const het__policy *p, const visitor *v)
@@ -158,10 +178,7 @@ static void note_running(const het__policy *p, const visitor *v)
     if (p->skip_missing)
         say(v, 0, "fallback.on_missing", PLANS | SESSIONS,
             "rules for devices that a machine lacks do not count");
-    if (p->telemetry || p->telemetry_interval_ms || p->telemetry_sink)
-        say(v, 0, "telemetry", 0,
-            "kept for a sampler, but for how often on_thermal asks; until then "
-            "het_telemetry_snapshot() is for the application");
+    note_telemetry(p, v);
 }
 
 void het__policy_notes(const het__policy *policy, het__policy_visit visit, void *user)

@@ -59,10 +59,10 @@ def check_names_what_is_kept(c, folder):
     root = c.json('check', str(path))
     notes = {note['key']: note for note in root['notes']}
     check(root['valid'] is True, root)
-    check(sorted(notes) == ['objective', 'rules', 'rules[0]', 'telemetry'], notes)
+    check(sorted(notes) == ['objective', 'rules', 'rules[0]', 'telemetry.enable'], notes)
     check('plans' in notes['objective']['honoured'], notes['objective'])
-    check(notes['telemetry']['honoured'] == [] and notes['telemetry']['text'].startswith('kept'),
-          notes['telemetry'])
+    check(notes['telemetry.enable']['honoured'] == [] and
+          notes['telemetry.enable']['text'].startswith('has no effect'), notes['telemetry.enable'])
     check(notes['rules[0]']['line'] == 4 and 'no effect' in notes['rules[0]']['text'], notes)
     text = c.run('check', str(path))
     check('the policy is valid' in text and 'rules[0]' in text, text)

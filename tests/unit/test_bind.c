@@ -456,20 +456,19 @@ static void costs_little(void)
     enum { TIMES = 20000 };
     float x[2][3], y[2][3];
     het_session *s = open_with(model, NULL, 0);
-    uint64_t ns[2];
+    uint64_t ns[2] = { UINT64_MAX, UINT64_MAX };
     for (int i = 0; i < 2; i++)
         fill(x[i], 1, (uint64_t)i + 61);
-    for (int moves = 0; moves < 2; moves++) {
-        bind_in(s, x[0], 1);
-        bind_out(s, "y", y[0], 1);
-        run(s);
+    for (int round = 0; round < 10; round++) {
+        const int moves = round & 1;
         const uint64_t begin = het__now_ns();
         for (int i = 0; i < TIMES; i++) {
             bind_in(s, x[i & moves], 1);
             bind_out(s, "y", y[i & moves], 1);
             run(s);
         }
-        ns[moves] = (het__now_ns() - begin) / TIMES;
+        const uint64_t each = (het__now_ns() - begin) / TIMES;
+        ns[moves] = each < ns[moves] ? each : ns[moves];
     }
     printf("%s: a run with the same bindings %llu ns, with others %llu ns\n", device,
            (unsigned long long)ns[0], (unsigned long long)ns[1]);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Policies as files: every key, every refusal with its line, the normal form, memory that runs out,
  * and the public functions. What a policy means on a machine is in test_policy_view.c. */
+#define _XOPEN_SOURCE 700 /* setenv */
 #include <hetinfer.h>
 
 #include "counting_allocator.h"
@@ -576,7 +577,7 @@ static void every_key_has_a_note(void)
         "scheduling ", "bandwidth_tokens ", "micro_batch ", "max_queue_depth ",
         "pipelining.stages ", "pipelining.double_buffering ", "fallback.on_error ",
         "fallback.on_oom ", "fallback.on_timeout ", "fallback.on_thermal ", "fallback.on_missing ",
-        "telemetry ",
+        "telemetry.enable ", "telemetry.interval_ms ", "telemetry.sink ",
     };
     het__policy p;
     het_error err;
@@ -589,7 +590,8 @@ static void every_key_has_a_note(void)
         if (!strstr(n.keys, keys[i]))
             fprintf(stderr, "no note about %s\n", keys[i]);
     }
-    CHECK_STR(n.effectless, "");
+    CHECK_STR(n.effectless,
+              "precision.npu@0 precision.igpu@0 telemetry.enable@0 telemetry.sink@0 ");
     het__policy_finish(&p);
     free(text);
 }
@@ -831,6 +833,68 @@ static void sessions_keep_rules(void)
     tiny_free(&tiny);
 }
 
+/* Logits of the processor under a policy, or without one. */
+static void logits_of(const het_model *m, const char *policy, uint32_t precision, float *logits,
+                      size_t count)
+{
+    static const int32_t ids[3] = { 5, 9, 33 };
+    het_session_options o = HET_SESSION_OPTIONS_INIT;
+    het_policy *p = NULL;
+    het_session *s = NULL;
+    het_sequence *q = NULL;
+    het_error err = HET_ERROR_INIT;
+    if (policy)
+        CHECK_INT(het_policy_load_memory(m->context, policy, strlen(policy), NULL, &p, &err),
+                  HET_OK);
+    o.threads = 1;
+    o.policy = p;
+    o.precision = precision;
+    CHECK_INT(het_session_create(m, &o, &s, &err), HET_OK);
+    CHECK_INT(het_sequence_create(s, &q, &err), HET_OK);
+    CHECK_INT(het_sequence_append(q, ids, 3, 0, &err), HET_OK);
+    CHECK_INT(het_session_step(s, NULL, &err), HET_OK);
+    const float *got = het_sequence_logits(q, NULL, NULL);
+    CHECK(got != NULL);
+    if (got)
+        memcpy(logits, got, count * sizeof *logits);
+    het_sequence_destroy(q);
+    het_session_destroy(s);
+    het_policy_destroy(p);
+}
+
+/* F32 for a device is the exact session there, and for another device nothing. */
+static void sessions_keep_types(void)
+{
+    enum { COUNT_MAX = 1024 };
+    static float fast[COUNT_MAX], exact[COUNT_MAX], here[COUNT_MAX], elsewhere[COUNT_MAX];
+    het_context_options o = HET_CONTEXT_OPTIONS_INIT;
+    tiny_options t = TINY_LLAMA;
+    tiny_model tiny;
+    het_context *c = NULL;
+    het_model *m = NULL;
+    o.backends = "cpu_onednn,ref";
+    setenv("HETINFER_CPU_ROUND_SMALL", "1", 1); /* else all of so small a model is exact */
+    t.type = GW_Q8_0;
+    tiny_make(&tiny, &t);
+    const size_t bytes = t.vocabulary * sizeof(float);
+    CHECK(t.vocabulary <= COUNT_MAX);
+    CHECK_INT(het_context_create(&o, &c, NULL), HET_OK);
+    CHECK_INT(het_model_load_memory(c, tiny.file, tiny.bytes, NULL, &m, NULL), HET_OK);
+    logits_of(m, V "devices: cpu_onednn\n", HET_PRECISION_FAST, fast, t.vocabulary);
+    logits_of(m, V "devices: cpu_onednn\n", HET_PRECISION_EXACT, exact, t.vocabulary);
+    logits_of(m, V "devices: cpu_onednn\nprecision: {cpu: f32}\n", HET_PRECISION_FAST, here,
+              t.vocabulary);
+    logits_of(m, V "devices: cpu_onednn\nprecision: {npu: f32, cpu: int8}\n", HET_PRECISION_FAST,
+              elsewhere, t.vocabulary);
+    CHECK(memcmp(fast, exact, bytes) != 0);
+    CHECK_INT(memcmp(here, exact, bytes), 0);
+    CHECK_INT(memcmp(elsewhere, fast, bytes), 0);
+    unsetenv("HETINFER_CPU_ROUND_SMALL");
+    het_model_destroy(m);
+    het_context_destroy(c);
+    tiny_free(&tiny);
+}
+
 int main(void)
 {
     het__mem_init(&memory, NULL);
@@ -851,5 +915,6 @@ int main(void)
     test_case(refused_changes_change_nothing);
     test_case(loading);
     test_case(sessions_keep_rules);
+    test_case(sessions_keep_types);
     return test_finish();
 }
