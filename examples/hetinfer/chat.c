@@ -88,9 +88,13 @@ int chat_render(const het_template *tmpl, const chat_request *request, char **te
     o.tools_json = tools;
     o.variables_json = request->variables;
     o.date_s = local_time();
-    const int status = request->messages_file
-                           ? apply_file(tmpl, request->messages_file, &o, text, bytes)
-                           : apply(tmpl, messages + first, 2 - first, &o, text, bytes);
+    int status;
+    if (request->messages_file)
+        status = apply_file(tmpl, request->messages_file, &o, text, bytes);
+    else if (request->turns)
+        status = apply(tmpl, request->turns, request->turn_count, &o, text, bytes);
+    else
+        status = apply(tmpl, messages + first, 2 - first, &o, text, bytes);
     free(tools);
     return status;
 }

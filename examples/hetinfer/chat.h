@@ -7,10 +7,13 @@
 
 #define CHAT_MESSAGES_MAX 4096
 
-/* What to render. prompt and system are one message each; messages_file has a JSON list of them. */
+/* What to render. prompt and system are one message each; messages_file has a JSON list of them;
+ * turns, if there are any, is the conversation itself. */
 typedef struct chat_request {
     const char *prompt, *system;      /* may be NULL */
     const char *messages_file;        /* may be NULL: prompt and system */
+    const het_chat_message *turns;    /* may be NULL */
+    size_t turn_count;
     const char *tools_file, *variables; /* may be NULL; variables: a JSON object */
     bool no_generation;               /* no beginning of an answer */
 } chat_request;

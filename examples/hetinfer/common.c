@@ -55,6 +55,8 @@ void settings_session(options *o, settings *s)
     options_choice(o, "precision", &s->precision, "fast|exact", "Type of activations (fast)");
     options_flag(o, "pin", 0, &s->pin, "Keep each thread on a processor of its own");
     options_flag(o, "mapped", 0, &s->mapped, "Use weights as they lie in the file");
+    options_text(o, "quantize", 0, &s->quantize, "TYPE",
+                 "Put weights into this type when loading; auto: as memory asks for (as they are)");
     options_text(o, "policy", 0, &s->policy, "NAME", "Preset or policy file (none)");
     options_text(o, "weight-cache", 0, &s->weight_cache, "DIR",
                  "Keep re-laid weights here for the next start (nowhere)");
@@ -122,6 +124,10 @@ int engine_model(engine *e, const settings *s, const char *path, uint64_t flags)
     const het_dtype dtype = s->dtype ? find_dtype(s->dtype) : HET_DTYPE_NONE;
     if (s->dtype && !dtype)
         return failure("--dtype: there is no type '%s'", s->dtype);
+    const bool is_auto = s->quantize && strcmp(s->quantize, "auto") == 0;
+    const het_dtype small = s->quantize && !is_auto ? find_dtype(s->quantize) : HET_DTYPE_NONE;
+    if (s->quantize && !is_auto && !small)
+        return failure("--quantize: there is no type '%s'", s->quantize);
     int status = engine_context(e, s);
     if (status != STATUS_GO)
         return status;
@@ -134,6 +140,7 @@ int engine_model(engine *e, const settings *s, const char *path, uint64_t flags)
     o.progress = progress_update;
     o.progress_user = &bar;
     o.weight_dtype = (uint32_t)dtype;
+    o.quantize_type = is_auto ? HET_MODEL_QUANTIZE_AUTO : (uint32_t)small;
     o.threads = s->threads > 1024 ? 1024 : (uint32_t)s->threads; /* of a package */
     const het_status loaded = het_model_load(e->context, path, &o, &e->model, &err);
     progress_end(&bar);

@@ -17,6 +17,7 @@ typedef struct settings {
     int kv;        /* 0 f16, 1 f32 */
     int precision; /* het_precision */
     const char *dtype; /* of weights that are not there; see settings_model() */
+    const char *quantize; /* type that weights get in memory, "auto", or NULL */
     const char *weight_cache;
     const char *policy; /* preset or file */
     const char *trace;  /* file, or NULL */

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* hetinfer run: text in, text out. Pieces appear as they are made; with --json they are collected
- * and come out once, with the statistics. */
+ * and come out once, with the statistics. With --chat and no text every line of stdin is a message
+ * of one conversation, until its end. */
 #include "chat.h"
 #include "commands.h"
 #include "common.h"
 #include "interrupt.h"
 
 #include <math.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,7 +26,7 @@ typedef struct request {
 
 /* Text made so far, where it is collected. */
 typedef struct output {
-    bool collect;
+    bool collect, shows; /* shows: what is collected appears as well */
     char *text;
     size_t length, capacity;
 } output;
@@ -32,8 +34,11 @@ typedef struct output {
 static int take_piece(void *user, const char *text, size_t bytes)
 {
     output *out = user;
+    if ((out->shows || !out->collect) &&
+        (fwrite(text, 1, bytes, stdout) != bytes || fflush(stdout) != 0))
+        return 1;
     if (!out->collect)
-        return fwrite(text, 1, bytes, stdout) != bytes || fflush(stdout) != 0 || interrupt_seen();
+        return interrupt_seen();
     if (out->length + bytes > out->capacity) {
         const size_t capacity = (out->length + bytes) * 2;
         char *larger = realloc(out->text, capacity);
@@ -66,7 +71,7 @@ static void declare(options *o, request *r)
     options_flag(o, "ignore-eos", 0, &r->ignore_eos, "Go on after an end token");
     options_flag(o, "special", 0, &r->special, "Control tokens in the text are such");
     options_flag(o, "echo", 0, &r->echo, "Print the text first");
-    options_flag(o, "chat", 0, &r->chat, "The text is a message, for the chat template");
+    options_flag(o, "chat", 0, &r->chat, "The text is a message; without one: lines of stdin are");
     options_text(o, "system", 0, &r->system, "TEXT", "With --chat: the system message");
     settings_session(o, &r->settings);
     settings_trace(o, &r->settings);
@@ -154,21 +159,28 @@ static int print_json(const engine *e, const request *r, const output *out,
     return json_end(root);
 }
 
-static int generate(const engine *e, const request *r, const char *text, size_t bytes)
+static het_generate_options generation(const request *r, const het_sampler_options *sampler,
+                                       output *out)
 {
-    output out = { .collect = r->settings.json };
-    het_sampler_options sampler = HET_SAMPLER_OPTIONS_INIT;
-    choose_sampler(r, &sampler);
     het_generate_options o = HET_GENERATE_OPTIONS_INIT;
     o.max_tokens = (uint32_t)r->max_tokens;
     o.flags = (r->no_bos ? HET_GENERATE_NO_BOS : 0) |
               (r->special ? HET_GENERATE_PARSE_SPECIAL : 0) |
               (r->ignore_eos ? HET_GENERATE_IGNORE_END : 0);
-    o.sampler = &sampler;
+    o.sampler = sampler;
     o.stop = r->stop.at;
     o.stop_count = r->stop.count;
     o.piece = take_piece;
-    o.piece_user = &out;
+    o.piece_user = out;
+    return o;
+}
+
+static int generate(const engine *e, const request *r, const char *text, size_t bytes)
+{
+    output out = { .collect = r->settings.json };
+    het_sampler_options sampler = HET_SAMPLER_OPTIONS_INIT;
+    choose_sampler(r, &sampler);
+    const het_generate_options o = generation(r, &sampler, &out);
     if (r->echo)
         take_piece(&out, text, bytes);
 
@@ -212,6 +224,122 @@ static int use_template(const engine *e, request *r, char **text, size_t *bytes)
     return status;
 }
 
+/* ---- a conversation ---- */
+
+typedef struct conversation {
+    const engine *engine;
+    const request *request;
+    het_template *tmpl;
+    het_chat_message turns[CHAT_MESSAGES_MAX];
+    char *texts[CHAT_MESSAGES_MAX]; /* of the turns, for free() */
+    size_t count;
+} conversation;
+
+/* A line of stdin without its end; NULL at the end of all, or once an interrupt was seen. Byte by
+ * byte, because what a buffer held could not be waited for. */
+static char *read_line(void)
+{
+    size_t length = 0, capacity = 128;
+    char *line = malloc(capacity), byte = 0;
+    while (line && !interrupt_seen()) {
+        struct pollfd in = { .fd = STDIN_FILENO, .events = POLLIN };
+        if (poll(&in, 1, 100) == 0)
+            continue;
+        const ssize_t got = interrupt_seen() ? 0 : read(STDIN_FILENO, &byte, 1);
+        if (got != 1 && length == 0)
+            break;
+        if (got != 1 || byte == '\n') {
+            line[length] = '\0';
+            return line;
+        }
+        if (length + 2 > capacity) {
+            char *larger = realloc(line, capacity *= 2);
+            if (!larger)
+                break;
+            line = larger;
+        }
+        line[length++] = byte;
+    }
+    free(line);
+    return NULL;
+}
+
+/* Owns text from now on. */
+static int add_turn(conversation *c, const char *role, char *text)
+{
+    if (!text || c->count == CHAT_MESSAGES_MAX) {
+        free(text);
+        return failure(c->count == CHAT_MESSAGES_MAX ? "too many messages" : "out of memory");
+    }
+    c->texts[c->count] = text;
+    c->turns[c->count++] = (het_chat_message){ role, text, NULL };
+    return STATUS_GO;
+}
+
+static int answer(conversation *c)
+{
+    const chat_request chat = { .turns = c->turns, .turn_count = c->count };
+    output out = { .collect = true, .shows = true };
+    het_error err = HET_ERROR_INIT;
+    het_sampler_options sampler = HET_SAMPLER_OPTIONS_INIT;
+    size_t bytes = 0;
+    char *text = NULL;
+    choose_sampler(c->request, &sampler);
+    const het_generate_options o = generation(c->request, &sampler, &out);
+    int status = chat_render(c->tmpl, &chat, &text, &bytes);
+    if (status == STATUS_GO) {
+        const het_status made = het_generate(c->engine->session, text, bytes, &o, NULL, &err);
+        status = made && made != HET_E_CANCELLED ? failure_of(made, &err) : STATUS_GO;
+    }
+    free(text);
+    if (status == STATUS_GO && (putchar('\n') == EOF || fflush(stdout) != 0))
+        status = failure("cannot write the text");
+    if (status == STATUS_GO && interrupt_seen())
+        status = failure("interrupted");
+    char *said = status == STATUS_GO ? strndup(out.text ? out.text : "", out.length) : NULL;
+    free(out.text);
+    return status == STATUS_GO ? add_turn(c, "assistant", said) : status;
+}
+
+static int take_turns(conversation *c)
+{
+    const bool asks = isatty(STDIN_FILENO) && !c->request->settings.quiet;
+    int status = STATUS_GO;
+    if (c->request->system)
+        status = add_turn(c, "system", strdup(c->request->system));
+    while (status == STATUS_GO) {
+        if (asks)
+            fputs("> ", stderr);
+        char *line = read_line();
+        if (!line)
+            return interrupt_seen() ? failure("interrupted") : STATUS_DONE;
+        status = add_turn(c, "user", line);
+        if (status == STATUS_GO)
+            status = answer(c);
+    }
+    return status;
+}
+
+static int converse(const engine *e, request *r)
+{
+    het_error err = HET_ERROR_INIT;
+    conversation *c = calloc(1, sizeof *c);
+    if (!c)
+        return failure("out of memory");
+    c->engine = e;
+    c->request = r;
+    r->no_bos = r->special = true;
+    const het_status s = het_template_from_model(e->model, &c->tmpl, &err);
+    const int status = s ? failure_of(s, &err) : take_turns(c);
+    het_template_destroy(c->tmpl);
+    for (size_t i = 0; i < c->count; i++)
+        free(c->texts[i]);
+    free(c);
+    return status;
+}
+
+/* ---- command ---- */
+
 int command_run(int argc, char **argv)
 {
     request r = { .seed = -1, .top_k = -1, .temperature = (double)NAN, .top_p = (double)NAN,
@@ -224,7 +352,10 @@ int command_run(int argc, char **argv)
     int status = options_parse(&o, argc, argv, &path);
     if (status == STATUS_GO && r.system && !r.chat)
         status = usage_error("run", "--system goes with --chat");
-    if (status == STATUS_GO)
+    const bool converses = r.chat && !r.prompt && !r.file;
+    if (status == STATUS_GO && converses && (r.settings.json || r.echo))
+        status = usage_error("run", "a conversation has no --json and no --echo");
+    if (status == STATUS_GO && !converses)
         status = read_text("run", r.prompt, r.file, &text, &bytes);
     if (status != STATUS_GO)
         return status;
@@ -236,12 +367,12 @@ int command_run(int argc, char **argv)
     status = engine_model(&e, &r.settings, path, 0);
     if (status == STATUS_GO)
         status = engine_need_language(&e, path);
-    if (status == STATUS_GO)
+    if (status == STATUS_GO && !converses)
         status = use_template(&e, &r, &text, &bytes);
     if (status == STATUS_GO)
         status = engine_session(&e, &r.settings, NULL);
     if (status == STATUS_GO)
-        status = generate(&e, &r, text, bytes);
+        status = converses ? converse(&e, &r) : generate(&e, &r, text, bytes);
     const int traced = engine_trace(&e, &r.settings);
     status = status == STATUS_DONE && traced != STATUS_GO ? traced : status;
     engine_close(&e);

@@ -44,13 +44,21 @@ typedef struct het_model_options {
                                    its matrices are taken to have, F32, F16, BF16 or a block
                                    format; 0: what the file says. Weights beside the file are
                                    left alone then. No effect on other models. */
-    uint32_t threads;         /**< Of a package (package.h): threads that unpack it, up to 1024, the
-                                   caller's one of them; they end with the call. 0 = one per
-                                   processor, at most 16. No effect on other models. */
+    uint32_t threads;         /**< Threads that unpack a package (package.h) or quantise, up to 1024,
+                                   the caller's one of them; they end with the call. 0 = one per
+                                   processor, at most 16. No effect on other loads. */
+    uint32_t quantize_type;   /**< Of a language model with weights: the het_dtype that its matrices
+                                   get as het_quantize() would give it (quantize.h), in memory; or
+                                   HET_MODEL_QUANTIZE_AUTO. 0: none. No effect on other models. */
+    uint32_t reserved2;       /**< Zero. */
 } het_model_options;
 
+/** In quantize_type: as they are if the weights take up to half of the machine's memory, else Q8_0
+ *  if these take up to six tenths, else Q4_K. */
+#define HET_MODEL_QUANTIZE_AUTO UINT32_C(0xffffffff)
+
 /** Initial value of a het_model_options. */
-#define HET_MODEL_OPTIONS_INIT { sizeof(het_model_options), 0, 0, NULL, NULL, 0, 0 }
+#define HET_MODEL_OPTIONS_INIT { sizeof(het_model_options), 0, 0, NULL, NULL, 0, 0, 0, 0 }
 
 /** Figures of a model. Zero where a model has no such thing. */
 typedef struct het_model_info {

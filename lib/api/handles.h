@@ -64,6 +64,7 @@ typedef struct het__language {
     het__hf hf;
     het__hf_weights weights; /* of a folder */
     bool is_outline; /* a configuration alone: no weights */
+    het_dtype quantized; /* that matrices were put into when they were loaded, or NONE */
     het__config config_file;
     het__lm_outline outline;
     het__lm_config config;

@@ -8,7 +8,7 @@
 #include "lib/base/error.h"
 #include "lib/base/file.h"
 #include "lib/base/options.h"
-#include "lib/quant/quant.h"
+#include "lib/quant/encode.h"
 
 /* As much of a file as telling its format takes. */
 #define SNIFF_BYTES 4096
@@ -63,12 +63,17 @@ static het_status check_options(const het_model_options *options, het_model_opti
 {
     const uint64_t known = HET_MODEL_INSPECT_ONLY | HET_MODEL_TOKENIZER_ONLY;
     const het_status s = het__options_read(o, sizeof *o, options, "het_model_options", err);
-    if (s == HET_OK && ((o->flags & ~known) != 0 || o->reserved))
+    if (s == HET_OK && ((o->flags & ~known) != 0 || o->reserved || o->reserved2))
         return het__fail(err, HET_E_VERSION, "het_model_options has an unknown flag");
     if (s == HET_OK && o->weight_dtype && !is_weight_type((het_dtype)o->weight_dtype))
         return het__fail(err, HET_E_INVALID,
                          "het_model_options.weight_dtype: weights of type %u do not exist",
                          o->weight_dtype);
+    if (s == HET_OK && o->quantize_type && o->quantize_type != HET_MODEL_QUANTIZE_AUTO &&
+        !het__encoder((het_dtype)o->quantize_type))
+        return het__fail(err, HET_E_INVALID,
+                         "het_model_options.quantize_type: weights of type %u cannot be made",
+                         o->quantize_type);
     if (s == HET_OK && o->threads > HET__THREADS_MAX)
         return het__fail(err, HET_E_INVALID, "het_model_options.threads is %u, not in 0 to %d",
                          o->threads, HET__THREADS_MAX);

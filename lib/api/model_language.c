@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/api/handles.h"
+#include "lib/api/quantize_load.h"
 #include "lib/base/dtype.h"
 #include "lib/base/error.h"
 #include "lib/import/hf_tokenizer.h"
@@ -438,6 +438,11 @@ static het_status open_with(reader_fn read, het_model *m, const void *data, size
     if (m->tokenizer)
         het__tokenizer_set_owner(m->tokenizer, m, retain_owner, release_owner);
     fill_info(m->language, &m->info);
+    if (m->is_whole && !m->language->is_outline && o->quantize_type) {
+        const het_status made = het__quantize_loaded(m, o, err);
+        if (made != HET_OK)
+            return made;
+    }
     het__log_line(&m->context->log, HET_LOG_INFO, "model", "%s, %llu parameters, %u layers",
                   m->info.architecture, (unsigned long long)m->info.parameter_count,
                   m->info.layer_count);
@@ -472,7 +477,8 @@ bool het__language_is_mapped(const het_model *m, const void *data)
 {
     if (m->language && m->language->is_folder)
         return het__hf_shards_hold(&m->language->hf.shards, data);
-    return m->mapping.data != NULL && !m->mapping.mem;
+    const char *from = m->mapping.data, *at = data;
+    return from && !m->mapping.mem && at >= from && at < from + m->mapping.bytes;
 }
 
 void het__language_close(het_model *m)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "lib/api/importance.h"
+#include "lib/api/quantize_load.h"
 #include "lib/base/dtype.h"
 #include "lib/base/error.h"
 #include "lib/base/options.h"
@@ -150,6 +151,13 @@ static het_dtype choose(const work *w, const het__gguf_tensor *t, het_quantize_r
     if (type == t->dtype)
         *result = HET_QUANTIZE_COPIED;
     return type;
+}
+
+het_dtype het__quantize_type_of(const het__gguf_tensor *tensor, het_dtype type)
+{
+    const work w = { .o = { .type = (uint32_t)type } };
+    het_quantize_result result;
+    return choose(&w, tensor, &result);
 }
 
 /* general.file_type of files that are mostly of a type; the mixtures' names have none of their

@@ -203,6 +203,9 @@ static het_status describe(het_session *s, const het_session_options *o,
         return het__fail_nomem(err, "a session");
     q->weight_cache = s->weight_cache;
     const het_status known = identify(s->model, o, &q->content, err);
+    const uint32_t quantized = (uint32_t)s->model->language->quantized;
+    if (quantized) /* the file's weights are other ones */
+        het__hash128_add(&q->content, &quantized, sizeof quantized);
     if (limits->hidden_in || limits->hidden_out) { /* other weights than those of all layers */
         const int32_t layers[2] = { first, end };
         het__hash128_add(&q->content, layers, sizeof layers);

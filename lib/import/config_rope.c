@@ -130,7 +130,7 @@ static void read_yarn(het__config_reader *s, het__arena *arena, het__lm_config *
         s->status = het__yarn_configure(c, arena, s->err);
 }
 
-/* The base grows with the length of what is read, beyond the context that the model was made for. */
+/* Beyond the context that the model was made for the base grows with the length of what is read. */
 static void read_dynamic(het__config_reader *s, het__lm_config *c)
 {
     const double factor = het__config_real(s, "factor", 1);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Yarn, the same for every file format: divisors of the frequencies and the context that follow from
- * a few numbers. */
+/* Yarn, the same for every file format: divisors of the frequencies and the context that follow
+ * from a few numbers. */
 #ifndef HET_IMPORT_YARN_H
 #define HET_IMPORT_YARN_H
 

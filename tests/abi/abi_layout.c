@@ -74,7 +74,7 @@ FIELD(het_generate_result, generated_count, 16, 8);
 FIELD(het_generate_result, prompt_ns, 24, 8);
 FIELD(het_generate_result, generated_ns, 32, 8);
 
-SIZE(het_model_options, 40);
+SIZE(het_model_options, 48);
 FIELD(het_model_options, struct_size, 0, 4);
 FIELD(het_model_options, reserved, 4, 4);
 FIELD(het_model_options, flags, 8, 8);
@@ -82,6 +82,8 @@ FIELD(het_model_options, progress, 16, 8);
 FIELD(het_model_options, progress_user, 24, 8);
 FIELD(het_model_options, weight_dtype, 32, 4);
 FIELD(het_model_options, threads, 36, 4);
+FIELD(het_model_options, quantize_type, 40, 4);
+FIELD(het_model_options, reserved2, 44, 4);
 
 SIZE(het_model_info, 192);
 FIELD(het_model_info, struct_size, 0, 4);
@@ -451,6 +453,7 @@ VALUE(HET_CONTEXT_NO_ENV, 1);
 VALUE(HET_GENERATE_NO_BOS, 1);
 VALUE(HET_GENERATE_IGNORE_END, 2);
 VALUE(HET_GENERATE_PARSE_SPECIAL, 4);
+VALUE(HET_MODEL_QUANTIZE_AUTO, 0xffffffff);
 VALUE(HET_MODEL_INSPECT_ONLY, 1);
 VALUE(HET_MODEL_TOKENIZER_ONLY, 2);
 VALUE(HET_SAMPLER_GREEDY, 1);

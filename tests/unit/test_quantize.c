@@ -332,6 +332,82 @@ static void folders_become_files(void)
     }
 }
 
+/* In memory the weights become what a file would have. */
+static void while_loading(void)
+{
+    static const char *const names[] = { "mixtral", "gemma3n", "phi3", "smollm3" };
+    static const uint32_t types[] = { HET_DTYPE_Q8_0, HET_DTYPE_BF16 };
+    for (size_t i = 0; i < 2 * sizeof names / sizeof names[0]; i++) {
+        char file[128], path[512];
+        float a[WORDS] = { 0 }, b[WORDS] = { 1 };
+        het_model_options o = HET_MODEL_OPTIONS_INIT;
+        het_model *small = NULL;
+        snprintf(file, sizeof file, "tests/models/reference/folders/%s", names[i / 2]);
+        het_model *m = load(test_source_path(path, sizeof path, file));
+        o.quantize_type = types[i % 2];
+        o.threads = 1 + (uint32_t)i % 3;
+        CHECK_INT(quantize(m, o.quantize_type, "f.gguf", NULL, NULL), HET_OK);
+        het_model *g = load(test_folder_file(&folder, "f.gguf"));
+        CHECK_INT(het_model_load(context, path, &o, &small, NULL), HET_OK);
+        logits_of(g, a);
+        logits_of(small, b);
+        double worst = 0;
+        for (int k = 0; k < WORDS; k++)
+            worst = fmax(worst, fabs((double)a[k] - (double)b[k]));
+        if (!(worst < 2e-5))
+            TEST_FAIL("%s: off by %g", names[i / 2], worst);
+        het_model_destroy(small);
+        het_model_destroy(g);
+        het_model_destroy(m);
+        test_folder_empty(&folder);
+    }
+}
+
+static void while_loading_goes_wrong(void)
+{
+    char path[512];
+    het_error err = HET_ERROR_INIT;
+    het_model_options o = HET_MODEL_OPTIONS_INIT;
+    het_model *m = NULL;
+    float a[WORDS] = { 0 }, b[WORDS] = { 1 };
+    test_source_path(path, sizeof path, "tests/models/reference/folders/llama");
+    o.quantize_type = HET_DTYPE_IQ4_XS; /* which is not written */
+    CHECK_INT(het_model_load(context, path, &o, &m, &err), HET_E_INVALID);
+    CHECK(strstr(err.message, "quantize_type"));
+    o.quantize_type = HET_MODEL_QUANTIZE_AUTO; /* a model this small stays as it is */
+    CHECK_INT(het_model_load(context, path, &o, &m, &err), HET_OK);
+    het_model *plain = load(path);
+    logits_of(plain, a);
+    logits_of(m, b);
+    CHECK(memcmp(a, b, sizeof a) == 0);
+    het_model_destroy(plain);
+    het_model_destroy(m);
+}
+
+/* The model must be there to read the text, and the text must be one. */
+static void importance_goes_wrong(void)
+{
+    char path[512];
+    het_error err = HET_ERROR_INIT;
+    het_quantize_options q = HET_QUANTIZE_OPTIONS_INIT;
+    het_model_options o = HET_MODEL_OPTIONS_INIT;
+    het_model *m = NULL;
+    o.flags = HET_MODEL_INSPECT_ONLY;
+    test_source_path(path, sizeof path, "examples/models/hearth-draft.gguf");
+    CHECK_INT(het_model_load(context, path, &o, &m, NULL), HET_OK);
+    q.importance = "It was a dark and stormy night.";
+    q.importance_bytes = strlen(q.importance);
+    const char *file = test_folder_file(&folder, "i.gguf");
+    CHECK_INT(het_quantize(m, &q, file, NULL, &err), HET_E_INVALID);
+    CHECK(strstr(err.message, "INSPECT_ONLY"));
+    het_model_destroy(m);
+    m = load(path);
+    q.importance_bytes = 0;
+    CHECK_INT(het_quantize(m, &q, file, NULL, &err), HET_E_INVALID);
+    CHECK(strstr(err.message, "too short"));
+    het_model_destroy(m);
+}
+
 static void what_gguf_cannot_say(void)
 {
     char path[512];
@@ -613,6 +689,9 @@ int main(void)
     test_case(threads_change_nothing);
     test_case(folders_become_files);
     test_case(what_gguf_cannot_say);
+    test_case(while_loading);
+    test_case(while_loading_goes_wrong);
+    test_case(importance_goes_wrong);
     test_case(vocabularies_come_along);
     test_case(failure_leaves_nothing);
     test_case(every_allocation_fails_once);
