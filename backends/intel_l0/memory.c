@@ -41,8 +41,8 @@ static het_status finish_copy(het__device *device, ze_result_t code, const char 
                                      : het__l0_failed(device, err, code, "zeEventHostReset");
 }
 
-/* Behind the programs up to number last_use, where a queue of its own copies; else behind all, which
- * inside a program is the only order that there is. */
+/* Behind the programs up to number last_use, where a queue of its own copies; else behind all,
+ * which inside a program is the only order that there is. */
 static het_status copy_now(het__device *device, void *target, const void *source, size_t bytes,
                            uint64_t last_use, het_error *err)
 {
