@@ -15,7 +15,7 @@
 static bool find(const char *file, const char *options, bool fp16, uint32_t subgroup,
                  het__spirv *found)
 {
-    const het__spirv_target target = { fp16, subgroup };
+    const het__spirv_target target = { fp16, subgroup, fp16 };
     memset(found, 0x5a, sizeof *found);
     het__spirv untouched = *found;
     const bool is_there = het__spirv_find(file, options, &target, found);

@@ -46,6 +46,7 @@
 #include <hetinfer/calibration.h>
 #include <hetinfer/context.h>
 #include <hetinfer/device.h>
+#include <hetinfer/experts.h>
 #include <hetinfer/generate.h>
 #include <hetinfer/groups.h>
 #include <hetinfer/hardware.h>

@@ -31,6 +31,7 @@
 #include "lib/ir/product_unit.h"
 
 #include <hetinfer/device.h>
+#include <hetinfer/hardware.h>
 #include <hetinfer/session.h>
 
 /* What a backend may use of the context: lent for as long as its devices are open. */
@@ -72,6 +73,10 @@ typedef struct het__open_options {
      * or NULL; with weights_mapped they are used where they lie in that folder's files. */
     const char *weight_cache;
     het__hash128 content; /* of the model that constants belong to; with weight_cache only */
+    /* A device with memory of its own keeps experts of mixtures within so many bytes, and brings
+     * the others when they are chosen; 0: all of them are there. */
+    uint64_t expert_bytes;
+    uint32_t expert_keep; /* het_expert_keep */
 } het__open_options;
 
 /* Where a value of a slice lives on this device. */
@@ -92,6 +97,9 @@ typedef struct het__slice {
      * original is little (single rows of a table), so its pages may leave memory. */
     void (*constant_copied)(void *user, const void *data, size_t bytes);
     void *user;
+    /* Per node of the graph, of mixtures: uses of each expert, for the device to add to while it
+     * runs if its host sees what is chosen. NULL, or of no interest: nothing is counted. */
+    uint64_t *const *expert_uses;
 } het__slice;
 
 typedef struct het__backend_counters {
@@ -100,6 +108,10 @@ typedef struct het__backend_counters {
     uint64_t scratch_bytes; /* memory of programs */
     uint64_t launch_count;  /* kernels started */
     uint64_t busy_ns;       /* time between start and end of programs */
+    /* With expert_bytes: see het_expert_traffic. */
+    uint64_t expert_slots, expert_slot_bytes;
+    uint64_t expert_hits, expert_misses, expert_evictions, expert_ahead, expert_ahead_hits;
+    uint64_t expert_staged_bytes;
 } het__backend_counters;
 
 typedef struct het__backend {
@@ -126,6 +138,11 @@ typedef struct het__backend {
     /* Optional: what is known of the speed of a probed device without measuring it, for plans.
      * NULL: it is assumed from the device's kind. */
     void (*figures)(uint32_t index, het_device_figures *figures);
+
+    /* Optional: what its driver tells of a probed device's present state, with the bits of known;
+     * the rest is zero. From any thread, whatever else runs; does not wait for what runs. NULL:
+     * nothing. */
+    void (*state)(uint32_t index, het_device_state *state);
 
     /* Optional: how products are cut, for plans. NULL: not at all. */
     void (*product_unit)(uint32_t index, het__product_unit *unit);

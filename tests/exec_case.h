@@ -22,7 +22,7 @@ static inline het_status exec_case_run(const het_model *model,
                                        uint32_t *entries, struct het__trace *const *trace,
                                        exec_case_look look, het_error *err)
 {
-    const het__limits limits = { LENGTH, 1, 32, 32, VOCABULARY, HET__PAGE_SIZE, 0, 0 };
+    const het__limits limits = { LENGTH, 1, 32, 32, VOCABULARY, HET__PAGE_SIZE, 0, 0, 0 };
     het__exec_request request = { .registry = registry, .threads = 1,
                                   .device_mask = (1u << registry->count) - 1,
                                   .trace = trace };

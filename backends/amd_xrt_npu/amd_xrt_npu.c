@@ -54,6 +54,10 @@ static het_status npu_buffer_import(het__device *device, void *host, size_t byte
 
 static void npu_buffer_destroy(het__device *device, het__buffer *buffer)
 {
+    if (!buffer->is_borrowed && !het__npu_quiet(device)) {
+        het__npu_abandon(buffer);
+        return;
+    }
     if (!buffer->is_borrowed)
         het__free(device->host.mem, buffer->data);
     het__free(device->host.mem, buffer);
@@ -65,18 +69,16 @@ static void *npu_buffer_host(het__device *device, het__buffer *buffer)
     return buffer->data;
 }
 
-/* Programs end within enqueue, which has a limit of its own for each run. */
 static het_status npu_wait(het__device *device, uint64_t timeout_ns, het_error *err)
 {
-    (void)device;
-    (void)timeout_ns;
-    (void)err;
-    return HET_OK;
+    return het__npu_queue_wait(device, UINT64_MAX, timeout_ns, err);
 }
 
 static void npu_counters(het__device *device, het__backend_counters *counters)
 {
     *counters = device->counters;
+    counters->launch_count = device->launches;
+    counters->busy_ns = device->busy_ns;
 }
 
 const het__backend het__backend_amd_xrt_npu = {
@@ -88,6 +90,7 @@ const het__backend het__backend_amd_xrt_npu = {
     .supports_on = het__npu_supports_on,
     .figures = het__npu_figures,
     .product_unit = het__npu_product_unit,
+    .is_asynchronous = true,
     .is_reduced = true,
     .buffer_create = npu_buffer_create,
     .buffer_destroy = npu_buffer_destroy,
@@ -97,5 +100,7 @@ const het__backend het__backend_amd_xrt_npu = {
     .release = het__npu_release,
     .enqueue = het__npu_enqueue,
     .wait = npu_wait,
+    .wait_for = het__npu_queue_wait,
+    .span = het__npu_queue_span,
     .counters = npu_counters,
 };

@@ -74,10 +74,11 @@ static het_status read_devices(const reader *r)
     return s;
 }
 
-/* The one combination that there are kernels for; named so that others can come. */
+/* The combinations that there are kernels for: of codes, and of BF16. The first name decides. */
 static het_status read_types(const reader *r)
 {
     static const char *const keys[] = { "input", "weight", "output", "accumulator", NULL };
+    static const char *const inputs[] = { "i8", "bf16", NULL }, *const sums[] = { "i32", "f32" };
     const het__yaml_node *types;
     het_status s = het__yaml_need(r->what, r->root, "types", &types, r->err);
     if (s == HET_OK)
@@ -88,9 +89,16 @@ static het_status read_types(const reader *r)
         s = het__yaml_need(r->what, types, keys[i], &node, r->err);
         if (s == HET_OK)
             s = het__yaml_text(r->what, node, 8, &text, r->err);
-        if (s == HET_OK && strcmp(text, i < 2 ? "i8" : "i32") != 0)
-            s = het__yaml_fail(r->what, node, r->err, "%s %s is not known; it is to be %s",
-                               keys[i], text, i < 2 ? "i8" : "i32");
+        if (s == HET_OK && i == 0) {
+            uint32_t which = 0;
+            s = het__yaml_choice(r->what, node, inputs, &which, r->err);
+            r->design->type = (het__npu_type)which;
+            continue;
+        }
+        const char *want = (i == 1 ? inputs : sums)[r->design->type];
+        if (s == HET_OK && strcmp(text, want) != 0)
+            s = het__yaml_fail(r->what, node, r->err, "%s %s is not known; with input %s it is to "
+                               "be %s", keys[i], text, inputs[r->design->type], want);
     }
     return s;
 }
@@ -200,7 +208,8 @@ static het_status read_instructions(const reader *r)
 
 static het_status read_figures(const reader *r)
 {
-    static const char *const keys[] = { "int8", "bandwidth", "launch", "source", NULL };
+    const char *const keys[] = { r->design->type == HET__NPU_BF16 ? "bf16" : "int8", "bandwidth",
+                                 "launch", "source", NULL };
     static const char *const sources[] = { "assumed", "measured", NULL };
     static const struct { const char *unit; int power; double high; } kinds[] = {
         { "op/s", 0, 1e16 }, { "B/s", 0, 1e13 }, { "s", 9, 1e10 },
@@ -215,7 +224,7 @@ static het_status read_figures(const reader *r)
                                    &value[i], r->err);
     if (figures && s == HET_OK && (node = het__yaml_get(figures, "source")))
         s = het__yaml_choice(r->what, node, sources, &source, r->err);
-    r->design->int8_ops = value[0];
+    r->design->ops_per_s = value[0];
     r->design->bytes_per_s = value[1];
     r->design->launch_ns = value[2];
     r->design->is_measured = source == 1;

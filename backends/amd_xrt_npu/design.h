@@ -2,7 +2,8 @@
 /* Design packages: a folder with a manifest, the array's configuration (an xclbin) and what its
  * instructions are made from. docs/npu.md describes the manifest.
  *
- * A design multiplies A [rows, inner] by B [inner, columns] to 32-bit sums. `inner` is a constant
+ * A design multiplies A [rows, inner] by B [inner, columns], codes of 8 bits or BF16, to sums of 32
+ * bits, integers or F32. `inner` is a constant
  * of the configuration: its cores know how many tiles make a sum. Longer sums are taken in parts.
  * Rows and columns are free as far as they are whole units and descriptors hold them. */
 #ifndef HET_NPU_DESIGN_H
@@ -32,6 +33,13 @@ typedef enum het__npu_source {
     HET__NPU_WHOLE_ARRAY, /* four by four: A goes along rows of cores, B along columns */
 } het__npu_source;
 
+typedef enum het__npu_type {
+    HET__NPU_INT8 = 0, /* sums are I32 and exact */
+    HET__NPU_BF16,     /* sums are F32 */
+} het__npu_type;
+
+#define HET__NPU_SUM_BYTES 4 /* of either type */
+
 typedef struct het__npu_shape {
     int64_t rows, columns;
     char file[64]; /* in the package */
@@ -45,13 +53,14 @@ typedef struct het__npu_design {
     uint32_t core_rows;   /* that rows of A are spread over */
     het__npu_source source;
     het__txn_form form;
+    het__npu_type type;
     int64_t tile_rows, tile_inner, tile_columns;
     int64_t inner;
     bool weights_by_column; /* B lies [columns, inner] */
     uint32_t shape_count;
     het__npu_shape shape[HET__NPU_SHAPES_MAX];
-    double int8_ops, bytes_per_s, launch_ns; /* 0: not stated */
-    bool is_measured;                        /* the three above */
+    double ops_per_s, bytes_per_s, launch_ns; /* 0: not stated */
+    bool is_measured;                         /* the three above */
 } het__npu_design;
 
 /* Read a manifest; folder is kept as where the files lie. HET_E_FORMAT or INVALID with
@@ -71,6 +80,11 @@ void het__npu_find_designs(het__mem *mem, bool use_env, het__npu_designs *design
 
 /* ---- gemm.c ---- */
 
+/* Of an element of A and B. */
+static inline int64_t het__npu_element_bytes(const het__npu_design *d)
+{
+    return d->type == HET__NPU_BF16 ? 2 : 1;
+}
 /* Rows and columns that one unit of work has: extents of a product are padded to whole ones. */
 int64_t het__npu_unit_rows(const het__npu_design *d);
 int64_t het__npu_unit_columns(const het__npu_design *d);

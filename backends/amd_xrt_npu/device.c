@@ -12,15 +12,20 @@
 
 #include "lib/base/error.h"
 #include "lib/base/os.h"
+#include "lib/quant/quant.h"
 
-/* No product of a step comes near it: 512 rows by the widest cut are some milliseconds. */
+/* No batch comes near it: 512 rows by the widest cut are some milliseconds. */
 #define RUN_LIMIT_MS 10000
+/* So often a wait looks whether the device was given up meanwhile. */
+#define LOOK_MS 50
 
 het_status het__npu_failed(het__device *device, het_error *err, int status, const char *doing,
                            const het__xrt_message *m)
 {
-    device->is_lost = device->is_lost || status == HET_E_DEVICE_LOST;
-    device->is_hung = device->is_hung || status == HET_E_TIMEOUT;
+    if (status == HET_E_DEVICE_LOST)
+        device->is_lost = true;
+    if (status == HET_E_TIMEOUT)
+        device->is_hung = true;
     return het__fail(err, (het_status)status, "XRT, %s: %s", doing, m->text);
 }
 
@@ -71,9 +76,15 @@ het_status het__npu_sync(het__device *device, const het__npu_buffer *buffer, int
 
 static void context_drop(het__device *device, het__npu_state *state)
 {
-    for (uint32_t i = 0; i < HET__NPU_SLOTS; i++)
-        let_go(device, device->xrt->run_close, &state->run[i]);
+    for (uint32_t slot = 0; slot < HET__NPU_SLOTS; slot++)
+        for (uint32_t n = 0; n < HET__NPU_BATCH_MAX; n++) {
+            het__npu_batch *b = &state->batch[slot][n];
+            let_go(device, device->xrt->list_close, &b->list);
+            for (uint32_t i = 0; i <= n; i++)
+                let_go(device, device->xrt->run_close, &b->run[i]);
+        }
     let_go(device, device->xrt->context_close, &state->context);
+    state->is_spoilt = false;
 }
 
 /* The context that was wanted longest ago leaves; false: there is none but keep. */
@@ -103,6 +114,8 @@ het_status het__npu_acquire(het__device *device, het__npu_state *state, het_erro
     het__xrt_message m = { "" };
     int s = HET_OK;
     state->used = ++device->clock;
+    if (state->is_spoilt)
+        context_drop(device, state);
     if (state->context)
         return HET_OK;
     while (columns_taken(device) + state->design->columns > device->columns)
@@ -113,8 +126,6 @@ het_status het__npu_acquire(het__device *device, het__npu_state *state, het_erro
                                       &state->context, &m);
     while (s != HET_OK && s != HET_E_DEVICE_LOST && s != HET_E_TIMEOUT &&
            leave_one(device, state));
-    for (uint32_t i = 0; i < HET__NPU_SLOTS && s == HET_OK; i++)
-        s = device->xrt->run_open(state->context, &state->run[i], &m);
     if (s == HET_OK)
         return HET_OK;
     const het_status status = het__npu_failed(device, err, s, "a context", &m);
@@ -124,38 +135,89 @@ het_status het__npu_acquire(het__device *device, het__npu_state *state, het_erro
 
 /* ---- runs ---- */
 
-het_status het__npu_start(het__device *device, het__npu_state *state, uint32_t slot,
-                          const het__npu_stream *stream, const het__npu_buffer *a,
-                          const het__npu_buffer *b, const het__npu_buffer *c, het_error *err)
+/* Makes what a batch of so many runs lacks. */
+static int batch_make(het__device *device, het__npu_state *state, het__npu_batch *b,
+                      uint32_t count, het__xrt_message *m)
 {
     const het__xrt_calls *xrt = device->xrt;
+    int s = HET_OK;
+    if (b->run[count - 1])
+        return HET_OK;
+    if (count > 1 && !b->list)
+        s = xrt->list_open(state->context, &b->list, m);
+    for (uint32_t i = 0; i < count && s == HET_OK; i++) {
+        if (b->run[i])
+            continue;
+        void *run = NULL;
+        s = xrt->run_open(state->context, &run, m);
+        if (s == HET_OK && count > 1 && (s = xrt->list_add(b->list, run, m)) != HET_OK)
+            xrt->run_close(run);
+        if (s == HET_OK)
+            b->run[i] = run;
+    }
+    return s;
+}
+
+static int set_arguments(const het__xrt_calls *xrt, void *run, const het__npu_work *work,
+                         het__xrt_message *m)
+{
     const uint64_t opcode = HET__NPU_OPCODE;
-    const het__npu_buffer *const data[] = { a, b, c };
-    void *run = state->run[slot];
-    het__xrt_message m = { "" };
-    int s = xrt->run_set(run, 0, &opcode, sizeof opcode, &m);
+    const het__npu_stream *stream = work->stream;
+    const het__npu_buffer *const data[] = { work->a, work->b, work->c };
+    int s = xrt->run_set(run, 0, &opcode, sizeof opcode, m);
     if (s == HET_OK)
-        s = xrt->run_set_buffer(run, 1, stream->buffer.bo, &m);
+        s = xrt->run_set_buffer(run, 1, stream->buffer.bo, m);
     if (s == HET_OK)
-        s = xrt->run_set(run, 2, &stream->words, sizeof stream->words, &m);
+        s = xrt->run_set(run, 2, &stream->words, sizeof stream->words, m);
     for (uint32_t i = 0; i < 3 && s == HET_OK; i++)
-        s = xrt->run_set_buffer(run, 3 + i, data[i]->bo, &m);
+        s = xrt->run_set_buffer(run, 3 + i, data[i]->bo, m);
+    return s;
+}
+
+het_status het__npu_start(het__device *device, het__npu_state *state, uint32_t slot,
+                          const het__npu_work *work, uint32_t count, het_error *err)
+{
+    const het__xrt_calls *xrt = device->xrt;
+    het__xrt_message m = { "" };
+    assert(count >= 1 && count <= HET__NPU_BATCH_MAX && (count == 1 || device->has_lists));
+    het__npu_batch *b = &state->batch[slot][count - 1];
+    int s = batch_make(device, state, b, count, &m);
+    for (uint32_t i = 0; i < count && s == HET_OK; i++)
+        s = set_arguments(xrt, b->run[i], &work[i], &m);
     if (s == HET_OK)
-        s = xrt->run_start(run, &m);
-    device->counters.launch_count++;
-    return s == HET_OK ? HET_OK : het__npu_failed(device, err, s, "starting a run", &m);
+        s = count > 1 ? xrt->list_start(b->list, &m) : xrt->run_start(b->run[0], &m);
+    device->launches++;
+    return s == HET_OK ? HET_OK : het__npu_failed(device, err, s, "starting runs", &m);
+}
+
+/* XRT says of a run that the system gave up, and of one that is still under way, the same: which it
+ * is tells the time that went by. */
+static int wait_for(het__device *device, const het__npu_batch *b, uint32_t count, uint32_t *end,
+                    het__xrt_message *m)
+{
+    const uint64_t limit = het__now_ns() + RUN_LIMIT_MS * UINT64_C(1000000);
+    for (;;) {
+        const uint64_t begin = het__now_ns();
+        const int s = count > 1 ? device->xrt->list_wait(b->list, LOOK_MS, end, m)
+                                : device->xrt->run_wait(b->run[0], LOOK_MS, end, m);
+        const uint64_t now = het__now_ns();
+        if (s != HET_OK || *end != HET__XRT_TIMEOUT || now >= limit || device->is_stopping ||
+            now - begin < LOOK_MS * UINT64_C(1000000))
+            return s;
+    }
 }
 
 het_status het__npu_finish(het__device *device, het__npu_state *state, uint32_t slot,
-                           het_error *err)
+                           uint32_t count, het_error *err)
 {
     het__xrt_message m = { "" };
     uint32_t end = 0;
-    const int s = device->xrt->run_wait(state->run[slot], RUN_LIMIT_MS, &end, &m);
-    if (s != HET_OK)
-        return het__npu_failed(device, err, s, "waiting for a run", &m);
-    if (end == HET__XRT_COMPLETED)
+    const int s = wait_for(device, &state->batch[slot][count - 1], count, &end, &m);
+    if (s == HET_OK && end == HET__XRT_COMPLETED)
         return HET_OK;
+    state->is_spoilt = true; /* for all that is known, a run may be under way */
+    if (s != HET_OK)
+        return het__npu_failed(device, err, s, "waiting for runs", &m);
     snprintf(m.text, sizeof m.text, "the run ended in state %u", end);
     return het__npu_failed(device, err,
                            end == HET__XRT_TIMEOUT      ? HET_E_TIMEOUT
@@ -210,28 +272,39 @@ het_status het__npu_stream_get(het__device *device, uint32_t design, int64_t row
 
 /* ---- a design proves itself ---- */
 
-/* Codes that no exchange of rows, columns or tiles leaves as they are. */
-static int8_t code_of(int64_t row, int64_t column, int64_t salt)
+/* Codes that no exchange of rows, columns or tiles leaves as they are. Those of BF16 are so small
+ * that sums are whole numbers below 2^24, which F32 holds in whatever order they come about. */
+static int32_t code_of(const het__npu_design *d, int64_t row, int64_t column, int64_t salt)
 {
-    return (int8_t)((row * 31 + column * 17 + row * column % 13 * salt) % 251 - 125);
+    const int64_t most = d->type == HET__NPU_BF16 ? 15 : 125;
+    return (int32_t)((row * 31 + column * 17 + row * column % 13 * salt) % (2 * most + 1) - most);
 }
 
-static void fill(int8_t *codes, int64_t rows, int64_t columns, int64_t salt)
+static void fill(const het__npu_design *d, void *codes, int64_t rows, int64_t columns,
+                 int64_t salt)
 {
     for (int64_t r = 0; r < rows; r++)
-        for (int64_t c = 0; c < columns; c++)
-            codes[r * columns + c] = code_of(r, c, salt);
+        for (int64_t c = 0; c < columns; c++) {
+            const int32_t code = code_of(d, r, c, salt);
+            if (d->type == HET__NPU_BF16)
+                ((uint16_t *)codes)[r * columns + c] = het__f32_to_bf16((float)code);
+            else
+                ((int8_t *)codes)[r * columns + c] = (int8_t)code;
+        }
 }
 
-static bool is_right(const het__npu_design *d, int64_t rows, int64_t columns, const int32_t *got)
+static bool is_right(const het__npu_design *d, int64_t rows, int64_t columns, const void *got)
 {
-    const int64_t b_inner = d->weights_by_column ? 1 : 0;
+    const bool b_inner = d->weights_by_column;
     for (int64_t r = 0; r < rows; r++)
         for (int64_t c = 0; c < columns; c++) {
             int32_t sum = 0;
             for (int64_t k = 0; k < d->inner; k++)
-                sum += code_of(r, k, 7) * (b_inner ? code_of(c, k, 5) : code_of(k, c, 5));
-            if (got[r * columns + c] != sum)
+                sum += code_of(d, r, k, 7) * code_of(d, b_inner ? c : k, b_inner ? k : c, 5);
+            const float value = (float)sum;
+            const void *want = d->type == HET__NPU_BF16 ? (const void *)&value : &sum;
+            if (memcmp((const char *)got + HET__NPU_SUM_BYTES * (r * columns + c), want,
+                       HET__NPU_SUM_BYTES) != 0)
                 return false;
         }
     return true;
@@ -242,24 +315,27 @@ static het_status known_product(het__device *device, uint32_t design, int64_t ro
 {
     het__npu_state *state = &device->state[design];
     const het__npu_design *d = state->design;
-    const size_t bytes[] = { (size_t)(rows * d->inner), (size_t)(d->inner * columns),
-                             4 * (size_t)(rows * columns) };
+    const size_t element = (size_t)het__npu_element_bytes(d);
+    const size_t bytes[] = { (size_t)(rows * d->inner) * element,
+                             (size_t)(d->inner * columns) * element,
+                             HET__NPU_SUM_BYTES * (size_t)(rows * columns) };
     const het__npu_stream *stream = NULL;
     het_status s = het__npu_stream_get(device, design, rows, columns, &stream, err);
     for (uint32_t i = 0; i < 3 && s == HET_OK; i++)
         s = het__npu_buffer_new(device, state, 3 + i, bytes[i], &data[i], err);
     if (s != HET_OK)
         return s;
-    fill(data[0].host, rows, d->inner, 7);
-    fill(data[1].host, d->weights_by_column ? columns : d->inner,
+    fill(d, data[0].host, rows, d->inner, 7);
+    fill(d, data[1].host, d->weights_by_column ? columns : d->inner,
          d->weights_by_column ? d->inner : columns, 5);
     memset(data[2].host, 0x55, bytes[2]);
     for (uint32_t i = 0; i < 3 && s == HET_OK; i++)
         s = het__npu_sync(device, &data[i], HET__XRT_TO_DEVICE, bytes[i], err);
     if (s == HET_OK)
-        s = het__npu_start(device, state, 0, stream, &data[0], &data[1], &data[2], err);
+        s = het__npu_start(device, state, 0,
+                           &(het__npu_work){ stream, &data[0], &data[1], &data[2] }, 1, err);
     if (s == HET_OK)
-        s = het__npu_finish(device, state, 0, err);
+        s = het__npu_finish(device, state, 0, 1, err);
     if (s == HET_OK)
         s = het__npu_sync(device, &data[2], HET__XRT_FROM_DEVICE, bytes[2], err);
     if (s == HET_OK && !is_right(d, rows, columns, data[2].host))
@@ -267,6 +343,13 @@ static het_status known_product(het__device *device, uint32_t design, int64_t ro
                       d->folder, d->xclbin, (long long)rows, (long long)d->inner,
                       (long long)columns);
     return s;
+}
+
+/* What says nothing of a design, and may be otherwise the next time. */
+static bool is_passing(int status)
+{
+    return status == HET_E_DEVICE_LOST || status == HET_E_TIMEOUT || status == HET_E_NOMEM ||
+           status == HET_E_BUSY;
 }
 
 static het_status check_kernel(het__device *device, het__npu_state *state, het_error *err)
@@ -282,7 +365,7 @@ static het_status check_kernel(het__device *device, het__npu_state *state, het_e
     if (!het__path_exists(path))
         return het__fail(err, HET_E_UNSUPPORTED, "%s is not there", path);
     int s = device->xrt->xclbin_open(path, d->kernel, &state->xclbin, &arguments, &m);
-    if (s != HET_OK && s != HET_E_DEVICE_LOST && s != HET_E_TIMEOUT && s != HET_E_NOMEM)
+    if (s != HET_OK && !is_passing(s))
         return het__fail(err, HET_E_UNSUPPORTED, "%s: %s", path, m.text);
     if (s != HET_OK)
         return het__npu_failed(device, err, s, "an xclbin", &m);
@@ -296,7 +379,7 @@ static het_status check_kernel(het__device *device, het__npu_state *state, het_e
         if (i == 2)
             continue; /* a number has no memory */
         s = device->xrt->group(state->context, i, &state->group[i], &m);
-        if (s == HET_E_DEVICE_LOST || s == HET_E_TIMEOUT)
+        if (is_passing(s))
             return het__npu_failed(device, err, s, "a kernel", &m);
         if (s != HET_OK)
             return het__fail(err, HET_E_UNSUPPORTED, "%s: argument %u of kernel %s: %s", path, i,
@@ -336,8 +419,7 @@ static het_status prove_all(het__device *device, uint32_t mask, het_error *err)
         if (!(mask >> i & 1))
             continue;
         const het_status s = prove(device, i, &own);
-        if (s == HET_E_DEVICE_LOST || s == HET_E_TIMEOUT || s == HET_E_NOMEM || s == HET_E_BUSY ||
-            s == HET_E_IO)
+        if (is_passing(s) || s == HET_E_IO)
             return het__fail(err, s, "%s", own.message);
         usable += s == HET_OK;
         if (s == HET_OK)
@@ -362,8 +444,9 @@ static void state_drop(het__device *device, het__npu_state *state)
     for (uint32_t i = 0; i < state->part_count; i++)
         het__npu_buffer_drop(device, &state->part[i]);
     het__free(device->host.mem, state->part);
-    for (uint32_t i = 0; i < HET__NPU_SLOTS; i++)
-        het__npu_buffer_drop(device, &state->result[i]);
+    for (uint32_t i = 0; i < HET__NPU_SLOTS * HET__NPU_BATCH_MAX; i++)
+        het__npu_buffer_drop(device, &state->result[i / HET__NPU_BATCH_MAX]
+                                                    [i % HET__NPU_BATCH_MAX]);
     context_drop(device, state);
     let_go(device, device->xrt->xclbin_close, &state->xclbin);
 }
@@ -371,6 +454,10 @@ static void state_drop(het__device *device, het__npu_state *state)
 void het__npu_close(het__device *device)
 {
     het__mem *mem = device->host.mem;
+    if (!het__npu_queue_stop(device)) {
+        het__npu_abandon(device);
+        return;
+    }
     het__npu_weights_drop(device);
     while (device->streams) {
         het__npu_stream *next = device->streams->next;
@@ -391,7 +478,6 @@ void het__npu_close(het__device *device)
 het_status het__npu_open(const het__host *host, uint32_t index, const het__open_options *options,
                          het__device **device, het_error *err)
 {
-    (void)options;
     char reason[160] = "";
     het__xrt_message m = { "" };
     const het__xrt_calls *xrt = het__npu_load(host->use_env, reason, sizeof reason);
@@ -410,9 +496,12 @@ het_status het__npu_open(const het__host *host, uint32_t index, const het__open_
     d->index = index;
     d->designs = designs;
     d->columns = het__npu_columns_of(index);
-    const int s = xrt->device_open(index, &d->handle, &m);
-    const het_status status = s == HET_OK ? prove_all(d, mask, err)
-                                          : het__npu_failed(d, err, s, "a device", &m);
+    d->has_lists = het__npu_has_lists();
+    het_status status = het__npu_queue_start(d, !options->parallel, err);
+    const int s = status == HET_OK ? xrt->device_open(index, &d->handle, &m) : HET_OK;
+    if (status == HET_OK)
+        status = s == HET_OK ? prove_all(d, mask, err)
+                             : het__npu_failed(d, err, s, "a device", &m);
     if (status != HET_OK) {
         het__npu_close(d);
         return status;

@@ -40,8 +40,8 @@ static bool fits(const het__npu_design *d, int64_t columns)
 {
     const int64_t rows = het__npu_unit_rows(d), unit = het__npu_unit_columns(d);
     return columns / unit <= STREAM_PARTS_MAX && rows * columns <= STRIDE_MAX &&
-           d->tile_inner * columns / 4 <= STRIDE_MAX && rows <= SIZE_MAX_BD &&
-           d->tile_inner <= SIZE_MAX_BD && d->tile_columns <= SIZE_MAX_BD;
+           d->tile_inner * columns * het__npu_element_bytes(d) / 4 <= STRIDE_MAX &&
+           rows <= SIZE_MAX_BD && d->tile_inner <= SIZE_MAX_BD && d->tile_columns <= SIZE_MAX_BD;
 }
 
 /* Cuts of equal width, as few as there can be: the widest padding is less than a unit per cut. */
@@ -162,20 +162,23 @@ static void queue_results(gemm *g, uint32_t column, uint32_t half, int64_t first
 static void queue_inputs(gemm *g, uint32_t column, uint32_t half, int64_t row, uint32_t which)
 {
     const het__npu_design *d = g->d;
+    const int64_t e = het__npu_element_bytes(d);
     const walk a = {
-        .length = d->tile_rows * d->inner / 4,
-        .size = { d->tile_inner / 4, d->tile_rows },
-        .stride = { 1, d->inner / 4, d->tile_inner / 4 },
+        .length = d->tile_rows * d->inner * e / 4,
+        .size = { d->tile_inner * e / 4, d->tile_rows },
+        .stride = { 1, d->inner * e / 4, d->tile_inner * e / 4 },
     };
     const walk b = {
-        .length = d->inner * d->tile_columns / 4,
-        .size = { d->tile_columns / 4, d->tile_inner },
-        .stride = { 1, g->columns / 4, d->tile_inner * g->columns / 4 },
-        .turns = g->across, .turn_stride = het__npu_unit_columns(d) / 4,
+        .length = d->inner * d->tile_columns * e / 4,
+        .size = { d->tile_columns * e / 4, d->tile_inner },
+        .stride = { 1, g->columns * e / 4, d->tile_inner * g->columns * e / 4 },
+        .turns = g->across, .turn_stride = het__npu_unit_columns(d) * e / 4,
     };
     queue(g, column, half + 2 * which + 1, &a, 0,
-          (row * het__npu_unit_rows(d) + column * d->tile_rows) * d->inner, (uint32_t)g->across);
-    queue(g, column, half + 2 * which + 2, &b, 1, column * d->tile_columns, (uint32_t)g->across);
+          (row * het__npu_unit_rows(d) + column * d->tile_rows) * d->inner * e,
+          (uint32_t)g->across);
+    queue(g, column, half + 2 * which + 2, &b, 1, column * d->tile_columns * e,
+          (uint32_t)g->across);
 }
 
 static void wait_all(gemm *g)
@@ -235,8 +238,10 @@ het_status het__npu_instructions(const het__npu_design *d, het__mem *mem, int64_
                                  int64_t columns, uint32_t **words, size_t *count,
                                  het_error *err)
 {
+    const int64_t e = het__npu_element_bytes(d);
     const uint64_t bytes[HET__TXN_ARGUMENTS] = {
-        (uint64_t)(rows * d->inner), (uint64_t)(d->inner * columns), 4 * (uint64_t)(rows * columns),
+        (uint64_t)(rows * d->inner * e), (uint64_t)(d->inner * columns * e),
+        HET__NPU_SUM_BYTES * (uint64_t)(rows * columns),
     };
     if (d->source == HET__NPU_FILES) {
         const het__npu_shape *shape = shape_of(d, rows, columns);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Finding XRT. Its library is loaded so that others see its symbols, then a file of ours that needs
- * seventeen of them: what the machine's release lacks is named by the loader. Nothing is built
- * against XRT, and where it is absent nothing of this happened. */
+ * twenty-one of them, of which those of run lists may be missing: what else the machine's release
+ * lacks is named by the loader. Nothing is built against XRT, and where it is absent nothing of
+ * this happened. */
 #include "backends/amd_xrt_npu/npu.h"
 
 #include <stdio.h>
@@ -65,6 +66,19 @@ const het__xrt_calls *het__npu_load(bool use_env, char *reason, size_t bytes)
     const het__xrt_calls *found = calls;
     het__mutex_unlock(&lock);
     return found;
+}
+
+bool het__npu_has_lists(void)
+{
+    static const char *const needed[] = {
+        "_ZN3xrt7runlistC1ERKNS_10hw_contextE", "_ZN3xrt7runlist3addERKNS_3runE",
+        "_ZN3xrt7runlist7executeEv",
+        "_ZNK3xrt7runlist4waitERKNSt6chrono8durationIlSt5ratioILl1ELl1000EEEE",
+    };
+    for (size_t i = 0; i < sizeof needed / sizeof needed[0]; i++)
+        if (!het__find_symbol(needed[i]))
+            return false;
+    return true;
 }
 
 void het__npu_abandon(const void *object)

@@ -164,7 +164,7 @@ uint32_t het__npu_usable(uint32_t index, het__npu_designs *designs)
 
 double het__npu_rate(const het__npu_design *d)
 {
-    return d->int8_ops > 0 ? d->int8_ops : HET__NPU_CORE_OPS * d->core_rows * d->columns;
+    return d->ops_per_s > 0 ? d->ops_per_s : HET__NPU_CORE_OPS * d->core_rows * d->columns;
 }
 
 /* The fastest of a mask; NULL: none. The lock is held. */
@@ -188,7 +188,9 @@ void het__npu_figures(uint32_t index, het_device_figures *figures)
     het__mutex_lock(&lock);
     const het__npu_design *d = fastest(mask);
     if (d) {
-        figures->int8_ops_per_s = het__npu_rate(d);
+        /* In the design's type and no other: all products are computed in it. */
+        *(d->type == HET__NPU_BF16 ? &figures->bf16_ops_per_s : &figures->int8_ops_per_s) =
+            het__npu_rate(d);
         figures->read_bytes_per_s =
             d->bytes_per_s > 0 ? d->bytes_per_s : HET__NPU_COLUMN_BYTES * d->columns;
         figures->launch_ns = d->launch_ns > 0 ? d->launch_ns : HET__NPU_LAUNCH_NS;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A product on the array. Rows go in pieces for which there are streams; of a piece, activations
- * are coded once and then met by all weights. Two runs are under way at a time: while the array
- * computes one, the host adds up and scales back the other. A list of runs would save calls into
- * the driver and not this overlap, and hold a result for each of its runs. */
+ * are coded once and then met by all weights. Runs are handed over in batches, as XRT's lists of
+ * runs, across the matrices of a call; two batches are under way at a time: while the array
+ * computes one, the host adds up and scales back the other. Large results go one by one, because
+ * there the overlap is worth more than a start; so do all where XRT has no lists. */
 #include "backends/amd_xrt_npu/npu.h"
 
 #include <assert.h>
@@ -10,6 +11,7 @@
 #include <string.h>
 
 #include "lib/base/error.h"
+#include "lib/quant/quant.h"
 
 float het__npu_encode(const float *x, int64_t count, int8_t *codes)
 {
@@ -29,6 +31,12 @@ float het__npu_encode(const float *x, int64_t count, int8_t *codes)
         codes[i] = (int8_t)(code > 127 ? 127 : code < -127 ? -127 : code);
     }
     return is_finite ? factor : NAN;
+}
+
+void het__npu_round(const float *x, int64_t count, uint16_t *rounded)
+{
+    for (int64_t i = 0; i < count; i++)
+        rounded[i] = het__f32_to_bf16(x[i]);
 }
 
 /* ---- what a product takes ---- */
@@ -89,8 +97,42 @@ static int64_t piece_of(const int64_t *rungs, uint32_t count, int64_t left)
     return rungs[count - 1];
 }
 
+/* Of a row of coded activations, for a part. */
+static int64_t row_bytes(const het__npu_design *d)
+{
+    return d->inner * het__npu_element_bytes(d);
+}
+
+/* Whether a result of so many bytes may be the at'th of a batch, from 0. */
+static bool may_join(const het__device *device, size_t bytes, uint32_t at)
+{
+    return at == 0 || (device->has_lists && at < HET__NPU_BATCH_MAX &&
+                       bytes <= HET__NPU_BATCH_BYTES / (at + 1));
+}
+
+static size_t result_bytes(const het__npu_weights *weights, int64_t rows)
+{
+    return HET__NPU_SUM_BYTES * (size_t)(rows * weights->width);
+}
+
+/* Results of a batch, each as large as any that may have its place. */
+static het_status grow_results(het__device *device, const het__npu_weights *weights,
+                               uint32_t blocks, int64_t rows, het_error *err)
+{
+    het__npu_state *state = &device->state[weights->design];
+    het_status s = HET_OK;
+    for (uint32_t i = 0; i < blocks && s == HET_OK; i++) {
+        if (!may_join(device, result_bytes(weights, rows), i))
+            break;
+        for (uint32_t slot = 0; slot < HET__NPU_SLOTS && s == HET_OK; slot++)
+            s = grow_buffer(device, state, 5, result_bytes(weights, rows),
+                            &state->result[slot][i], err);
+    }
+    return s;
+}
+
 het_status het__npu_product_prepare(het__device *device, const het__npu_weights *weights,
-                                    int64_t rows, het_error *err)
+                                    uint32_t blocks, int64_t rows, het_error *err)
 {
     het__npu_state *state = &device->state[weights->design];
     int64_t rungs[HET__NPU_RUNGS_MAX];
@@ -98,14 +140,16 @@ het_status het__npu_product_prepare(het__device *device, const het__npu_weights 
     const int64_t most = piece_of(rungs, count, rows);
     het_status s = grow_parts(device, state, weights->parts, err);
     for (uint32_t i = 0; i < weights->parts && s == HET_OK; i++)
-        s = grow_buffer(device, state, 3, (size_t)(most * state->design->inner), &state->part[i],
-                        err);
-    for (uint32_t i = 0; i < HET__NPU_SLOTS && s == HET_OK; i++)
-        s = grow_buffer(device, state, 5, 4 * (size_t)(most * weights->width), &state->result[i],
-                        err);
-    for (uint32_t i = 0; i < count && s == HET_OK && rungs[i] <= most; i++) {
+        s = grow_buffer(device, state, 3, (size_t)(most * row_bytes(state->design)),
+                        &state->part[i], err);
+    for (uint32_t i = count; i-- > 0 && s == HET_OK;) {
         const het__npu_stream *stream;
-        s = het__npu_stream_get(device, weights->design, rungs[i], weights->width, &stream, err);
+        if (rungs[i] > most)
+            continue;
+        s = grow_results(device, weights, blocks, rungs[i], err);
+        if (s == HET_OK)
+            s = het__npu_stream_get(device, weights->design, rungs[i], weights->width, &stream,
+                                    err);
     }
     return s == HET_OK ? grow_host(device, weights->parts * most, most * weights->width, err) : s;
 }
@@ -117,120 +161,162 @@ typedef struct piece {
     het__device *device;
     const het__npu_product *product;
     het__npu_state *state;
-    const het__npu_weights *weights;
-    const het__npu_stream *stream;
+    uint32_t parts;      /* of the inner extent */
     int64_t first, rows; /* of the product */
     int64_t padded;      /* rows of the stream */
-    void *user;
 } piece;
+
+/* One run among those of a piece: a block of a matrix, cut by cut and in each part by part. */
+typedef struct place {
+    uint32_t matrix, block;
+} place;
 
 /* Codes of the piece into the parts' buffers; what is beyond the matrix is zero. */
 static het_status encode_piece(const piece *p, het_error *err)
 {
-    const int64_t width = p->state->design->inner, inner = p->product->inner;
+    const het__npu_design *d = p->state->design;
+    const int64_t width = d->inner, inner = p->product->inner, stride = row_bytes(d);
     het_status s = HET_OK;
-    for (uint32_t i = 0; i < p->weights->parts && s == HET_OK; i++) {
+    for (uint32_t i = 0; i < p->parts && s == HET_OK; i++) {
         const int64_t left = inner - i * width, count = left < width ? left : width;
-        int8_t *codes = p->state->part[i].host;
+        const int64_t used = count * het__npu_element_bytes(d);
+        char *codes = p->state->part[i].host;
         float *factor = p->device->factor + i * p->padded;
-        for (int64_t r = 0; r < p->rows; r++, codes += width) {
-            factor[r] = het__npu_encode(
-                p->product->x + (p->first + r) * inner + i * width, count, codes);
-            memset(codes + count, 0, (size_t)(width - count));
+        for (int64_t r = 0; r < p->rows; r++, codes += stride) {
+            const float *x = p->product->x + (p->first + r) * inner + i * width;
+            if (d->type == HET__NPU_BF16)
+                het__npu_round(x, count, (uint16_t *)(void *)codes);
+            else
+                factor[r] = het__npu_encode(x, count, (int8_t *)codes);
+            memset(codes + used, 0, (size_t)(stride - used));
         }
-        memset(codes, 0, (size_t)((p->padded - p->rows) * width));
+        memset(codes, 0, (size_t)((p->padded - p->rows) * stride));
         s = het__npu_sync(p->device, &p->state->part[i], HET__XRT_TO_DEVICE,
-                          (size_t)(p->padded * width), err);
+                          (size_t)(p->padded * stride), err);
     }
     return s;
 }
 
-/* Adds the sums of a part, scaled back; of the last part the rows are complete. */
-static void add_part(const piece *p, uint32_t cut, uint32_t part, const int32_t *got)
+/* A part's sums of a row, scaled back. column: factors, NULL where sums are F32. */
+static void add_row(double *sums, const void *got, double row, const float *column, int64_t count,
+                    bool is_first)
 {
-    const het__npu_weights *w = p->weights;
+    const int32_t *codes = got;
+    const float *values = got;
+    for (int64_t i = 0; i < count; i++) {
+        const double more = column ? (double)codes[i] * (row * (double)column[i])
+                                   : (double)values[i];
+        sums[i] = is_first ? more : sums[i] + more;
+    }
+}
+
+/* Adds the sums of a part; of the last part the rows are complete. */
+static void add_part(const piece *p, const place *at, const char *got)
+{
+    const het__npu_weights *w = p->product->weights[at->matrix];
+    void *user = (char *)p->product->user + at->matrix * p->product->user_bytes;
+    const uint32_t cut = at->block / w->parts, part = at->block % w->parts;
     const int64_t first = cut * w->width, left = w->columns - first;
     const int64_t count = left < w->width ? left : w->width;
-    const float *column = w->factor + part * w->columns + first;
+    const float *column = w->factor ? w->factor + part * w->columns + first : NULL;
     for (int64_t r = 0; r < p->rows; r++) {
-        const double row = (double)p->device->factor[part * p->padded + r];
+        const double row = column ? (double)p->device->factor[part * p->padded + r] : 1;
         double *sums = p->device->sums + r * w->width;
-        for (int64_t i = 0; i < count; i++) {
-            const double more = (double)got[r * w->width + i] * (row * (double)column[i]);
-            sums[i] = part == 0 ? more : sums[i] + more;
-        }
+        add_row(sums, got + HET__NPU_SUM_BYTES * r * w->width, row, column, count, part == 0);
         if (part + 1 == w->parts)
-            p->product->take(p->user, p->first + r, first, count, sums);
+            p->product->take(user, p->first + r, first, count, sums);
     }
 }
 
-/* The result of a run: the block'th of the cuts' parts. */
-static het_status take_up(const piece *p, uint32_t block, het_error *err)
+static bool is_end(const piece *p, const place *at)
 {
-    const uint32_t slot = block % HET__NPU_SLOTS;
-    const int64_t count = p->rows * p->weights->width;
-    const het__npu_buffer *result = &p->state->result[slot];
-    het_status s = het__npu_finish(p->device, p->state, slot, err);
-    if (s == HET_OK)
-        s = het__npu_sync(p->device, result, HET__XRT_FROM_DEVICE, (size_t)count * sizeof(int32_t),
-                          err);
-    if (s == HET_OK)
-        add_part(p, block / p->weights->parts, block % p->weights->parts, result->host);
+    return at->matrix == p->product->count;
+}
+
+static void go_on(const piece *p, place *at)
+{
+    const het__npu_weights *w = p->product->weights[at->matrix];
+    if (++at->block == w->cuts * w->parts)
+        *at = (place){ at->matrix + 1, 0 };
+}
+
+/* As many runs from a place on as go together; the place moves behind them. *count: how many. */
+static het_status start_batch(const piece *p, uint32_t slot, place *at, uint32_t *count,
+                              het_error *err)
+{
+    het__npu_work work[HET__NPU_BATCH_MAX];
+    het_status s = HET_OK;
+    *count = 0;
+    while (!is_end(p, at) && s == HET_OK) {
+        const het__npu_weights *w = p->product->weights[at->matrix];
+        if (!may_join(p->device, result_bytes(w, p->padded), *count))
+            break;
+        het__npu_work *next = &work[*count];
+        next->a = &p->state->part[at->block % w->parts];
+        next->b = &w->block[at->block];
+        next->c = &p->state->result[slot][(*count)++];
+        s = het__npu_stream_get(p->device, w->design, p->padded, w->width, &next->stream, err);
+        go_on(p, at);
+    }
+    return s == HET_OK ? het__npu_start(p->device, p->state, slot, work, *count, err) : s;
+}
+
+/* Results of a batch that began at a place, which moves behind them. */
+static het_status take_batch(const piece *p, uint32_t slot, place *at, uint32_t count,
+                             het_error *err)
+{
+    het_status s = het__npu_finish(p->device, p->state, slot, count, err);
+    for (uint32_t i = 0; i < count && s == HET_OK; i++) {
+        const het__npu_buffer *result = &p->state->result[slot][i];
+        s = het__npu_sync(p->device, result, HET__XRT_FROM_DEVICE,
+                          result_bytes(p->product->weights[at->matrix], p->rows), err);
+        if (s == HET_OK)
+            add_part(p, at, result->host);
+        go_on(p, at);
+    }
     return s;
 }
 
-static het_status start(const piece *p, uint32_t block, het_error *err)
-{
-    const uint32_t slot = block % HET__NPU_SLOTS;
-    return het__npu_start(p->device, p->state, slot, p->stream,
-                          &p->state->part[block % p->weights->parts], &p->weights->block[block],
-                          &p->state->result[slot], err);
-}
-
-/* All cuts and parts of one matrix. After an error nothing is left running, if the device still
+/* All blocks of all matrices. After an error nothing is left running, if the device still
  * answers. */
-static het_status run_weights(const piece *p, het_error *err)
+static het_status run_piece(const piece *p, het_error *err)
 {
-    const uint32_t count = p->weights->cuts * p->weights->parts;
-    uint32_t started = 0, taken = 0;
+    place next = { 0, 0 }, done = { 0, 0 };
+    uint32_t started = 0, taken = 0, count[HET__NPU_SLOTS];
     het_status s = HET_OK;
-    while (taken < count && s == HET_OK) {
-        if (started < count && started < taken + HET__NPU_SLOTS) {
-            s = start(p, started, err);
+    while (s == HET_OK && !is_end(p, &done)) {
+        const bool starts = !is_end(p, &next) && started < taken + HET__NPU_SLOTS;
+        const uint32_t slot = (starts ? started : taken) % HET__NPU_SLOTS;
+        if (starts) {
+            s = start_batch(p, slot, &next, &count[slot], err);
             started += s == HET_OK;
         } else {
-            s = take_up(p, taken++, err);
+            taken++;
+            s = take_batch(p, slot, &done, count[slot], err);
         }
     }
     for (; taken < started && !p->device->is_lost && !p->device->is_hung; taken++)
-        (void)het__npu_finish(p->device, p->state, taken % HET__NPU_SLOTS, NULL);
+        (void)het__npu_finish(p->device, p->state, taken % HET__NPU_SLOTS,
+                              count[taken % HET__NPU_SLOTS], NULL);
     return s;
 }
 
 het_status het__npu_product_run(het__device *device, const het__npu_product *product,
                                 het_error *err)
 {
-    het__npu_state *state = &device->state[product->weights[0]->design];
+    const het__npu_weights *w = product->weights[0];
+    het__npu_state *state = &device->state[w->design];
+    int64_t rungs[HET__NPU_RUNGS_MAX];
+    const uint32_t count = het__npu_rungs(state->design, w->width, rungs);
+    piece p = { .device = device, .product = product, .state = state, .parts = w->parts };
     het_status s = het__npu_acquire(device, state, err);
-    piece p = { .device = device, .product = product, .state = state };
     while (s == HET_OK && p.first < product->rows) {
-        int64_t rungs[HET__NPU_RUNGS_MAX];
-        bool is_encoded = false;
-        for (uint32_t i = 0; i < product->count && s == HET_OK; i++) {
-            const het__npu_weights *w = product->weights[i];
-            const uint32_t count = het__npu_rungs(state->design, w->width, rungs);
-            const int64_t left = product->rows - p.first;
-            p.weights = w;
-            p.user = (char *)product->user + i * product->user_bytes;
-            p.padded = piece_of(rungs, count, left);
-            p.rows = p.padded < left ? p.padded : left;
-            s = het__npu_stream_get(device, w->design, p.padded, w->width, &p.stream, err);
-            if (s == HET_OK && !is_encoded)
-                s = encode_piece(&p, err);
-            is_encoded = true;
-            if (s == HET_OK)
-                s = run_weights(&p, err);
-        }
+        const int64_t left = product->rows - p.first;
+        p.padded = piece_of(rungs, count, left);
+        p.rows = p.padded < left ? p.padded : left;
+        s = encode_piece(&p, err);
+        if (s == HET_OK)
+            s = run_piece(&p, err);
         p.first += p.rows;
     }
     return s;

@@ -204,11 +204,14 @@ static het_status call_init(het__device *device, const het__slice *slice, const 
     het__value_matrix(&c->x_value, slice->symbols_max, &rows, &inner);
     const bool transposed = node->op == HET__OP_MATMUL && !node->attrs.matmul.transpose_b;
     het_status s = HET_OK;
+    uint32_t blocks = 0;
     for (uint32_t i = 0; i < c->count && s == HET_OK; i++) {
         s = het__npu_weights_get(device, slice, node->inputs[first + i * step], transposed,
                                  &c->weights[i], err);
-        if (s == HET_OK)
-            s = het__npu_product_prepare(device, c->weights[i], rows, err);
+        blocks += s == HET_OK ? c->weights[i]->cuts * c->weights[i]->parts : 0;
+    }
+    for (uint32_t i = 0; i < c->count && s == HET_OK; i++) {
+        s = het__npu_product_prepare(device, c->weights[i], blocks, rows, err);
         if (s == HET_OK)
             s = target_init(slice, node, i, arena, &c->targets[i], err);
     }
@@ -217,6 +220,10 @@ static het_status call_init(het__device *device, const het__slice *slice, const 
 
 void het__npu_release(het__device *device, het__program *program)
 {
+    if (!het__npu_quiet(device)) {
+        het__npu_abandon(program);
+        return;
+    }
     het__arena_finish(&program->arena);
     het__free(device->host.mem, program);
 }
@@ -224,6 +231,7 @@ void het__npu_release(het__device *device, het__program *program)
 het_status het__npu_compile(het__device *device, const het__slice *slice, het__program **program,
                             het_error *err)
 {
+    (void)het__npu_quiet(device);
     het__program *p = het__alloc_zero(device->host.mem, 1, sizeof *p);
     if (!p)
         return het__fail_nomem(err, "a program");
@@ -271,16 +279,13 @@ static het_status run_call(het__device *device, call *c, const int64_t *symbols,
     return s;
 }
 
-het_status het__npu_enqueue(het__device *device, het__program *program, const int64_t *symbols,
-                            het_error *err)
+het_status het__npu_program_run(het__device *device, het__program *program,
+                                const int64_t *symbols, het_error *err)
 {
     const uint64_t start = het__now_ns();
     het_status s = HET_OK;
-    if (device->is_lost || device->is_hung)
-        return het__fail(err, device->is_hung ? HET_E_TIMEOUT : HET_E_DEVICE_LOST,
-                         "the NPU does not answer");
     for (uint32_t i = 0; i < program->call_count && s == HET_OK; i++)
         s = run_call(device, &program->calls[i], symbols, err);
-    device->counters.busy_ns += het__now_ns() - start;
+    device->busy_ns += het__now_ns() - start;
     return s;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Constant matrices as a design takes them: the matrix is cut in columns and parts of the inner
- * extent, and each block is a buffer, packed and handed over once. A column of a part has one
- * factor, max |w| / 127, and codes to the nearest. What is beyond the matrix is zero. */
+ * extent, and each block is a buffer, packed and handed over once. In 8 bits a column of a part has
+ * one factor, max |w| / 127, and codes to the nearest; BF16 is rounded to nearest even. What is
+ * beyond the matrix is zero. */
 #include "backends/amd_xrt_npu/npu.h"
 
 #include <assert.h>
@@ -45,24 +46,32 @@ uint32_t het__npu_choose(const het__npu_designs *designs, uint32_t mask, int64_t
 
 /* ---- packing ---- */
 
-/* Column n of the product goes to its blocks. */
+/* Column n of the product goes to its blocks. codes: room for a column of either type. */
 static void put_column(const het__npu_weights *w, const het__npu_design *d, int64_t n,
-                       const float *x, int8_t *codes)
+                       const float *x, void *codes)
 {
     const int64_t cut = n / w->width, column = n % w->width;
+    const int64_t first = d->weights_by_column ? column * d->inner : column;
+    const int64_t step = d->weights_by_column ? 1 : w->width;
     for (uint32_t p = 0; p < w->parts; p++) {
-        int8_t *block = w->block[cut * w->parts + p].host;
+        void *block = w->block[cut * w->parts + p].host;
         const int64_t left = w->inner - p * d->inner, count = left < d->inner ? left : d->inner;
-        w->factor[p * w->columns + n] = het__npu_encode(x + p * d->inner, count, codes);
-        for (int64_t k = 0; k < count; k++)
-            block[d->weights_by_column ? column * d->inner + k : k * w->width + column] = codes[k];
+        if (d->type == HET__NPU_BF16) {
+            het__npu_round(x + p * d->inner, count, codes);
+            for (int64_t k = 0; k < count; k++)
+                ((uint16_t *)block)[first + k * step] = ((const uint16_t *)codes)[k];
+        } else {
+            w->factor[p * w->columns + n] = het__npu_encode(x + p * d->inner, count, codes);
+            for (int64_t k = 0; k < count; k++)
+                ((int8_t *)block)[first + k * step] = ((const int8_t *)codes)[k];
+        }
     }
 }
 
 /* One column of the product at a time; values: room for the matrix's row, or for all of a
  * transposed one. */
 static void pack(const het__npu_weights *w, const het__npu_design *d, const het__value *value,
-                 float *values, float *column, int8_t *codes)
+                 float *values, float *column, void *codes)
 {
     const het__decode_fn decode = het__decoder(value->dtype);
     const char *data = value->data;
@@ -85,7 +94,8 @@ static het_status fill_blocks(het__device *device, het__npu_weights *w, const he
                               het_error *err)
 {
     const het__npu_state *state = &device->state[w->design];
-    const size_t bytes = (size_t)(state->design->inner * w->width);
+    const size_t element = (size_t)het__npu_element_bytes(state->design);
+    const size_t bytes = (size_t)(state->design->inner * w->width) * element;
     het__mem *mem = device->host.mem;
     const size_t count = (size_t)w->cuts * w->parts;
     het_status s = HET_OK;
@@ -100,11 +110,11 @@ static het_status fill_blocks(het__device *device, het__npu_weights *w, const he
     float *values = het__alloc_zero(mem, inner * (w->is_transposed ? (size_t)w->columns : 1),
                                     sizeof *values);
     float *column = het__alloc_zero(mem, inner, sizeof *column);
-    int8_t *codes = het__alloc_zero(mem, inner, 1);
+    void *codes = het__alloc_zero(mem, inner, element);
     if (values && column && codes)
         pack(w, state->design, value, values, column, codes);
     else
-        s = het__fail_nomem(err, "weights in 8 bits");
+        s = het__fail_nomem(err, "weights of an NPU");
     het__free(mem, codes);
     het__free(mem, column);
     het__free(mem, values);
@@ -140,11 +150,12 @@ static het_status make(het__device *device, het__npu_weights *w, const het__valu
     w->width = het__npu_cut_columns(d, w->columns);
     w->cuts = (uint32_t)((w->columns + w->width - 1) / w->width);
     w->parts = (uint32_t)((w->inner + d->inner - 1) / d->inner);
-    w->factor = het__alloc_zero(device->host.mem, (size_t)w->columns * w->parts,
-                                sizeof *w->factor);
+    if (d->type == HET__NPU_INT8)
+        w->factor = het__alloc_zero(device->host.mem, (size_t)w->columns * w->parts,
+                                    sizeof *w->factor);
     w->block = het__alloc_zero(device->host.mem, (size_t)w->cuts * w->parts, sizeof *w->block);
-    if (!w->factor || !w->block)
-        return het__fail_nomem(err, "weights in 8 bits");
+    if ((d->type == HET__NPU_INT8 && !w->factor) || !w->block)
+        return het__fail_nomem(err, "weights of an NPU");
     return fill_blocks(device, w, value, err);
 }
 
@@ -170,7 +181,7 @@ het_status het__npu_weights_get(het__device *device, const het__slice *slice, ui
         }
     het__npu_weights *w = het__alloc_zero(device->host.mem, 1, sizeof *w);
     if (!w)
-        return het__fail_nomem(err, "weights in 8 bits");
+        return het__fail_nomem(err, "weights of an NPU");
     w->data = v->data;
     w->is_transposed = is_transposed;
     w->inner = is_transposed ? rows : columns;

@@ -177,6 +177,66 @@ int run_wait(void *run, uint32_t limit_ms, uint32_t *state, het__xrt_message *m)
     });
 }
 
+int list_open(void *of, void **list, het__xrt_message *m)
+{
+    return guarded(m, [=] {
+        *list = new xrt::runlist(static_cast<context *>(of)->hardware);
+        return HET_OK;
+    });
+}
+
+int list_add(void *list, void *run, het__xrt_message *m)
+{
+    return guarded(m, [=] {
+        static_cast<xrt::runlist *>(list)->add(*static_cast<xrt::run *>(run));
+        return HET_OK;
+    });
+}
+
+int list_start(void *list, het__xrt_message *m)
+{
+    return guarded(m, [=] {
+        static_cast<xrt::runlist *>(list)->execute();
+        return HET_OK;
+    });
+}
+
+// A list tells of a run that failed by an exception, whose state could be had through one more
+// symbol; its text names it since the releases that know NPUs.
+uint32_t state_named(const char *text)
+{
+    const struct {
+        const char *name;
+        uint32_t state;
+    } states[] = {
+        { "ERT_CMD_STATE_TIMEOUT", HET__XRT_TIMEOUT },
+        { "ERT_CMD_STATE_NORESPONSE", HET__XRT_NORESPONSE },
+        { "ERT_CMD_STATE_ABORT", HET__XRT_ABORT },
+    };
+    for (const auto &s : states)
+        if (std::strstr(text, s.name))
+            return s.state;
+    return HET__XRT_ERROR;
+}
+
+int list_wait(void *list, uint32_t limit_ms, uint32_t *state, het__xrt_message *m)
+{
+    return guarded(m, [=] {
+        try {
+            const std::chrono::milliseconds limit(limit_ms);
+            const auto ended = static_cast<xrt::runlist *>(list)->wait(limit);
+            *state = ended == std::cv_status::timeout ? HET__XRT_TIMEOUT : HET__XRT_COMPLETED;
+        } catch (const std::system_error &) {
+            throw;
+        } catch (const std::bad_alloc &) {
+            throw;
+        } catch (const std::exception &e) {
+            *state = state_named(e.what());
+        }
+        return HET_OK;
+    });
+}
+
 } // namespace
 
 extern "C" {
@@ -200,5 +260,10 @@ const het__xrt_calls het__xrt_module = {
     run_start,
     run_wait,
     drop<xrt::run>,
+    list_open,
+    list_add,
+    list_start,
+    list_wait,
+    drop<xrt::runlist>,
 };
 }

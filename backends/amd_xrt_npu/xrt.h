@@ -14,6 +14,8 @@
 
 #define HET__XRT_SYMBOL "het__xrt_module"
 #define HET__XRT_COMPLETED 4
+#define HET__XRT_ERROR 5
+#define HET__XRT_ABORT 6
 #define HET__XRT_TIMEOUT 8
 #define HET__XRT_NORESPONSE 9
 
@@ -49,9 +51,19 @@ typedef struct het__xrt_calls {
                    het__xrt_message *m);
     int (*run_set_buffer)(void *run, uint32_t argument, void *buffer, het__xrt_message *m);
     int (*run_start)(void *run, het__xrt_message *m);
-    /* state: as ERT names them. */
+    /* state: as ERT names them; HET__XRT_TIMEOUT if the limit has passed, too. */
     int (*run_wait)(void *run, uint32_t limit_ms, uint32_t *state, het__xrt_message *m);
     void (*run_close)(void *run);
+    /* Runs of one context that are handed over at once and done in their order. Only where the
+     * library has them: het__npu_has_lists(). A run is of one list for good; a list that is under
+     * way is not closed. */
+    int (*list_open)(void *context, void **list, het__xrt_message *m);
+    int (*list_add)(void *list, void *run, het__xrt_message *m);
+    int (*list_start)(void *list, het__xrt_message *m);
+    /* state: HET__XRT_COMPLETED, or what became of the first run that failed; HET__XRT_TIMEOUT if
+     * the limit has passed. */
+    int (*list_wait)(void *list, uint32_t limit_ms, uint32_t *state, het__xrt_message *m);
+    void (*list_close)(void *list);
 } het__xrt_calls;
 
 #endif /* HET_NPU_XRT_H */

@@ -4,12 +4,13 @@
  *
  * Every object is one shared pointer and nothing else; destructors stay implicit, because older
  * releases export none and newer ones do no more than that. Names, arguments and results are those
- * of XRT, or the symbols would not meet; 17 of them are used. The test's stand-in defines what is
- * declared here. */
+ * of XRT, or the symbols would not meet; 21 of them are used. The four of run lists are weak: a
+ * library without them is used without them. The test's stand-in defines what is declared here. */
 #ifndef HET_XRT_DECLARATIONS_HPP
 #define HET_XRT_DECLARATIONS_HPP
 
 #include <chrono>
+#include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -94,6 +95,17 @@ public:
     void set_arg_at_index(int index, const bo &buffer);
     void start();
     ert_cmd_state wait(const std::chrono::milliseconds &limit) const;
+    std::shared_ptr<void> handle;
+};
+
+/* Objects go without XRT's own destructor, which does no more than to part a list from its runs:
+ * the runs of a list go with it. */
+class runlist {
+public:
+    __attribute__((weak)) explicit runlist(const hw_context &context);
+    __attribute__((weak)) void add(const run &one);
+    __attribute__((weak)) void execute();
+    __attribute__((weak)) std::cv_status wait(const std::chrono::milliseconds &limit) const;
     std::shared_ptr<void> handle;
 };
 

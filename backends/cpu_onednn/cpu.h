@@ -76,6 +76,7 @@ typedef struct het__cpu_angles {
     float *table;          /* [capacity][cosines, sines] */
     int32_t *made;         /* [capacity]: positions that the first rows are of */
     int64_t capacity, made_count;
+    bool is_given;         /* the table is an input of the graph; nothing else here is set */
 } het__cpu_angles;
 
 struct het__device {

@@ -149,6 +149,15 @@ static bool needs_weight(const het__node *node, uint32_t i)
     }
 }
 
+/* Angles of each token, in place of factors. */
+static bool are_angles(const het__graph *graph, const het__node *node, uint32_t i)
+{
+    const bool is_place = (node->op == HET__OP_ROPE && i == 2) ||
+                          (node->op == HET__OP_ATTENTION && i == HET__ATTN_FACTORS);
+    return is_place && input(graph, node, i)->kind != HET__VALUE_CONST &&
+           input(graph, node, i)->rank == 2;
+}
+
 static bool is_index(const het__node *node, uint32_t i)
 {
     switch (node->op) {
@@ -203,7 +212,7 @@ static bool cpu_supports(const het__graph *graph, const het__node *node, char *r
         const het__value *v = input(graph, node, i);
         if (!v || v->kind == HET__VALUE_STATE)
             continue;
-        if (needs_weight(node, i)) {
+        if (needs_weight(node, i) && !are_angles(graph, node, i)) {
             if (!is_weight(v))
                 return refuse(reason, bytes, "not a constant of a numeric type", v);
         } else if (is_index(node, i)) {

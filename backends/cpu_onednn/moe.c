@@ -8,6 +8,12 @@
  *     close     per expert in use and range of its rows: down
  *     add       per token: its pairs by their shares, in the order of the experts
  *
+ * With one token, routing and preparing take about as long as waiting for another thread to do
+ * them: then every thread does both for itself, and two of these steps are left:
+ *
+ *     open      per pair and range of rows: gate and up, hidden values
+ *     close     per range of rows: down of all the token's experts, and their sum
+ *
  * Products are those of dense layers (matmul.h), one matrix per expert. */
 #include <string.h>
 
@@ -17,6 +23,8 @@
 
 /* Rows of a weight that a task works on, as near as the granule allows. */
 #define TASK_ROWS 64
+/* Tasks per thread with one token: see product.c. */
+#define TASKS_STREAM 8
 
 typedef struct expert {
     const het__cpu_matrix *gate, *up, *down;
@@ -27,15 +35,20 @@ typedef struct moe {
     const het__value *x_value;
     const float *x, *scores;
     float *out;
+    uint64_t *uses; /* of each expert; NULL: nobody counts */
     expert *experts;
     int64_t count, width, inner;
     int64_t tokens; /* when bound */
     int64_t open_rows, close_rows; /* of a task */
+    int64_t open_single, close_single; /* the same with one token */
+    bool single; /* when bound */
     size_t gate_stride, up_stride, down_stride; /* bytes of a prepared row */
     bool same; /* gate and up take activations of one kind */
     /* In the program's shared scratch. */
     size_t gate_acts, up_acts, down_acts, hidden, result, shares, sorted, where, first, used;
     size_t run, tile; /* in the thread's */
+    /* In the thread's with one token: where it goes, rows prepared, rows of its experts. */
+    size_t own_route, own_gate, own_up, own_down, own_rows;
 } moe;
 
 /* All steps of the node point to one record. */
@@ -103,6 +116,8 @@ static void route_task(const het__cpu_step *step, int64_t task, unsigned char *s
             first[r.expert[k]]++;
         }
     }
+    for (int64_t e = 0; m->uses && e < m->count; e++)
+        m->uses[e] += (uint64_t)first[e];
     sort_pairs(step, m);
 }
 
@@ -152,12 +167,16 @@ static part part_at(const het__cpu_step *step, const moe *m, int64_t task, int64
 static int64_t open_count(const het__cpu_step *step)
 {
     const moe *m = moe_of(step);
+    if (m->single || m->tokens == 0)
+        return 0;
     return ints(step, m->used)[0] * ((m->inner + m->open_rows - 1) / m->open_rows);
 }
 
 static int64_t close_count(const het__cpu_step *step)
 {
     const moe *m = moe_of(step);
+    if (m->single || m->tokens == 0)
+        return 0;
     return ints(step, m->used)[0] * ((m->width + m->close_rows - 1) / m->close_rows);
 }
 
@@ -209,32 +228,127 @@ static void add_task(const het__cpu_step *step, int64_t task, unsigned char *scr
     }
 }
 
+/* ---- one token ---- */
+
+static const het__route *route_own(const moe *m, unsigned char *scratch)
+{
+    het__route *r = (het__route *)(void *)(scratch + m->own_route);
+    het__route_token(&m->attrs, m->scores, (int32_t)m->count, r);
+    return r;
+}
+
+static void single_open_begin(const het__cpu_step *step, unsigned char *scratch)
+{
+    const moe *m = moe_of(step);
+    route_own(m, scratch);
+    level_of(step)->prepare(m->experts[0].gate->act, m->x, m->width, scratch + m->own_gate);
+    if (!m->same)
+        level_of(step)->prepare(m->experts[0].up->act, m->x, m->width, scratch + m->own_up);
+}
+
+static void single_open_task(const het__cpu_step *step, int64_t task, unsigned char *scratch)
+{
+    const moe *m = moe_of(step);
+    const het__cpu_level *level = level_of(step);
+    const het__route *r = (const het__route *)(void *)(scratch + m->own_route);
+    const int64_t parts = (m->inner + m->open_single - 1) / m->open_single;
+    const int64_t pair = task / parts, row = task % parts * m->open_single;
+    const int64_t rows = m->inner - row < m->open_single ? m->inner - row : m->open_single;
+    const expert *e = &m->experts[r->expert[pair]];
+    float *restrict gate = floats(step, m->hidden) + pair * m->inner + row;
+    float *restrict up = (float *)(void *)(scratch + m->own_rows);
+    if (m->uses && row == 0)
+        m->uses[r->expert[pair]]++;
+    level->run(e->gate, row, rows, scratch + m->own_gate, m->gate_stride, 1, gate, m->inner,
+               scratch + m->run);
+    level->run(e->up, row, rows, scratch + m->own_up, m->up_stride, 1, up, rows,
+               scratch + m->run);
+    het__cpu_activate(level, m->attrs.act, gate, rows);
+    for (int64_t n = 0; n < rows; n++)
+        gate[n] *= up[n];
+}
+
+static void single_close_begin(const het__cpu_step *step, unsigned char *scratch)
+{
+    const moe *m = moe_of(step);
+    route_own(m, scratch);
+    for (int32_t k = 0; k < m->attrs.used; k++)
+        level_of(step)->prepare(m->experts[0].down->act, floats(step, m->hidden) + k * m->inner,
+                                m->inner, scratch + m->own_down + (size_t)k * m->down_stride);
+}
+
+static void single_close_task(const het__cpu_step *step, int64_t task, unsigned char *scratch)
+{
+    const moe *m = moe_of(step);
+    const het__route *r = (const het__route *)(void *)(scratch + m->own_route);
+    const int64_t row = task * m->close_single;
+    const int64_t rows = m->width - row < m->close_single ? m->width - row : m->close_single;
+    float *restrict out = m->out + row;
+    float *restrict y = (float *)(void *)(scratch + m->own_rows);
+    memset(out, 0, (size_t)rows * sizeof *out);
+    for (int32_t k = 0; k < m->attrs.used; k++) {
+        level_of(step)->run(m->experts[r->expert[k]].down, row, rows,
+                            scratch + m->own_down + (size_t)k * m->down_stride, m->down_stride, 1,
+                            y, rows, scratch + m->run);
+        for (int64_t i = 0; i < rows; i++)
+            out[i] += r->share[k] * y[i];
+    }
+}
+
 /* ---- binding ---- */
 
+/* The first step of the node binds for all. */
 static void route_bind(het__cpu_step *step, const int64_t *symbols)
 {
     moe *m = *(moe **)step->data;
     m->tokens = het__extent_bind(m->x_value->extent[0], symbols);
-    step->tasks = m->tokens > 0;
+    m->single = m->tokens == 1;
+    step->tasks = m->tokens > 1;
     step->program->step_macs +=
         3.0 * (double)m->tokens * m->attrs.used * (double)m->width * (double)m->inner;
 }
 
 static void pairs_bind(het__cpu_step *step, const int64_t *symbols)
 {
+    (void)symbols;
     const moe *m = moe_of(step);
-    step->tasks = het__extent_bind(m->x_value->extent[0], symbols) * m->attrs.used;
+    step->tasks = m->single ? 0 : m->tokens * m->attrs.used;
 }
 
 static void tokens_bind(het__cpu_step *step, const int64_t *symbols)
 {
-    step->tasks = het__extent_bind(moe_of(step)->x_value->extent[0], symbols);
+    (void)symbols;
+    const moe *m = moe_of(step);
+    step->tasks = m->single ? 0 : m->tokens;
 }
 
 static void experts_bind(het__cpu_step *step, const int64_t *symbols)
 {
     (void)step; /* tasks follow from the router */
     (void)symbols;
+}
+
+static void single_bind(het__cpu_step *step, int64_t tasks, int64_t macs)
+{
+    const moe *m = moe_of(step);
+    step->tasks = m->single ? tasks : 0;
+    step->weight = (double)macs * m->attrs.used / (double)tasks;
+    step->load = HET__LOAD_STREAM;
+}
+
+static void single_open_bind(het__cpu_step *step, const int64_t *symbols)
+{
+    (void)symbols;
+    const moe *m = moe_of(step);
+    single_bind(step, m->attrs.used * ((m->inner + m->open_single - 1) / m->open_single),
+                2 * m->width * m->inner);
+}
+
+static void single_close_bind(het__cpu_step *step, const int64_t *symbols)
+{
+    (void)symbols;
+    const moe *m = moe_of(step);
+    single_bind(step, (m->width + m->close_single - 1) / m->close_single, m->width * m->inner);
 }
 
 /* ---- building ---- */
@@ -255,14 +369,28 @@ static het_status get_experts(het__cpu_build *build, const het__node *node, moe 
     return s;
 }
 
+/* The least number of rows from `rows` on that begins where both may be cut. */
 static int64_t rows_of_task(const het__cpu_level *level, const het__cpu_matrix *a,
-                            const het__cpu_matrix *b)
+                            const het__cpu_matrix *b, int64_t rows)
 {
     const int64_t ga = level->granule(a), gb = level->granule(b);
     int64_t granule = ga;
     while (granule % gb != 0)
         granule += ga;
-    return (TASK_ROWS + granule - 1) / granule * granule;
+    return (rows + granule - 1) / granule * granule;
+}
+
+/* Experts of all pairs, or all of them at once, are shared out in so many tasks per thread. */
+static void cut_tasks(const het__cpu_build *build, moe *m)
+{
+    const het__cpu_level *level = build->device->level;
+    const expert *e = &m->experts[0];
+    const int64_t tasks = het__pool_count(build->device->pool) * TASKS_STREAM;
+    m->open_rows = rows_of_task(level, e->gate, e->up, TASK_ROWS);
+    m->close_rows = rows_of_task(level, e->down, e->down, TASK_ROWS);
+    m->open_single =
+        rows_of_task(level, e->gate, e->up, (m->inner * m->attrs.used + tasks - 1) / tasks);
+    m->close_single = rows_of_task(level, e->down, e->down, (m->width + tasks - 1) / tasks);
 }
 
 static void plan_scratch(het__cpu_build *build, moe *m, int64_t tokens)
@@ -286,6 +414,12 @@ static void plan_scratch(het__cpu_build *build, moe *m, int64_t tokens)
     run = run > up ? run : up;
     m->run = het__cpu_reserve(&own, run > down ? run : down);
     m->tile = het__cpu_reserve(&own, (size_t)(tokens * m->open_rows) * f);
+    m->own_route = het__cpu_reserve(&own, sizeof(het__route));
+    m->own_gate = het__cpu_reserve(&own, m->gate_stride);
+    m->own_up = m->same ? m->own_gate : het__cpu_reserve(&own, m->up_stride);
+    m->own_down = het__cpu_reserve(&own, (size_t)m->attrs.used * m->down_stride);
+    m->own_rows = het__cpu_reserve(
+        &own, (size_t)(m->open_single > m->close_single ? m->open_single : m->close_single) * f);
     het__cpu_need_shared(build, shared);
     het__cpu_need_worker(build, own);
 }
@@ -294,6 +428,8 @@ static void set_shape(het__cpu_build *build, const het__node *node, moe *m)
 {
     const het__value *gate = het__cpu_value(build, node, 2);
     m->attrs = node->attrs.moe;
+    if (build->slice->expert_uses)
+        m->uses = build->slice->expert_uses[node - build->slice->graph->nodes];
     m->x_value = het__cpu_value(build, node, 0);
     het__cpu_place(build, node->inputs[0], &m->x);
     het__cpu_place(build, node->inputs[1], &m->scores);
@@ -309,10 +445,16 @@ het_status het__cpu_build_moe(het__cpu_build *build, const het__node *node)
         void (*bind)(het__cpu_step *, const int64_t *);
         int64_t (*count)(const het__cpu_step *);
         het__cpu_task_fn task;
+        void (*begin)(const het__cpu_step *, unsigned char *);
     } steps[] = {
-        { route_bind, NULL, route_task },    { pairs_bind, NULL, gather_task },
-        { experts_bind, open_count, open_task }, { pairs_bind, NULL, ready_task },
-        { experts_bind, close_count, close_task }, { tokens_bind, NULL, add_task },
+        { route_bind, NULL, route_task, NULL },
+        { pairs_bind, NULL, gather_task, NULL },
+        { experts_bind, open_count, open_task, NULL },
+        { pairs_bind, NULL, ready_task, NULL },
+        { experts_bind, close_count, close_task, NULL },
+        { tokens_bind, NULL, add_task, NULL },
+        { single_open_bind, NULL, single_open_task, single_open_begin },
+        { single_close_bind, NULL, single_close_task, single_close_begin },
     };
     moe *m = het__arena_zero(&build->program->arena, 1, sizeof *m);
     if (!m)
@@ -321,14 +463,12 @@ het_status het__cpu_build_moe(het__cpu_build *build, const het__node *node)
     const het_status s = get_experts(build, node, m);
     if (s != HET_OK)
         return s;
-    const het__cpu_level *level = build->device->level;
     const expert *e = &m->experts[0];
     m->same = e->gate->act == e->up->act;
     m->gate_stride = het__cpu_act_bytes(e->gate->act, m->width);
     m->up_stride = het__cpu_act_bytes(e->up->act, m->width);
     m->down_stride = het__cpu_act_bytes(e->down->act, m->inner);
-    m->open_rows = rows_of_task(level, e->gate, e->up);
-    m->close_rows = rows_of_task(level, e->down, e->down);
+    cut_tasks(build, m);
     plan_scratch(build, m, het__cpu_rows_max(build, node->inputs[0]));
     for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
         het__cpu_step *step = het__cpu_add_step(build, sizeof m);
@@ -338,6 +478,7 @@ het_status het__cpu_build_moe(het__cpu_build *build, const het__node *node)
         step->bind = steps[i].bind;
         step->count = steps[i].count;
         step->task = steps[i].task;
+        step->begin = steps[i].begin;
     }
     return HET_OK;
 }

@@ -131,7 +131,8 @@ static het_status find_angles(het__cpu_build *build, uint32_t positions, const f
 {
     het__device *device = build->device;
     for (het__cpu_angles *a = device->angles; a; a = a->next)
-        if (a->positions == positions && a->factors == factors && same_angles(a, attrs)) {
+        if (!a->is_given && a->positions == positions && a->factors == factors &&
+            same_angles(a, attrs)) {
             *angles = a;
             return HET_OK;
         }
@@ -154,10 +155,36 @@ void het__cpu_angles_free(het__device *device)
         het__cpu_angles *a = device->angles;
         device->angles = a->next;
         het__free(mem, a->frequencies);
-        het__free(mem, a->table);
+        if (!a->is_given)
+            het__free(mem, a->table);
         het__free(mem, a->made);
         het__free(mem, a);
     }
+}
+
+/* Angles that the graph gives are read where they lie. */
+static het_status find_given(het__cpu_build *build, float *table, const het__rope_attrs *attrs,
+                             const het__cpu_angles **angles)
+{
+    het__device *device = build->device;
+    for (het__cpu_angles *a = device->angles; a; a = a->next)
+        if (a->is_given && a->table == table) {
+            *angles = a;
+            return HET_OK;
+        }
+    het__cpu_angles *a = het__alloc_zero(device->host->mem, 1, sizeof *a);
+    if (!a)
+        return het__fail_nomem(build->err, "the table of angles");
+    *a = (het__cpu_angles){ .next = device->angles, .attrs = *attrs, .table = table,
+                            .is_given = true };
+    device->angles = a;
+    *angles = a;
+    return HET_OK;
+}
+
+static bool are_given(const het__cpu_build *build, uint32_t factors)
+{
+    return factors != HET__NO_VALUE && build->slice->graph->values[factors].rank == 2;
 }
 
 static bool has_step(const het__program *program, const het__cpu_angles *angles)
@@ -176,6 +203,8 @@ het_status het__cpu_angles_get(het__cpu_build *build, uint32_t positions, uint32
     const het__extent tokens = build->slice->graph->values[positions].extent[0];
     const float *divisors;
     het__cpu_angles *a = NULL;
+    if (are_given(build, factors))
+        return find_given(build, het__cpu_address(build, factors), attrs, angles);
     het_status s = het__cpu_vector_get(build, factors, &divisors);
     if (s == HET_OK)
         s = find_angles(build, positions, divisors, attrs, &a);

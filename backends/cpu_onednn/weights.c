@@ -7,6 +7,7 @@
 #include "backends/cpu_onednn/cache.h"
 #include "lib/base/dtype.h"
 #include "lib/base/error.h"
+#include "lib/ir/rounding.h"
 #include "lib/quant/quant.h"
 
 /* Rows that a thread re-lays at once, as near as the granule allows. */
@@ -16,9 +17,6 @@
 #define PART_BYTES ((int64_t)16 << 20)
 /* Form of a vector: F32 elements. No level's forms reach so far. */
 #define FORM_VECTOR UINT32_MAX
-/* Weights with fewer elements take F32 activations in fast precision too: what rounding would save
- * on them is lost between the barriers, and small models keep their exact results. */
-#define SMALL_ELEMENTS (INT64_C(1) << 18)
 
 static het__cpu_constant *find(const het__device *device, const het__cpu_constant *like)
 {
@@ -276,7 +274,8 @@ static het_status get_matrix(het__cpu_build *build, const het__value *v, const f
     if (!fresh)
         return HET_OK;
     const bool exact = device->options.precision == HET_PRECISION_EXACT ||
-                       (!device->round_small && c->matrix.n * c->matrix.k < SMALL_ELEMENTS);
+                       (!device->round_small &&
+                        c->matrix.n * c->matrix.k < HET__ROUNDED_ELEMENTS_MIN);
     /* oneDNN reads F32 rows as they lie. */
     const bool relay = (!device->options.weights_mapped || device->cache) &&
                        !(device->onednn && v->dtype == HET_DTYPE_F32);

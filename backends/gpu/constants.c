@@ -3,9 +3,10 @@
  *
  * A constant as it lies is used in place where the device shares the host's memory and either is
  * the host's processor or was asked to (weights_mapped): the pages around it become a memory
- * object. Otherwise it is copied. A form that an operation makes is laid out in host memory and
+ * object, with those of its neighbours in the file where the driver takes a page only once.
+ * Otherwise it is copied. A form that an operation makes is laid out in host memory and
  * copied. */
-#include "backends/gpu/driver.h"
+#include "backends/gpu/experts.h"
 
 #include <assert.h>
 #include <string.h>
@@ -15,14 +16,16 @@
 #include "lib/quant/quant.h"
 
 #define IN_PLACE_ALIGN 8
+#define PAGES "pages"
 
 struct het__gpu_kept {
     het__gpu_kept *next;
     const void *data; /* of the constant; NULL: a table */
-    char *form;       /* "": as it lies */
+    char *form;       /* "": as it lies; PAGES: what others lie in */
     size_t bytes;
     het__gpu_memory *mem;
     size_t offset;    /* bytes from mem's beginning to the constant's */
+    bool is_guest;    /* mem is another entry's */
 };
 
 static het__gpu_kept *find(het__gpu *gpu, const void *data, const char *form)
@@ -35,7 +38,7 @@ static het__gpu_kept *find(het__gpu *gpu, const void *data, const char *form)
 
 static void kept_drop(het__gpu *gpu, het__gpu_kept *kept)
 {
-    if (kept->mem)
+    if (kept->mem && !kept->is_guest)
         gpu->driver->memory_free(gpu, kept->mem);
     het__free(gpu->host.mem, kept->form);
     het__free(gpu->host.mem, kept);
@@ -43,6 +46,7 @@ static void kept_drop(het__gpu *gpu, het__gpu_kept *kept)
 
 void het__gpu_drop_constants(het__gpu *gpu)
 {
+    het__gpu_experts_drop(gpu);
     while (gpu->kept) {
         het__gpu_kept *next = gpu->kept->next;
         kept_drop(gpu, gpu->kept);
@@ -76,20 +80,87 @@ static het_status upload(het__gpu *gpu, const void *data, size_t bytes, het__gpu
 
 /* ---- as they lie ---- */
 
+/* Whole pages. */
+typedef struct pages {
+    uintptr_t begin, end;
+} pages;
+
+static pages pages_of(const void *data, size_t bytes)
+{
+    return (pages){ (uintptr_t)data / HET__IMPORT_ALIGN * HET__IMPORT_ALIGN,
+                    het__round_up((uintptr_t)data + bytes, HET__IMPORT_ALIGN) };
+}
+
+/* The pages grow by those of constants that begin or end in them, or right beside. Every page that
+ * is added holds a part of a constant, so it is there. True: they grew. */
+static bool grow(const het__slice *slice, const het__node *node, pages *p)
+{
+    bool grew = false;
+    for (uint32_t i = 0; i < node->input_count; i++) {
+        if (node->inputs[i] == HET__NO_VALUE)
+            continue;
+        const het__value *v = &slice->graph->values[node->inputs[i]];
+        const int64_t bytes = v->kind == HET__VALUE_CONST && v->data
+                                  ? het__value_bytes(v, slice->symbols_max) : 0;
+        const pages q = pages_of(v->data, bytes > 0 ? (size_t)bytes : 0);
+        if (bytes <= 0 || q.begin > p->end || q.end < p->begin ||
+            (q.begin >= p->begin && q.end <= p->end))
+            continue;
+        p->begin = q.begin < p->begin ? q.begin : p->begin;
+        p->end = q.end > p->end ? q.end : p->end;
+        grew = true;
+    }
+    return grew;
+}
+
+/* An entry of the pages that the constant lies in, with its neighbours; NULL: none can be had. */
+static het__gpu_kept *import_together(het__gpu *gpu, const het__slice *slice, pages p)
+{
+    for (het__gpu_kept *k = gpu->kept; k; k = k->next)
+        if (strcmp(k->form, PAGES) == 0 && (uintptr_t)k->data <= p.begin &&
+            p.end <= (uintptr_t)k->data + k->bytes)
+            return k;
+    for (bool grew = true; grew;) {
+        grew = false;
+        for (uint32_t i = 0; i < slice->node_count; i++)
+            grew = grow(slice, &slice->graph->nodes[slice->nodes[i]], &p) || grew;
+    }
+    if (p.end - p.begin > gpu->facts->buffer_max_bytes)
+        return NULL;
+    het__gpu_kept *k = kept_new(gpu, (const void *)p.begin, PAGES, p.end - p.begin);
+    if (k && gpu->driver->memory_import(gpu, (const void *)p.begin, p.end - p.begin, &k->mem)) {
+        k->next = gpu->kept;
+        gpu->kept = k;
+        return k;
+    }
+    if (k)
+        kept_drop(gpu, k);
+    return NULL;
+}
+
 /* The whole pages that hold the constant: what else is in them is mapped too, and not touched. */
-static bool use_in_place(het__gpu *gpu, const void *data, size_t bytes, het__gpu_kept *kept)
+static bool use_in_place(het__gpu *gpu, const het__slice *slice, const void *data, size_t bytes,
+                         het__gpu_kept *kept)
 {
     if (!gpu->driver->memory_import || !(gpu->weights_mapped || gpu->facts->is_cpu))
         return false;
-    const uintptr_t begin = (uintptr_t)data / HET__IMPORT_ALIGN * HET__IMPORT_ALIGN;
-    const uintptr_t end = het__round_up((uintptr_t)data + bytes, HET__IMPORT_ALIGN);
+    const pages p = pages_of(data, bytes);
     /* Kernels load elements as a whole. */
     if (bytes == 0 || (uintptr_t)data % IN_PLACE_ALIGN != 0 ||
-        end - begin > gpu->facts->buffer_max_bytes)
+        p.end - p.begin > gpu->facts->buffer_max_bytes)
         return false;
-    if (!gpu->driver->memory_import(gpu, (const void *)begin, end - begin, &kept->mem))
+    if (gpu->driver->imports_once) {
+        const het__gpu_kept *host = import_together(gpu, slice, p);
+        if (!host)
+            return false;
+        kept->mem = host->mem;
+        kept->is_guest = true;
+        kept->offset = (uintptr_t)data - (uintptr_t)host->data;
+        return true;
+    }
+    if (!gpu->driver->memory_import(gpu, (const void *)p.begin, p.end - p.begin, &kept->mem))
         return false;
-    kept->offset = (uintptr_t)data - begin;
+    kept->offset = (uintptr_t)data - p.begin;
     return true;
 }
 
@@ -101,7 +172,7 @@ het_status het__gpu_keep_plain(het__gpu *gpu, const het__slice *slice, het__gpu_
         k = kept_new(gpu, operand->host, "", bytes);
         if (!k)
             return het__fail_nomem(err, "a constant");
-        const bool in_place = use_in_place(gpu, operand->host, bytes, k);
+        const bool in_place = use_in_place(gpu, slice, operand->host, bytes, k);
         const het_status s = in_place ? HET_OK : upload(gpu, operand->host, bytes, &k->mem, err);
         if (s != HET_OK) {
             kept_drop(gpu, k);

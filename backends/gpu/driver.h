@@ -38,8 +38,25 @@ typedef struct het__gpu_driver {
     /* Optional: whole pages of the host that kernels read in place for as long as it is; false:
      * not these. */
     bool (*memory_import)(het__gpu *gpu, const void *host, size_t bytes, het__gpu_memory **memory);
+    bool imports_once; /* a page can be in one import only: neighbours are imported together */
     void (*memory_free)(het__gpu *gpu, het__gpu_memory *memory);
     het__gpu_memory *(*memory_of)(const het__buffer *buffer);
+
+    /* Bytes of a memory to and from the host, behind all that was started. Both block. */
+    het_status (*memory_read)(het__gpu *gpu, het__gpu_memory *memory, size_t offset, void *target,
+                              size_t bytes, het_error *err);
+    het_status (*memory_write)(het__gpu *gpu, het__gpu_memory *memory, size_t offset,
+                               const void *source, size_t bytes, het_error *err);
+    /* Optional, all or none: bytes from the host beside what is started. They come after `after`
+     * (NULL: at once) and are there at *event; the source stays as it is until then. mark: an event
+     * when all that was started so far has ended. await: what is started from now on begins after
+     * it. settle: the host waits for it. Events are given back by forget, which takes NULL. */
+    het_status (*upload)(het__gpu *gpu, het__gpu_memory *memory, size_t offset, const void *source,
+                         size_t bytes, void *after, void **event, het_error *err);
+    het_status (*mark)(het__gpu *gpu, void **event, het_error *err);
+    het_status (*await)(het__gpu *gpu, void *event, het_error *err);
+    het_status (*settle)(het__gpu *gpu, void *event, het_error *err);
+    void (*forget)(het__gpu *gpu, void *event);
 
     /* Around what a step of a program starts; is_first: of this program. drop() instead of end():
      * it was not started whole, does not count, and has ended when drop() returns. */
@@ -55,16 +72,23 @@ typedef struct het__gpu_driver {
 } het__gpu_driver;
 
 typedef struct het__gpu_kept het__gpu_kept; /* a constant on the device */
+typedef struct het__gpu_experts het__gpu_experts; /* experts.h */
 
 struct het__gpu {
     const het__gpu_driver *driver;
     const het__gpu_facts *facts;
     het__host host;
     bool weights_mapped; /* constants are used where they lie, if that can be */
+    bool rounds;         /* rows may be rounded to 8 bits beside weights of block types */
+    bool rounds_small;   /* beside small weights too; for tests */
     bool only_asks;      /* for what a node would need: memory is not looked at */
     bool is_gone;        /* lost or hanging: nothing is asked of the driver any more */
     het__gpu_kept *kept;
+    uint64_t expert_bytes; /* 0: all experts are constants like others */
+    uint32_t expert_keep;  /* het_expert_keep */
+    het__gpu_experts *experts; /* NULL: no mixture yet, or no limit */
     het__backend_counters counters;
+    uint64_t rounded_count; /* calls whose rows are rounded to 8 bits */
 };
 
 struct het__program {
@@ -75,6 +99,7 @@ struct het__program {
     het__gpu_memory *scratch;
     size_t scratch_bytes;
     bool has_run;
+    void *own; /* the backend's; arena */
 };
 
 /* What het__backend says of the functions without het__gpu_. */

@@ -21,6 +21,13 @@ typedef struct het__gpu_memory het__gpu_memory;
 typedef struct het__gpu_kernel het__gpu_kernel;
 typedef struct het__gpu het__gpu; /* an opened device, see driver.h */
 
+/* How a device adds four products of 8 bits to a sum: values of HET_DOT (kernels/dot.cl). */
+typedef enum het__gpu_dot {
+    HET__GPU_DOT_PLAIN = 0,
+    HET__GPU_DOT_INTEL = 1,
+    HET__GPU_DOT_KHR = 2,
+} het__gpu_dot;
+
 /* Facts of a device that choose among kernels. */
 typedef struct het__gpu_facts {
     uint32_t units;      /* compute units */
@@ -33,6 +40,9 @@ typedef struct het__gpu_facts {
     bool fp16, is_cpu, is_intel, is_amd;
     bool local_is_real;  /* local memory is not plain memory */
     bool shares_memory;  /* with the host */
+    bool has_dot;        /* products in 8 bits are faster than in F32 */
+    het__gpu_dot dot;    /* what they are made of */
+    bool has_matrix;     /* and of many rows by matrix instructions of Intel's (XMX) */
 } het__gpu_facts;
 
 /* A tensor of a call: of the program's values or a constant. */

@@ -24,6 +24,7 @@ typedef struct product {
 typedef struct products {
     uint32_t count;
     product *each;
+    het__gpu_codes codes; /* of the rows; kernel NULL: no product takes them */
     uint32_t residual; /* input; 0: none */
     int64_t planes;    /* 1 but for MATMUL; its rows are those of a plane */
     int32_t extents[8], steps[8];
@@ -149,14 +150,22 @@ static void product_of(const het__gpu_call *call, product *p, uint32_t weight, u
 static het_status init_products(het__gpu_call *call, products *p, int64_t rows_max, het_error *err)
 {
     het_status s = HET_OK;
+    bool rounds = false;
     for (uint32_t i = 0; i < p->count && s == HET_OK; i++) {
         product *each = &p->each[i];
+        each->of.is_rounded = het__gpu_codes_fit(call, &each->of);
         s = het__gpu_product_init(call, &each->of, rows_max, err);
-        if (s == HET_OK)
+        if (s == HET_OK && !each->of.is_rounded)
             s = het__gpu_dense_init(call, &each->of, rows_max, err);
         if (s == HET_OK && each->bias)
             s = het__gpu_bias_init(call, each->bias, &each->bias_form, err);
+        rounds = rounds || each->of.is_rounded;
     }
+    size_t scratch = 0;
+    if (s == HET_OK && rounds)
+        s = het__gpu_codes_init(call, &p->codes, call->inputs[0].rows, p->each[0].of.inner,
+                                &scratch, err);
+    het__gpu_want_scratch(call, scratch);
     return s;
 }
 
@@ -247,14 +256,17 @@ static het_status launch(het__gpu_call *call, const int64_t *symbols, het_error 
     if (p->residual)
         r.residual = het__gpu_span_of(&call->inputs[p->residual]);
     het_status s = HET_OK;
+    if (p->codes.kernel)
+        s = het__gpu_codes_run(call, &p->codes, r.x, call->inputs[0].rows, &r, err);
     for (uint32_t i = 0; i < p->count && s == HET_OK; i++) {
         const product *each = &p->each[i];
         r.out = het__gpu_span_of(&call->outputs[each->out]);
         r.bias = each->bias ? het__gpu_bias_of(call, each->bias, each->bias_form)
                             : (het__gpu_span){ NULL, 0 };
         r.multiplies = call->op == HET__OP_GATED && i == 1;
-        bool done;
-        s = het__gpu_dense_run(call, &each->of, &r, &done, err);
+        bool done = false;
+        if (!each->of.is_rounded)
+            s = het__gpu_dense_run(call, &each->of, &r, &done, err);
         if (s == HET_OK && !done)
             s = het__gpu_product_run(call, &each->of, het__gpu_product_size(&each->of, r.rows), &r,
                                      err);

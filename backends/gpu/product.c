@@ -4,6 +4,7 @@
  *                    1 row, to 4, to 8            more rows
  *     [n, k]         matvec                       matmul_tile, on processors matmul_rows
  *     [k, n]         matmul_columns (1, 8)        matmul_tile, on processors matmul_columns
+ *     in 8 bits      dot_vec                      dot_tile, with matrix instructions dot_matrix
  *
  * Processors run the items of a group one after the other: they get kernels without lanes, local
  * memory and barriers, which are 20 times as fast there as tiles in local memory. */
@@ -26,6 +27,9 @@
 #define TILE 64
 #define TILE_LOW 32 /* of experts, which have few rows each, and of sums that take two registers */
 #define TILE_COLUMNS 64
+/* With matrix instructions: rows and columns of one, and how many of them a subgroup makes. */
+#define MATRIX 8
+#define MATRIX_TIMES 2
 #define CPU_TOKENS 4
 #define CPU_ROWS 4
 #define TURNED_TOKENS 8
@@ -79,20 +83,40 @@ static size_t blocks_of(const het__gpu_operand *w)
     return (size_t)(w->rows * w->columns) / het__dtype(w->value.dtype)->block_elements;
 }
 
-static void lay_split(const void *user, const het__gpu_operand *constant, void *target)
+static void split(het_dtype dtype, size_t blocks, const void *source, void *target)
 {
-    (void)user;
     uint32_t at;
-    const size_t bytes = het__dtype(constant->value.dtype)->block_bytes;
-    const size_t small = small_of(constant->value.dtype, &at), rest = bytes - small;
-    const size_t blocks = blocks_of(constant);
-    const unsigned char *from = constant->host;
+    const size_t bytes = het__dtype(dtype)->block_bytes;
+    const size_t small = small_of(dtype, &at), rest = bytes - small;
+    const unsigned char *from = source;
     unsigned char *to = target, *small_to = to + blocks * rest;
     for (size_t i = 0; i < blocks; i++, from += bytes, to += rest, small_to += small) {
         memcpy(small_to, from + at, small);
         memcpy(to, from, at);
         memcpy(to + at, from + at + small, rest - at);
     }
+}
+
+static void lay_split(const void *user, const het__gpu_operand *constant, void *target)
+{
+    (void)user;
+    split(constant->value.dtype, blocks_of(constant), constant->host, target);
+}
+
+size_t het__gpu_matrix_small_at(const het__gpu_call *call, het_dtype dtype, size_t blocks)
+{
+    uint32_t at;
+    const size_t small = has_lanes(call->facts) ? small_of(dtype, &at) : 0;
+    return small ? blocks * (het__dtype(dtype)->block_bytes - small) : 0;
+}
+
+void het__gpu_matrix_lay(het_dtype dtype, size_t small_at, size_t blocks, const void *source,
+                         void *target)
+{
+    if (small_at)
+        split(dtype, blocks, source, target);
+    else
+        memcpy(target, source, blocks * het__dtype(dtype)->block_bytes);
 }
 
 static void lay_copy(const void *user, const het__gpu_operand *constant, void *target)
@@ -153,12 +177,22 @@ int64_t het__gpu_product_part(const het__gpu_call *call, const het__gpu_product 
 {
     if (size < 3)
         return size_rows[size];
-    const bool is_low = product->is_grouped || product->inner > SUM_MAX;
+    if (product->is_matrix)
+        return MATRIX * MATRIX_TIMES;
+    const bool is_low = product->is_grouped || product->is_rounded || product->inner > SUM_MAX;
     return is_low && has_lanes(call->facts) ? TILE_LOW : TILE;
+}
+
+static const char *file_of(const char *kernel)
+{
+    return strncmp(kernel, "dot", 3) == 0 ? "dot" : strcmp(kernel, "matvec") == 0 ? kernel
+                                                                                   : "matmul";
 }
 
 static const char *kernel_of(const het__gpu_call *call, const het__gpu_product *p, uint32_t size)
 {
+    if (p->is_rounded)
+        return size < 3 ? "dot_vec" : p->is_matrix ? "dot_matrix" : "dot_tile";
     if (size == 3 && has_lanes(call->facts))
         return "matmul_tile";
     return p->is_turned ? "matmul_columns" : size == 3 ? "matmul_rows" : "matvec";
@@ -190,7 +224,15 @@ static void options_of(const het__gpu_call *call, const het__gpu_product *p, uin
     assert(n > 0 && (size_t)n < bytes);
     text += n;
     bytes -= (size_t)n;
-    if (size < 3 && !p->is_turned)
+    if (p->is_matrix && size == 3)
+        n = snprintf(text, bytes, "-DKIND=3 -DTIMES=%d", MATRIX_TIMES);
+    else if (p->is_rounded && size == 3)
+        n = snprintf(text, bytes, "-DKIND=2 -DTILE=%d", TILE_LOW);
+    else if (p->is_rounded)
+        n = snprintf(text, bytes, "-DKIND=1 -DTOKENS=%d -DROWS=%d -DLANES=%d -DSETS=%d",
+                     size_rows[size], matvec_rows(call, size),
+                     call->facts->subgroup ? (int)call->facts->subgroup : LANES, SETS);
+    else if (size < 3 && !p->is_turned)
         n = snprintf(text, bytes, "-DTOKENS=%d -DROWS=%d -DLANES=%d -DSETS=%d -DSTEPS=%d",
                      size_rows[size], matvec_rows(call, size),
                      !lanes ? 1 : call->facts->subgroup ? (int)call->facts->subgroup : LANES,
@@ -220,19 +262,45 @@ static bool can_occur(const het__gpu_product *p, uint32_t size, int64_t rows_max
     return false;
 }
 
-het_status het__gpu_product_init(het__gpu_call *call, het__gpu_product *product, int64_t rows_max,
-                                 het_error *err)
+static het_status init_kernels(het__gpu_call *call, het__gpu_product *product, int64_t rows_max,
+                               het_error *err)
 {
-    het_status s = het__gpu_weight_init(call, product->weight, &product->form, &product->small_at,
-                                        err);
+    het_status s = HET_OK;
     for (uint32_t i = 0; i < HET__GPU_SIZES && s == HET_OK; i++) {
         if (!can_occur(product, i, rows_max))
             continue;
         char options[320];
         const char *name = kernel_of(call, product, i);
         options_of(call, product, i, options, sizeof options);
-        s = het__gpu_kernel_of(call, strcmp(name, "matvec") == 0 ? name : "matmul", name, options,
-                               &product->kernels[i], err);
+        s = het__gpu_kernel_of(call, file_of(name), name, options, &product->kernels[i], err);
+    }
+    return s;
+}
+
+/* Matrix instructions sum 32 terms: types with a scale for as many, the usual ones. */
+static bool has_matrix_kernel(het_dtype dtype)
+{
+    return dtype == HET_DTYPE_Q4_0 || dtype == HET_DTYPE_Q8_0 || dtype == HET_DTYPE_Q4_K;
+}
+
+het_status het__gpu_product_init(het__gpu_call *call, het__gpu_product *product, int64_t rows_max,
+                                 het_error *err)
+{
+    het_status s = HET_OK;
+    if (!product->is_slotted)
+        s = het__gpu_weight_init(call, product->weight, &product->form, &product->small_at, err);
+    product->is_matrix = product->is_rounded && call->facts->has_matrix && !product->is_grouped &&
+                         has_matrix_kernel(product->dtype);
+    if (s == HET_OK)
+        s = init_kernels(call, product, rows_max, err);
+    /* What a driver's compiler did not take is left out. */
+    if (s == HET_E_UNSUPPORTED && product->is_matrix) {
+        product->is_matrix = false;
+        s = init_kernels(call, product, rows_max, err);
+    }
+    if (s == HET_E_UNSUPPORTED && product->is_rounded) {
+        product->is_rounded = false;
+        s = init_kernels(call, product, rows_max, err);
     }
     return s;
 }
@@ -251,7 +319,7 @@ static void arg_memory(het__gpu_kernel *kernel, uint32_t index, het__gpu_span sp
 
 het__gpu_span het__gpu_product_weights(const het__gpu_call *call, const het__gpu_product *p)
 {
-    return p->form ? (het__gpu_span){ p->form, 0 }
+    return p->form ? (het__gpu_span){ p->form, p->form_at }
                    : het__gpu_span_of(&call->inputs[p->weight]);
 }
 
@@ -259,7 +327,7 @@ void het__gpu_product_bind(const het__gpu_call *call, const het__gpu_product *p,
                            het__gpu_kernel *kernel, const het__gpu_product_step *r)
 {
     const het__gpu_span w = het__gpu_product_weights(call, p);
-    arg_memory(kernel, 0, r->x, r->out);
+    arg_memory(kernel, 0, p->is_rounded ? r->codes : r->x, r->out);
     arg_memory(kernel, 2, w, r->out);
     het__gpu_arg_long(kernel, 4, (int64_t)p->small_at);
     arg_memory(kernel, 5, r->bias, r->out);
@@ -277,6 +345,8 @@ void het__gpu_product_bind(const het__gpu_call *call, const het__gpu_product *p,
     het__gpu_arg(kernel, 19, sizeof r->steps, r->steps);
     arg_memory(kernel, 20, r->tiles, r->out);
     arg_memory(kernel, 22, r->order, r->out);
+    if (p->is_rounded)
+        arg_memory(kernel, 24, r->marks, r->out);
 }
 
 /* How many of each there are in count, the last may be less. */
@@ -292,7 +362,10 @@ het_status het__gpu_product_run(het__gpu_call *call, const het__gpu_product *p, 
     const size_t parts = p->is_grouped ? (size_t)r->parts
                                        : per(r->rows, het__gpu_product_part(call, p, size));
     size_t global[3] = { 0, parts, (size_t)r->planes }, local[3] = { 1, 1, 1 };
-    if (size == 3 && lanes) {
+    if (size == 3 && p->is_matrix) {
+        global[0] = per(p->columns, MATRIX) * MATRIX;
+        local[0] = MATRIX;
+    } else if (size == 3 && lanes) {
         global[0] = per(p->columns, TILE_COLUMNS) * 16;
         global[1] *= 8;
         local[0] = 16;

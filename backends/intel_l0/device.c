@@ -2,17 +2,32 @@
 /* An opened device: its context, its list of commands, its events.
  *
  * One immediate list takes everything: what is appended is started at once and runs in order, by
- * the list itself where the driver offers that, else by barriers. After a device is lost or hangs,
+ * the list itself where the driver offers that, else by barriers. A card with an engine that only
+ * copies has a second list for what goes between its memory and the host's: such a copy waits for
+ * the programs that use the buffer, and others run meanwhile. After a device is lost or hangs,
  * nothing is asked of its driver any more, not even to free: what it still holds is left to it. */
 #include "backends/intel_l0/l0.h"
 
 #include <string.h>
 
 #include "lib/base/error.h"
+#include "lib/base/os.h"
 
 /* Of the specification 1.9, newer than the headers of some distributions. */
 #define API_IN_ORDER ZE_MAKE_VERSION(1, 9)
 #define FLAG_IN_ORDER ZE_BIT(1)
+
+/* Without it the other list copies. */
+static void make_copies(het__device *d)
+{
+    const ze_command_queue_desc_t queue = { .stype = ZE_STRUCTURE_TYPE_COMMAND_QUEUE_DESC,
+                                            .ordinal = d->found.copy_ordinal,
+                                            .mode = ZE_COMMAND_QUEUE_MODE_ASYNCHRONOUS };
+    if (d->found.facts.shares_memory || d->found.copy_ordinal == HET__L0_NO_GROUP ||
+        zeCommandListCreateImmediate(d->context, d->found.id, &queue, &d->copies) !=
+            ZE_RESULT_SUCCESS)
+        d->copies = NULL;
+}
 
 static ze_result_t make_list(het__device *d)
 {
@@ -83,6 +98,7 @@ static het_status start(het__device *d, het_error *err)
     }
     if (code != ZE_RESULT_SUCCESS)
         return het__l0_failed(d, err, code, what);
+    make_copies(d);
     find_imports(d);
     return HET_OK;
 }
@@ -103,7 +119,11 @@ het_status het__l0_open(const het__host *host, uint32_t index, const het__open_o
         d->found = list->device[index];
     het__free(host->mem, list);
     d->gpu = (het__gpu){ .driver = &het__l0_driver, .facts = &d->found.facts, .host = *host,
-                         .weights_mapped = options->weights_mapped };
+                         .expert_bytes = options->expert_bytes,
+                         .expert_keep = options->expert_keep,
+                         .weights_mapped = options->weights_mapped,
+                         .rounds = options->precision == HET_PRECISION_FAST,
+                         .rounds_small = host->use_env && het__env("HETINFER_GPU_ROUND_SMALL") };
     const het_status s =
         is_there ? start(d, err)
                  : het__fail(err, HET_E_DEVICE_LOST, "Level Zero device %u is gone", index);
@@ -152,6 +172,8 @@ void het__l0_close(het__device *d)
         destroy_events(d);
         if (d->staging)
             zeMemFree(d->context, d->staging);
+        if (d->copies)
+            zeCommandListDestroy(d->copies);
         if (d->list)
             zeCommandListDestroy(d->list);
         if (d->context)

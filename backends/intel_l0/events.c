@@ -178,6 +178,11 @@ het_status het__l0_drain(het__device *device, uint64_t timeout_ns, het_error *er
     return het__l0_wait(device, timeout_ns, err);
 }
 
+ze_event_handle_t het__l0_end_of(const het__device *device, uint64_t count)
+{
+    return count > device->retired ? device->ring[(count - 1) % HET__L0_RING].last : NULL;
+}
+
 /* ---- starting ---- */
 
 het_status het__l0_run_begin(het__gpu *gpu, bool is_first, het_error *err)

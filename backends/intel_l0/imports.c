@@ -30,6 +30,28 @@ static uint32_t find(ze_driver_handle_t driver, const void *host)
     return vacant;
 }
 
+/* A page is in one range of a driver at most. */
+static bool is_free(ze_driver_handle_t driver, const void *host, size_t bytes)
+{
+    const uintptr_t begin = (uintptr_t)host, end = begin + bytes;
+    for (uint32_t i = 0; i < RANGES; i++) {
+        const uintptr_t from = (uintptr_t)ranges[i].host;
+        if (ranges[i].users && ranges[i].driver == driver && from < end &&
+            begin < from + ranges[i].bytes)
+            return false;
+    }
+    return true;
+}
+
+bool het__l0_range_begins(const het__device *device, const void *host)
+{
+    het__mutex_lock(&lock);
+    const uint32_t i = find(device->found.driver, host);
+    const bool begins = i < RANGES && ranges[i].users > 0;
+    het__mutex_unlock(&lock);
+    return begins;
+}
+
 bool het__l0_range_take(const het__device *device, void *host, size_t bytes)
 {
     const ze_driver_handle_t driver = device->found.driver;
@@ -40,7 +62,8 @@ bool het__l0_range_take(const het__device *device, void *host, size_t bytes)
         good = ranges[i].bytes == bytes;
         ranges[i].users += good;
     } else if (good) {
-        good = device->import_pointer(driver, host, bytes) == ZE_RESULT_SUCCESS;
+        good = is_free(driver, host, bytes) &&
+               device->import_pointer(driver, host, bytes) == ZE_RESULT_SUCCESS;
         ranges[i].driver = driver;
         ranges[i].host = host;
         ranges[i].bytes = bytes;

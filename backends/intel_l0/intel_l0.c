@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "backends/gpu/experts.h"
+#include "lib/base/error.h"
 #include "lib/base/os.h"
 
 extern const het__backend het__backend_intel_l0;
@@ -17,6 +19,7 @@ extern const het__backend het__backend_intel_l0;
 
 static het__mutex lock = PTHREAD_MUTEX_INITIALIZER;
 static het__gpu_facts known[HET__DEVICES_MAX];
+static ze_device_handle_t known_id[HET__DEVICES_MAX]; /* for as long as the process */
 static uint32_t known_count;
 
 static void l0_probe(const het__host *host, het__probed *probed)
@@ -31,6 +34,7 @@ static void l0_probe(const het__host *host, het__probed *probed)
     probed->device_count = known_count = list->count;
     for (uint32_t i = 0; i < list->count; i++) {
         known[i] = list->device[i].facts;
+        known_id[i] = list->device[i].id;
         probed->device[i] = list->device[i].info;
         memcpy(probed->physical[i], list->device[i].physical, sizeof probed->physical[i]);
     }
@@ -59,10 +63,37 @@ static bool l0_supports(const het__graph *graph, const het__node *node, char *re
     return l0_supports_on(UINT32_MAX, graph, node, reason, bytes);
 }
 
+/* The buffers of a program, each once, and NULL behind them. */
+static het__buffer **buffers_of(het__program *program, const het__slice *slice)
+{
+    const uint32_t values = slice->graph->value_count;
+    het__buffer **list = het__arena_zero(&program->arena, (size_t)values + 1, sizeof *list);
+    uint32_t count = 0;
+    for (uint32_t i = 0; list && i < values; i++) {
+        het__buffer *buffer = slice->places[i].buffer;
+        uint32_t k = 0;
+        while (k < count && list[k] != buffer)
+            k++;
+        if (buffer && k == count)
+            list[count++] = buffer;
+    }
+    return list;
+}
+
 static het_status l0_compile(het__device *device, const het__slice *slice, het__program **program,
                              het_error *err)
 {
-    return het__gpu_compile(&device->gpu, slice, program, err);
+    het__program *p;
+    const het_status s = het__gpu_compile(&device->gpu, slice, &p, err);
+    if (s != HET_OK)
+        return s;
+    p->own = buffers_of(p, slice);
+    if (!p->own) {
+        het__gpu_release(&device->gpu, p);
+        return het__fail_nomem(err, "a program");
+    }
+    *program = p;
+    return HET_OK;
 }
 
 static void l0_release(het__device *device, het__program *program)
@@ -70,15 +101,31 @@ static void l0_release(het__device *device, het__program *program)
     het__gpu_release(&device->gpu, program);
 }
 
+static void l0_state(uint32_t index, het_device_state *state)
+{
+    ze_device_handle_t id = NULL;
+    memset(state, 0, sizeof *state);
+    het__mutex_lock(&lock);
+    if (index < known_count)
+        id = known_id[index];
+    het__mutex_unlock(&lock);
+    if (id && het__l0_has_sysman())
+        het__l0_read_state(id, state);
+}
+
 static het_status l0_enqueue(het__device *device, het__program *program, const int64_t *symbols,
                              het_error *err)
 {
-    return het__gpu_enqueue(&device->gpu, program, symbols, err);
+    const het_status s = het__gpu_enqueue(&device->gpu, program, symbols, err);
+    for (het__buffer **b = program->own; s == HET_OK && *b; b++)
+        (*b)->last_use = device->enqueued;
+    return s;
 }
 
 static void l0_counters(het__device *device, het__backend_counters *counters)
 {
     *counters = device->gpu.counters;
+    het__gpu_experts_count(&device->gpu, counters);
 }
 
 const het__backend het__backend_intel_l0 = {
@@ -89,6 +136,7 @@ const het__backend het__backend_intel_l0 = {
     .supports = l0_supports,
     .supports_on = l0_supports_on,
     .measure = het__l0_measure,
+    .state = l0_state,
     .is_asynchronous = true,
     .buffer_create = het__l0_buffer_create,
     .buffer_destroy = het__l0_buffer_destroy,

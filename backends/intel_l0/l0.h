@@ -11,6 +11,8 @@
 
 /* ---- devices of the machine (probe.c) ---- */
 
+#define HET__L0_NO_GROUP UINT32_MAX
+
 typedef struct het__l0_found {
     ze_driver_handle_t driver;
     ze_device_handle_t id;
@@ -19,6 +21,7 @@ typedef struct het__l0_found {
     het__gpu_facts facts;
     ze_api_version_t api; /* of the driver */
     uint32_t ordinal;     /* of the group of queues that compute */
+    uint32_t copy_ordinal; /* of one that only copies, beside it; HET__L0_NO_GROUP: none */
     double tick_ns;       /* of the device's clock; 0: not known */
     uint64_t clock_mask, kernel_mask; /* bits of the clock, and of the times of kernels */
     bool is_stand_in;     /* compiles a kernel when it first runs */
@@ -64,6 +67,8 @@ struct het__device {
     het__l0_found found;
     ze_context_handle_t context;
     ze_command_list_handle_t list; /* immediate, asynchronous */
+    ze_command_list_handle_t copies; /* the same of the queue that only copies, which runs beside
+                                        it; idle between calls. NULL: list does what it would */
     bool is_in_order;      /* the list keeps the order by itself */
     bool has_unordered;    /* something was started that no barrier stands behind */
     ze_event_pool_handle_t pool;
@@ -87,6 +92,7 @@ struct het__buffer {
     void *at;
     bool is_host; /* the host reaches it */
     het__l0_origin origin;
+    uint64_t last_use; /* number of the program that was enqueued last with it; 0: none */
 };
 
 /* The device whose part this is. */
@@ -109,6 +115,7 @@ void *het__l0_buffer_host(het__device *device, het__buffer *buffer);
  * for what still uses them leaves without telling the driver. Thread-safe. */
 bool het__l0_range_take(const het__device *device, void *host, size_t bytes);
 void het__l0_range_leave(const het__device *device, void *host, bool tells);
+bool het__l0_range_begins(const het__device *device, const void *host);
 het_status het__l0_buffer_import(het__device *device, void *host, size_t bytes,
                                  het__buffer **buffer, het_error *err);
 het_status het__l0_buffer_write(het__device *device, het__buffer *buffer, size_t offset,
@@ -118,8 +125,14 @@ het_status het__l0_buffer_read(het__device *device, het__buffer *buffer, size_t 
 /* Parts of the table of driver.c. */
 het_status het__l0_memory_make(het__gpu *gpu, size_t bytes, const void *data,
                                het__gpu_memory **memory, het_error *err);
+bool het__l0_memory_import(het__gpu *gpu, const void *host, size_t bytes,
+                           het__gpu_memory **memory);
 void het__l0_memory_free(het__gpu *gpu, het__gpu_memory *memory);
 het__gpu_memory *het__l0_memory_of(const het__buffer *buffer);
+het_status het__l0_memory_read(het__gpu *gpu, het__gpu_memory *memory, size_t offset, void *target,
+                               size_t bytes, het_error *err);
+het_status het__l0_memory_write(het__gpu *gpu, het__gpu_memory *memory, size_t offset,
+                                const void *source, size_t bytes, het_error *err);
 
 /* ---- what was enqueued (events.c) ---- */
 
@@ -133,6 +146,8 @@ het_status het__l0_drain(het__device *device, uint64_t timeout_ns, het_error *er
 /* An event is signalled in time; 0: no limit. */
 het_status het__l0_await(het__device *device, ze_event_handle_t event, uint64_t timeout_ns,
                          het_error *err);
+/* The event that what is copied must wait for if programs up to `count` use it, or NULL. */
+ze_event_handle_t het__l0_end_of(const het__device *device, uint64_t count);
 het_status het__l0_run_begin(het__gpu *gpu, bool is_first, het_error *err);
 het_status het__l0_run_end(het__gpu *gpu, het_error *err);
 void het__l0_run_drop(het__gpu *gpu);
@@ -158,6 +173,13 @@ extern const het__gpu_driver het__l0_driver;
 extern const het__gpu_driver het__l0_asking;
 
 het_status het__l0_measure(het__device *device, het_device_figures *figures, het_error *err);
+
+/* ---- state (sysman.c) ---- */
+
+/* Whether drivers were asked to offer system management. */
+bool het__l0_has_sysman(void);
+/* Fills what is known; state is zero. From any thread. */
+void het__l0_read_state(ze_device_handle_t id, het_device_state *state);
 
 /* ---- codes (error.c) ---- */
 

@@ -2,7 +2,8 @@
 /* Memory: unified shared memory, so that an address is the same for host and device.
  *
  *     values     shared memory where the device uses the host's, else the device's own
- *     constants  the device's own, filled through a block of host memory
+ *     constants  the device's own, filled through a block of host memory; imported where a session
+ *                reads weights in place
  *     imported   pages of the host, by the function that Intel's drivers have for it, else by the
  *                extension of the specification; what a driver gives another address is a copy,
  *                and refused */
@@ -14,6 +15,7 @@
 #include "lib/base/error.h"
 
 #define STAGING_BYTES ((size_t)4 << 20)
+#define BEHIND_ALL UINT64_MAX /* for last_use: behind every kernel that was started */
 
 /* Of the specification 1.13: host memory that becomes an allocation. */
 #define STYPE_EXTERNAL_MEMMAP_SYSMEM 0x00020037
@@ -31,7 +33,6 @@ static het_status finish_copy(het__device *device, ze_result_t code, const char 
 {
     if (code != ZE_RESULT_SUCCESS)
         return het__l0_failed(device, err, code, what);
-    device->has_unordered = true;
     const het_status s = het__l0_await(device, device->own, HET__L0_PATIENCE_NS, err);
     if (s != HET_OK)
         return s;
@@ -40,14 +41,20 @@ static het_status finish_copy(het__device *device, ze_result_t code, const char 
                                      : het__l0_failed(device, err, code, "zeEventHostReset");
 }
 
+/* Behind the programs up to number last_use, where a queue of its own copies; else behind all, which
+ * inside a program is the only order that there is. */
 static het_status copy_now(het__device *device, void *target, const void *source, size_t bytes,
-                           het_error *err)
+                           uint64_t last_use, het_error *err)
 {
-    const het_status s = het__l0_order(device, err);
+    const bool is_aside = device->copies && last_use != BEHIND_ALL;
+    ze_event_handle_t after = is_aside ? het__l0_end_of(device, last_use) : NULL;
+    const het_status s = is_aside ? HET_OK : het__l0_order(device, err);
     if (s != HET_OK)
         return s;
-    return finish_copy(device, zeCommandListAppendMemoryCopy(device->list, target, source, bytes,
-                                                             device->own, 0, NULL),
+    device->has_unordered = device->has_unordered || !is_aside;
+    return finish_copy(device, zeCommandListAppendMemoryCopy(
+                                   is_aside ? device->copies : device->list, target, source,
+                                   bytes, device->own, after ? 1 : 0, after ? &after : NULL),
                        "zeCommandListAppendMemoryCopy", err);
 }
 
@@ -57,6 +64,7 @@ static het_status fill_now(het__device *device, void *target, size_t bytes, het_
     const het_status s = het__l0_order(device, err);
     if (s != HET_OK)
         return s;
+    device->has_unordered = true;
     return finish_copy(device, zeCommandListAppendMemoryFill(device->list, target, &zero,
                                                              sizeof zero, bytes, device->own, 0,
                                                              NULL),
@@ -75,13 +83,13 @@ static het_status want_staging(het__device *device, het_error *err)
 }
 
 static het_status write_device(het__device *device, char *target, const char *source,
-                               size_t bytes, het_error *err)
+                               size_t bytes, uint64_t last_use, het_error *err)
 {
     het_status s = want_staging(device, err);
     while (bytes > 0 && s == HET_OK) {
         const size_t n = bytes < STAGING_BYTES ? bytes : STAGING_BYTES;
         memcpy(device->staging, source, n);
-        s = copy_now(device, target, device->staging, n, err);
+        s = copy_now(device, target, device->staging, n, last_use, err);
         source += n;
         target += n;
         bytes -= n;
@@ -90,12 +98,12 @@ static het_status write_device(het__device *device, char *target, const char *so
 }
 
 static het_status read_device(het__device *device, char *target, const char *source, size_t bytes,
-                              het_error *err)
+                              uint64_t last_use, het_error *err)
 {
     het_status s = want_staging(device, err);
     while (bytes > 0 && s == HET_OK) {
         const size_t n = bytes < STAGING_BYTES ? bytes : STAGING_BYTES;
-        s = copy_now(device, device->staging, source, n, err);
+        s = copy_now(device, device->staging, source, n, last_use, err);
         if (s == HET_OK)
             memcpy(target, device->staging, n);
         source += n;
@@ -137,13 +145,27 @@ het_status het__l0_memory_make(het__gpu *gpu, size_t bytes, const void *data,
     const ze_result_t code = alloc_device(device, bytes, &at);
     if (code != ZE_RESULT_SUCCESS)
         return het__l0_failed(device, err, code, "zeMemAllocDevice");
-    const het_status s = data ? write_device(device, at, data, bytes, err) : HET_OK;
+    const het_status s = data ? write_device(device, at, data, bytes, 0, err) : HET_OK;
     if (s != HET_OK) {
         free_when_idle(device, at);
         return s;
     }
     *memory = at;
     return HET_OK;
+}
+
+het_status het__l0_memory_read(het__gpu *gpu, het__gpu_memory *memory, size_t offset, void *target,
+                               size_t bytes, het_error *err)
+{
+    return read_device(het__l0_device(gpu), target, (const char *)memory + offset, bytes,
+                       BEHIND_ALL, err);
+}
+
+het_status het__l0_memory_write(het__gpu *gpu, het__gpu_memory *memory, size_t offset,
+                                const void *source, size_t bytes, het_error *err)
+{
+    return write_device(het__l0_device(gpu), (char *)memory + offset, source, bytes, BEHIND_ALL,
+                        err);
 }
 
 /* ---- memory of the host ---- */
@@ -181,9 +203,24 @@ static void forget_pages(het__device *device, void *host, het__l0_origin origin)
         zeMemFree(device->context, host);
 }
 
+bool het__l0_memory_import(het__gpu *gpu, const void *host, size_t bytes,
+                           het__gpu_memory **memory)
+{
+    het__l0_origin origin;
+    void *at = (void *)(uintptr_t)host; /* kernels only read it */
+    if (!import_pages(het__l0_device(gpu), at, bytes, &origin))
+        return false;
+    *memory = at;
+    return true;
+}
+
 void het__l0_memory_free(het__gpu *gpu, het__gpu_memory *memory)
 {
-    free_when_idle(het__l0_device(gpu), memory);
+    het__device *device = het__l0_device(gpu);
+    if (het__l0_range_begins(device, memory))
+        forget_pages(device, memory, HET__L0_POINTER);
+    else
+        free_when_idle(device, memory);
 }
 
 het__gpu_memory *het__l0_memory_of(const het__buffer *buffer)
@@ -264,7 +301,7 @@ het_status het__l0_buffer_write(het__device *device, het__buffer *buffer, size_t
     if (bytes == 0)
         return HET_OK;
     if (!buffer->is_host)
-        return write_device(device, at, source, bytes, err);
+        return write_device(device, at, source, bytes, buffer->last_use, err);
     const het_status s = het__l0_drain(device, HET__L0_PATIENCE_NS, err);
     if (s == HET_OK)
         memcpy(at, source, bytes);
@@ -278,7 +315,7 @@ het_status het__l0_buffer_read(het__device *device, het__buffer *buffer, size_t 
     if (bytes == 0)
         return HET_OK;
     if (!buffer->is_host)
-        return read_device(device, target, at, bytes, err);
+        return read_device(device, target, at, bytes, buffer->last_use, err);
     const het_status s = het__l0_drain(device, HET__L0_PATIENCE_NS, err);
     if (s == HET_OK)
         memcpy(target, at, bytes);

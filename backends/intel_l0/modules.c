@@ -141,7 +141,9 @@ static het_status build(het__device *device, const char *file, const het__spirv 
 static bool find_code(const het__gpu_facts *facts, const char *file, const char *options,
                       het__spirv *code)
 {
-    const het__spirv_target target = { .fp16 = facts->fp16, .subgroup = facts->subgroup };
+    const het__spirv_target target = { .fp16 = facts->fp16, .subgroup = facts->subgroup,
+                                       .dp4a = facts->dot == HET__GPU_DOT_INTEL,
+                                       .xmx = facts->has_matrix };
     return het__spirv_find(file, options, &target, code);
 }
 

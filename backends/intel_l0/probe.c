@@ -139,8 +139,8 @@ static uint64_t memory_of(ze_device_handle_t id)
     return bytes ? bytes : het__memory_bytes();
 }
 
-/* The first group of queues that compute; false: there is none. */
-static bool find_queues(ze_device_handle_t id, uint32_t *ordinal)
+/* The first group of queues that compute, and the first that only copies; false: none computes. */
+static bool find_queues(ze_device_handle_t id, uint32_t *ordinal, uint32_t *copies)
 {
     ze_command_queue_group_properties_t groups[QUEUE_GROUPS_MAX];
     uint32_t count = 0;
@@ -153,15 +153,42 @@ static bool find_queues(ze_device_handle_t id, uint32_t *ordinal)
     if (count == 0 ||
         zeDeviceGetCommandQueueGroupProperties(id, &count, groups) != ZE_RESULT_SUCCESS)
         return false;
-    for (*ordinal = 0; *ordinal < count; ++*ordinal)
-        if (groups[*ordinal].flags & ZE_COMMAND_QUEUE_GROUP_PROPERTY_FLAG_COMPUTE)
-            return true;
-    return false;
+    *ordinal = *copies = HET__L0_NO_GROUP;
+    for (uint32_t i = count; i-- > 0;) {
+        const ze_command_queue_group_property_flags_t flags = groups[i].flags;
+        if (flags & ZE_COMMAND_QUEUE_GROUP_PROPERTY_FLAG_COMPUTE)
+            *ordinal = i;
+        else if (flags & ZE_COMMAND_QUEUE_GROUP_PROPERTY_FLAG_COPY)
+            *copies = i;
+    }
+    return *ordinal != HET__L0_NO_GROUP;
 }
 
 static uint64_t mask_of(uint32_t bits)
 {
     return bits == 0 || bits >= 64 ? UINT64_MAX : (UINT64_C(1) << bits) - 1;
+}
+
+/* Intel's extension "experimental device module dp properties", of drivers since 2024. */
+#define STYPE_MODULE_DP 0x00030013
+#define FLAG_DP4A ZE_BIT(0)
+#define FLAG_DPAS ZE_BIT(1)
+typedef struct module_dp {
+    ze_structure_type_t stype;
+    void *pNext;
+    uint32_t flags;
+} module_dp;
+
+/* Not all drivers set the flag of the specification for the GPUs that have the instruction, and it
+ * has none for matrices. */
+static uint32_t dot_flags(ze_device_handle_t id, const ze_device_module_properties_t *m)
+{
+    module_dp more = { .stype = (ze_structure_type_t)STYPE_MODULE_DP };
+    ze_device_module_properties_t again = { .stype = ZE_STRUCTURE_TYPE_DEVICE_MODULE_PROPERTIES,
+                                            .pNext = &more };
+    if (zeDeviceGetModuleProperties(id, &again) != ZE_RESULT_SUCCESS)
+        more.flags = 0;
+    return more.flags | (m->flags & ZE_DEVICE_MODULE_FLAG_DP4A ? FLAG_DP4A : 0);
 }
 
 static bool find_facts(ze_device_handle_t id, const ze_device_properties_t *p,
@@ -170,7 +197,7 @@ static bool find_facts(ze_device_handle_t id, const ze_device_properties_t *p,
     het__gpu_facts *f = &found->facts;
     ze_device_compute_properties_t c = { .stype = ZE_STRUCTURE_TYPE_DEVICE_COMPUTE_PROPERTIES };
     if (zeDeviceGetComputeProperties(id, &c) != ZE_RESULT_SUCCESS ||
-        !find_queues(id, &found->ordinal))
+        !find_queues(id, &found->ordinal, &found->copy_ordinal))
         return false;
     f->units = p->numSlices * p->numSubslicesPerSlice * p->numEUsPerSubslice;
     f->units = f->units ? f->units : 1;
@@ -181,12 +208,17 @@ static bool find_facts(ze_device_handle_t id, const ze_device_properties_t *p,
     f->lanes = 1;
     f->base_align = HET__ALIGN;
     f->fp16 = (m->flags & ZE_DEVICE_MODULE_FLAG_FP16) != 0;
+    const uint32_t dot = dot_flags(id, m);
+    f->has_dot = (dot & FLAG_DP4A) != 0;
+    f->dot = f->has_dot ? HET__GPU_DOT_INTEL : HET__GPU_DOT_PLAIN;
     f->is_intel = p->vendorId == INTEL;
     f->local_is_real = true;
     f->shares_memory = (p->flags & ZE_DEVICE_PROPERTY_FLAG_INTEGRATED) != 0;
     for (uint32_t i = 0; i < c.numSubGroupSizes && i < ZE_SUBGROUPSIZE_COUNT; i++)
         if (c.subGroupSizes[i] == 16)
             f->subgroup = 16;
+        else if (c.subGroupSizes[i] == 8) /* Xe-HPG's matrix instructions; Xe2's are for 16 */
+            f->has_matrix = f->has_dot && (dot & FLAG_DPAS) != 0;
     /* What our kernels take for granted. */
     return m->spirvVersionSupported != 0 && f->group_max >= 128 && f->local_bytes >= 32768;
 }
@@ -224,7 +256,7 @@ static void fill_info(const ze_device_properties_t *p, const ze_device_module_pr
     snprintf(info->features, sizeof info->features, "spirv%u.%u%s%s%s%s uuid:%s",
              ZE_MAJOR_VERSION(m->spirvVersionSupported), ZE_MINOR_VERSION(m->spirvVersionSupported),
              f->fp16 ? " fp16" : "", f->subgroup ? " subgroup16" : "",
-             m->flags & ZE_DEVICE_MODULE_FLAG_DP4A ? " int8" : "",
+             f->has_matrix ? " int8 xmx" : f->has_dot ? " int8" : "",
              f->shares_memory ? " shared" : "", uuid);
 }
 

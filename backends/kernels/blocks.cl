@@ -186,12 +186,17 @@ static inline int16 het_bits(uint bits, uint first)
 #define HET_VALUES_3 0xf4f8fafc
 #endif
 #ifdef HET_VALUES_0
-static inline float16 het_lookup(int16 q)
+static inline int16 het_lookup_int(int16 q)
 {
     /* The choice follows the highest bit of the third operand. */
     const int16 low = select((int16)(int)HET_VALUES_0, (int16)(int)HET_VALUES_1, q << 29);
     const int16 high = select((int16)(int)HET_VALUES_2, (int16)(int)HET_VALUES_3, q << 29);
-    return convert_float16(select(low, high, q << 28) << (24 - 8 * (q & 3)) >> 24);
+    return select(low, high, q << 28) << (24 - 8 * (q & 3)) >> 24;
+}
+
+static inline float16 het_lookup(int16 q)
+{
+    return convert_float16(het_lookup_int(q));
 }
 #endif
 
@@ -206,12 +211,15 @@ static inline float16 het_block16(__global const uchar *b, __global const uchar 
     return het_lookup(het_nibbles(b, s)) * het_half(small);
 }
 #elif HET_W == HET_W_MXFP4 /* E8M0 scale, of which half is meant; codes[16] */
+static inline float het_e8m0_half(uint e)
+{
+    /* The two smallest are subnormal, which a device may take for zero. */
+    return as_float(e < 2 ? 0x00200000u << e : (e - 1) << 23);
+}
+
 static inline float16 het_block16(__global const uchar *b, __global const uchar *small, uint s)
 {
-    const uint e = *small;
-    /* The two smallest are subnormal, which a device may take for zero. */
-    const float scale = as_float(e < 2 ? 0x00200000u << e : (e - 1) << 23);
-    return het_lookup(het_nibbles(b, s)) * scale;
+    return het_lookup(het_nibbles(b, s)) * het_e8m0_half(*small);
 }
 #elif HET_W == HET_W_Q4_1 /* d, m, codes[16] */
 static inline float16 het_block16(__global const uchar *b, __global const uchar *small, uint s)
@@ -244,36 +252,41 @@ static inline float16 het_block16(__global const uchar *b, __global const uchar 
     return convert_float16(bytes >> (int)(2 * (s % 8 / 2)) & 3) * scale - least;
 }
 #elif HET_W == HET_W_Q3_K /* high bits[32], codes[64], scales[12]; d */
+static inline float het_q3_scale(__global const uchar *b, uint s)
+{
+    const int below = s < 8 ? b[96 + s] & 15 : b[88 + s] >> 4;
+    const int above = b[104 + s % 4] >> (2 * (s / 4)) & 3;
+    return (float)((below | above << 4) - 32);
+}
+
 static inline float16 het_block16(__global const uchar *b, __global const uchar *small, uint s)
 {
     const uint run = s / 2, at = 16 * (s % 2);
     const int16 high = convert_int16(het_bytes16(b + at)) >> (int)run & 1;
     const int16 low = convert_int16(het_bytes16(b + 32 + 32 * (run / 4) + at));
-    const int below = s < 8 ? b[96 + s] & 15 : b[88 + s] >> 4;
-    const int above = b[104 + s % 4] >> (2 * (s / 4)) & 3;
-    const float scale = het_half(small) * (float)((below | above << 4) - 32);
+    const float scale = het_half(small) * het_q3_scale(b, s);
     return convert_float16((low >> (int)(2 * (run % 4)) & 3) - 4 + (high << 2)) * scale;
 }
 #elif HET_W == HET_W_Q4_K || HET_W == HET_W_Q5_K
 /* d, dmin, scales[12], fifth bits[32] of Q5_K, codes[128] */
+static inline int2 het_k_scales(__global const uchar *b, uint j)
+{
+    if (j < 4)
+        return (int2)(b[4 + j] & 63, b[8 + j] & 63);
+    return (int2)((b[8 + j] & 15) | b[j] >> 6 << 4, b[8 + j] >> 4 | b[4 + j] >> 6 << 4);
+}
+
 static inline float16 het_block16(__global const uchar *b, __global const uchar *small, uint s)
 {
     const uint j = s / 2, at = 16 * (s % 2);
-    int scale, least;
-    if (j < 4) {
-        scale = b[4 + j] & 63;
-        least = b[8 + j] & 63;
-    } else {
-        scale = (b[8 + j] & 15) | b[j] >> 6 << 4;
-        least = b[8 + j] >> 4 | b[4 + j] >> 6 << 4;
-    }
+    const int2 k = het_k_scales(b, j);
 #if HET_W == HET_W_Q4_K
     const int16 q = het_nibbles(b + 16 + 32 * (j / 2) + at, j % 2);
 #else
     const int16 fifth = convert_int16(het_bytes16(b + 16 + at)) >> (int)j & 1;
     const int16 q = het_nibbles(b + 48 + 32 * (j / 2) + at, j % 2) | fifth << 4;
 #endif
-    return convert_float16(q) * (het_half(b) * (float)scale) - het_half(b + 2) * (float)least;
+    return convert_float16(q) * (het_half(b) * (float)k.s0) - het_half(b + 2) * (float)k.s1;
 }
 #elif HET_W == HET_W_Q6_K /* low nibbles[128], high bit pairs[64], int8 scales[16]; d */
 static inline float16 het_block16(__global const uchar *b, __global const uchar *small, uint s)
@@ -285,11 +298,17 @@ static inline float16 het_block16(__global const uchar *b, __global const uchar 
     return convert_float16((low | high << 4) - 32) * scale;
 }
 #elif HET_W == HET_W_IQ4_XS /* d, high scale bits u16, low scale nibbles[4], codes[128] */
+static inline float het_xs_scale(__global const uchar *b, uint i)
+{
+    const uint high = *(__global const ushort *)(b + 2);
+    const int below = b[4 + i / 2] >> (4 * (i % 2)) & 15, above = high >> (2 * i) & 3;
+    return (float)((below | above << 4) - 32);
+}
+
 static inline float16 het_block16(__global const uchar *b, __global const uchar *small, uint s)
 {
-    const uint i = s / 2, high = *(__global const ushort *)(b + 2);
-    const int below = b[4 + i / 2] >> (4 * (i % 2)) & 15, above = high >> (2 * i) & 3;
-    const float scale = het_half(b) * (float)((below | above << 4) - 32);
+    const uint i = s / 2;
+    const float scale = het_half(b) * het_xs_scale(b, i);
     return het_lookup(het_nibbles(b + 8 + 16 * i, s % 2)) * scale;
 }
 #endif

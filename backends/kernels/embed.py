@@ -11,7 +11,7 @@ import re
 import sys
 
 INCLUDE = re.compile(r'^#include "(\w+\.cl)"$')
-PARTS = ('common', 'blocks', 'product')
+PARTS = ('blocks', 'codes', 'common', 'product')
 
 
 def expand(folder, name, seen):

@@ -159,7 +159,9 @@ bool het__spirv_find(const char *file, const char *options, const het__spirv_tar
     if (!parse(options, list, &count))
         return false;
     const uint32_t offers = (target->fp16 ? HET__SPIRV_FP16 : 0) |
-                            (target->subgroup == SUBGROUP ? HET__SPIRV_SUBGROUP : 0);
+                            (target->subgroup == SUBGROUP ? HET__SPIRV_SUBGROUP : 0) |
+                            (target->dp4a ? HET__SPIRV_DP4A : 0) |
+                            (target->xmx ? HET__SPIRV_XMX : 0);
     for (uint32_t i = 0; i < het__spirv_line_count; i++) {
         const het__spirv_line *line = &het__spirv_lines[i];
         if (strcmp(line->file, file) != 0 || !key_of(line, list, count, key))

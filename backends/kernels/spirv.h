@@ -19,6 +19,8 @@
 typedef struct het__spirv_target {
     bool fp16;
     uint32_t subgroup; /* width that kernels may ask for; 0: none */
+    bool dp4a;         /* four products of 8 bits at once, as Intel's compilers have them */
+    bool xmx;          /* matrix instructions, the same */
 } het__spirv_target;
 
 typedef struct het__spirv {

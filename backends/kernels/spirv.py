@@ -26,11 +26,17 @@ COMMON = ['-x', 'cl', '-target', 'spir64', '-cl-std=CL1.2', '-O1', '-Xclang',
           '-disable-llvm-passes', '-Werror', '-Wno-unused-function', '-emit-llvm', '-c', '-o', '-',
           '-']
 # What a device must have (bits of het__spirv_module.needs), with the compiler's options.
-NEEDS = {'plain': 0, 'subgroup': 1, 'fp16': 2}
+NEEDS = {'plain': 0, 'subgroup': 1, 'fp16': 2, 'dp4a': 4, 'dp4a_subgroup': 5,
+         'xmx': 12}
 TARGETS = {
     'plain': ['-DHET_FP16=0', '-DHET_SUBGROUP=0'],
     'subgroup': ['-DHET_FP16=0', '-DHET_SUBGROUP=16', '-Dcl_intel_required_subgroup_size'],
     'fp16': ['-DHET_FP16=1', '-DHET_SUBGROUP=0'],
+    'dp4a': ['-DHET_FP16=0', '-DHET_SUBGROUP=0', '-DHET_DOT=1'],
+    'dp4a_subgroup': ['-DHET_FP16=0', '-DHET_SUBGROUP=16', '-Dcl_intel_required_subgroup_size',
+                      '-DHET_DOT=1'],
+    'xmx': ['-DHET_FP16=0', '-DHET_SUBGROUP=0', '-Dcl_intel_required_subgroup_size', '-DHET_DOT=1',
+            '-DHET_XMX=1'],
 }
 MOST = 0x7fffffff
 

@@ -23,6 +23,8 @@ typedef struct het__spirv_line {
 /* Bits of needs, as in spirv.py. */
 #define HET__SPIRV_SUBGROUP 1u /* of 16 */
 #define HET__SPIRV_FP16 2u
+#define HET__SPIRV_DP4A 4u
+#define HET__SPIRV_XMX 8u
 
 typedef struct het__spirv_module {
     const char *key; /* "FILE A=1 B=2", by name */

@@ -47,8 +47,10 @@ het_status het__cl_build_source(het__device *device, const char *file, const cha
 {
     char all[OPTIONS_MAX];
     const het__gpu_facts *f = &device->found.facts;
-    const int n = snprintf(all, sizeof all, "-cl-std=CL1.2 -DHET_FP16=%d -DHET_SUBGROUP=%u "
-                           "-DHET_CPU=%d %s", f->fp16, f->subgroup, f->is_cpu, options);
+    const bool has_functions = strcmp(file, "dot") == 0 && f->dot == HET__GPU_DOT_KHR;
+    const int n = snprintf(all, sizeof all, "-cl-std=CL%s -DHET_FP16=%d -DHET_SUBGROUP=%u "
+                           "-DHET_CPU=%d %s%s", has_functions ? "3.0" : "1.2", f->fp16, f->subgroup,
+                           f->is_cpu, has_functions ? "-DHET_DOT=2 " : "", options);
     if (n < 0 || (size_t)n >= sizeof all)
         return het__fail(err, HET_E_INTERNAL, "options of %s are too long", file);
     *program = het__cl_cache_load(device, all, text, bytes);

@@ -35,7 +35,11 @@ het_status het__cl_open(const het__host *host, uint32_t index, const het__open_o
         d->found = list->device[index];
     het__free(host->mem, list);
     d->gpu = (het__gpu){ .driver = &het__cl_driver, .facts = &d->found.facts, .host = *host,
-                         .weights_mapped = options->weights_mapped };
+                         .expert_bytes = options->expert_bytes,
+                         .expert_keep = options->expert_keep,
+                         .weights_mapped = options->weights_mapped,
+                         .rounds = options->precision == HET_PRECISION_FAST,
+                         .rounds_small = host->use_env && het__env("HETINFER_GPU_ROUND_SMALL") };
     if (!is_there) {
         het__free(host->mem, d);
         return het__fail(err, HET_E_DEVICE_LOST, "OpenCL device %u is gone", index);
@@ -50,6 +54,8 @@ het_status het__cl_open(const het__host *host, uint32_t index, const het__open_o
         what = "clCreateCommandQueue";
         d->queue = clCreateCommandQueue(d->context, d->found.id, CL_QUEUE_PROFILING_ENABLE, &code);
     }
+    if (code == CL_SUCCESS && options->expert_bytes)
+        d->uploads = clCreateCommandQueue(d->context, d->found.id, 0, &code);
     if (code != CL_SUCCESS) {
         const het_status s = het__cl_fail(err, code, what);
         het__cl_close(d);
@@ -85,11 +91,15 @@ void het__cl_close(het__device *device)
 {
     if (device->queue && !device->gpu.is_gone)
         clFinish(device->queue);
+    if (device->uploads && !device->gpu.is_gone)
+        clFinish(device->uploads);
     drop_events(device);
     het__gpu_drop_constants(&device->gpu);
     drop_builds(device);
     if (device->queue && !device->gpu.is_gone)
         clReleaseCommandQueue(device->queue);
+    if (device->uploads && !device->gpu.is_gone)
+        clReleaseCommandQueue(device->uploads);
     if (device->context && !device->gpu.is_gone)
         clReleaseContext(device->context);
     het__free(device->gpu.host.mem, device);

@@ -105,6 +105,82 @@ static void free_memory(het__gpu *gpu, het__gpu_memory *memory)
         clReleaseMemObject((cl_mem)memory);
 }
 
+static het_status read_memory(het__gpu *gpu, het__gpu_memory *memory, size_t offset, void *target,
+                              size_t bytes, het_error *err)
+{
+    het__device *device = het__cl_device(gpu);
+    const cl_int code = clEnqueueReadBuffer(device->queue, (cl_mem)memory, CL_TRUE, offset, bytes,
+                                            target, 0, NULL, NULL);
+    return code == CL_SUCCESS ? HET_OK : het__cl_failed(device, err, code, "clEnqueueReadBuffer");
+}
+
+static het_status write_memory(het__gpu *gpu, het__gpu_memory *memory, size_t offset,
+                               const void *source, size_t bytes, het_error *err)
+{
+    het__device *device = het__cl_device(gpu);
+    const cl_int code = clEnqueueWriteBuffer(device->queue, (cl_mem)memory, CL_TRUE, offset, bytes,
+                                             source, 0, NULL, NULL);
+    return code == CL_SUCCESS ? HET_OK : het__cl_failed(device, err, code, "clEnqueueWriteBuffer");
+}
+
+/* ---- beside the kernels: by a queue of its own ---- */
+
+static het_status upload(het__gpu *gpu, het__gpu_memory *memory, size_t offset, const void *source,
+                         size_t bytes, void *after, void **event, het_error *err)
+{
+    het__device *device = het__cl_device(gpu);
+    cl_event before = after, done;
+    cl_int code = clEnqueueWriteBuffer(device->uploads, (cl_mem)memory, CL_FALSE, offset, bytes,
+                                       source, before ? 1 : 0, before ? &before : NULL, &done);
+    if (code != CL_SUCCESS)
+        return het__cl_failed(device, err, code, "clEnqueueWriteBuffer");
+    /* Who waits in the other queue waits for what was handed over only. */
+    code = before ? clFlush(device->queue) : CL_SUCCESS;
+    if (code == CL_SUCCESS)
+        code = clFlush(device->uploads);
+    if (code != CL_SUCCESS) {
+        clReleaseEvent(done);
+        return het__cl_failed(device, err, code, "clFlush");
+    }
+    *event = done;
+    return HET_OK;
+}
+
+static het_status mark(het__gpu *gpu, void **event, het_error *err)
+{
+    het__device *device = het__cl_device(gpu);
+    cl_event done;
+    const cl_int code = clEnqueueMarkerWithWaitList(device->queue, 0, NULL, &done);
+    if (code != CL_SUCCESS)
+        return het__cl_failed(device, err, code, "clEnqueueMarkerWithWaitList");
+    *event = done;
+    return HET_OK;
+}
+
+static het_status await(het__gpu *gpu, void *event, het_error *err)
+{
+    het__device *device = het__cl_device(gpu);
+    const cl_event before = event;
+    const cl_int code = clEnqueueBarrierWithWaitList(device->queue, 1, &before, NULL);
+    return code == CL_SUCCESS
+               ? HET_OK
+               : het__cl_failed(device, err, code, "clEnqueueBarrierWithWaitList");
+}
+
+static het_status settle(het__gpu *gpu, void *event, het_error *err)
+{
+    het__device *device = het__cl_device(gpu);
+    const cl_event done = event;
+    const cl_int code = clWaitForEvents(1, &done);
+    return code == CL_SUCCESS ? HET_OK : het__cl_failed(device, err, code, "clWaitForEvents");
+}
+
+static void forget(het__gpu *gpu, void *event)
+{
+    if (event && !gpu->is_gone)
+        clReleaseEvent(event);
+}
+
 static het__gpu_memory *memory_of(const het__buffer *buffer)
 {
     return (het__gpu_memory *)buffer->mem;
@@ -142,6 +218,13 @@ const het__gpu_driver het__cl_driver = {
     .memory_import = import_memory,
     .memory_free = free_memory,
     .memory_of = memory_of,
+    .memory_read = read_memory,
+    .memory_write = write_memory,
+    .upload = upload,
+    .mark = mark,
+    .await = await,
+    .settle = settle,
+    .forget = forget,
     .begin = begin,
     .end = end,
     .drop = drop,

@@ -22,6 +22,9 @@
 #define FIRST_RUN_TIMES 20
 #define PAUSE_LEAST_NS 10000u
 #define PAUSE_MOST_NS 2000000u
+/* A time below is none: Mesa's rusticl (22.3) says 2 and 3 for the start and end of everything. It
+ * has clocks when clGetEventProfilingInfo() gives events in a row times in a row. */
+#define TIME_LEAST_NS 1000u
 
 /* ---- clock ---- */
 
@@ -53,7 +56,7 @@ static void retire(het__device *device, bool is_fresh)
         return;
     const uint64_t begin = time_of(run->first ? run->first : run->last, CL_PROFILING_COMMAND_START);
     const uint64_t end = time_of(run->last, CL_PROFILING_COMMAND_END);
-    if (begin && end >= begin) {
+    if (begin >= TIME_LEAST_NS && end >= begin) {
         if (is_fresh)
             clock_seen(device, end);
         run->begin_ns = begin;

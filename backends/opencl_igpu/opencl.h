@@ -64,6 +64,7 @@ struct het__device {
     het__cl_found found;
     cl_context context;
     cl_command_queue queue;
+    cl_command_queue uploads; /* of experts; NULL: all of them are there */
     bool import_is_known, import_works;
     uint64_t enqueued, retired; /* programs */
     het__cl_run ring[HET__CL_RING];

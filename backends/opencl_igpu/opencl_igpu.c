@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "backends/gpu/experts.h"
+
 extern const het__backend het__backend_opencl_igpu;
 
 static void cl_probe(const het__host *host, het__probed *probed)
@@ -31,6 +33,7 @@ static void cl_probe(const het__host *host, het__probed *probed)
 static void cl_counters(het__device *device, het__backend_counters *counters)
 {
     *counters = device->gpu.counters;
+    het__gpu_experts_count(&device->gpu, counters);
 }
 
 static het_status cl_compile(het__device *device, const het__slice *slice, het__program **program,

@@ -132,6 +132,9 @@ static void find_facts(cl_device_id id, const char *extensions, het__cl_found *f
     f->base_align = NUMBER(id, CL_DEVICE_MEM_BASE_ADDR_ALIGN, cl_uint) / 8;
     f->fp16 = has_word(extensions, "cl_khr_fp16");
     f->subgroup = subgroup_of(id, extensions);
+    /* Its functions are declared for OpenCL C 3.0. */
+    f->has_dot = found->version >= 30 && has_word(extensions, "cl_khr_integer_dot_product");
+    f->dot = f->has_dot ? HET__GPU_DOT_KHR : HET__GPU_DOT_PLAIN;
     f->is_intel = strstr(vendor, "Intel") != NULL;
     f->is_amd = strstr(vendor, "Advanced Micro") || strstr(vendor, "AMD");
     f->shares_memory = NUMBER(id, CL_DEVICE_HOST_UNIFIED_MEMORY, cl_bool) != 0;
@@ -201,6 +204,8 @@ static void add_device(const het__host *host, cl_platform_id platform, cl_device
     /* A device switched to look like a GPU, so that a processor can test the kernels of GPUs. */
     if (host->use_env && het__env("HETINFER_OPENCL_AS_GPU"))
         found->facts.is_cpu = false;
+    if (host->use_env && het__env("HETINFER_OPENCL_DOT"))
+        found->facts.has_dot = true;
     if (found->version >= 12)
         list->count++;
 }

@@ -16,6 +16,8 @@ typedef struct attention {
     const het__ref_call *call;
     const het__attention_attrs *attrs;
     const float *q_norm, *k_norm, *factors; /* NULL: absent */
+    const het__ref_operand *given; /* a row of angles per token; NULL: they are computed */
+    float *row;     /* rope.rotated: room for one of them */
     double *scores; /* one per position of a sequence */
     double *sum;    /* head_size */
     double *angles; /* rope.rotated */
@@ -60,7 +62,12 @@ static attention attention_of(const het__ref_call *call)
     float *rooms = a.seen + size;
     a.q_norm = optional_row(call, HET__ATTN_Q_NORM, rooms);
     a.k_norm = optional_row(call, HET__ATTN_K_NORM, rooms + size);
-    a.factors = optional_row(call, HET__ATTN_FACTORS, rooms + 2 * size);
+    a.row = rooms + 2 * size;
+    const het__ref_operand *factors = het__ref_input(call, HET__ATTN_FACTORS);
+    if (het__ref_rope_is_given(&attrs->rope, factors))
+        a.given = factors;
+    else
+        a.factors = optional_row(call, HET__ATTN_FACTORS, a.row);
     return a;
 }
 
@@ -78,7 +85,9 @@ static void make_head(const attention *a, const float *x, const float *norm)
 
 static void token_angles(const attention *a, int64_t token)
 {
-    if (a->attrs->rope.rotated)
+    if (a->given)
+        het__ref_rope_given(&a->attrs->rope, het__ref_row(a->given, token, a->row), a->angles);
+    else if (a->attrs->rope.rotated)
         het__ref_rope_angles(&a->attrs->rope,
                              het__ref_int(&a->call->inputs[HET__ATTN_POSITIONS], token),
                              a->factors, a->angles);

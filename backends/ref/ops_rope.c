@@ -18,6 +18,20 @@ void het__ref_rope_angles(const het__rope_attrs *attrs, int32_t position, const 
     }
 }
 
+void het__ref_rope_given(const het__rope_attrs *attrs, const float *row, double *angles)
+{
+    const int32_t half = attrs->rotated / 2;
+    for (int32_t i = 0; i < half; i++) {
+        angles[2 * i] = (double)row[i];
+        angles[2 * i + 1] = (double)row[half + i];
+    }
+}
+
+bool het__ref_rope_is_given(const het__rope_attrs *attrs, const het__ref_operand *factors)
+{
+    return factors && factors->columns == attrs->rotated;
+}
+
 void het__ref_rope_head(const het__rope_attrs *attrs, const double *angles, const float *x,
                         float *out)
 {
@@ -50,11 +64,15 @@ static void rope_run(const het__ref_call *call)
     assert(x->columns % attrs->head_size == 0);
     double *angles = call->scratch;
     float *room = (float *)(angles + attrs->rotated);
-    const float *f = factors ? het__ref_row(factors, 0, room) : NULL;
+    const bool is_given = het__ref_rope_is_given(attrs, factors);
+    const float *f = factors && !is_given ? het__ref_row(factors, 0, room) : NULL;
     for (int64_t t = 0; t < x->rows; t++) {
         const float *row = het__ref_row(x, t, room + attrs->rotated);
         float *y = het__ref_row_out(out, t);
-        het__ref_rope_angles(attrs, het__ref_int(&call->inputs[1], t), f, angles);
+        if (is_given)
+            het__ref_rope_given(attrs, het__ref_row(factors, t, room), angles);
+        else
+            het__ref_rope_angles(attrs, het__ref_int(&call->inputs[1], t), f, angles);
         for (int64_t at = 0; at < x->columns; at += attrs->head_size)
             het__ref_rope_head(attrs, angles, row + at, y + at);
     }

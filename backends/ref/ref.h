@@ -86,6 +86,9 @@ void het__ref_norm_group(het__norm_kind kind, float eps, const float *x, const f
 /* Cosine and sine, times magnitude, of each pair of a head at a position: rotated doubles. */
 void het__ref_rope_angles(const het__rope_attrs *attrs, int32_t position, const float *factors,
                           double *angles);
+/* Factors that are a row of angles per token: cosines, then sines. */
+bool het__ref_rope_is_given(const het__rope_attrs *attrs, const het__ref_operand *factors);
+void het__ref_rope_given(const het__rope_attrs *attrs, const float *row, double *angles);
 void het__ref_rope_head(const het__rope_attrs *attrs, const double *angles, const float *x,
                         float *out);
 

@@ -180,6 +180,8 @@ static int run_bench(const bench_request *r, const char *path)
         status = run_rows(&b);
     if (status == STATUS_GO && r->steps)
         status = bench_steps(&b);
+    if (status == STATUS_GO && r->overhead)
+        status = bench_overhead(&b);
     const int traced = engine_trace(&e, &r->settings);
     status = status == STATUS_GO ? traced : status;
     if (status == STATUS_GO)
@@ -207,6 +209,7 @@ int command_bench(int argc, char **argv)
                    "Slower by so much is no failure (10)");
     options_text(&o, "html", 0, &r.html, "FILE", "Write a page with bars");
     options_flag(&o, "steps", 0, &r.steps, "Each layer's time beside the plan's");
+    options_flag(&o, "overhead", 0, &r.overhead, "A step's time beside its kernels");
     settings_session(&o, &r.settings);
     settings_trace(&o, &r.settings);
     settings_output(&o, &r.settings);

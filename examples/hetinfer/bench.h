@@ -5,6 +5,7 @@
  *     bench_run.c     runs a row
  *     bench_limit.c   what the machine and the planner say about a row
  *     bench_steps.c   each layer's time against the plan's
+ *     bench_overhead.c  what a step costs beside its kernels
  *     bench_report.c  table and JSON;  bench_html.c  one page;  bench_compare.c  another run's JSON
  */
 #ifndef HETINFER_BENCH_H
@@ -15,13 +16,14 @@
 #define REPEAT_MAX 1000
 #define SEQUENCES_MAX 64
 #define STEPS_MAX 16 /* measured for --steps */
+#define OVERHEAD_STEPS 60
 
 typedef struct bench_request {
     numbers prompt, depth, sequences; /* count 0: not given */
     int64_t generate, repeat;         /* generate -1: not given */
     double tolerance;                 /* percent */
     const char *compare, *html;       /* files, or NULL */
-    bool suite, predict, steps;
+    bool suite, predict, steps, overhead;
     settings settings;
 } bench_request;
 
@@ -55,6 +57,13 @@ typedef struct layer_time {
     bool is_device_clock;
 } layer_time;
 
+/* See bench_overhead(). */
+typedef struct overhead {
+    uint32_t steps;
+    double step_s, busy_s, beside; /* medians; beside kernels, of their time */
+    double least_step_s, least_busy_s;
+} overhead;
+
 typedef struct bench {
     engine *engine;
     const bench_request *request;
@@ -73,6 +82,7 @@ typedef struct bench {
     int64_t context;    /* positions of the session */
     layer_time *layers; /* with --steps */
     size_t layer_count;
+    overhead overhead;  /* with --overhead */
 } bench;
 
 /* bench_run.c: the functions return STATUS_GO or an exit status. */
@@ -99,6 +109,11 @@ double bench_row_seconds(const row *r);
 int bench_steps(bench *b);
 void bench_print_steps(const bench *b);
 json_t *bench_json_steps(const bench *b);
+
+/* bench_overhead.c: what a step of one token costs beside the work of its devices. */
+int bench_overhead(bench *b);
+void bench_print_overhead(const bench *b);
+json_t *bench_json_overhead(const bench *b);
 
 /* bench_report.c */
 void bench_print_table(const bench *b);

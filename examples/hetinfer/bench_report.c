@@ -68,6 +68,61 @@ static void print_start(const bench *b)
            format_bytes((double)t->kv_bytes, d), format_bytes((double)t->activation_bytes, e));
 }
 
+/* How unevenly experts were used, over all mixtures: mean and most. False: there is none. */
+static bool find_imbalance(const bench *b, double *mean, double *most)
+{
+    const het_session *session = b->engine->session;
+    const uint32_t count = session ? het_session_mixture_count(session) : 0;
+    uint32_t told = 0;
+    *mean = *most = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        het_expert_use use = { .struct_size = sizeof use };
+        if (het_session_mixture_at(session, i, &use, NULL, 0, NULL) || use.token_count == 0)
+            continue;
+        *mean += use.imbalance;
+        *most = use.imbalance > *most ? use.imbalance : *most;
+        told++;
+    }
+    *mean /= told ? told : 1;
+    return told > 0;
+}
+
+static het_expert_traffic find_traffic(const bench *b)
+{
+    het_expert_traffic t = { .struct_size = sizeof t };
+    if (!b->engine->session || het_session_expert_traffic(b->engine->session, &t))
+        t.slot_count = 0;
+    return t;
+}
+
+static void print_experts(const bench *b)
+{
+    double mean, most;
+    char a[32], c[32];
+    const het_expert_traffic t = find_traffic(b);
+    if (find_imbalance(b, &mean, &most))
+        printf("%-24s most used / mean of a mixture: %.2f, at most %.2f\n", "experts", mean, most);
+    if (t.slot_count)
+        printf("%-24s %u in %s: %llu there, %llu brought, %llu ahead, %s\n", "",
+               t.slot_count, format_bytes((double)t.slot_bytes, a),
+               (unsigned long long)t.hit_count, (unsigned long long)t.miss_count,
+               (unsigned long long)t.ahead_count, format_bytes((double)t.staged_bytes, c));
+}
+
+static json_t *json_experts(const bench *b)
+{
+    double mean, most;
+    const het_expert_traffic t = find_traffic(b);
+    const bool is_known = find_imbalance(b, &mean, &most);
+    if (!is_known && !t.slot_count)
+        return json_null();
+    return json_pack("{s:f, s:f, s:I, s:I, s:I, s:I, s:I, s:I}", "imbalance_mean", mean,
+                     "imbalance_max", most, "slots", (json_int_t)t.slot_count, "slot_bytes",
+                     (json_int_t)t.slot_bytes, "hits", (json_int_t)t.hit_count, "misses",
+                     (json_int_t)t.miss_count, "ahead", (json_int_t)t.ahead_count,
+                     "staged_bytes", (json_int_t)t.staged_bytes);
+}
+
 void bench_print_table(const bench *b)
 {
     const het_model_info *m = &b->engine->info;
@@ -84,10 +139,13 @@ void bench_print_table(const bench *b)
         print_times(&b->rows[i]);
     print_sequences(b);
     print_start(b);
+    print_experts(b);
     print_figures("machine before", &b->before);
     print_figures("machine after", &b->after);
     if (b->request->steps)
         bench_print_steps(b);
+    if (b->request->overhead)
+        bench_print_overhead(b);
 }
 
 static json_t *known(double value)
@@ -213,8 +271,11 @@ json_t *bench_json(const bench *b)
                                   (json_int_t)t->weight_bytes, "mapped_bytes",
                                   (json_int_t)t->mapped_bytes, "kv_bytes", (json_int_t)t->kv_bytes,
                                   "activation_bytes", (json_int_t)t->activation_bytes));
+    json_object_set_new(root, "experts", json_experts(b));
     json_object_set_new(root, "before", json_figures(&b->before));
     json_object_set_new(root, "after", json_figures(&b->after));
     json_object_set_new(root, "steps", b->request->steps ? bench_json_steps(b) : json_null());
+    json_object_set_new(root, "overhead",
+                        b->request->overhead ? bench_json_overhead(b) : json_null());
     return root;
 }

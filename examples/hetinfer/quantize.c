@@ -13,7 +13,8 @@
 
 typedef struct request {
     texts paths; /* from, to */
-    const char *type, *check;
+    const char *type, *check, *importance;
+    char *text; /* of importance, for free() */
     texts overrides;
     bool keep_output, keep_embedding, again;
     settings settings;
@@ -62,6 +63,11 @@ static int read_options(request *r, het_quantize_options *o)
     o->threads = (uint32_t)r->settings.threads;
     o->overrides = r->list;
     o->override_count = r->overrides.count;
+    if (status == STATUS_GO && r->importance) {
+        r->text = read_file(r->importance, &o->importance_bytes);
+        o->importance = r->text;
+        status = r->text ? STATUS_GO : STATUS_FAILED;
+    }
     return status;
 }
 
@@ -130,13 +136,14 @@ static int print_table(const het_quantization *q, const het_quantization_info *t
 
 static json_t *json_tensor(const het_quantization_tensor *r)
 {
-    return json_pack("{s:o, s:s, s:s, s:s, s:I, s:I, s:I, s:f, s:f, s:f, s:f}", "name",
+    return json_pack("{s:o, s:s, s:s, s:s, s:I, s:I, s:I, s:f, s:b, s:f, s:f, s:f}", "name",
                      json_text(r->name, strlen(r->name)), "result", result_name(r->result),
                      "source_type", het_dtype_name((het_dtype)r->source_type), "type",
                      het_dtype_name((het_dtype)r->type), "elements", (json_int_t)r->elements,
                      "source_bytes", (json_int_t)r->source_bytes, "target_bytes",
                      (json_int_t)r->target_bytes, "ratio",
-                     ratio(r->source_bytes, r->target_bytes), "rms_error", r->rms_error,
+                     ratio(r->source_bytes, r->target_bytes), "is_weighed", r->is_weighed,
+                     "rms_error", r->rms_error,
                      "rms_value", r->rms_value, "error_max", r->error_max);
 }
 
@@ -185,7 +192,8 @@ static int write_model(const request *r, het_quantize_options *o, het_quantizati
     het_error err = HET_ERROR_INIT;
     progress bar;
     /* Weights of folders and packages are there once they are loaded whole. */
-    const uint64_t flags = is_gguf(r->paths.at[0]) ? HET_MODEL_INSPECT_ONLY : 0;
+    const bool inspects = is_gguf(r->paths.at[0]) && !r->importance;
+    const uint64_t flags = inspects ? HET_MODEL_INSPECT_ONLY : 0;
     int status = engine_model(&e, &r->settings, r->paths.at[0], flags);
     if (status == STATUS_GO) {
         progress_begin(&bar, r->settings.quiet);
@@ -250,6 +258,8 @@ int command_quantize(int argc, char **argv)
     options_flag(&o, "keep-output", 0, &r.keep_output, "Leave the output matrix as it is");
     options_flag(&o, "keep-embedding", 0, &r.keep_embedding, "Leave the table as it is");
     options_flag(&o, "again", 0, &r.again, "Encode anew what is in a block format");
+    options_text(&o, "importance", 0, &r.importance, "TEXT",
+                 "Weigh errors by what the columns of matrices are worth while reading this");
     options_text(&o, "check", 0, &r.check, "TEXT", "Compare with the original over this text");
     settings_session(&o, &r.settings);
     settings_output(&o, &r.settings);
@@ -264,5 +274,6 @@ int command_quantize(int argc, char **argv)
     }
     for (size_t i = 0; i < r.overrides.count; i++)
         free(r.patterns[i]);
+    free(r.text);
     return status;
 }

@@ -4,9 +4,10 @@
  * The processor, graphics processors and NPUs of a machine as the kernel shows them, whether or not
  * a backend can use them, and their present state: power, temperature, clock, load, memory.
  *
- * All of it is read from files of the kernel (/sys, /proc, /dev), with the rights of the process,
- * without asking a driver's library. What the kernel does not tell, or not to this process, is not
- * known: flags say what is, and no value is made up for the rest.
+ * All of it is read from files of the kernel (/sys, /proc, /dev), with the rights of the process.
+ * Of hardware that is a device of the context the driver's library is asked first where it can tell
+ * (Level Zero, with ZES_ENABLE_SYSMAN=1 in the environment). What neither tells, or not to this
+ * process, is not known: flags say what is, and no value is made up for the rest.
  */
 #ifndef HETINFER_HARDWARE_H
 #define HETINFER_HARDWARE_H

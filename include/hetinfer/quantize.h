@@ -59,10 +59,17 @@ typedef struct het_quantize_options {
     uint32_t threads;         /**< Threads that encode, up to 1024, the caller's one of them; they
                                    end with the call. 0 = 1. */
     uint32_t reserved;        /**< Zero. */
+    const char *importance;   /**< UTF-8 text that the model reads first, to find out how much each
+                                   column of its matrices matters; errors are then weighed by it.
+                                   NULL: none, and the bytes are those of the formats' reference
+                                   encoders. Types without a choice (F32, F16, BF16, Q8_0, MXFP4)
+                                   do not change. */
+    size_t importance_bytes;  /**< Bytes at importance. */
 } het_quantize_options;
 
 /** Initial value of a het_quantize_options: Q8_0. */
-#define HET_QUANTIZE_OPTIONS_INIT { sizeof(het_quantize_options), 0, 0, NULL, 0, NULL, NULL, 0, 0 }
+#define HET_QUANTIZE_OPTIONS_INIT \
+    { sizeof(het_quantize_options), 0, 0, NULL, 0, NULL, NULL, 0, 0, NULL, 0 }
 
 /** Totals. */
 typedef struct het_quantization_info {
@@ -89,6 +96,8 @@ typedef struct het_quantization_tensor {
     double rms_error;      /**< Root mean square of the difference; 0 of what was copied. */
     double rms_value;      /**< Root mean square of the elements before; 0 of what was copied. */
     double error_max;      /**< Largest difference. */
+    uint32_t is_weighed;   /**< 1: errors were weighed by the importance of columns. */
+    uint32_t reserved;     /**< Zero. */
 } het_quantization_tensor;
 
 /**
@@ -104,7 +113,8 @@ typedef struct het_quantization_tensor {
  *
  * @param model         A language model from a GGUF file, for which HET_MODEL_INSPECT_ONLY is
  *                      enough; or, whole, from a package of one or from a folder, which must still
- *                      be there.
+ *                      be there. With options->importance always whole; tables and what experts
+ *                      multiply last (ffn_down_exps) are encoded without it.
  * @param options       May be NULL: Q8_0.
  * @param path          Where the file goes. One that is there is replaced, at once and only after
  *                      all has been written; it may be the model's own.

@@ -121,8 +121,8 @@ typedef struct het_session_options {
  * @retval HET_E_NOMEM        Out of memory.
  *
  * Cost: weights are re-laid for the CPU's instruction set once per session (about the time of
- * reading the file) unless HET_SESSION_WEIGHTS_MAPPED is given. Starts threads - 1 threads, none if
- * parallel is given.
+ * reading the file) unless HET_SESSION_WEIGHTS_MAPPED is given. Starts threads - 1 threads and one
+ * for each NPU, which mostly sleeps; none if parallel is given.
  *
  * With weight_cache, an existing folder, the re-laid weights are written there once and read from
  * there by later sessions, whose start then costs the reading of one file of about the model's

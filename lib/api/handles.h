@@ -158,6 +158,7 @@ struct het_session {
     het__recovery recovery;
     het__exec_request request; /* to make another executor */
     char *weight_cache;  /* a copy, or NULL */
+    het__turns turns;   /* of models whose rotation depends on the length */
     het__policy policy; /* a copy; mem NULL: none */
     het_plan plans[HET__PHASE_COUNT];
     het__trace *trace; /* NULL: none */
@@ -233,10 +234,12 @@ bool het__network_is_open(const het__network *network, bool first);
  * nodes before. */
 het_status het__model_graph(const het_model *model, het_dtype kv_dtype, het__graph *graph,
                             uint32_t *unfused, het_error *err);
-/* The same of layers [first, end) by themselves. */
+/* The same of layers [first, end) by themselves; turns_are_given: with the input "turns". */
 het_status het__model_graph_layers(const het_model *model, het_dtype kv_dtype, int32_t first,
-                                   int32_t end, het__graph *graph, uint32_t *unfused,
-                                   het_error *err);
+                                   int32_t end, bool turns_are_given, het__graph *graph,
+                                   uint32_t *unfused, het_error *err);
+/* Where the model's weights are found. */
+het__lm_source het__model_source(const het_model *model);
 
 /* ---- sessions of networks: session_network.c ---- */
 

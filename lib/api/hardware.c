@@ -77,7 +77,12 @@ het_status het_hardware_state(const het_hardware *hardware, uint32_t index,
     het_device_state s;
     if (index >= hardware->count)
         return HET_E_INVALID;
-    het__hardware_state(hardware->root, &hardware->list[index], &s);
+    const het__hardware *h = &hardware->list[index];
+    const het__registry *registry = &hardware->context->registry;
+    if (h->info.device_index < registry->count)
+        het__registered_state(&registry->device[h->info.device_index], hardware->root, h, &s);
+    else
+        het__hardware_state(hardware->root, h, &s);
     return het__result_write(state, &s, sizeof s);
 }
 
@@ -110,11 +115,10 @@ het_status het_device_get_state(const het_device *device, het_device_state *stat
     if (state->struct_size < sizeof(uint32_t))
         return HET_E_INVALID;
     het_context *context = (het_context *)(uintptr_t)device->context; /* the cache has a lock */
-    const het__hardware *h =
-        hardware_of(&context->hardware, &context->registry.device[device->index]);
-    if (!h)
+    const het__registered *d = &context->registry.device[device->index];
+    const het__hardware *h = hardware_of(&context->hardware, d);
+    if (!het__registered_state(d, context->hardware.root, h, &s))
         return HET_E_UNSUPPORTED;
-    het__hardware_state(context->hardware.root, h, &s);
     return het__result_write(state, &s, sizeof s);
 }
 

@@ -487,19 +487,26 @@ het_status het__model_graph(const het_model *model, het_dtype kv_dtype, het__gra
                             uint32_t *unfused, het_error *err)
 {
     return het__model_graph_layers(model, kv_dtype, 0, (int32_t)model->language->config.layers,
-                                   graph, unfused, err);
+                                   false, graph, unfused, err);
+}
+
+het__lm_source het__model_source(const het_model *model)
+{
+    const het__language *l = model->language;
+    return l->is_outline  ? het__lm_outline_source((het__lm_outline *)(uintptr_t)&l->outline)
+           : l->is_folder ? het__hf_source(&l->weights)
+                          : het__gguf_source(&l->gguf);
 }
 
 het_status het__model_graph_layers(const het_model *model, het_dtype kv_dtype, int32_t first,
-                                   int32_t end, het__graph *graph, uint32_t *unfused,
-                                   het_error *err)
+                                   int32_t end, bool turns_are_given, het__graph *graph,
+                                   uint32_t *unfused, het_error *err)
 {
     const het__language *l = model->language;
-    const het__lm_source source =
-        l->is_outline  ? het__lm_outline_source((het__lm_outline *)(uintptr_t)&l->outline)
-        : l->is_folder ? het__hf_source(&l->weights)
-                       : het__gguf_source(&l->gguf);
-    het_status s = het__lm_graph(l->family, &l->config, &source, kv_dtype, &model->context->mem,
+    const het__lm_source source = het__model_source(model);
+    het__lm_config config = l->config;
+    config.turns_are_given = turns_are_given;
+    het_status s = het__lm_graph(l->family, &config, &source, kv_dtype, &model->context->mem,
                                  graph, err);
     if (s != HET_OK)
         return s;

@@ -5,7 +5,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "lib/api/handles.h"
+#include "lib/api/importance.h"
 #include "lib/base/dtype.h"
 #include "lib/base/error.h"
 #include "lib/base/options.h"
@@ -35,6 +35,7 @@ typedef struct work {
     het_quantization *out;
     het__gguf_writer writer;
     struct piece *pieces; /* per thread */
+    het__importance importance;
     uint64_t done, all;    /* elements, for progress */
     double error, square;  /* sums over encoded elements */
     uint64_t elements;     /* encoded */
@@ -47,6 +48,8 @@ typedef struct piece {
     int64_t at; /* elements of the tensor [at, at + count) */
     size_t count;
     float *before, *after;
+    float *weights;        /* PIECE, where there is importance; else NULL */
+    const float *columns;  /* of the tensor: importance; or NULL */
     uint8_t *encoded;
     double error, square, error_max;
     het_status status;
@@ -278,7 +281,11 @@ static void *run_piece(void *argument)
     p->status = check_finite(p);
     if (p->status != HET_OK)
         return NULL;
-    het__encoder(p->type)(p->before, NULL, p->encoded, (int64_t)p->count);
+    const size_t width = (size_t)t->extent[t->rank - 1];
+    for (size_t i = 0; p->columns && i < p->count; i++)
+        p->weights[i] = p->columns[((size_t)p->at + i) % width];
+    het__encoder(p->type)(p->before, p->columns ? p->weights : NULL, p->encoded,
+                          (int64_t)p->count);
     het__decoder(p->type)(p->encoded, p->after, (int64_t)p->count);
     p->status = compare(p);
     return NULL;
@@ -293,6 +300,8 @@ static uint32_t run_pieces(work *w, size_t index, int64_t at, int64_t all)
         piece *p = &w->pieces[count];
         p->tensor = &w->from->tensors[index];
         p->type = w->types[index];
+        p->columns = het__importance_of(&w->importance, p->tensor->name,
+                                        p->tensor->extent[p->tensor->rank - 1]);
         p->at = at;
         p->count = all - at < PIECE ? (size_t)(all - at) : PIECE;
         p->err = (het_error)HET_ERROR_INIT;
@@ -350,6 +359,11 @@ static het_status write_tensor(work *w, size_t index, het_error *err)
     return s == HET_OK ? report_progress(w, err) : s;
 }
 
+static bool looks_at_importance(het_dtype type)
+{
+    return het__dtype_is_block(type) && type != HET_DTYPE_Q8_0 && type != HET_DTYPE_MXFP4;
+}
+
 /* Types and the report, but for what the passage finds. */
 static het_status prepare(work *w, het_error *err)
 {
@@ -364,7 +378,9 @@ static het_status prepare(work *w, het_error *err)
         p->before = het__alloc_zero(w->mem, PIECE, sizeof *p->before);
         p->after = het__alloc_zero(w->mem, PIECE, sizeof *p->after);
         p->encoded = het__alloc(w->mem, PIECE_ENCODED_BYTES);
-        whole = p->before && p->after && p->encoded;
+        p->weights = w->importance.count ? het__alloc_zero(w->mem, PIECE, sizeof *p->weights)
+                                         : NULL;
+        whole = p->before && p->after && p->encoded && (p->weights || !w->importance.count);
     }
     if (!whole)
         return het__fail_nomem(err, "the weights of a model");
@@ -381,6 +397,8 @@ static het_status prepare(work *w, het_error *err)
         r->elements = (uint64_t)het__gguf_elements(t);
         r->source_bytes = t->bytes;
         r->target_bytes = het__gguf_bytes_as(t, w->types[i]);
+        r->is_weighed = result != HET_QUANTIZE_COPIED && looks_at_importance(w->types[i]) &&
+                        het__importance_of(&w->importance, t->name, t->extent[t->rank - 1]);
         r->name = het__arena_strndup(&out->arena, t->name, strlen(t->name));
         if (!r->name)
             return het__fail_nomem(err, "the name of a tensor");
@@ -413,6 +431,7 @@ static void give_back(work *w)
     for (uint32_t i = 0; w->pieces && i < w->o.threads; i++) {
         het__free(w->mem, w->pieces[i].before);
         het__free(w->mem, w->pieces[i].after);
+        het__free(w->mem, w->pieces[i].weights);
         het__free(w->mem, w->pieces[i].encoded);
     }
     het__free(w->mem, w->pieces);
@@ -431,6 +450,16 @@ static het_status convert(work *w, const het_model *model, het_error *err)
     het__hf_place_finish(&place);
     w->from = &w->converted;
     return s;
+}
+
+static het_status weigh(work *w, const het_model *model, het_error *err)
+{
+    if (!model->is_whole)
+        return het__fail(err, HET_E_INVALID, "importance is measured with the model, which was "
+                         "loaded with HET_MODEL_INSPECT_ONLY");
+    return het__importance_measure(model, w->o.importance, w->o.importance_bytes, w->o.threads,
+                                   w->o.progress, w->o.progress_user, &w->out->arena,
+                                   &w->importance, err);
 }
 
 het_status het_quantize(const het_model *model, const het_quantize_options *options,
@@ -454,6 +483,8 @@ het_status het_quantize(const het_model *model, const het_quantize_options *opti
     het__context_retain(model->context);
     het__arena_init(&w.out->arena, w.mem);
     s = model->language->is_folder ? convert(&w, model, err) : HET_OK;
+    if (s == HET_OK && w.o.importance)
+        s = weigh(&w, model, err);
     if (s == HET_OK)
         s = prepare(&w, err);
     if (s == HET_OK)

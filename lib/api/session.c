@@ -36,6 +36,7 @@ void het__session_release(het_session *session)
         het__engine_finish(&session->engine);
         het__exec_destroy(exec);
         het__graph_finish(&session->graph);
+        het__turns_finish(&session->turns, &model->context->mem);
         het__free(&model->context->mem, session->weight_cache);
     }
     het__trace_destroy(session->trace);
@@ -192,7 +193,8 @@ static het_status describe(het_session *s, const het_session_options *o,
     het__engine_symbols(limits, q->symbols_max);
     const int32_t first = (int32_t)o->layer_first, end = first + (int32_t)o->layer_count;
     const het_status st = het__model_graph_layers(s->model, (het_dtype)o->kv_dtype, first, end,
-                                                  &s->graph, &q->unfused_count, err);
+                                                  limits->turns != NULL, &s->graph,
+                                                  &q->unfused_count, err);
     if (st != HET_OK || !o->weight_cache)
         return st;
     s->weight_cache = het__strndup(&s->model->context->mem, o->weight_cache,
@@ -208,19 +210,34 @@ static het_status describe(het_session *s, const het_session_options *o,
     return known;
 }
 
+/* Sequences that stay short enough turn as the graph's constants say. */
+static het_status make_turns(het_session *s, int64_t context_max, const het__turns **turns,
+                             het_error *err)
+{
+    const het__lm_config *config = &s->model->language->config;
+    const het__lm_source source = het__model_source(s->model);
+    if (config->turning == HET__TURNING_FIXED || context_max <= config->turning_length)
+        return HET_OK;
+    *turns = &s->turns;
+    return het__turns_init(&s->turns, config, &source, &s->model->context->mem, err);
+}
+
 static het_status open_language(het_session *s, const het_session_options *o,
                                 uint32_t device_mask, het_error *err)
 {
     het_context *context = s->model->context;
     const het__lm_config *config = &s->model->language->config;
     const bool ends = o->layer_first + (int64_t)o->layer_count == config->layers;
-    const het__limits limits = { o->context_max, o->sequence_max, o->batch_max, o->logits_max,
-                                 config->vocabulary, HET__PAGE_SIZE,
-                                 o->layer_first ? config->width : 0, ends ? 0 : config->width };
+    het__limits limits = {
+        o->context_max, o->sequence_max, o->batch_max, o->logits_max, config->vocabulary,
+        HET__PAGE_SIZE, o->layer_first ? config->width : 0, ends ? 0 : config->width, NULL,
+    };
     het__exec *exec = NULL;
     het__recovery_init(&s->recovery, &context->registry, device_mask,
                        o->policy ? &s->policy : NULL);
-    het_status st = describe(s, o, &limits, err);
+    het_status st = make_turns(s, o->context_max, &limits.turns, err);
+    if (st == HET_OK)
+        st = describe(s, o, &limits, err);
     if (st == HET_OK)
         st = het__recovery_create(&s->recovery, &s->request, NULL, &exec, err);
     if (st != HET_OK) {
@@ -248,7 +265,9 @@ static het_status obey(const het__policy *policy, const het__registry *registry,
         const het_device_info *info = &registry->device[i].info;
         het_device_figures figures;
         het__machine_assume(info, 0, &figures);
-        if ((*mask >> i & 1) && !het__machine_add(&machine, info, &figures))
+        if (!(*mask >> i & 1))
+            het__machine_leave_out(&machine, info);
+        else if (!het__machine_add(&machine, info, &figures))
             return het__fail(err, HET_E_UNSUPPORTED, "more devices than a plan can hold");
     }
     het_status s = het__policy_bind(policy, &machine, policy->mem, &view, err);

@@ -5,6 +5,7 @@
 #include <math.h>
 
 #include "lib/base/dtype.h"
+#include "lib/ir/rounding.h"
 
 static const het__value *input_of(const het__graph *graph, const het__node *node, uint32_t i)
 {
@@ -153,6 +154,36 @@ uint32_t het__work_class_bound(const het__graph *graph, const het__node *node,
     return weights > 0 && work->macs < 1.5 * weights ? HET__WORK_MATMUL_ONE : HET__WORK_MATMUL;
 }
 
+/* Constant matrices of a product: the first, the step to the next, and the end of them among its
+ * inputs; step 0: none that are rounded to. */
+static uint32_t matrices_of(const het__node *node, uint32_t *first, uint32_t *end)
+{
+    switch (node->op) {
+    case HET__OP_LINEAR: *first = 2; *end = node->input_count; return 2;
+    case HET__OP_GATED: *first = 1; *end = 3; return 1;
+    case HET__OP_MOE: *first = 2; *end = 5; return 1;
+    default: *first = *end = 0; return 0;
+    }
+}
+
+/* Whether most of its weights lie in small matrices; that of a mixture is one expert's. */
+static bool is_small(const het__graph *graph, const het__node *node)
+{
+    uint32_t first, end;
+    double small = 0, all = 0;
+    const uint32_t step = matrices_of(node, &first, &end);
+    for (uint32_t i = first; step && i < end; i += step) {
+        const het__value *w = input_of(graph, node, i);
+        if (!w || w->rank < 2)
+            continue;
+        const double n = (double)w->extent[w->rank - 1].count *
+                         (double)w->extent[w->rank - 2].count;
+        all += n;
+        small += n < (double)HET__ROUNDED_ELEMENTS_MIN ? n : 0;
+    }
+    return 2 * small > all;
+}
+
 /* What the products with weights of a type may use; everything else runs on the F32 units. */
 static uint32_t peak_of(const het__node *node, uint32_t format, bool exact)
 {
@@ -182,12 +213,13 @@ static double lane_padding(const het__node *node, uint32_t work_class)
 }
 
 void het__work_item_of(const het__graph *graph, const het__node *node, const het__work *work,
-                       bool exact, het__work_item *item)
+                       const het__machine_device *device, bool exact, het__work_item *item)
 {
     item->work_class = het__work_class_bound(graph, node, work);
     const het__value *w = weight_of(graph, node, item->work_class);
     item->format = w && w->dtype != HET_DTYPE_NONE ? w->dtype : HET_DTYPE_F32;
-    item->peak = peak_of(node, item->format, exact);
+    item->peak = peak_of(node, item->format, exact || (device->unit_class == HET__UNIT_CORES &&
+                                                        is_small(graph, node)));
     item->flops = work->flops * lane_padding(node, item->work_class);
     item->input_bytes = work->input_bytes;
     item->output_bytes = work->output_bytes;

@@ -135,7 +135,7 @@ void het__cost_node(const het__graph *graph, const het__node *node, const het__w
 {
     het__work_item item;
     double starts = 1;
-    het__work_item_of(graph, node, work, exact, &item);
+    het__work_item_of(graph, node, work, device, exact, &item);
     if (!device->calibration)
         apply_unit(graph, node, work, device, &item, &starts);
     het__cost_item(&item, device, cost);

@@ -34,9 +34,11 @@ uint32_t het__work_class_of(const het__graph *graph, const het__node *node);
 /* The same with symbols bound: work is the node's. Tells products with one column. */
 uint32_t het__work_class_bound(const het__graph *graph, const het__node *node,
                                const het__work *work);
-/* The node as the cost model sees it. exact: activations stay F32. */
+/* The node as the cost model sees it on a device. exact: activations stay F32; on cores they do so
+ * in products with small weights anyway (lib/ir/rounding.h), which therefore are items of another
+ * arithmetic, and with it of other rates, than large ones of the same class and format. */
 void het__work_item_of(const het__graph *graph, const het__node *node, const het__work *work,
-                       bool exact, het__work_item *item);
+                       const het__machine_device *device, bool exact, het__work_item *item);
 
 /* ---- cost.c ---- */
 

@@ -40,10 +40,13 @@ static het_status choose_precision(const het__exec *x, uint32_t *precision, het_
 static het_status open_devices(het__exec *x, het_error *err)
 {
     const het__machine *machine = &x->phase[0].plan.machine;
-    uint32_t precision[HET__MACHINE_DEVICES_MAX];
-    const het_status chosen = choose_precision(x, precision, err);
-    if (chosen != HET_OK)
-        return chosen;
+    uint32_t precision[HET__MACHINE_DEVICES_MAX], expert_keep[HET__MACHINE_DEVICES_MAX];
+    double expert_bytes[HET__MACHINE_DEVICES_MAX];
+    het_status s = choose_precision(x, precision, err);
+    if (s == HET_OK)
+        s = het__exec_expert_limits(x, expert_bytes, expert_keep, err);
+    if (s != HET_OK)
+        return s;
     x->device_count = machine->device_count;
     for (uint32_t p = 0; p < x->request.phase_count; p++)
         for (uint32_t n = 0; n < x->graph->node_count; n++) {
@@ -58,10 +61,11 @@ static het_status open_devices(het__exec *x, het_error *err)
                 .pin_threads = x->request.pin_threads, .parallel = x->request.parallel,
                 .parallel_user = x->request.parallel_user,
                 .weight_cache = x->request.weight_cache, .content = x->request.content,
+                .expert_bytes = (uint64_t)expert_bytes[d], .expert_keep = expert_keep[d],
             };
             x->opened[d].backend = r->backend;
-            const het_status s = r->backend->open(&x->request.registry->host, r->backend_index,
-                                                  &options, &x->opened[d].device, err);
+            s = r->backend->open(&x->request.registry->host, r->backend_index, &options,
+                                 &x->opened[d].device, err);
             if (s != HET_OK)
                 return het__exec_blame(x, d, -1, HET__EXEC_OPEN, s, err);
         }
@@ -80,7 +84,7 @@ static het_status compile_entry(het__exec *x, uint32_t phase, uint32_t index, he
         nodes[n] = entry->first_node + n;
     const het__slice slice = { x->graph, nodes, entry->node_count, o->places[phase],
                                x->request.symbols_max[phase], x->request.constant_copied,
-                               x->request.constant_user };
+                               x->request.constant_user, x->expert_uses };
     const het_status s = o->backend->compile(o->device, &slice, &unit->program, err);
     return s == HET_OK ? s : het__exec_blame(x, entry->device, entry->layer, HET__EXEC_COMPILE, s,
                                              err);
@@ -136,6 +140,8 @@ static het_status prepare(het__exec *x, het__exec_stage *stage, het_error *err)
         return s;
     *stage = HET__EXEC_RESERVE;
     s = het__exec_layout(x, err);
+    if (s == HET_OK)
+        s = het__exec_experts(x, err);
     if (s != HET_OK)
         return s;
     *stage = HET__EXEC_COMPILE;

@@ -53,6 +53,9 @@ typedef struct het__exec_request {
     /* Bytes that each device of the registry may hold, 0: no more is said; NULL: nothing is. Kept
      * until the executor is destroyed. */
     const double *memory_limits;
+    /* Per device of the registry that the mask lacks: which of the others stand for it where a
+     * policy's rules name it, as bits of the registry. NULL: none. */
+    const uint32_t *stand_ins;
     bool validate; /* wait for each program and check what it made */
     bool lends; /* inputs and outputs are bound to memory of others; one phase only */
     struct het__exec_failure *failure; /* filled when het__exec_create() fails; may be NULL */
@@ -163,6 +166,24 @@ typedef struct het__exec_usage {
     uint64_t programs, launches, busy_ns;
     het__exec_counts counts;
 } het__exec_usage;
+
+/* A mixture of experts among the graph's nodes, in their order. */
+typedef struct het__exec_mixture {
+    int32_t layer;
+    uint32_t experts, used;
+    const uint64_t *uses; /* [experts], since the executor was made */
+} het__exec_mixture;
+
+uint32_t het__exec_mixture_count(const het__exec *exec);
+/* index: in [0, count). */
+void het__exec_mixture_at(const het__exec *exec, uint32_t index, het__exec_mixture *mixture);
+
+/* Of all devices that keep some experts only: see het_expert_traffic. */
+typedef struct het__exec_traffic {
+    uint64_t slots, slot_bytes, hits, misses, evictions, ahead, ahead_hits, staged_bytes;
+} het__exec_traffic;
+
+void het__exec_traffic_get(const het__exec *exec, het__exec_traffic *traffic);
 
 uint32_t het__exec_usage_count(const het__exec *exec);
 /* index: in [0, count). */

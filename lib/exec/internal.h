@@ -9,6 +9,7 @@
  *     order.c     which copies and waits come before which program
  *     validate.c  checks around a program
  *     run.c       a step; move.c its copies, record.c what it leaves in a trace
+ *     experts.c   budgets and uses of experts
  *     usage.c     counters and memory
  *     trace.c     a record of steps */
 #ifndef HET_EXEC_INTERNAL_H
@@ -102,6 +103,7 @@ struct het__exec {
     het__span *spans;     /* while it is made: see het__span_of() */
     void **staging;       /* per value: host memory of inputs and outputs, else NULL; run-thread
                              only, the caller's where it was bound */
+    uint64_t **expert_uses; /* per node: of a mixture's experts, else NULL */
     void **home;          /* per value: the same as it was made */
     bool *is_owned;       /* per value: home is a block of its own */
     uint32_t *lent_on;    /* per value: devices that follow it to wherever it is bound, as bits */
@@ -146,6 +148,10 @@ void het__exec_drop_lent(het__exec *exec, uint32_t device);
 /* staging.c; and the host's address of a value on a device, NULL: not there, or not reached. */
 het_status het__exec_staging(het__exec *exec, het_error *err);
 void *het__exec_host_of(const het__exec *exec, uint32_t phase, uint32_t device, uint32_t value);
+/* experts.c: counters of what is chosen; and what devices may keep of experts, by the policy. */
+het_status het__exec_experts(het__exec *exec, het_error *err);
+het_status het__exec_expert_limits(const het__exec *exec, double bytes[HET__MACHINE_DEVICES_MAX],
+                                   uint32_t keep[HET__MACHINE_DEVICES_MAX], het_error *err);
 /* order.c: units of a phase, as yet without programs. */
 het_status het__exec_order(het__exec *exec, uint32_t phase, het_error *err);
 

@@ -24,6 +24,10 @@ _Static_assert(HET__DEVICES_MAX <= HET__MACHINE_DEVICES_MAX, "a bit and a row pe
 
 #define BACKOFF_MOST_MS 60000
 #define SHRINKS_MAX 3
+/* A device that was too hot rests for so many looks at its temperature, twice as many each time up
+ * to so many times: what is taken out and used again by turns makes a new plan each time. */
+#define REST_LOOKS 10
+#define REST_DOUBLINGS 6
 /* A deadline is there for devices that never answer: figures of a device that nobody measured are
  * wrong by an order of magnitude, and the first steps are slower than others. */
 #define DEADLINE_LEAST_NS UINT64_C(30000000000)
@@ -179,24 +183,36 @@ static void tell(const het__recovery *r, uint32_t device, uint32_t used)
     het__log_line(r->registry->host.log, HET_LOG_WARN, "recover", "%s", text);
 }
 
+static void tell_back(const het__recovery *r, uint32_t device, uint32_t used)
+{
+    char text[480] = "";
+    het__append(text, sizeof text, "device %u (%s) has cooled to %.0f degrees Celsius; going on "
+                "with ", device, r->registry->device[device].info.backend,
+                r->device[device].celsius);
+    put_names(r, used ? used : r->mask, text, sizeof text);
+    het__log_line(r->registry->host.log, HET_LOG_WARN, "recover", "%s", text);
+}
+
 static void close_operation(het__recovery *r)
 {
     for (uint32_t i = 0; i < HET__MACHINE_DEVICES_MAX; i++) {
         r->device[i].is_open = r->device[i].is_shrunk = false;
         r->device[i].tries = 0;
     }
-    r->open = r->shrunk = r->used = 0;
+    r->open = r->shrunk = r->used = r->back = 0;
     r->first = (het_error)HET_ERROR_INIT;
 }
 
 void het__recovery_settled(het__recovery *r, const het__exec *exec)
 {
-    if (!r->open)
+    if (!(r->open | r->back))
         return;
     const uint32_t used = het__recovery_used(exec);
     for (uint32_t i = 0; i < r->registry->count; i++)
         if (r->open >> i & 1)
             tell(r, i, used);
+        else if (r->back >> i & 1)
+            tell_back(r, i, used);
     close_operation(r);
 }
 
@@ -214,6 +230,8 @@ void het__recovery_gave_up(het__recovery *r)
         return;
     r->is_exhausted = false;
     r->mask = r->all;
+    r->hot = 0;
+    memset(r->stand_ins, 0, sizeof r->stand_ins);
     memset(r->limits, 0, sizeof r->limits);
     for (uint32_t i = 0; i < HET__MACHINE_DEVICES_MAX; i++)
         r->device[i].shrink_count = 0;
@@ -282,6 +300,17 @@ static bool is_helpless(const het__recovery *r, uint32_t device, het_status stat
     return true;
 }
 
+/* Those who were named to take over from a device do what it was to do, and what it did for
+ * others. */
+static void pass_on(het__recovery *r, uint32_t device, uint32_t wanted)
+{
+    const uint32_t bit = UINT32_C(1) << device;
+    r->stand_ins[device] = wanted;
+    for (uint32_t i = 0; i < r->registry->count; i++)
+        if (r->stand_ins[i] & bit)
+            r->stand_ins[i] = (r->stand_ins[i] & ~bit) | wanted;
+}
+
 static bool take_out(het__recovery *r, uint32_t device, het_status status, const char *next)
 {
     const uint32_t bit = UINT32_C(1) << device;
@@ -296,6 +325,8 @@ static bool take_out(het__recovery *r, uint32_t device, het_status status, const
     if (r->is_exhausted)
         return false;
     r->mask = left;
+    r->back &= ~bit;
+    pass_on(r, device, wanted);
     r->shrunk &= ~bit;
     r->device[device].is_shrunk = false;
     r->replan_count++;
@@ -385,6 +416,33 @@ static void note_heat(het__recovery *r, uint32_t device, double celsius, double 
     note(r, &f, &own);
 }
 
+static void rest(het__recovery_device *d)
+{
+    const uint32_t times = d->hot_count < REST_DOUBLINGS ? d->hot_count : REST_DOUBLINGS;
+    d->hot_count++;
+    d->rest = REST_LOOKS << times;
+}
+
+/* What was taken out because it was too hot and has cooled is used again, by itself and not by what
+ * stood for it. */
+static bool take_back(het__recovery *r)
+{
+    uint32_t back = 0;
+    for (uint32_t i = 0; i < r->registry->count; i++) {
+        het__recovery_device *d = &r->device[i];
+        if (!(r->hot >> i & 1) || (d->rest > 0 && d->rest-- > 0) ||
+            !het__heat_is_low(&r->heat, i, &d->celsius))
+            continue;
+        back |= UINT32_C(1) << i;
+        r->stand_ins[i] = 0;
+    }
+    r->mask |= back;
+    r->hot &= ~back;
+    r->back |= back;
+    r->replan_count += back != 0;
+    return back != 0;
+}
+
 het__recovery_step het__recovery_cool(het__recovery *r, const het__exec *exec,
                                       _Atomic uint32_t *cancel, het_status *status,
                                       het_error *err)
@@ -394,6 +452,8 @@ het__recovery_step het__recovery_cool(het__recovery *r, const het__exec *exec,
     if (!what || !exec || !het__heat_is_due(&r->heat))
         return step;
     r->used = het__recovery_used(exec);
+    if (take_back(r))
+        step = HET__RECOVERY_REBUILD;
     for (uint32_t i = 0; i < r->registry->count; i++) {
         double celsius = 0, limit = 0;
         if (!((r->used & ~r->needed) >> i & 1) || cools(r, i, what, cancel, &celsius, &limit))
@@ -407,6 +467,7 @@ het__recovery_step het__recovery_cool(het__recovery *r, const het__exec *exec,
         if (take_out(r, i, HET_E_BUSY, what->next)) {
             note_heat(r, i, celsius, limit);
             r->hot |= UINT32_C(1) << i;
+            rest(&r->device[i]);
             step = HET__RECOVERY_REBUILD;
         }
         r->is_exhausted = false; /* nobody else is left: it goes on, hot as it is */
@@ -420,6 +481,9 @@ static bool put_back(het__recovery *r)
     const uint32_t hot = r->hot;
     r->mask |= hot;
     r->needed |= hot;
+    for (uint32_t i = 0; i < r->registry->count; i++)
+        if (hot >> i & 1)
+            r->stand_ins[i] = 0;
     r->hot = 0;
     return hot != 0;
 }
@@ -491,6 +555,7 @@ het_status het__recovery_create(het__recovery *r, const het__exec_request *reque
         het_error own = HET_ERROR_INIT;
         q.device_mask = r->mask;
         q.memory_limits = r->limits;
+        q.stand_ins = r->stand_ins;
         q.failure = &f;
         r->policy.skip_missing = r->skips_missing || r->mask != r->all;
         q.policy = r->has_policy ? &r->policy : NULL;

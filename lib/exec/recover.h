@@ -20,6 +20,9 @@
 typedef struct het__recovery_device {
     uint64_t retry_count, failure_count;
     uint32_t shrink_count; /* how often its share was made smaller */
+    uint32_t hot_count;    /* how often it was taken out because it was too hot */
+    uint32_t rest;         /* looks at its temperature before it may come back */
+    double celsius;        /* with which it came back */
     het__exec_failure last;
     char message[224];     /* of the last failure */
     /* of the operation under way */
@@ -39,12 +42,15 @@ typedef struct het__recovery {
     uint32_t all;       /* devices that may be used, as bits of the registry */
     uint32_t mask;      /* of these, those that were not taken out */
     double limits[HET__MACHINE_DEVICES_MAX]; /* bytes; 0: none */
+    uint32_t stand_ins[HET__MACHINE_DEVICES_MAX]; /* of a device that was taken out: those that the
+                                                     policy named to take over, as bits */
     het__recovery_device device[HET__MACHINE_DEVICES_MAX];
     uint32_t hot;       /* devices that were taken out because they were too hot */
     uint32_t needed;    /* devices without which no plan was found: heat does not take them out */
     het__heat heat;
     uint32_t open;      /* devices that failed in the operation under way */
     uint32_t shrunk;    /* of these, those whose share was made smaller last */
+    uint32_t back;      /* devices that came back in it after they were too hot */
     uint32_t used;      /* devices of the executor that failed last */
     het_error first;    /* of the operation; status 0: none */
     uint64_t replan_count, retry_count;
@@ -73,7 +79,8 @@ het__recovery_step het__recovery_after(het__recovery *recovery, const het__exec 
                                        het_error *err);
 
 /* Before a run: devices of exec (may be NULL) that are hotter than the policy allows are waited for
- * or taken out, as it says. HET__RECOVERY_AGAIN: nothing has changed, or the wait was cancelled,
+ * or taken out, as it says; those that were taken out so and have cooled are used again, each time
+ * after a longer rest. HET__RECOVERY_AGAIN: nothing has changed, or the wait was cancelled,
  * which the run will find. err: not NULL, set as *status on HET__RECOVERY_FAIL. */
 het__recovery_step het__recovery_cool(het__recovery *recovery, const het__exec *exec,
                                       _Atomic uint32_t *cancel, het_status *status,

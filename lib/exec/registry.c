@@ -5,7 +5,9 @@
 
 #include "lib/base/cpus.h"
 #include "lib/base/error.h"
+#include "lib/base/os.h"
 #include "lib/exec/modules.h"
+#include "lib/machine/hardware.h"
 
 /* More names than backends exist. */
 #define NAMES_MAX 16
@@ -257,4 +259,22 @@ het_status het__registry_measure(const het__registry *registry, uint32_t index, 
     figures->struct_size = sizeof *figures;
     d->backend->close(device);
     return s;
+}
+
+bool het__registered_state(const het__registered *device, const char *root,
+                           const struct het__hardware *hardware, het_device_state *state)
+{
+    het_device_state told = { .known = 0 };
+    memset(state, 0, sizeof *state);
+    if (hardware)
+        het__hardware_state(root, hardware, state);
+    if (root[0] == '\0' && device->backend->state)
+        device->backend->state(device->backend_index, &told);
+    if (!hardware && !told.known)
+        return false;
+    state->struct_size = sizeof *state;
+    state->kind = device->info.kind;
+    state->time_ns = state->time_ns ? state->time_ns : het__now_ns();
+    het__hardware_tell(state, &told);
+    return true;
 }

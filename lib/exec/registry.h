@@ -38,6 +38,13 @@ void het__registry_add(het__registry *registry, const het__backend *backend,
 het_status het__registry_select(const het__registry *registry, const char *list, uint32_t *mask,
                                 het_error *err);
 
+/* Present state of a device that is this hardware (NULL: not known which) by files of the kernel
+ * below root, and by its driver, which goes first, where root is "": this machine's. False: neither
+ * tells anything. Thread-safe. */
+struct het__hardware;
+bool het__registered_state(const het__registered *device, const char *root,
+                           const struct het__hardware *hardware, het_device_state *state);
+
 /* Measure a device with a session's default options. */
 het_status het__registry_measure(const het__registry *registry, uint32_t index, uint32_t threads,
                                  het_device_figures *figures, het_error *err);

@@ -31,10 +31,12 @@ het_status het__exec_machine(const het__registry *registry, uint32_t mask, uint3
 {
     memset(machine, 0, sizeof *machine);
     for (uint32_t i = 0; i < registry->count; i++) {
-        if (!(mask >> i & 1))
-            continue;
         het_device_figures assumed;
         const het_device_info *info = &registry->device[i].info;
+        if (!(mask >> i & 1)) {
+            het__machine_leave_out(machine, info);
+            continue;
+        }
         het__machine_assume(info, threads, &assumed);
         if (registry->device[i].backend->figures)
             registry->device[i].backend->figures(registry->device[i].backend_index, &assumed);
@@ -158,14 +160,24 @@ static het_status make_plans(const het__exec_request *request, const het__machin
     return s;
 }
 
+/* The machine of a request, and who stands for what was taken out of it. */
+static het_status machine_of(const het__exec_request *request, const het_device_figures *figures,
+                             het__machine *machine, het_error *err)
+{
+    const het_status s = het__exec_machine(request->registry, request->device_mask,
+                                           request->threads, figures, machine, err);
+    for (uint32_t i = 0; s == HET_OK && request->stand_ins && i < machine->absent_count; i++)
+        machine->absent[i].stand_ins = request->stand_ins[machine->absent[i].context_index];
+    return s;
+}
+
 het_status het__exec_plan(const het__exec_request *request, const int64_t *symbols,
                           const het_device_figures *figures, het__mem *mem, het__plan *plan,
                           het_error *err)
 {
     het__machine machine;
     const het__plan_step step = { symbols, 1, "" };
-    const het_status s = het__exec_machine(request->registry, request->device_mask,
-                                           request->threads, figures, &machine, err);
+    const het_status s = machine_of(request, figures, &machine, err);
     return s == HET_OK ? make_plans(request, &machine, &step, 1, mem, plan, err) : s;
 }
 
@@ -178,8 +190,7 @@ het_status het__exec_plan_phases(const het__exec_request *request, het__mem *mem
         { request->symbols_max[HET_PHASE_PREFILL], 1, "prefill" },
         { request->symbols_max[HET_PHASE_DECODE], DECODES_PER_PROMPT, "decode" },
     };
-    het_status s = het__exec_machine(request->registry, request->device_mask, request->threads,
-                                     NULL, &machine, err);
+    het_status s = machine_of(request, NULL, &machine, err);
     if (s == HET_OK)
         s = make_plans(request, &machine, steps, 2, mem, plans, err);
     if (s == HET_OK) {

@@ -37,11 +37,13 @@ static bool find_io(het__engine *e)
     e->in.segments = het__exec_input(e->exec, "segments");
     e->in.pages = het__exec_input(e->exec, "pages");
     e->in.rows = het__exec_input(e->exec, "rows");
+    e->in.turns = het__exec_input(e->exec, "turns");
     e->logits = het__exec_output(e->exec, "logits");
     e->hidden_in = het__exec_input(e->exec, HET__HIDDEN_IN);
     e->hidden_out = het__exec_output(e->exec, HET__HIDDEN_OUT);
     return e->in.ids && e->in.positions && e->in.slots && e->in.segments && e->in.pages &&
-           e->in.rows && !e->hidden_in == !e->limits.hidden_in &&
+           e->in.rows && !e->in.turns == !e->limits.turns &&
+           !e->hidden_in == !e->limits.hidden_in &&
            (e->limits.hidden_out ? e->hidden_out : e->logits);
 }
 
@@ -99,6 +101,10 @@ het_status het__stream_create(het__engine *e, het__stream **stream, het_error *e
     e->stream_count++;
     size_t floats = 0;
     bool room = s->ids && s->wants && s->pages;
+    if (room && e->limits.turns && e->limits.turns->kind == HET__TURNING_DYNAMIC) {
+        s->spans = het__alloc_zero(e->mem, (size_t)e->limits.context_max, sizeof *s->spans);
+        room = s->spans != NULL;
+    }
     if (room && e->limits.hidden_in) {
         room = het__mul_size((size_t)e->limits.context_max, (size_t)e->limits.hidden_in, &floats);
         s->hidden = room ? het__alloc_zero(e->mem, floats, sizeof *s->hidden) : NULL;
@@ -125,6 +131,7 @@ void het__stream_destroy(het__engine *e, het__stream *stream)
     het__free(e->mem, stream->wants);
     het__free(e->mem, stream->pages);
     het__free(e->mem, stream->hidden);
+    het__free(e->mem, stream->spans);
     het__free(e->mem, stream);
 }
 
@@ -135,6 +142,15 @@ static het_status check_room(const het__engine *e, const het__stream *s, size_t 
         return het__fail(err, HET_E_INVALID, "%zu more tokens after %lld exceed context_max %lld",
                          count, (long long)s->length, (long long)e->limits.context_max);
     return HET_OK;
+}
+
+static void add_tokens(het__stream *s, size_t count, bool all_logits)
+{
+    const int64_t length = s->length + (int64_t)count;
+    memset(s->wants + s->length, all_logits, count);
+    for (int64_t i = s->length; s->spans && i < length; i++)
+        s->spans[i] = (int32_t)length;
+    s->length = length;
 }
 
 het_status het__stream_append(het__engine *e, het__stream *s, const int32_t *ids, size_t count,
@@ -151,8 +167,7 @@ het_status het__stream_append(het__engine *e, het__stream *s, const int32_t *ids
             return het__fail(err, HET_E_INVALID, "token %zu is %d, not in [0, %lld)", i, ids[i],
                              (long long)e->limits.vocabulary);
     memcpy(s->ids + s->length, ids, count * sizeof *ids);
-    memset(s->wants + s->length, all_logits, count);
-    s->length += (int64_t)count;
+    add_tokens(s, count, all_logits);
     return HET_OK;
 }
 
@@ -171,8 +186,7 @@ het_status het__stream_append_hidden(het__engine *e, het__stream *s, const float
     else
         memset(to, 0, count * width * sizeof *to);
     memset(s->ids + s->length, 0, count * sizeof *s->ids);
-    memset(s->wants + s->length, all_logits, count);
-    s->length += (int64_t)count;
+    add_tokens(s, count, all_logits);
     return HET_OK;
 }
 
@@ -278,6 +292,9 @@ static void describe_tokens(het__engine *e, het__stream *s, uint32_t count, batc
                count * width * sizeof *s->hidden);
     for (uint32_t i = 0; i < count; i++) {
         const int64_t p = s->cached + i;
+        if (in->turns)
+            het__turns_row(e->limits.turns, p, s->spans ? s->spans[p] : s->length,
+                           in->turns + (size_t)b->tokens * 2 * (size_t)e->limits.turns->pairs);
         in->ids[b->tokens] = s->ids[p];
         in->positions[b->tokens] = (int32_t)p;
         const int64_t size = e->limits.page_size;
@@ -426,6 +443,18 @@ static het_status run_once(het__engine *e, het__stream *only, bool is_replay, ba
     return s;
 }
 
+/* Keys that were turned by what no longer holds for the sequence's length are made again. */
+static void check_turns(het__engine *e, const het__stream *only)
+{
+    for (het__stream *s = e->first; e->limits.turns && s; s = s->next) {
+        const int set = het__turns_set(e->limits.turns, s->length);
+        if (!takes_part(s, only) || set == s->turn_set)
+            continue;
+        s->turn_set = set;
+        s->cached = 0;
+    }
+}
+
 /* A step with all that it takes: an executor, keys and values of the past. *again: something
  * failed, and it may be begun anew. */
 static het_status attempt(het__engine *e, het__stream *only, batch *b, bool *again, het_error *err)
@@ -469,6 +498,7 @@ het_status het__engine_step(het__engine *e, het__stream *only, het_error *err)
     if (!any)
         return atomic_exchange(&e->cancel, 0)
                    ? het__fail(err, HET_E_CANCELLED, "cancelled before the step") : HET_OK;
+    check_turns(e, only);
     het_status s = cool(e, &own);
     again = s == HET_OK;
     while (again) {

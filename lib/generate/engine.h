@@ -13,6 +13,7 @@
 
 #include "lib/exec/recover.h"
 #include "lib/generate/pages.h"
+#include "lib/generate/turns.h"
 
 typedef struct het__limits {
     int64_t context_max;
@@ -21,6 +22,7 @@ typedef struct het__limits {
     uint32_t page_size;
     int64_t hidden_in, hidden_out; /* of layers by themselves: floats per token that they start
                                       from, and end with; 0: ids, logits */
+    const het__turns *turns; /* NULL: the graph has no input of angles; else kept */
 } het__limits;
 
 /* One stream of tokens. Run-thread only. */
@@ -33,6 +35,8 @@ typedef struct het__stream {
     int64_t length, done;     /* appended; run */
     int64_t cached;           /* of those that were run, with keys and values in the executor */
     uint32_t taken;           /* tokens in the step that is under way */
+    int turn_set;             /* that the cached positions were turned by */
+    int32_t *spans;           /* per id: length of the sequence once it was appended; or NULL */
     uint32_t row_first, row_count; /* in the logits of the last step */
     int64_t row_position;
     uint64_t step;            /* that made the rows */
@@ -43,6 +47,7 @@ typedef struct het__stream {
 
 typedef struct het__step_inputs {
     int32_t *ids, *positions, *slots, *segments, *pages, *rows;
+    float *turns; /* NULL: none */
 } het__step_inputs;
 
 typedef struct het__engine {

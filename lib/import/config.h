@@ -25,6 +25,7 @@ typedef struct het__config {
     const char *name;             /* "_name_or_path", or "" */
     const float *rope_factors;    /* [lm.rope.rotated / 2] that frequencies are divided by; NULL:
                                    * none, or the file does not list them */
+    const float *long_factors;    /* likewise of sequences beyond lm.turning_length */
     size_t entry_count;
     const het__config_entry *entries;
 } het__config;

@@ -36,6 +36,9 @@ bool het__config_number(const json_t *value, double *number);
 bool het__config_list(const json_t *object, const char *prefix, het__arena *arena,
                       het__config *config);
 
+/* config_rope.c: after the sizes. */
+void het__config_rope(het__config_reader *r, het__arena *arena, het__config *config);
+
 /* config_read.c */
 void het__config_fill(het__config_reader *r, het__arena *arena, het__config *config);
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "lib/base/error.h"
+#include "lib/import/yarn.h"
 
 /* No model has more; keeps products of sizes far from overflow. */
 #define SIZE_LIMIT ((int64_t)1 << 24)
@@ -79,6 +80,42 @@ static het_status read_architecture(const het__gguf *gguf, char out[32], het_err
     return HET_OK;
 }
 
+/* Without the long factors the model is offered up to the length where they would be needed. */
+static void read_longrope(reader *r, het__lm_config *c)
+{
+    const int64_t original =
+        get_int(r, "rope.scaling.original_context_length", c->context, INT32_MAX);
+    c->rope.magnitude = (float)get_float(r, "rope.scaling.attn_factor", 1.0);
+    if (original >= c->context)
+        return;
+    if (!het__gguf_tensor_find(r->gguf, "rope_factors_long.weight")) {
+        c->context = original;
+        return;
+    }
+    c->turning = HET__TURNING_LONG;
+    c->turning_length = original;
+    c->long_magnitude = c->rope.magnitude;
+}
+
+/* The file's factor multiplies what yarn's own says. */
+static void read_yarn(reader *r, het__lm_config *c)
+{
+    c->yarn = (het__yarn){
+        .factor = (float)get_float(r, "rope.scaling.factor", 1.0),
+        .original = get_int(r, "rope.scaling.original_context_length", c->context, INT32_MAX),
+        .fast = (float)get_float(r, "rope.scaling.yarn_beta_fast", 32),
+        .slow = (float)get_float(r, "rope.scaling.yarn_beta_slow", 1),
+    };
+    if (r->status == HET_OK && get_float(r, "rope.scaling.yarn_ext_factor", 1) != 1)
+        r->status = het__fail(r->err, HET_E_UNSUPPORTED,
+                              "rope.scaling.yarn_ext_factor is supported as 1 only");
+    c->rope.magnitude = (float)(get_float(r, "rope.scaling.attn_factor", 1.0) *
+                                get_float(r, "rope.scaling.yarn_attn_factor", 1.0) *
+                                het__yarn_magnitude((double)c->yarn.factor, 1));
+    if (r->status == HET_OK)
+        r->status = het__yarn_configure(c, r->gguf->arena, r->err);
+}
+
 static void read_rope_scaling(reader *r, het__lm_config *c)
 {
     char key[160];
@@ -88,12 +125,9 @@ static void read_rope_scaling(reader *r, het__lm_config *c)
     if (string_is(type, "linear")) {
         c->rope.scale = factor > 0 ? (float)(1.0 / factor) : 1.0f;
     } else if (string_is(type, "longrope")) {
-        /* The short factors hold up to the original context; the switch to the long ones makes
-         * cached keys stale, so the model is offered up to the switch. */
-        c->rope.magnitude = (float)get_float(r, "rope.scaling.attn_factor", 1.0);
-        const int64_t original =
-            get_int(r, "rope.scaling.original_context_length", c->context, INT32_MAX);
-        c->context = original < c->context ? original : c->context;
+        read_longrope(r, c);
+    } else if (string_is(type, "yarn")) {
+        read_yarn(r, c);
     } else if (!string_is(type, "none") && r->status == HET_OK) {
         r->status = het__fail(r->err, HET_E_UNSUPPORTED, "rope scaling \"%.*s\" is not supported",
                               (int)(type.bytes < 40 ? type.bytes : 40), type.data);

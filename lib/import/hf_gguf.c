@@ -11,6 +11,7 @@
 #include "lib/import/gguf_model.h"
 #include "lib/import/gguf_parts.h"
 #include "lib/import/hf_tokenizer.h"
+#include "lib/import/yarn.h"
 
 #define ENTRIES_MAX 80
 #define ALIGNMENT 32
@@ -140,16 +141,31 @@ static void put_layers(maker *m)
             n, cuts, n * sizeof *cuts);
 }
 
+static void put_yarn(maker *m)
+{
+    const het__yarn *y = &m->c->yarn;
+    const double own = het__yarn_magnitude((double)y->factor, 1);
+    add_text(m, architecture_key(m, "rope.scaling.type"), "yarn");
+    put_f32(m, "rope.scaling.factor", y->factor);
+    put_u32(m, "rope.scaling.original_context_length", y->original);
+    put_f32(m, "rope.scaling.attn_factor", (float)((double)m->c->rope.magnitude / own));
+    put_f32(m, "rope.scaling.yarn_beta_fast", y->fast);
+    put_f32(m, "rope.scaling.yarn_beta_slow", y->slow);
+}
+
 static void put_rope(maker *m)
 {
     const het__lm_config *c = m->c;
     put_u32(m, "rope.dimension_count", c->rope.rotated);
     put_f32(m, "rope.freq_base", c->rope.theta);
     put_some_f32(m, "rope.freq_base_swa", c->local_theta);
-    if (c->rope.magnitude != 1.0f) {
+    if (c->yarn.factor != 0) {
+        put_yarn(m);
+    } else if (c->turning == HET__TURNING_LONG || c->rope.magnitude != 1.0f) {
         add_text(m, architecture_key(m, "rope.scaling.type"), "longrope");
         put_f32(m, "rope.scaling.attn_factor", c->rope.magnitude);
-        put_u32(m, "rope.scaling.original_context_length", c->context);
+        put_u32(m, "rope.scaling.original_context_length",
+                c->turning == HET__TURNING_LONG ? c->turning_length : c->context);
     } else if (c->rope.scale != 1.0f) {
         add_text(m, architecture_key(m, "rope.scaling.type"), "linear");
         put_f32(m, "rope.scaling.factor", 1.0f / c->rope.scale);
@@ -327,14 +343,30 @@ static het_status put_tensors(maker *m, const het__gguf *weights, bool interleav
 
 /* ---- the whole ---- */
 
+static bool is_near(float a, float b)
+{
+    return fabsf(a - b) <= 1e-6f * fabsf(a);
+}
+
+/* Positions turn alike, whatever the length. */
+static bool same_turning(const het__lm_config *a, const het__lm_config *b)
+{
+    bool same = a->turning == b->turning && a->turning_length == b->turning_length &&
+                is_near(a->long_magnitude, b->long_magnitude) && a->stretch == b->stretch &&
+                is_near(a->rope.magnitude, b->rope.magnitude) &&
+                is_near(a->rope.scale, b->rope.scale) && !a->made_factors == !b->made_factors;
+    for (int32_t i = 0; same && a->made_factors && i < a->rope.rotated / 2; i++)
+        same = is_near(a->made_factors[i], b->made_factors[i]);
+    return same;
+}
+
 /* The configuration that a reader of GGUF would make of what is there must be the one there is. */
 static het_status check_same(const maker *m, const het__lm_config *got)
 {
     const het__lm_config *c = m->c;
     bool same = c->router_jitter == got->router_jitter && c->experts_norm == got->experts_norm &&
-                c->act == got->act && c->rope.magnitude == got->rope.magnitude &&
-                fabsf(c->rope.scale - got->rope.scale) <= 1e-6f * c->rope.scale &&
-                c->context == got->context && c->tied == got->tied;
+                c->act == got->act && same_turning(c, got) && c->context == got->context &&
+                c->tied == got->tied;
     for (int64_t i = 0; same && i < c->layers; i++) {
         const het__lm_layer *a = &c->layer[i], *b = &got->layer[i];
         same = a->no_rope == b->no_rope && a->is_local == b->is_local &&

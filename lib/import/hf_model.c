@@ -339,22 +339,30 @@ static het_status make_weight(lister *l, const size_t *order, size_t count)
     return t->rank == 1 ? make_vector(l, r, t) : make_matrix(l, r, t);
 }
 
+static het_status add_factors_of(lister *l, const char *name, const float *factors)
+{
+    const int64_t pairs = l->hf->config.lm.rope.rotated / 2;
+    if (!factors)
+        return het__fail(l->err, HET_E_FORMAT, "config.json: rope has no list of %lld factors",
+                         (long long)pairs);
+    l->hf->sources[l->gguf->tensor_count] = "config.json";
+    l->gguf->tensors[l->gguf->tensor_count++] = (het__gguf_tensor){
+        .name = name, .dtype = HET_DTYPE_F32, .rank = 1, .extent = { pairs },
+        .data = l->loads ? factors : NULL, .bytes = (size_t)pairs * sizeof(float),
+    };
+    return HET_OK;
+}
+
 /* Frequencies are divided by what the configuration lists or leads to; no file holds it. */
 static het_status add_factors(lister *l)
 {
     const het__config *c = &l->hf->config;
     if (!c->lm.rope_factors)
         return HET_OK;
-    const int64_t pairs = c->lm.rope.rotated / 2;
-    if (!c->rope_factors)
-        return het__fail(l->err, HET_E_FORMAT, "config.json: rope has no list of %lld factors",
-                         (long long)pairs);
-    l->hf->sources[l->gguf->tensor_count] = "config.json";
-    l->gguf->tensors[l->gguf->tensor_count++] = (het__gguf_tensor){
-        .name = "rope_freqs.weight", .dtype = HET_DTYPE_F32, .rank = 1, .extent = { pairs },
-        .data = l->loads ? c->rope_factors : NULL, .bytes = (size_t)pairs * sizeof(float),
-    };
-    return HET_OK;
+    if (c->lm.turning != HET__TURNING_LONG)
+        return add_factors_of(l, "rope_freqs.weight", c->rope_factors);
+    const het_status s = add_factors_of(l, "rope_factors_short.weight", c->rope_factors);
+    return s == HET_OK ? add_factors_of(l, "rope_factors_long.weight", c->long_factors) : s;
 }
 
 static het_status make_weights(lister *l)
@@ -363,8 +371,8 @@ static het_status make_weights(lister *l)
     const size_t *order =
         het__gguf_sort(l->hf->arena, r, l->record_count, sizeof *r);
     l->gguf->tensors =
-        het__arena_zero(l->hf->arena, l->record_count + 1, sizeof *l->gguf->tensors);
-    l->hf->sources = het__arena_zero(l->hf->arena, l->record_count + 1, sizeof *l->hf->sources);
+        het__arena_zero(l->hf->arena, l->record_count + 2, sizeof *l->gguf->tensors);
+    l->hf->sources = het__arena_zero(l->hf->arena, l->record_count + 2, sizeof *l->hf->sources);
     if (!order || !l->gguf->tensors || !l->hf->sources)
         return het__fail_nomem(l->err, "the list of weights");
     for (size_t i = 0, n; i < l->record_count; i += n) {

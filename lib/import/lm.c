@@ -225,19 +225,30 @@ uint32_t het__lm_weight_rows(het__lm_build *b, int32_t layer, const char *name, 
     return add_const(b, part, w.dtype, 2, (int64_t[]){ rows, columns }, data);
 }
 
-static uint32_t add_input(het__lm_build *b, const char *name, uint32_t symbol, int64_t columns)
+static uint32_t add_input_of(het__lm_build *b, const char *name, het_dtype dtype,
+                             uint32_t symbol, int64_t columns)
 {
     const het__extent e[2] = { { 1, symbol }, { columns, HET__SYM_ONE } };
-    const uint32_t v = het__graph_value(b->graph, name, HET__VALUE_INPUT, HET_DTYPE_I32,
+    const uint32_t v = het__graph_value(b->graph, name, HET__VALUE_INPUT, dtype,
                                         columns > 1 ? 2 : 1, e);
     if (v == HET__NO_VALUE)
         fail(b, het__fail_nomem(b->err, "the graph"));
     return v;
 }
 
+static uint32_t add_input(het__lm_build *b, const char *name, uint32_t symbol, int64_t columns)
+{
+    return add_input_of(b, name, HET_DTYPE_I32, symbol, columns);
+}
+
 static uint32_t rope_factors(het__lm_build *b)
 {
     const int64_t pairs = b->config->rope.rotated / 2;
+    if (b->config->turns_are_given)
+        return add_input_of(b, "turns", HET_DTYPE_F32, HET__SYM_TOKENS, 2 * pairs);
+    if (b->config->made_factors)
+        return add_const(b, "rope_freqs.weight", HET_DTYPE_F32, 1, &pairs,
+                         b->config->made_factors);
     const uint32_t factors = het__lm_weight_find(b, -1, "rope_freqs.weight", 0, pairs, true);
     return factors != HET__NO_VALUE
                ? factors

@@ -21,6 +21,21 @@ typedef struct het__lm_layer {
     bool no_rope;  /* positions are not turned */
 } het__lm_layer;
 
+/* Whether the length of a sequence decides how its positions are turned. */
+typedef enum het__turning {
+    HET__TURNING_FIXED = 0,
+    HET__TURNING_LONG,    /* other factors and magnitude for all of a sequence beyond a length */
+    HET__TURNING_DYNAMIC, /* a base that grows with the length of what was read at once */
+} het__turning;
+
+/* Of yarn: frequencies that turn often stay, those that turn seldom are divided. */
+typedef struct het__yarn {
+    float factor;      /* 0: no yarn */
+    int64_t original;  /* context that the factor multiplies */
+    float fast, slow;  /* turns in it between which the two are mixed */
+    bool is_exact;     /* the bounds are not rounded to whole pairs */
+} het__yarn;
+
 /* Hyperparameters, in the terms of the model file. */
 typedef struct het__lm_config {
     char architecture[32];
@@ -37,6 +52,13 @@ typedef struct het__lm_config {
     float norm_eps;
     het__rope_attrs rope;
     float local_theta;  /* rope base of local layers; 0: rope.theta, with scale and factors */
+    het__turning turning;
+    int64_t turning_length; /* up to which sequences turn as rope says; 0 if that is fixed */
+    float long_magnitude;   /* of LONG */
+    float stretch;          /* of DYNAMIC */
+    het__yarn yarn;
+    const float *made_factors; /* [rotated / 2] that no file holds; memory of whoever read this */
+    bool turns_are_given;   /* the graph takes the angles of each token as its input "turns" */
     int32_t window;     /* sliding window of local layers, 0 = none */
     het__lm_layer *layer; /* [layers]; memory of whoever read the configuration */
     bool pattern_given; /* which layers are local was said, not assumed */
@@ -120,8 +142,8 @@ const het__lm_family *het__lm_family_of(const char *architecture);
 const char *het__lm_family_list(void);
 
 /* The whole graph: embedding, blocks, norm, head. Names of inputs: "ids", "positions", "slots",
- * "segments", "pages", "rows"; of the output: "logits"; of states: "k_state.<layer>",
- * "v_state.<layer>". On failure the graph is finished. */
+ * "segments", "pages", "rows", and "turns" if config says so; of the output:
+ * "logits"; of states: "k_state.<layer>", "v_state.<layer>". On failure the graph is finished. */
 het_status het__lm_graph(const het__lm_family *family, const het__lm_config *config,
                          const het__lm_source *source, het_dtype kv_dtype, het__mem *mem,
                          het__graph *graph, het_error *err);

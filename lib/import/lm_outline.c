@@ -25,9 +25,9 @@ static bool ends_with(const char *text, const char *end)
 static bool is_absent(const het__lm_config *c, const char *name)
 {
     if (strcmp(name, "rope_freqs.weight") == 0)
-        return !c->rope_factors;
+        return !c->rope_factors || c->turning == HET__TURNING_LONG;
     if (strcmp(name, "rope_factors_short.weight") == 0)
-        return true; /* one name stands for both kinds of factors */
+        return c->turning != HET__TURNING_LONG;
     if (strcmp(name, "output.weight") == 0)
         return c->tied;
     if (strcmp(name, "output.bias") == 0)

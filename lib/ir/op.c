@@ -157,6 +157,15 @@ static const char *rope_problem(const het__rope_attrs *r)
     return NULL;
 }
 
+#define FACTORS_PROBLEM "there is not one factor per rotated pair, nor a row of angles per token"
+
+static bool are_factors(const het__value *v, int32_t rotated, het__extent rows)
+{
+    return is_vector(v, rotated / 2) ||
+           (is_matrix(v) && v->dtype == HET_DTYPE_F32 && is_fixed(v->extent[1], rotated) &&
+            same_extent(v->extent[0], rows));
+}
+
 static het_status shape_rope(const het__graph *graph, const het__node *node, het__value *out,
                              uint32_t *count, het_error *err)
 {
@@ -171,8 +180,8 @@ static het_status shape_rope(const het__graph *graph, const het__node *node, het
     if (!positions || positions->rank != 1 || positions->dtype != HET_DTYPE_I32 ||
         !same_extent(positions->extent[0], x->extent[0]))
         return refuse(node, "there is not one I32 position per row", err);
-    if (factors && !is_vector(factors, r->rotated / 2))
-        return refuse(node, "there is not one factor per rotated pair", err);
+    if (factors && !are_factors(factors, r->rotated, x->extent[0]))
+        return refuse(node, FACTORS_PROBLEM, err);
     like(out, x);
     *count = 1;
     return HET_OK;
@@ -195,8 +204,8 @@ static const char *attention_vectors_problem(const het__graph *graph, const het_
     const het__value *factors = input(graph, node, HET__ATTN_FACTORS);
     const het__value *q_norm = input(graph, node, HET__ATTN_Q_NORM);
     const het__value *k_norm = input(graph, node, HET__ATTN_K_NORM);
-    if (factors && !is_vector(factors, a->rope.rotated / 2))
-        return "there is not one factor per rotated pair";
+    if (factors && !are_factors(factors, a->rope.rotated, rows))
+        return FACTORS_PROBLEM;
     if ((q_norm && !is_vector(q_norm, a->head_size)) ||
         (k_norm && !is_vector(k_norm, a->head_size)))
         return "a head norm does not have one weight per head element";

@@ -21,7 +21,7 @@ typedef enum het__op {
     HET__OP_LINEAR,    /* (x [T,K], residual? [T,N], then per projection: W [N,K], bias? [N])
                           -> one [T,N] per projection: x·Wᵀ + bias (+ residual, one projection) */
     HET__OP_GATED,     /* (x [T,K], Wg [N,K], Wu [N,K]) -> [T,N]: act(x·Wgᵀ) * (x·Wuᵀ) */
-    HET__OP_ROPE,      /* (x [T,H*d], positions [T], factors? [r/2]) -> [T,H*d] */
+    HET__OP_ROPE,      /* (x [T,H*d], positions [T], factors? [r/2] or [T,r]) -> [T,H*d] */
     HET__OP_ATTENTION, /* see het__attention_input -> [T,H*d] */
     HET__OP_ADD,       /* (a, b) -> same shape; b may be a row [D] */
     HET__OP_MUL,       /* (a, b) -> same shape; b may be a row [D] */
@@ -124,7 +124,9 @@ typedef enum het__attention_input {
     HET__ATTN_PAGES,     /* [P] I32: page numbers in order of position, sequence after sequence */
     HET__ATTN_Q_NORM,    /* optional [d]: weight of an RMS norm over each head of q */
     HET__ATTN_K_NORM,    /* optional [d] */
-    HET__ATTN_FACTORS,   /* optional [rot/2] F32: divisors of the rope frequencies */
+    HET__ATTN_FACTORS,   /* optional [rot/2] F32: divisors of the rope frequencies; or [T, rot] F32:
+                            cosines, then sines of each token, in place of theta, scale and
+                            magnitude */
     HET__ATTN_INPUT_COUNT
 } het__attention_input;
 

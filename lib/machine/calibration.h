@@ -75,7 +75,9 @@ typedef struct het__calibration_rate {
 
 #define HET__CALIBRATION_SAMPLES_MAX 4096
 #define HET__CALIBRATION_ITEMS_MAX 32768
-#define HET__CALIBRATION_RATES_MAX 64
+/* Of 14 classes, and of 16 formats in each of three: products of one column, of many, and reads by
+ * index; small products and other classes have some of their own. */
+#define HET__CALIBRATION_RATES_MAX 128
 
 typedef struct het__calibration {
     het__arena arena;

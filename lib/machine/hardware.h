@@ -34,6 +34,9 @@ uint32_t het__hardware_find(const char *root, het__hardware *list, uint32_t max)
 /* Every field is set. */
 void het__hardware_state(const char *root, const het__hardware *hardware, het_device_state *state);
 
+/* What told knows takes the place of what state has. */
+void het__hardware_tell(het_device_state *state, const het_device_state *told);
+
 /* The piece that a device is; count: none, or it cannot be told. physical: see het__probed. */
 uint32_t het__hardware_of(const het__hardware *list, uint32_t count, uint32_t kind,
                           const char *physical);

@@ -116,6 +116,15 @@ bool het__machine_add(het__machine *machine, const het_device_info *info,
     return true;
 }
 
+void het__machine_leave_out(het__machine *machine, const het_device_info *info)
+{
+    if (machine->absent_count == HET__MACHINE_DEVICES_MAX)
+        return;
+    het__machine_absent *a = &machine->absent[machine->absent_count++];
+    *a = (het__machine_absent){ .context_index = info->index, .kind = info->kind };
+    memcpy(a->backend, info->backend, sizeof a->backend);
+}
+
 double het__machine_peak(const het__machine_device *device, het__peak type)
 {
     const het__peak order[] = { type, HET__PEAK_F32, HET__PEAK_BF16, HET__PEAK_F16,

@@ -84,6 +84,14 @@ typedef struct het__machine_link {
     het__figure latency;   /* ns */
 } het__machine_link;
 
+/* A device of the context that is not in the machine: it counts where another is named by its
+ * number. */
+typedef struct het__machine_absent {
+    uint32_t context_index, kind;
+    uint32_t stand_ins; /* devices of the context that do its work, as bits; 0: nobody was named */
+    char backend[sizeof(((het__machine_device *)NULL)->backend)];
+} het__machine_absent;
+
 typedef struct het__machine {
     char name[64];
     const char *about; /* what a file says about itself; NULL: nothing. Borrowed like origins */
@@ -93,6 +101,8 @@ typedef struct het__machine {
     het__machine_link link[HET__MACHINE_LINKS_MAX];
     het__figure link_bandwidth; /* bytes/s between devices where no link says else */
     het__figure link_latency;   /* ns of one transfer */
+    uint32_t absent_count;
+    het__machine_absent absent[HET__MACHINE_DEVICES_MAX];
 } het__machine;
 
 /* Figures for a device that nobody measured: from kind, cores and instruction sets, on the low
@@ -103,6 +113,8 @@ void het__machine_assume(const het_device_info *info, uint32_t threads,
 /* Append a device of a context, in the group of the host's memory; false if there are too many. */
 bool het__machine_add(het__machine *machine, const het_device_info *info,
                       const het_device_figures *figures);
+/* Say that a device of the context is left out; beyond the room for them nothing is kept. */
+void het__machine_leave_out(het__machine *machine, const het_device_info *info);
 
 /* Peak for a type of arithmetic; where the device has no such units, that for F32, or for the
  * widest type that it has: work takes the units that there are. 0 if it has none. */

@@ -277,6 +277,35 @@ void het__hardware_state(const char *root, const het__hardware *hardware, het_de
     read_own_use(&r);
 }
 
+void het__hardware_tell(het_device_state *state, const het_device_state *told)
+{
+#define TELL(bit, field) \
+    if (told->known & (bit)) \
+        state->field = told->field;
+    TELL(HET_STATE_WATTS, watts)
+    TELL(HET_STATE_JOULES, joules)
+    TELL(HET_STATE_JOULES, joules_wrap)
+    TELL(HET_STATE_PACKAGE_JOULES, package_joules)
+    TELL(HET_STATE_PACKAGE_JOULES, package_joules_wrap)
+    TELL(HET_STATE_CELSIUS, celsius)
+    TELL(HET_STATE_CELSIUS_MAX, celsius_max)
+    TELL(HET_STATE_MEGAHERTZ, megahertz)
+    TELL(HET_STATE_MEGAHERTZ_MAX, megahertz_max)
+    TELL(HET_STATE_LOAD, load)
+    TELL(HET_STATE_BUSY, busy_count)
+    TELL(HET_STATE_BUSY, busy_of_count)
+    TELL(HET_STATE_MEMORY, memory_bytes)
+    TELL(HET_STATE_MEMORY, memory_used_bytes)
+    TELL(HET_STATE_SHARED_MEMORY, shared_bytes)
+    TELL(HET_STATE_SHARED_MEMORY, shared_used_bytes)
+    TELL(HET_STATE_OWN_MEMORY, own_bytes)
+    TELL(HET_STATE_TRAFFIC, traffic_bytes_per_s)
+#undef TELL
+    if (told->known & HET_STATE_BUSY)
+        state->known &= ~HET_STATE_BUSY_IS_OWN;
+    state->known |= told->known;
+}
+
 /* Joules between two reads of a counter that may have begun anew once; NAN: it was set back. */
 static double spent(double earlier, double later, double wrap)
 {

@@ -9,7 +9,7 @@ static const struct { const char *backend; het__op_support support; } backends[]
     { "cpu", HET__SUPPORT_ALL },          { "cpu_onednn", HET__SUPPORT_ALL },
     { "ref", HET__SUPPORT_ALL },          { "null", HET__SUPPORT_ALL },
     { "intel_l0", HET__SUPPORT_KERNELS }, { "opencl_igpu", HET__SUPPORT_KERNELS },
-    { "amd_xrt_npu", HET__SUPPORT_PRODUCTS },
+    { "amd_xrt_npu", HET__SUPPORT_MATRICES },
 };
 
 het__op_support het__op_support_of(const het__machine_device *device)
@@ -116,12 +116,45 @@ static const char *product_refusal(const het__graph *graph, const het__node *nod
     return NULL;
 }
 
+/* As the backend has it: weights of any type that has a decoding, coded as the design takes them. */
+static const char *matrix_weight_refusal(const het__graph *graph, const het__node *node,
+                                         uint32_t input)
+{
+    if (input >= node->input_count || node->inputs[input] == HET__NO_VALUE ||
+        graph->values[node->inputs[input]].kind != HET__VALUE_CONST)
+        return "its weights must be constants";
+    return graph->values[node->inputs[input]].rank == 2 ? NULL : "its weights are no matrix";
+}
+
+static const char *matrix_refusal(const het__graph *graph, const het__node *node,
+                                  const het__machine_device *device, bool exact)
+{
+    const bool is_known = node->op == HET__OP_LINEAR || node->op == HET__OP_GATED ||
+                          node->op == HET__OP_MATMUL;
+    uint32_t first, step, count;
+    if (!is_known || !weight_range(node, &first, &step, &count))
+        return "no design for operations of this kind";
+    if (exact)
+        return "computes in fewer bits than an exact session may";
+    if (!(device->peak[HET__PEAK_INT8].value > 0 || device->peak[HET__PEAK_BF16].value > 0))
+        return "no arithmetic of 8 or 16 bits";
+    for (uint32_t i = 0; i < count; i++) {
+        const char *why = matrix_weight_refusal(graph, node, first + i * step);
+        if (why)
+            return why;
+    }
+    return graph->values[node->inputs[0]].dtype == HET_DTYPE_F32 &&
+                   graph->values[node->outputs[0]].dtype == HET_DTYPE_F32
+               ? NULL : "its activations are not F32";
+}
+
 const char *het__op_refusal(const het__graph *graph, const het__node *node,
                             const het__machine_device *device, bool exact)
 {
     switch (het__op_support_of(device)) {
     case HET__SUPPORT_KERNELS: return kernel_refusal(node);
     case HET__SUPPORT_PRODUCTS: return product_refusal(graph, node, device, exact);
+    case HET__SUPPORT_MATRICES: return matrix_refusal(graph, node, device, exact);
     default: return NULL;
     }
 }

@@ -14,6 +14,8 @@ typedef enum het__op_support {
                              bodies, sequences, recurrences, random numbers or sorting */
     HET__SUPPORT_PRODUCTS, /* products and convolutions with constant weights in 8 or 16 bits, and
                               what goes element by element */
+    HET__SUPPORT_MATRICES, /* products of F32 with constant matrices, as the backend for AMD's NPUs
+                              asks for them where one is there */
 } het__op_support;
 
 /* By the backend's name; for an unknown one by the device's kind. */

@@ -15,6 +15,7 @@ const char *const het__scheduling_names[] = { "fifo", "bw_aware", "critical_path
 const char *const het__trigger_names[] = { "on_error", "on_oom", "on_timeout", "on_thermal", NULL };
 const char *const het__host_names[] = { "tokenization", "sampling", "memory_management",
                                         "orchestration", NULL };
+const char *const het__expert_keep_names[] = { "recent", "frequent", NULL };
 const char *const het__peak_names[] = { "f32", "f16", "bf16", "int8", NULL };
 
 void het__policy_init(het__policy *policy, het__mem *mem)
@@ -354,6 +355,7 @@ het_status het__policy_set_limit(het__policy *policy, const het__policy_limit *l
                           (limit->memory_share >= HET__POLICY_SHARE_MIN &&
                            limit->memory_share <= 1);
     if (!is_bound(limit->memory_bytes, HET__POLICY_BYTES_MAX) || !is_share ||
+        !is_bound(limit->expert_bytes, HET__POLICY_BYTES_MAX) ||
         limit->threads > HET__POLICY_THREADS_MAX)
         return het__fail(err, HET_E_INVALID, "%sthe limit of %s is out of range", at.text,
                          limit->device);
@@ -365,7 +367,8 @@ het_status het__policy_set_limit(het__policy *policy, const het__policy_limit *l
     while (n < policy->limit_count && strcmp(policy->limits[n].device, limit->device) != 0)
         n++;
     const bool says_something =
-        limit->memory_bytes > 0 || limit->memory_share > 0 || limit->threads > 0;
+        limit->memory_bytes > 0 || limit->memory_share > 0 || limit->threads > 0 ||
+        limit->expert_bytes > 0;
     if (!says_something) {
         if (n < policy->limit_count)
             memmove(&policy->limits[n], &policy->limits[n + 1],

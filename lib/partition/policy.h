@@ -50,6 +50,8 @@ typedef struct het__policy_limit {
     char device[HET__POLICY_WORD_MAX];
     double memory_bytes; /* 0: none */
     double memory_share; /* of what the machine says, in (0, 1]; 0: none */
+    double expert_bytes; /* of experts of mixtures at once; 0: all of them */
+    uint32_t expert_keep; /* het_expert_keep */
     uint32_t threads;    /* 0: none */
     uint32_t line;
 } het__policy_limit;
@@ -82,6 +84,8 @@ typedef struct het__policy_fallback {
     uint32_t retry;      /* attempts on the same device */
     uint32_t backoff_ms; /* before the first of them; doubles with each */
     double limit;        /* TIMEOUT: ms, THERMAL: degrees Celsius; 0: the system's own */
+    double back;         /* THERMAL: degrees at which the device is used again; 0: somewhat below
+                            the limit */
     /* Device that takes over; HET__POLICY_ANY: whichever is best; "": none, the call fails. */
     char next[HET__POLICY_WORD_MAX];
 } het__policy_fallback;
@@ -229,6 +233,9 @@ bool het__policy_transfer_allows(const het__policy_view *view, double transfer_n
 /* Bytes that a device may hold: the least of the machine's own figures and all limits that name
  * it; INFINITY: nobody says. */
 double het__policy_memory_limit(const het__policy_view *view, uint32_t device);
+/* Bytes that a device may keep of experts at once, the least that is said; 0: nobody says. keep: of
+ * the one that says so. */
+double het__policy_experts(const het__policy_view *view, uint32_t device, uint32_t *keep);
 /* Host threads; 0: nobody says. The profile "efficiency" halves the machine's units. */
 uint32_t het__policy_threads(const het__policy_view *view, uint32_t device);
 /* Never DEFAULT: without a word, energy under the profile "efficiency", else latency. policy may be
@@ -236,8 +243,11 @@ uint32_t het__policy_threads(const het__policy_view *view, uint32_t device);
 uint32_t het__policy_objective(const het__policy *policy);
 /* Type of products on a device: het__peak, or HET__PEAK_COUNT: nobody says. */
 uint32_t het__policy_precision_of(const het__policy_view *view, uint32_t device);
-/* Devices of the machine that a name stands for, as bits. */
+/* Devices of the machine that a name stands for, as bits. Those that the machine lacks count where
+ * one is named by its number. */
 uint32_t het__policy_select(const het__machine *machine, const char *name);
+/* The same where work is given out: in place of what the machine lacks, what stands for it. */
+uint32_t het__policy_workers(const het__machine *machine, const char *name);
 
 /* ---- what has no effect yet, or never ---- */
 

@@ -76,25 +76,101 @@ bool het__device_names_meet(const char *a, const char *b)
     return ((x.kinds | x.otherwise) & (y.kinds | y.otherwise)) != 0;
 }
 
-uint32_t het__policy_select(const het__machine *machine, const char *name)
+/* Devices that a name may mean, by why: bits of positions. */
+typedef struct meant {
+    uint32_t own, by_kind, otherwise;
+} meant;
+
+static void ask(const het__device_name *n, const char *backend, uint32_t kind, bool is_described,
+                uint32_t bit, meant *m)
+{
+    const uint32_t kinds = kind < 32 ? UINT32_C(1) << kind : 0;
+    if (n->backend && strcmp(backend, n->backend) == 0)
+        m->own |= bit;
+    if (kinds & n->kinds && (!n->backend || is_described))
+        m->by_kind |= bit;
+    if (kinds & n->otherwise)
+        m->otherwise |= bit;
+}
+
+/* Of these devices the one that has this number among them and those that the machine lacks, in
+ * the context's order: a bit of `present`, or of `absent` with *is_absent. */
+static uint32_t numbered(const het__machine *machine, uint32_t present, uint32_t absent,
+                         int32_t number, bool *is_absent)
+{
+    for (uint32_t a = 0, i = 0;;) {
+        while (i < machine->device_count && !(present >> i & 1))
+            i++;
+        while (a < machine->absent_count && !(absent >> a & 1))
+            a++;
+        const bool has_absent = a < machine->absent_count;
+        if (!has_absent && i == machine->device_count)
+            return 0;
+        *is_absent = has_absent && (i == machine->device_count ||
+                                    machine->absent[a].context_index <
+                                        machine->device[i].context_index);
+        if (number-- == 0)
+            return UINT32_C(1) << (*is_absent ? a : i);
+        if (*is_absent)
+            a++;
+        else
+            i++;
+    }
+}
+
+/* What stands for these absent devices, as bits of positions. */
+static uint32_t stand_ins(const het__machine *machine, uint32_t absent)
+{
+    uint32_t of_context = 0, bits = 0;
+    for (uint32_t a = 0; a < machine->absent_count; a++)
+        if (absent >> a & 1)
+            of_context |= machine->absent[a].stand_ins;
+    for (uint32_t i = 0; i < machine->device_count; i++) {
+        const uint32_t index = machine->device[i].context_index;
+        if (index < 32 && of_context >> index & 1)
+            bits |= UINT32_C(1) << i;
+    }
+    return bits;
+}
+
+/* absent: bits of machine->absent that the name means, where it means none of those present. */
+static uint32_t meaning(const het__machine *machine, const char *name, uint32_t *absent)
 {
     het__device_name n;
-    uint32_t own = 0, by_kind = 0, otherwise = 0;
+    meant here = { 0, 0, 0 }, away = { 0, 0, 0 };
+    *absent = 0;
     if (!het__device_name_read(name, &n))
         return 0;
     for (uint32_t i = 0; i < machine->device_count; i++) {
         const het__machine_device *d = &machine->device[i];
-        const uint32_t bit = UINT32_C(1) << i, kind = d->kind < 32 ? UINT32_C(1) << d->kind : 0;
-        const bool is_described = d->context_index == UINT32_MAX;
-        if (n.backend && strcmp(d->backend, n.backend) == 0)
-            own |= bit;
-        if (kind & n.kinds && (!n.backend || is_described))
-            by_kind |= bit;
-        if (kind & n.otherwise)
-            otherwise |= bit;
+        ask(&n, d->backend, d->kind, d->context_index == UINT32_MAX, UINT32_C(1) << i, &here);
     }
-    uint32_t all = own ? own : by_kind ? by_kind : otherwise;
-    for (int32_t skipped = 0; n.index >= 0 && all && skipped < n.index; skipped++)
-        all &= all - 1;
-    return n.index >= 0 ? all & -all : all;
+    for (uint32_t i = 0; i < machine->absent_count; i++) {
+        const het__machine_absent *a = &machine->absent[i];
+        ask(&n, a->backend, a->kind, false, UINT32_C(1) << i, &away);
+    }
+    const bool own = here.own | away.own, by_kind = here.by_kind | away.by_kind;
+    uint32_t lacks = own ? away.own : by_kind ? away.by_kind : away.otherwise;
+    if (n.index < 0) {
+        *absent = lacks;
+        return here.own ? here.own : here.by_kind ? here.by_kind : here.otherwise;
+    }
+    bool is_absent = false;
+    const uint32_t there = own ? here.own : by_kind ? here.by_kind : here.otherwise;
+    const uint32_t bit = numbered(machine, there, lacks, n.index, &is_absent);
+    *absent = is_absent ? bit : 0;
+    return is_absent ? 0 : bit;
+}
+
+uint32_t het__policy_select(const het__machine *machine, const char *name)
+{
+    uint32_t absent;
+    return meaning(machine, name, &absent);
+}
+
+uint32_t het__policy_workers(const het__machine *machine, const char *name)
+{
+    uint32_t absent;
+    const uint32_t present = meaning(machine, name, &absent);
+    return present ? present : stand_ins(machine, absent);
 }

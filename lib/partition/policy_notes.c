@@ -109,6 +109,11 @@ static void note_limits(const het__policy *p, const visitor *v)
                      l->memory_share > 0 ? "_share" : "");
             say(v, l->line, key, PLANS | SESSIONS, "bounds what is placed there");
         }
+        if (l->expert_bytes > 0) {
+            snprintf(key, sizeof key, "limits.%s.experts", l->device);
+            say(v, l->line, key, SESSIONS,
+                "bounds the experts in a GPU's own memory; the CPU reads them where they are");
+        }
         if (l->threads) {
             snprintf(key, sizeof key, "limits.%s.threads", l->device);
             if (is_host(l->device))

@@ -52,6 +52,7 @@ extern const char *const het__power_names[];      /* by het__power_profile */
 extern const char *const het__scheduling_names[]; /* by het__scheduling */
 extern const char *const het__trigger_names[];    /* by het__policy_trigger: "on_error", … */
 extern const char *const het__peak_names[];       /* by het__peak: "f32", … */
+extern const char *const het__expert_keep_names[]; /* by het_expert_keep */
 extern const char *const het__host_names[];       /* by bit of het__policy.host_parts */
 
 #endif /* HET_PARTITION_POLICY_PARTS_H */

@@ -256,9 +256,15 @@ static het_status read_static(reader *r, const het__yaml_node *node)
 
 /* ---- limits and precision: one entry per device ---- */
 
+static het_status read_keep(reader *r, const het__yaml_node *node, uint32_t *keep)
+{
+    return read_choice(r, node, het__expert_keep_names, keep);
+}
+
 static het_status read_limit(reader *r, const het__yaml_node *node)
 {
-    static const char *const keys[] = { "memory", "memory_share", "threads", NULL };
+    static const char *const keys[] = { "memory", "memory_share", "threads", "experts",
+                                        "experts_keep", NULL };
     het__policy_limit limit = { .line = node->line };
     het__policy_devices one = { 0 };
     het_error inner = HET_ERROR_INIT;
@@ -271,6 +277,10 @@ static het_status read_limit(reader *r, const het__yaml_node *node)
         s = strcmp(value->key, "memory") == 0 ? read_bytes(r, value, "B", &limit.memory_bytes)
             : strcmp(value->key, "threads") == 0
                 ? read_count(r, value, 1, HET__POLICY_THREADS_MAX, &limit.threads)
+            : strcmp(value->key, "experts") == 0
+                ? read_bytes(r, value, "B", &limit.expert_bytes)
+            : strcmp(value->key, "experts_keep") == 0
+                ? read_keep(r, value, &limit.expert_keep)
             : read_number(r, value, HET__POLICY_SHARE_MIN, 1, &limit.memory_share);
     }
     return s == HET_OK ? het__policy_set_limit(r->policy, &limit, r->what, r->err) : s;
@@ -462,7 +472,8 @@ static het_status read_short(reader *r, const het__yaml_node *node, het__policy_
 static het_status read_trigger(reader *r, const het__yaml_node *node, het__policy_trigger trigger)
 {
     static const char *const limits[HET__TRIGGER_COUNT] = { NULL, NULL, "after_ms", "celsius" };
-    const char *const keys[] = { "retry", "backoff_ms", "next", limits[trigger], NULL };
+    const char *const keys[] = { "retry", "backoff_ms", "next", limits[trigger],
+                                 trigger == HET__TRIGGER_THERMAL ? "return_celsius" : NULL, NULL };
     het__policy_fallback *f = &r->policy->fallback[trigger];
     f->is_set = true;
     if (node->kind == HET__YAML_SCALAR)
@@ -474,9 +485,12 @@ static het_status read_trigger(reader *r, const het__yaml_node *node, het__polic
             : strcmp(value->key, "backoff_ms") == 0
                 ? read_count(r, value, 0, 3600000, &f->backoff_ms)
             : strcmp(value->key, "next") == 0 ? read_next(r, value, f)
+            : strcmp(value->key, "return_celsius") == 0 ? read_number(r, value, 1, 150, &f->back)
             : trigger == HET__TRIGGER_TIMEOUT ? read_number(r, value, 1, 1e9, &f->limit)
                                               : read_number(r, value, 1, 150, &f->limit);
     }
+    if (s == HET_OK && f->limit > 0 && f->back >= f->limit && trigger == HET__TRIGGER_THERMAL)
+        return het__yaml_fail(r->what, node, r->err, "return_celsius must be below celsius");
     return s;
 }
 

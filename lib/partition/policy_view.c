@@ -12,11 +12,14 @@
 
 /* ---- binding ---- */
 
-static uint32_t select_all(const het__machine *machine, const het__policy_devices *devices)
+typedef uint32_t (*select_fn)(const het__machine *machine, const char *name);
+
+static uint32_t select_all(const het__machine *machine, const het__policy_devices *devices,
+                           select_fn select)
 {
     uint32_t bits = 0;
     for (uint32_t i = 0; i < devices->count; i++)
-        bits |= het__policy_select(machine, devices->name[i]);
+        bits |= select(machine, devices->name[i]);
     return bits;
 }
 
@@ -36,8 +39,8 @@ static het_status bind_rule(het__policy_view *view, uint32_t n, het_error *err)
 {
     const het__policy_rule *rule = &view->policy->rules[n];
     het__policy_bits *bits = &view->rules[n];
-    bits->must = select_all(view->machine, &rule->must);
-    bits->never = select_all(view->machine, &rule->never);
+    bits->must = select_all(view->machine, &rule->must, het__policy_workers);
+    bits->never = select_all(view->machine, &rule->never, het__policy_select);
     if (rule->must.count && !(bits->must & view->enabled)) {
         if (!view->policy->skip_missing)
             return missing(rule, &rule->must, view->machine, err);
@@ -46,7 +49,7 @@ static het_status bind_rule(het__policy_view *view, uint32_t n, het_error *err)
     uint32_t wished = 0;
     memset(bits->wish, (int)rule->prefer.count, sizeof bits->wish);
     for (uint32_t i = 0; i < rule->prefer.count; i++) {
-        uint32_t now = het__policy_select(view->machine, rule->prefer.name[i]) & ~wished;
+        uint32_t now = het__policy_workers(view->machine, rule->prefer.name[i]) & ~wished;
         wished |= now;
         for (uint32_t d = 0; now; d++, now >>= 1)
             if (now & 1)
@@ -71,7 +74,7 @@ het_status het__policy_bind(const het__policy *policy, const het__machine *machi
     if (!policy)
         return HET_OK;
     if (policy->devices.count)
-        view->enabled = select_all(machine, &policy->devices);
+        view->enabled = select_all(machine, &policy->devices, het__policy_workers);
     if (!view->enabled && policy->devices.count) {
         if (!policy->skip_missing)
             return missing(NULL, &policy->devices, machine, err);
@@ -290,6 +293,21 @@ double het__policy_memory_limit(const het__policy_view *view, uint32_t device)
             most = l->memory_share * own;
     }
     return most;
+}
+
+double het__policy_experts(const het__policy_view *view, uint32_t device, uint32_t *keep)
+{
+    double least = 0;
+    *keep = 0;
+    for (uint32_t i = 0; view->policy && i < view->policy->limit_count; i++) {
+        const het__policy_limit *l = &view->policy->limits[i];
+        if (l->expert_bytes <= 0 || !names_device(view, l->device, device) ||
+            (least > 0 && l->expert_bytes >= least))
+            continue;
+        least = l->expert_bytes;
+        *keep = l->expert_keep;
+    }
+    return least;
 }
 
 uint32_t het__policy_threads(const het__policy_view *view, uint32_t device)

@@ -122,6 +122,9 @@ static void put_limits(het__text *t, const het__policy *p)
         put_quantity(t, "    memory", l->memory_bytes, "B");
         put_quantity(t, "    memory_share", l->memory_share, "");
         put_count(t, "    threads", l->threads);
+        put_quantity(t, "    experts", l->expert_bytes, "B");
+        if (l->expert_keep)
+            het__text_printf(t, "    experts_keep: %s\n", het__expert_keep_names[l->expert_keep]);
     }
     if (p->min_flops > 0 || p->min_bytes > 0 || p->max_transfer_ratio > 0)
         het__text_printf(t, "dynamic:\n");
@@ -177,6 +180,7 @@ static void put_fallback(het__text *t, const het__policy *p)
         put_count(t, "    retry", f->retry);
         put_count(t, "    backoff_ms", f->backoff_ms);
         put_quantity(t, limits[k], f->limit, "");
+        put_quantity(t, "    return_celsius", f->back, "");
         het__text_printf(t, "    next: ");
         put_device(t, *f->next ? f->next : "none");
         het__text_append(t, "\n", 1);

@@ -534,7 +534,7 @@ FIELD(het_quantize_override, pattern, 0, 8);
 FIELD(het_quantize_override, type, 8, 4);
 FIELD(het_quantize_override, reserved, 12, 4);
 
-SIZE(het_quantize_options, 56);
+SIZE(het_quantize_options, 72);
 FIELD(het_quantize_options, struct_size, 0, 4);
 FIELD(het_quantize_options, type, 4, 4);
 FIELD(het_quantize_options, flags, 8, 8);
@@ -544,6 +544,8 @@ FIELD(het_quantize_options, progress, 32, 8);
 FIELD(het_quantize_options, progress_user, 40, 8);
 FIELD(het_quantize_options, threads, 48, 4);
 FIELD(het_quantize_options, reserved, 52, 4);
+FIELD(het_quantize_options, importance, 56, 8);
+FIELD(het_quantize_options, importance_bytes, 64, 8);
 
 SIZE(het_quantization_info, 48);
 FIELD(het_quantization_info, struct_size, 0, 4);
@@ -555,7 +557,7 @@ FIELD(het_quantization_info, target_bytes, 24, 8);
 FIELD(het_quantization_info, rms_error, 32, 8);
 FIELD(het_quantization_info, rms_value, 40, 8);
 
-SIZE(het_quantization_tensor, 72);
+SIZE(het_quantization_tensor, 80);
 FIELD(het_quantization_tensor, struct_size, 0, 4);
 FIELD(het_quantization_tensor, result, 4, 4);
 FIELD(het_quantization_tensor, source_type, 8, 4);
@@ -567,6 +569,8 @@ FIELD(het_quantization_tensor, target_bytes, 40, 8);
 FIELD(het_quantization_tensor, rms_error, 48, 8);
 FIELD(het_quantization_tensor, rms_value, 56, 8);
 FIELD(het_quantization_tensor, error_max, 64, 8);
+FIELD(het_quantization_tensor, is_weighed, 72, 4);
+FIELD(het_quantization_tensor, reserved, 76, 4);
 
 SIZE(het_chat_message, 24);
 FIELD(het_chat_message, role, 0, 8);

@@ -520,4 +520,28 @@ FIELD(het_device_state, shared_used_bytes, 144, 8);
 FIELD(het_device_state, own_bytes, 152, 8);
 FIELD(het_device_state, traffic_bytes_per_s, 160, 8);
 
+VALUE(HET_EXPERT_KEEP_RECENT, 0);
+VALUE(HET_EXPERT_KEEP_FREQUENT, 1);
+
+SIZE(het_expert_use, 48);
+FIELD(het_expert_use, struct_size, 0, 4);
+FIELD(het_expert_use, layer, 4, 4);
+FIELD(het_expert_use, expert_count, 8, 4);
+FIELD(het_expert_use, chosen_count, 12, 4);
+FIELD(het_expert_use, token_count, 16, 8);
+FIELD(het_expert_use, imbalance, 24, 8);
+FIELD(het_expert_use, entropy, 32, 8);
+FIELD(het_expert_use, chi_square, 40, 8);
+
+SIZE(het_expert_traffic, 64);
+FIELD(het_expert_traffic, struct_size, 0, 4);
+FIELD(het_expert_traffic, slot_count, 4, 4);
+FIELD(het_expert_traffic, slot_bytes, 8, 8);
+FIELD(het_expert_traffic, hit_count, 16, 8);
+FIELD(het_expert_traffic, miss_count, 24, 8);
+FIELD(het_expert_traffic, eviction_count, 32, 8);
+FIELD(het_expert_traffic, ahead_count, 40, 8);
+FIELD(het_expert_traffic, ahead_hit_count, 48, 8);
+FIELD(het_expert_traffic, staged_bytes, 56, 8);
+
 #endif /* __LP64__ */

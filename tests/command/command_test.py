@@ -365,7 +365,17 @@ def bench_compares_layers(c):
         check(abs(total - steps[phase]['measured_s']) <= 1e-9 + 1e-6 * total, 'sums')
         check(steps[phase]['median_error_percent'] >= 0, 'error')
     check('median error' in c.run(*arguments), 'no table')
-    check(c.json(*arguments[:-1])['steps'] is None, 'steps that nobody asked for')
+    plain = c.json(*arguments[:-1])
+    check(plain['steps'] is None and plain['overhead'] is None, 'steps that nobody asked for')
+
+
+def bench_tells_overhead(c):
+    arguments = ['bench', c.model, '-p', 16, '-n', 4, '-r', 1, '--overhead']
+    overhead = c.json(*arguments)['overhead']
+    check(overhead['steps'] == 12, 'steps')  # the session has room for 16, four warm up
+    check(0 < overhead['kernels_s'] <= overhead['step_s'], 'times')
+    check(overhead['least_step_s'] <= overhead['step_s'], 'the shortest is the longer')
+    check('beside kernels' in c.run(*arguments), 'no line')
 
 
 def bench_draws_a_page(c):
@@ -424,7 +434,7 @@ CASES = [usage_errors_exit_2, failures_exit_1, help_names_every_option, text_sur
          logits_agree_with_perplexity, greedy_text_is_reproducible, seeds_decide, inspect_adds_up,
          configurations_need_no_weights, devices_and_plans_agree, bench_reports_all,
          bench_rows_multiply,
-         bench_suite_is_reproducible, bench_compares, bench_compares_layers,
+         bench_suite_is_reproducible, bench_compares, bench_compares_layers, bench_tells_overhead,
          traces_are_read_by_browsers, bench_draws_a_page,
          weight_cache_changes_nothing,
          interrupt_keeps_statistics]

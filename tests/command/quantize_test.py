@@ -93,6 +93,21 @@ def losses_are_measured(c, folder):
     check(q8['divergence'] < 0.005 < q4['divergence'] and q8['same_top'] > q4['same_top'], q4)
 
 
+def importance_helps(c, folder):
+    text, out = folder / 'text', folder / 'i.gguf'
+    text.write_text(TEXT, encoding='utf-8')
+    plain = c.json(c.model, out, '--type', 'q4_1', '--check', text)
+    weighed = c.json(c.model, out, '--type', 'q4_1', '--importance', text, '--check', text)
+    print('q4_1', plain['check'], weighed['check'])
+    check(weighed['check']['divergence'] < 0.9 * plain['check']['divergence'], weighed['check'])
+    for report, told in ((plain, False), (weighed, True)):
+        tensors = {t['name']: t['is_weighed'] for t in report['tensors']}
+        check(tensors['blk.0.attn_q.weight'] is told, tensors)
+        check(tensors['blk.4.ffn_down.weight'] is told, tensors)
+        check(tensors['output_norm.weight'] is False, tensors)
+    c.run(c.model, out, '--importance', folder / 'absent', status=1)
+
+
 def a_file_can_be_replaced(c, folder):
     path = folder / 'own.gguf'
     shutil.copyfile(c.model, path)
@@ -137,8 +152,9 @@ def usage_errors_exit_2(c, folder):
 
 def main(program, root):
     c = Command(program, pathlib.Path(root) / 'examples/models/hearth.gguf')
-    cases = [report_fits_the_file, mixtures, losses_are_measured, a_file_can_be_replaced,
-             folders_become_files, failures_leave_nothing, usage_errors_exit_2]
+    cases = [report_fits_the_file, mixtures, losses_are_measured, importance_helps,
+             a_file_can_be_replaced, folders_become_files, failures_leave_nothing,
+             usage_errors_exit_2]
     for case in cases:
         with tempfile.TemporaryDirectory() as name:
             case(c, pathlib.Path(name))

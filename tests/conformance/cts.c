@@ -242,8 +242,8 @@ static int markdown(int count, char **names)
 
 static int usage(void)
 {
-    fprintf(stderr, "usage: device_conformance [--only TEXT] [--every N] [--verbose] "
-                    "[--cache FOLDER] BACKEND[:INDEX]\n"
+    fprintf(stderr, "usage: device_conformance [--only TEXT] [--every N] [--first] "
+                    "[--verbose] [--cache FOLDER] BACKEND[:INDEX]\n"
                     "       device_conformance --markdown BACKEND[:INDEX]...\n");
     return 2;
 }
@@ -259,6 +259,8 @@ int main(int argc, char **argv)
     for (; at < argc && argv[at][0] == '-'; at++) {
         if (strcmp(argv[at], "--verbose") == 0)
             cts.options.verbose = true;
+        else if (strcmp(argv[at], "--first") == 0)
+            cts.options.first = true;
         else if (strcmp(argv[at], "--only") == 0 && at + 1 < argc)
             cts.options.filter = argv[++at];
         else if (strcmp(argv[at], "--every") == 0 && at + 1 < argc)

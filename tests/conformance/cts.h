@@ -36,6 +36,11 @@ typedef struct cts_case cts_case;
 typedef bool (*cts_fill_fn)(const cts_case *c, uint32_t step, uint32_t value, void *data,
                             size_t bytes);
 
+/* How a device codes what it multiplies. */
+typedef struct cts_coding {
+    int64_t part; /* terms of a sum with one factor each; 0: BF16, which has none */
+} cts_coding;
+
 struct cts_case {
     char name[120];
     const char *row;
@@ -52,6 +57,7 @@ struct cts_case {
     bool is_fast;         /* the device is opened with HET_PRECISION_FAST */
     bool is_positive;     /* random numbers are above 0 */
     uint64_t seed;
+    const cts_coding *coding; /* inputs of products are coded; NULL: not */
     cts_case *next;
 };
 
@@ -79,6 +85,7 @@ typedef struct cts_options {
     const char *filter; /* part of a row's or case's name, or NULL */
     bool verbose;
     uint32_t every; /* only each so-manieth case of operations; 0: all */
+    bool first;     /* only the first of each operation that the device accepts */
 } cts_options;
 
 /* State of the program: one device at a time. */
@@ -129,6 +136,12 @@ bool cts_compare(cts_run *got, cts_run *want, uint32_t step, bool with_states);
 void *cts_bytes(cts_case *c, size_t bytes);
 float cts_random(void);
 int64_t cts_between(int64_t low, int64_t high);
+
+/* ---- cts_coded.c ---- */
+
+/* The case for "ref" of a product that the device codes, or the case itself. */
+const cts_case *cts_coded(cts_case *c, const cts_side *side);
+void cts_code_input(const cts_case *c, uint32_t step, uint32_t value, void *data);
 
 /* ---- building (cts_build.c) ---- */
 

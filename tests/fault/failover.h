@@ -29,6 +29,7 @@ typedef struct failover {
     uint64_t flags;     /* of sessions */
     uint32_t threads;
     uint32_t warnings, errors; /* logged so far */
+    uint32_t late;             /* of these: devices that had not answered in time */
     char line[512];            /* the last of them */
 } failover;
 
@@ -38,6 +39,7 @@ static void fo_log(void *user, het_log_level level, const char *component, const
     (void)component;
     f->warnings += level == HET_LOG_WARN;
     f->errors += level == HET_LOG_ERROR;
+    f->late += strstr(message, "has not answered") != NULL;
     if (level <= HET_LOG_WARN)
         snprintf(f->line, sizeof f->line, "%s", message);
 }
@@ -47,7 +49,7 @@ static inline void fo_reset(failover *f, uint32_t devices)
 {
     het__null_reset();
     het__null_devices(devices);
-    f->warnings = f->errors = 0;
+    f->warnings = f->errors = f->late = 0;
     f->line[0] = '\0';
 }
 

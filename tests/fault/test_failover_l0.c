@@ -117,13 +117,14 @@ static void begin(void)
 {
     driver.reset();
     f.warnings = f.errors = 0;
+    f.late = 0;
     f.line[0] = '\0';
 }
 
 /* The machine was so busy that a device was given up without need. */
 static bool was_late(const char *fault)
 {
-    if (!strstr(f.line, "has not answered") || strstr(fault, "hang"))
+    if (!f.late || strstr(fault, "hang"))
         return false;
     printf("%s: late: %s\n", fault, f.line);
     driver.abandon();

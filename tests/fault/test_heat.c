@@ -108,6 +108,70 @@ static void work_leaves_a_device_that_gets_hot(void)
     end_tree();
 }
 
+/* One step, and with it one look at temperatures, each. */
+static void run_for_looks(het_session *session, int looks)
+{
+    het_error err = HET_ERROR_INIT;
+    for (int i = 0; i < looks; i++) {
+        het_sequence *sequence = NULL;
+        fo_run got = { .count = 0 };
+        CHECK_INT(fo_begin(session, &sequence, &err), HET_OK);
+        usleep(2000);
+        CHECK_INT(fo_next(session, sequence, &got, &err), HET_OK);
+        het_sequence_destroy(sequence);
+    }
+}
+
+/* Some degrees below the limit, or those that the policy says, and after a rest that is longer each
+ * time: one warning on the way out and one on the way back. */
+static void work_comes_back_when_it_has_cooled(void)
+{
+    static const struct { const char *more; int warm, cool; } cases[] = {
+        { "", 81, 80 }, { ", return_celsius: 60", 61, 60 },
+    };
+    for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
+        failover f;
+        char policy[256];
+        fo_run want, got;
+        het_session *session = NULL;
+        het_error err = HET_ERROR_INIT;
+        begin_tree(50);
+        snprintf(policy, sizeof policy, PREFER "fallback: {on_thermal: {celsius: 90, next: "
+                 "simulated%s}}\n", cases[c].more);
+        open_all(&f, "ref,null", policy);
+        CHECK_INT(fo_session(&f, f.model, &session, &err), HET_OK);
+        CHECK_INT(fo_generate(session, FO_TOKENS, &want, &err), HET_OK);
+        write_number("temp1_input", 95000);
+        run_for_looks(session, 1);
+        CHECK(!fo_uses(session, FO_HOST) && fo_uses(session, FO_FIRST));
+        write_number("temp1_input", cases[c].warm * 1000);
+        run_for_looks(session, 15);
+        CHECK(!fo_uses(session, FO_HOST)); /* not cool enough */
+        CHECK_INT(f.warnings, 1);
+        write_number("temp1_input", cases[c].cool * 1000);
+        run_for_looks(session, 1);
+        CHECK(fo_uses(session, FO_HOST) && !fo_uses(session, FO_FIRST));
+        CHECK_INT(f.warnings, 2);
+        CHECK(strstr(f.line, c == 0 ? "device 0 (ref) has cooled to 80 degrees Celsius; going on "
+                                      "with ref" : "cooled to 60") != NULL);
+        CHECK_INT(fo_health(session, FO_HOST).state, HET_HEALTH_RETRIED);
+        write_number("temp1_input", 95000);
+        run_for_looks(session, 1);
+        CHECK_INT(f.warnings, 3);
+        write_number("temp1_input", 50000);
+        run_for_looks(session, 15); /* rests for twenty now */
+        CHECK(!fo_uses(session, FO_HOST));
+        run_for_looks(session, 10);
+        CHECK(fo_uses(session, FO_HOST));
+        CHECK_INT(f.warnings, 4);
+        CHECK_INT(fo_generate(session, FO_TOKENS, &got, &err), HET_OK);
+        CHECK(fo_same(&want, &got, FO_TOKENS));
+        het_session_destroy(session);
+        fo_close(&f);
+        end_tree();
+    }
+}
+
 /* The limit is the sensor's own, less a margin; the last device stays in use. */
 static void what_nobody_else_can_do_goes_on(void)
 {
@@ -269,6 +333,7 @@ static void what_is_needed_comes_back(void)
 int main(void)
 {
     test_case(work_leaves_a_device_that_gets_hot);
+    test_case(work_comes_back_when_it_has_cooled);
     test_case(what_nobody_else_can_do_goes_on);
     test_case(what_is_not_known_is_not_hot);
     test_case(a_policy_can_wait_or_refuse);

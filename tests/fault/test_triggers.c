@@ -162,6 +162,13 @@ static void sessions_are_made_without(void)
         CHECK_INT(fo_health(session, FO_HOST).state, HET_HEALTH_OK);
         het_session_destroy(session);
     }
+    fo_set_policy(&f, "hetinfer-policy: 1\ndevices: [\"null:1\"]\n");
+    fo_reset(&f, 2);
+    het_session *second = open_session();
+    CHECK_INT(fo_health(second, FO_FIRST).state, HET_HEALTH_UNUSED);
+    CHECK_INT(fo_health(second, FO_SECOND).state, HET_HEALTH_OK);
+    CHECK(fo_uses(second, FO_SECOND));
+    het_session_destroy(second);
     fo_set_policy(&f, PART "devices: [cpu, \"null:0\"]\n");
     fo_reset(&f, 2);
     het_session *session = open_session();

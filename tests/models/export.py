@@ -4,9 +4,10 @@
 
     export.py RUN_FOLDER OUTPUT_FOLDER --model hearth-draft
 
-writes OUTPUT_FOLDER/MODEL/ and OUTPUT_FOLDER/MODEL.gguf.  All weights are
-first rounded to bfloat16, so that both files hold exactly one function: the
-one that the reference logits (reference.py) are computed with.
+writes OUTPUT_FOLDER/MODEL/ and, of the llama architecture, OUTPUT_FOLDER/MODEL.gguf
+(`hetinfer quantize --type bf16` makes the others').  All weights are first rounded to
+bfloat16, so that both files hold exactly one function: the one that the reference
+logits (reference.py) are computed with.
 """
 import argparse
 import json
@@ -20,6 +21,7 @@ import torch
 from safetensors.torch import save_file
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers
 from tokenizers import processors
+from transformers import AutoModelForCausalLM
 
 import train
 
@@ -102,9 +104,28 @@ def write_json(path, value):
     path.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
 
 
-def write_hf(name, weights, tokenizer_path, folder):
+def write_class(name, checkpoint, folder):
+    """As the class saves it, in bfloat16."""
+    config = train.model_config(name)
+    model = AutoModelForCausalLM.from_config(config)
+    model.load_state_dict(checkpoint["state"])
+    model.to(torch.bfloat16).save_pretrained(folder)
+    path = folder / "config.json"
+    saved = json.loads(path.read_text(encoding="utf-8"))
+    saved["head_dim"] = config.head_dim  # the class of phimoe does not know that it has one
+    for key in ("_name_or_path", "transformers_version"):
+        saved.pop(key, None)
+    write_json(path, saved)
+
+
+def write_hf(name, checkpoint, weights, tokenizer_path, folder):
     folder.mkdir(parents=True, exist_ok=True)
-    write_json(folder / "config.json", hf_config(name))
+    if name in ("hearth", "hearth-draft"):
+        write_json(folder / "config.json", hf_config(name))
+        save_file({k: v.to(torch.bfloat16) for k, v in weights.items()},
+                  folder / "model.safetensors", metadata={"format": "pt"})
+    else:
+        write_class(name, checkpoint, folder)
     write_json(folder / "generation_config.json",
                {"bos_token_id": 1, "eos_token_id": 2, "do_sample": False})
     write_json(folder / "tokenizer_config.json", {
@@ -116,8 +137,6 @@ def write_hf(name, weights, tokenizer_path, folder):
     shutil.copyfile(tokenizer_path, folder / "tokenizer.model")
     sp = spm.SentencePieceProcessor(str(tokenizer_path))
     fast_tokenizer(sp).save(str(folder / "tokenizer.json"), pretty=False)
-    save_file({k: v.to(torch.bfloat16) for k, v in weights.items()},
-              folder / "model.safetensors", metadata={"format": "pt"})
 
 
 # --- GGUF --------------------------------------------------------------------
@@ -245,8 +264,9 @@ def main():
     checkpoint = torch.load(run / f"{args.model}.pt", map_location="cpu")
     weights = rounded_weights(checkpoint)
     tokenizer = run / "tokenizer.model"
-    write_hf(args.model, weights, tokenizer, output / args.model)
-    write_gguf(args.model, weights, tokenizer, output / f"{args.model}.gguf")
+    write_hf(args.model, checkpoint, weights, tokenizer, output / args.model)
+    if args.model in TITLES:
+        write_gguf(args.model, weights, tokenizer, output / f"{args.model}.gguf")
     print(json.dumps(checkpoint["info"], indent=2))
 
 

@@ -49,7 +49,7 @@ def main():
     print(f"{len(stream)} tokens, {per_token:.3f} characters per token")
 
     choices = {}
-    for name in train.SHAPES:
+    for name in ("hearth", "hearth-draft"):
         model = AutoModelForCausalLM.from_pretrained(
             models / name, dtype=torch.float32).eval()
         loss, choices[name] = run(model, stream, 256)

@@ -16,7 +16,9 @@ attention) and writes
   REFERENCE_FOLDER/tokenizer.json    strings with SentencePiece's ids
 
 then computes the same logits from MODELS_FOLDER/MODEL.gguf in NumPy (float64)
-and fails unless they agree within --tolerance.
+and fails unless they agree within --tolerance.  Models of other architectures than
+llama have no GGUF file; of a mixture the experts of every token are written, too:
+per prompt "experts", in ascending order, one list per layer.
 """
 import argparse
 import json
@@ -48,7 +50,8 @@ PROMPTS = {
 }
 GREEDY = 64
 # The prompt whose logits are kept whole, and how many positions of it.
-FULL_LOGITS = {"hearth": ("medium", 96), "hearth-draft": ("short", 48)}
+FULL_LOGITS = {"hearth": ("medium", 96), "hearth-draft": ("short", 48),
+               "hearth-gemma2": ("short", 16), "hearth-phimoe": ("short", 16)}
 
 STRINGS = [
     "", " ", "  ", "   ", "a", " a", "a ", "  a  ", "A", "the", " the",
@@ -126,6 +129,19 @@ def forward(model, ids):
     return model(input_ids=torch.tensor([ids]), use_cache=False).logits[0]
 
 
+@torch.no_grad()
+def experts_of(model, ids):
+    """Of each layer the experts of all tokens, one after the other."""
+    chosen = []
+    hooks = [layer.mlp.router.register_forward_hook(
+        lambda module, given, result: chosen.append(result[2].sort(-1).values))
+        for layer in model.model.layers]
+    forward(model, ids)
+    for hook in hooks:
+        hook.remove()
+    return [table.flatten().tolist() for table in chosen]
+
+
 def greedy(model, ids, count):
     ids = list(ids)
     for _ in range(count):
@@ -150,7 +166,8 @@ def main():
     folder = models / args.model
     sp = spm.SentencePieceProcessor(str(folder / "tokenizer.model"))
     model = AutoModelForCausalLM.from_pretrained(
-        folder, dtype=torch.float32, attn_implementation="eager").eval()
+        folder, dtype=torch.float32, attn_implementation="eager",
+        experts_implementation="eager").eval()
 
     tokenizer_reference(folder, reference / "tokenizer.json")
     full_prompt, full_count = FULL_LOGITS[args.model]
@@ -163,8 +180,10 @@ def main():
         chosen = table.argmax(-1)[len(prompt) - 1:-1].tolist()
         assert chosen == ids[len(prompt):]
 
-        check = gguf_numpy.logits(models / f"{args.model}.gguf", ids)
-        difference = float(np.abs(check - table.numpy()).max())
+        difference = 0.0
+        if (models / f"{args.model}.gguf").exists():
+            check = gguf_numpy.logits(models / f"{args.model}.gguf", ids)
+            difference = float(np.abs(check - table.numpy()).max())
         worst = max(worst, difference)
         log_p = torch.log_softmax(table.double(), -1)
         nll = -log_p[:-1].gather(1, torch.tensor(ids[1:])[:, None]).mean()
@@ -189,6 +208,8 @@ def main():
         head["top5_ids"] = top.indices.tolist()
         head["top5_logits"] = [[round(v, 5) for v in row]
                                for row in top.values.tolist()]
+        if hasattr(model.config, "num_local_experts"):
+            head["experts"] = experts_of(model, ids)
         entries.append(head)
 
     about = {

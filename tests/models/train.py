@@ -6,9 +6,10 @@
     train.py TEXT_FOLDER RUN_FOLDER --model hearth --minutes 60
     train.py TEXT_FOLDER RUN_FOLDER2 --model hearth --minutes 40 \\
         --init RUN_FOLDER/hearth.pt --length 512 --batch 4
+    train.py TEXT_FOLDER RUN_FOLDER --model hearth-phimoe --minutes 20
 
-The first call also trains the tokenizer, which both models share (copy
-RUN_FOLDER/tokenizer.model to use it elsewhere).  The last call goes on from a
+The first call also trains the tokenizer, which all models share (copy
+RUN_FOLDER/tokenizer.model to use it elsewhere).  The third call goes on from a
 checkpoint with longer windows, so that the model also learns positions that
 it had not met.
 
@@ -29,7 +30,7 @@ import numpy as np
 import sentencepiece as spm
 import torch
 import torch.nn.functional as F
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import AutoModelForCausalLM, Gemma2Config, LlamaConfig, PhimoeConfig
 
 import corpus
 
@@ -42,16 +43,36 @@ SHAPES = {
     "hearth-draft": dict(hidden_size=64, num_hidden_layers=3,
                          num_attention_heads=2, num_key_value_heads=1,
                          head_dim=32, intermediate_size=192),
+    "hearth-gemma2": dict(hidden_size=96, num_hidden_layers=4,
+                          num_attention_heads=4, num_key_value_heads=2,
+                          head_dim=16, intermediate_size=256,
+                          query_pre_attn_scalar=16, sliding_window=64),
+    # Rows of 96 in the heads' output: heads are not width / heads, as in Phi-tiny-MoE.
+    "hearth-phimoe": dict(hidden_size=64, num_hidden_layers=3,
+                          num_attention_heads=4, num_key_value_heads=2,
+                          intermediate_size=64, num_local_experts=8,
+                          sliding_window=128),
 }
+PHIMOE_HEAD = 24
+# The share of the loss that keeps the experts evenly used.
+BALANCE = 0.01
 
 
 def model_config(name):
-    return LlamaConfig(
+    shared = dict(
         vocab_size=VOCAB_SIZE, max_position_embeddings=MAX_POSITION,
-        rms_norm_eps=1e-5, rope_theta=10000.0, tie_word_embeddings=True,
-        attention_bias=False, mlp_bias=False, hidden_act="silu",
         bos_token_id=1, eos_token_id=2, pad_token_id=None,
         initializer_range=0.02, **SHAPES[name])
+    if name == "hearth-gemma2":
+        return Gemma2Config(**shared)
+    shared["rope_parameters"] = dict(rope_type="default", rope_theta=10000.0)
+    if name == "hearth-phimoe":
+        config = PhimoeConfig(attention_bias=True, lm_head_bias=True, **shared)
+        config.head_dim = PHIMOE_HEAD  # not a field of the class, but what its layers read
+        return config
+    return LlamaConfig(
+        rms_norm_eps=1e-5, tie_word_embeddings=True,
+        attention_bias=False, mlp_bias=False, hidden_act="silu", **shared)
 
 
 def train_tokenizer(passages, path):
@@ -112,9 +133,14 @@ class Windows:
 
 
 def loss_of(model, x, y):
-    logits = model(input_ids=x, use_cache=False).logits
-    return F.cross_entropy(logits.reshape(-1, logits.shape[-1]),
-                           y.reshape(-1))
+    more = dict()
+    if model.training and hasattr(model.config, "num_local_experts"):
+        more["output_router_logits"] = True
+    result = model(input_ids=x, use_cache=False, **more)
+    loss = F.cross_entropy(result.logits.reshape(-1, VOCAB_SIZE), y.reshape(-1))
+    if more:
+        loss = loss + BALANCE * result.aux_loss
+    return loss
 
 
 @torch.no_grad()
@@ -179,8 +205,10 @@ def main():
           f"{len(held_ids)} held out", flush=True)
 
     config = model_config(args.model)
-    config._attn_implementation = "sdpa"
-    model = LlamaForCausalLM(config).train()
+    # Torch's own attention does not cap scores, which Gemma 2 needs.
+    attention = "eager" if args.model == "hearth-gemma2" else "sdpa"
+    model = AutoModelForCausalLM.from_config(
+        config, attn_implementation=attention, dtype=torch.float32).train()
     parameters = sum(p.numel() for p in model.parameters())
     print(f"{args.model}: {parameters} parameters", flush=True)
 

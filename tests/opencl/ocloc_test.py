@@ -8,6 +8,7 @@ compiles them for GPUs that need not be there; nothing is executed. Constants ar
 kernel_options.txt where a set there has the module. A quarter of the modules is compiled for one
 device each, all for all with HETINFER_TEST_LONG=1. Printed per file: kernels, least width, bytes of
 memory that a thread needs because registers did not do, of code. Limits on the bytes are below.
+Products in 8 bits must have come to the instruction that they are made for.
 """
 import collections
 import concurrent.futures
@@ -21,9 +22,10 @@ import sys
 import tempfile
 
 DEVICES = ['tgllp', 'adlp', 'acm-g10', 'skl']
+WITHOUT_DP4A = {'skl'}
 # Bytes of a thread that may lie in memory instead of registers, per file and kernel: none, but for
 # some tiles of convolutions and products of few rows, as ocloc 22.43 has them.
-LIMITS = {'conv': {'conv_tile': 8192}, 'matvec': {'matvec': 1024}}
+LIMITS = {'conv': {'conv_tile': 8192}, 'dot': {'dot_vec': 1024}, 'matvec': {'matvec': 1024}}
 # Constants of modules that no set of the list has.
 USUAL = {'IN_BLOCK': 8, 'OUT_BLOCK': 8, 'BLOCK': 8, 'SIZE': 128, 'ROTATED': 128, 'EXPERTS': 64,
          'USED': 8, 'RANK': 4, 'ROW_ITEMS': 64, 'STREAMS': 4}
@@ -111,8 +113,52 @@ def compile_one(kept, module, values, device):
 def plan(modules):
     """(module, device): all, or a quarter of the modules on devices that take turns"""
     if os.environ.get('HETINFER_TEST_LONG') == '1':
-        return [(m, device) for m in modules for device in DEVICES]
-    return [(m, DEVICES[i % len(DEVICES)]) for i, m in enumerate(modules[::4])]
+        pairs = [(m, device) for m in modules for device in DEVICES]
+    else:
+        pairs = [(m, DEVICES[i % len(DEVICES)]) for i, m in enumerate(modules[::4])]
+    return [(m, 'acm-g10' if m.target == 'xmx' else d) for m, d in pairs
+            if 'dp4a' not in m.target or d not in WITHOUT_DP4A]
+
+
+def disassembled(kept, module, device):
+    """Instructions of a module, or None where there is no disassembler. ocloc looks for it under a
+    name that Debian's package does not have."""
+    known = subprocess.run(['/sbin/ldconfig', '-p'], stdout=subprocess.PIPE, check=False).stdout
+    library = re.search(r'=> (\S*libiga64\.so\.1)\s', known.decode())
+    if not library:
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder)
+        (path / 'libiga64.so').symlink_to(library[1])
+        (path / 'm.spv').write_bytes((kept / module.name).read_bytes())
+        environment = dict(os.environ, LD_LIBRARY_PATH=folder)
+        subprocess.run(['ocloc', 'compile', '-spirv_input', '-file', 'm.spv', '-device', device,
+                        '-out_dir', 'out'], cwd=folder, stdout=subprocess.DEVNULL, check=True)
+        binary = next((path / 'out').glob('*.bin'))
+        subprocess.run(['ocloc', 'disasm', '-file', str(binary), '-device', device, '-dump',
+                        'code'], cwd=folder, env=environment, stdout=subprocess.DEVNULL,
+                       stderr=subprocess.DEVNULL, check=True)
+        return '\n'.join(p.read_text() for p in (path / 'code').glob('*.asm')) or None
+
+
+def check_instructions(kept, modules):
+    """One module of each kind that uses DP4a or matrices; returns how many do not come to it."""
+    missing, seen = 0, set()
+    for module in modules:
+        kind = (module.target, 'KIND=2' in module.options)
+        name = 'dpas' if module.target == 'xmx' else 'dp4a'
+        if module.target not in ('xmx', 'dp4a', 'dp4a_subgroup') or kind in seen:
+            continue
+        seen.add(kind)
+        for device in ('tgllp', 'acm-g10')[module.target == 'xmx':]:
+            code = disassembled(kept, module, device)
+            if code is None:
+                print('instructions: not looked at, there is no disassembler')
+                return missing
+            count = len(re.findall(rf'\b{name}\b', code))
+            print(f'{module.file} {module.options[:40]} {module.target} {device}: {count} {name}')
+            missing += count == 0
+    return missing
 
 
 def report(results):
@@ -155,7 +201,8 @@ def main(source, kept):
                 results.append((module, device, job.result()))
     beyond = report(results)
     print(f'{len(results)} of {len(work)} compiled, not executed; {beyond} kernels beyond limits')
-    return 1 if failed or beyond or not results else 0
+    missing = check_instructions(kept, list(read_modules(kept)))
+    return 1 if failed or beyond or missing or not results else 0
 
 
 if __name__ == '__main__':

@@ -31,9 +31,9 @@ static void layers_million(gw *g)
     gw_u32(g, "llama.block_count", 1000000);
 }
 
-static void yarn(gw *g)
+static void ntk(gw *g)
 {
-    gw_string(g, "llama.rope.scaling.type", "yarn");
+    gw_string(g, "llama.rope.scaling.type", "ntk");
 }
 
 static void values_8(gw *g)
@@ -129,7 +129,7 @@ static const bad cases[] = {
     { .without = "attention.value_length", .more = values_8, .status = HET_E_UNSUPPORTED,
       .names = "8 for values" },
     { .architecture = "mamba", .status = HET_E_UNSUPPORTED, .names = "\"mamba\"" },
-    { .more = yarn, .status = HET_E_UNSUPPORTED, .names = "\"yarn\"" },
+    { .more = ntk, .status = HET_E_UNSUPPORTED, .names = "\"ntk\"" },
     { .more = experts, .status = HET_E_FORMAT, .names = "expert_used_count" },
     { .rotated = 7, .status = HET_E_FORMAT, .names = "7 of 16" },
     { .rotated = 18, .status = HET_E_FORMAT, .names = "18 of 16" },

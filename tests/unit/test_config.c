@@ -52,7 +52,7 @@ static const figures models[] = {
       "\"original_max_position_embeddings\":4096,\"short_factor\":[1.0],\"long_factor\":[1.0]},"
       "\"tie_word_embeddings\":false,\"attention_bias\":true,\"lm_head_bias\":true,"
       "\"sliding_window\":131072,\"hidden_act\":\"silu\"}",
-      41873153344, 6509665600, 131072, 4096 },
+      41873153344, 6509665600, 131072, 131072 },
     { "gemma-2-2b",
       "{\"model_type\":\"gemma2\",\"num_hidden_layers\":26,\"hidden_size\":2304,"
       "\"intermediate_size\":9216,\"num_attention_heads\":8,\"num_key_value_heads\":4,"
@@ -309,8 +309,8 @@ static const struct {
     { HET_E_FORMAT, SMOLLM3_BUT(",\"no_rope_layer_interval\":0"), "not in 1 to" },
     { HET_E_UNSUPPORTED, LLAMA_BUT(LAYERS ",\"hidden_act\":\"relu\""), "activation \"relu\"" },
     { HET_E_UNSUPPORTED, LLAMA_BUT(LAYERS ",\"mlp_bias\":true"), "mlp_bias" },
-    { HET_E_UNSUPPORTED, LLAMA_BUT(LAYERS ",\"rope_scaling\":{\"type\":\"yarn\"}"),
-      "rope of type \"yarn\"" },
+    { HET_E_UNSUPPORTED, LLAMA_BUT(LAYERS ",\"rope_scaling\":{\"type\":\"ntk-by-parts\"}"),
+      "rope of type \"ntk-by-parts\"" },
     { HET_E_FORMAT, LLAMA_BUT(LAYERS ",\"intermediate_size\":[3]"), "duplicate" },
     { HET_E_FORMAT, LLAMA_BUT(LAYERS ",\"num_local_experts\":4"),
       "num_experts_per_tok is missing" },

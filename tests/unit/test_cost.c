@@ -73,15 +73,17 @@ static uint32_t add_linear(het__graph *g, int64_t columns, int64_t rows)
     return het__graph_node(g, HET__OP_LINEAR, 0, "linear", in, 4, &attrs, &err);
 }
 
-static uint32_t bound_class(const het__graph *g, int64_t tokens, het__work_item *item)
+static uint32_t bound_class(const het__graph *g, int64_t tokens, uint32_t unit_class,
+                            het__work_item *item)
 {
+    const het__machine_device device = { .unit_class = unit_class };
     int64_t symbols[HET__SYM_MAX];
     het__work work;
     for (int i = 0; i < HET__SYM_MAX; i++)
         symbols[i] = 1;
     symbols[HET__SYM_TOKENS] = tokens;
     het__node_work(g, &g->nodes[0], symbols, &work);
-    het__work_item_of(g, &g->nodes[0], &work, false, item);
+    het__work_item_of(g, &g->nodes[0], &work, &device, false, item);
     return item->work_class;
 }
 
@@ -94,8 +96,9 @@ static void nodes_have_classes(void)
     het__graph_init(&g, &mem);
     CHECK(add_linear(&g, 64, 96) != HET__NO_VALUE);
     CHECK_INT(het__work_class_of(&g, &g.nodes[0]), HET__WORK_MATMUL);
-    CHECK_INT(bound_class(&g, 1, &item), HET__WORK_MATMUL_ONE);
-    CHECK_INT(bound_class(&g, 2, &item), HET__WORK_MATMUL);
+    CHECK_INT(bound_class(&g, 1, HET__UNIT_CORES, &item), HET__WORK_MATMUL_ONE);
+    CHECK_INT(item.peak, HET__PEAK_F32); /* small weights take F32 activations on cores */
+    CHECK_INT(bound_class(&g, 2, HET__UNIT_SIMT, &item), HET__WORK_MATMUL);
     CHECK_INT(item.format, HET_DTYPE_Q4_0);
     CHECK_INT(item.peak, HET__PEAK_INT8);
     CHECK_NEAR(item.flops, 2.0 * 2 * 64 * 96, 1e-9);

@@ -8,7 +8,9 @@
 #include "backends/intel_l0/l0.h"
 #include "drivers/level_zero/control.h"
 #include "folder.h"
+#include "lib/api/handles.h"
 #include "lib/base/os.h"
+#include "lib/exec/heat.h"
 #include "rig.h"
 
 #define NAME "intel_l0"
@@ -201,6 +203,54 @@ static void cards_are_read_and_written(void)
     free(back);
 }
 
+/* A card copies beside what its kernels do: a buffer that no program uses is written and read while
+ * one runs, and one that is used waits for it. */
+static void cards_copy_beside_programs(void)
+{
+    enum { SLOW_MS = 400, COUNT = 1024 };
+    rig r;
+    het_error err = HET_ERROR_INIT;
+    het__buffer *other = NULL;
+    float data[COUNT], back[COUNT];
+    rig_init(&r, NAME);
+    r.host.use_env = true;
+    CHECK_INT(rig_open_device(&r, &err), HET_OK);
+    CHECK(r.device && r.device->copies);
+    const uint32_t y = build_silu(&r, COUNT);
+    CHECK_INT(r.backend->buffer_create(r.device, sizeof data, &other, &err), HET_OK);
+    if (rig_compile(&r) && other) {
+        const uint32_t x = r.graph.nodes[0].inputs[0];
+        for (int i = 0; i < COUNT; i++)
+            ((float *)rig_data(&r, x))[i] = data[i] = (float)i / 64;
+        rig_run(&r); /* compiled by now */
+        CHECK_INT(r.backend->buffer_write(r.device, r.buffers[x], 0, data, sizeof data, &err),
+                  HET_OK);
+        CHECK(arm("launch=1,kind=slow,ms=400"));
+        const uint64_t begin = het__now_ns();
+        CHECK_INT(r.backend->enqueue(r.device, r.program, r.symbols, &err), HET_OK);
+        CHECK_INT(r.backend->buffer_write(r.device, other, 0, data, sizeof data, &err), HET_OK);
+        CHECK_INT(r.backend->buffer_read(r.device, other, 0, back, sizeof back, &err), HET_OK);
+        const uint64_t copied = het__now_ns();
+        CHECK_INT(memcmp(data, back, sizeof data), 0);
+        /* What the program reads is written behind it. */
+        memset(back, 0, sizeof back);
+        CHECK_INT(r.backend->buffer_write(r.device, r.buffers[x], 0, back, sizeof back, &err),
+                  HET_OK);
+        const uint64_t written = het__now_ns();
+        CHECK_INT(r.backend->buffer_read(r.device, r.buffers[y], 0, back, sizeof back, &err),
+                  HET_OK);
+        for (int i = 0; i < COUNT; i++)
+            CHECK_NEAR((double)back[i], data[i] / (1 + exp(-(double)data[i])), 1e-5);
+        CHECK_INT(r.backend->wait(r.device, MINUTE_NS, &err), HET_OK);
+        CHECK(written - begin >= SLOW_MS * UINT64_C(1000000));
+        CHECK(copied < written && copied - begin < (written - begin) / 2);
+        end_faults();
+    }
+    if (other)
+        r.backend->buffer_destroy(r.device, other);
+    rig_close(&r);
+}
+
 static void imported_memory_is_used_in_place(void)
 {
     rig r;
@@ -259,6 +309,127 @@ static void memory_is_imported_twice(void)
 }
 
 /* ---- times ---- */
+
+/* y = x + v + w: both constants lie in pages that the driver takes once, and are copied nowhere. */
+static void weights_lie_where_they_are(void)
+{
+    static const int64_t extent[] = { 2048 };
+    char *room = aligned_alloc(HET__IMPORT_ALIGN, 6 * HET__IMPORT_ALIGN);
+    CHECK(room != NULL);
+    float *v = (float *)(room + 64), *w = v + 2048; /* 64 bytes behind the beginning of a page */
+    for (int i = 0; room && i < 4096; i++)
+        v[i] = (float)i;
+    for (int mapped = 0; mapped < 2 && room; mapped++) {
+        rig r;
+        ze_test_counters before, while_open, after;
+        rig_init(&r, NAME);
+        r.host.use_env = true;
+        r.options.weights_mapped = mapped;
+        het_error err = HET_ERROR_INIT;
+        counts(&before);
+        CHECK_INT(rig_open_device(&r, &err), HET_OK);
+        const het__extent x_extent[] = { { 1, HET__SYM_TOKENS }, { 2048, HET__SYM_ONE } };
+        const uint32_t x =
+            het__graph_value(&r.graph, "x", HET__VALUE_INPUT, HET_DTYPE_F32, 2, x_extent);
+        const uint32_t a = het__graph_const(&r.graph, "v", HET_DTYPE_F32, 1, extent, v);
+        const uint32_t b = het__graph_const(&r.graph, "w", HET_DTYPE_F32, 1, extent, w);
+        const uint32_t sum = het__graph_node(&r.graph, HET__OP_ADD, 0, "add",
+                                             (uint32_t[]){ x, a }, 2, &(het__attrs){ 0 }, NULL);
+        const uint32_t y = het__graph_node(&r.graph, HET__OP_ADD, 0, "add",
+                                           (uint32_t[]){ sum, b }, 2, &(het__attrs){ 0 }, NULL);
+        if (rig_compile(&r)) {
+            het__backend_counters c;
+            ((float *)rig_data(&r, x))[5] = 0.5f;
+            rig_run(&r);
+            CHECK_NEAR((double)((float *)rig_data(&r, y))[5], 5.5 + 2053, 0.0);
+            r.backend->counters(r.device, &c);
+            counts(&while_open);
+            CHECK_INT(c.weight_bytes, 2 * 2048 * sizeof *v);
+            CHECK_INT(c.mapped_bytes, mapped ? c.weight_bytes : 0);
+            CHECK_INT(while_open.imports - before.imports, mapped);
+            CHECK_INT(while_open.copied_bytes - before.copied_bytes,
+                      mapped ? 0 : 2 * 2048 * sizeof *v);
+        }
+        rig_close(&r);
+        counts(&after);
+        CHECK_INT(after.imports, before.imports);
+        CHECK_INT(complaints(), 0);
+    }
+    free(room);
+}
+
+/* What the driver's system management tells, and what it does not. */
+static void drivers_tell_their_state(void)
+{
+    const uint64_t all = HET_STATE_JOULES | HET_STATE_CELSIUS | HET_STATE_MEGAHERTZ |
+                         HET_STATE_BUSY;
+    het_device_state s;
+    het__mem mem;
+    het__mem_init(&mem, NULL);
+    const het__host host = { .mem = &mem, .use_env = true };
+    static het__probed probed;
+    const het__backend *backend = rig_backend(NAME);
+    backend->probe(&host, &probed);
+    setenv("HETINFER_ZE_SYSMAN", "temperature=71,frequency=1800,power=15000,load=25", 1);
+    backend->state(0, &s);
+    CHECK_INT(s.known & all, all);
+    CHECK_NEAR(s.celsius, 71, 0.0);
+    CHECK_NEAR(s.megahertz, 1800, 0.0);
+    CHECK(s.joules >= 0 && s.busy_of_count > 0);
+    CHECK(s.known & (HET_STATE_MEMORY | HET_STATE_SHARED_MEMORY));
+    het_device_state first = s, later, between;
+    first.kind = HET_DEVICE_IGPU;
+    first.time_ns = het__now_ns();
+    while (het__now_ns() < first.time_ns + 50000000)
+        ;
+    backend->state(0, &later);
+    later.kind = HET_DEVICE_IGPU;
+    later.time_ns = het__now_ns();
+    CHECK(het__hardware_between(&first, &later, &between));
+    CHECK_NEAR(between.load, 0.25, 0.05);
+    CHECK_NEAR(between.watts, 15, 3.0);
+    setenv("HETINFER_ZE_SYSMAN", "power=none", 1);
+    backend->state(0, &s);
+    CHECK_INT(s.known & HET_STATE_JOULES, 0);
+    setenv("HETINFER_ZE_SYSMAN", "off", 1);
+    backend->state(0, &s);
+    CHECK_INT(s.known, 0);
+    unsetenv("HETINFER_ZE_SYSMAN");
+    unsetenv("ZES_ENABLE_SYSMAN"); /* nobody asked the driver for it */
+    backend->state(0, &s);
+    CHECK_INT(s.known, 0);
+    setenv("ZES_ENABLE_SYSMAN", "1", 1);
+    backend->state(77, &s);
+    CHECK_INT(s.known, 0);
+}
+
+/* Devices of a context are asked too, and a policy's watch over heat sees it. */
+static void heat_is_seen_through_the_driver(void)
+{
+    het_context_options options = HET_CONTEXT_OPTIONS_INIT;
+    het_context *context = NULL;
+    het_error err = HET_ERROR_INIT;
+    options.backends = NAME;
+    setenv("HETINFER_ZE_SYSMAN", "temperature=97", 1);
+    CHECK_INT(het_context_create(&options, &context, &err), HET_OK);
+    const het_device *device = context ? het_context_device(context, 0) : NULL;
+    het_device_state s = { .struct_size = sizeof s };
+    if (device) {
+        CHECK_INT(het_device_get_state(device, &s), HET_OK);
+        CHECK((s.known & HET_STATE_CELSIUS) && s.celsius == 97);
+        het__heat heat;
+        const het__policy_fallback what = { .limit = 95 };
+        double celsius = 0, limit = 0;
+        het__heat_init(&heat, &context->registry, &what, 0);
+        CHECK(het__heat_is_high(&heat, 0, &celsius, &limit));
+        CHECK_NEAR(celsius, 97, 0.0);
+        CHECK_NEAR(limit, 95, 0.0);
+        setenv("HETINFER_ZE_SYSMAN", "temperature=94", 1);
+        CHECK(!het__heat_is_high(&heat, 0, &celsius, &limit));
+    }
+    unsetenv("HETINFER_ZE_SYSMAN");
+    het_context_destroy(context);
+}
 
 static void programs_have_times(void)
 {
@@ -451,10 +622,19 @@ static void speed_is_measured(void)
     rig_close(&r);
 }
 
-int main(void)
+/* card: the driver's devices are cards (HETINFER_ZE_CARD). */
+int main(int argc, char **argv)
 {
     if (!rig_backend(NAME))
         test_skip("the library is built without Level Zero");
+    if (argc > 1 && strcmp(argv[1], "card") == 0) {
+        if (!find_control())
+            test_skip("there is no test driver");
+        test_case(cards_are_read_and_written);
+        test_case(cards_copy_beside_programs);
+        CHECK_INT(complaints(), 0);
+        return test_finish();
+    }
     test_case(a_failed_start_is_final); /* before this process has started the loader */
     if (!find_control())
         test_skip("there is no test driver");
@@ -464,6 +644,9 @@ int main(void)
     test_case(cards_are_read_and_written);
     test_case(imported_memory_is_used_in_place);
     test_case(memory_is_imported_twice);
+    test_case(weights_lie_where_they_are);
+    test_case(drivers_tell_their_state);
+    test_case(heat_is_seen_through_the_driver);
     test_case(programs_have_times);
     test_case(without_times_spans_are_unknown);
     test_case(modules_are_kept);

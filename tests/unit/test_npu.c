@@ -3,73 +3,13 @@
  * bit for bit, what plain C gives for the same codes of 8 bits. Nothing here ran on an NPU. */
 #define _XOPEN_SOURCE 700 /* setenv */
 #include "folder.h"
-#include "rig.h"
+#include "npu_case.h"
 
 #include "lib/base/dtype.h"
-#include "lib/base/os.h"
 #include "lib/plain/act.h"
 #include "lib/quant/quant.h"
 
 #define EXTENT_MAX 512
-
-static int64_t part; /* terms of a sum that the design in use takes at once */
-
-static unsigned standin_objects(void)
-{
-    unsigned (*ask)(void) = NULL;
-    void *symbol = het__find_symbol("xrt_standin_objects");
-    memcpy(&ask, &symbol, sizeof ask);
-    return ask ? ask() : 0;
-}
-
-/* Only this of the packages that the tests have. */
-static void use_design(const char *name, int64_t inner)
-{
-    static char all[400];
-    char one[512];
-    if (!all[0])
-        snprintf(all, sizeof all, "%s", getenv("HETINFER_NPU_DESIGNS"));
-    snprintf(one, sizeof one, "%s/%s", all, name);
-    setenv("HETINFER_NPU_DESIGNS", one, 1);
-    part = inner;
-}
-
-static void check_rules(void)
-{
-    unsigned (*ask)(char *, size_t) = NULL;
-    char text[200] = "";
-    void *symbol = het__find_symbol("xrt_standin_broken_rules");
-    memcpy(&ask, &symbol, sizeof ask);
-    const unsigned broken = ask ? ask(text, sizeof text) : 1;
-    if (broken)
-        TEST_FAIL("%u rules of XRT broken, the first: %s", broken, text);
-}
-
-/* A rig on the stand-in's device; false if it cannot be opened. */
-static bool npu_open(rig *r, const char *standin)
-{
-    het__probed probed = { 0 };
-    het_error err = HET_ERROR_INIT;
-    setenv("HETINFER_XRT_STANDIN", standin, 1);
-    rig_init(r, "amd_xrt_npu");
-    r->host.use_env = true;
-    r->backend->probe(&r->host, &probed);
-    if (probed.device_count == 0) {
-        TEST_FAIL("no device: %s", probed.reason);
-        return false;
-    }
-    const het_status s = rig_open_device(r, &err);
-    if (s != HET_OK)
-        TEST_FAIL("%s: %s", het_status_name(s), err.message);
-    return s == HET_OK;
-}
-
-static void npu_close(rig *r)
-{
-    rig_close(r);
-    CHECK_INT(standin_objects(), 0);
-    check_rules();
-}
 
 /* ---- what is wanted ---- */
 
@@ -93,8 +33,8 @@ static void product(const float *x, int64_t rows, int64_t inner, const float *w,
     for (int64_t n = 0; n < columns; n++)
         for (int64_t t = 0; t < rows; t++) {
             double value = 0;
-            for (int64_t from = 0; from < inner; from += part) {
-                const int64_t count = inner - from < part ? inner - from : part;
+            for (int64_t from = 0; from < inner; from += npu_part) {
+                const int64_t count = inner - from < npu_part ? inner - from : npu_part;
                 const float fw = transposed ? encode(w + from * columns + n, count, columns, b)
                                             : encode(w + n * inner + from, count, 1, b);
                 const float fx = encode(x + t * inner + from, count, 1, a);
@@ -105,12 +45,6 @@ static void product(const float *x, int64_t rows, int64_t inner, const float *w,
             }
             out[t * columns + n] = value;
         }
-}
-
-static void fill(float *x, int64_t count, uint64_t *seed)
-{
-    for (int64_t i = 0; i < count; i++)
-        x[i] = test_random_float(seed) * (i % 7 ? 1.0f : 3.0f);
 }
 
 static void check_equal(const char *what, const float *got, const double *want, int64_t count)
@@ -128,9 +62,89 @@ static void check_equal(const char *what, const float *got, const double *want, 
                   want[first]);
 }
 
-/* ---- linear ---- */
+/* ---- BF16: against "ref" on rounded numbers ---- */
 
-#define EXTENT(n) { n, HET__SYM_ONE }
+static void round_all(float *x, int64_t count)
+{
+    for (int64_t i = 0; i < count; i++)
+        x[i] = het__bf16_to_f32(het__f32_to_bf16(x[i]));
+}
+
+/* One product x w on a device; x and w are taken as they are, or rounded before. */
+static bool bf16_product(const char *backend, bool rounded, int64_t rows, int64_t inner,
+                         int64_t columns, float *out)
+{
+    static float w[EXTENT_MAX * 2 * 100];
+    uint64_t seed = (uint64_t)(rows * 1000 + inner);
+    rig r;
+    if (strcmp(backend, "ref") == 0)
+        rig_open(&r, backend);
+    else if (!npu_open(&r, ""))
+        return false;
+    const uint32_t x = het__graph_value(&r.graph, "x", HET__VALUE_INPUT, HET_DTYPE_F32, 2,
+                                        (het__extent[]){ { rows, HET__SYM_ONE },
+                                                         { inner, HET__SYM_ONE } });
+    const uint32_t weight = het__graph_const(&r.graph, "w", HET_DTYPE_F32, 2,
+                                             (int64_t[]){ columns, inner }, w);
+    het__attrs attrs = { .linear = { 1, false } };
+    const uint32_t y = het__graph_node(&r.graph, HET__OP_LINEAR, 0, "linear",
+                                       (uint32_t[]){ x, HET__NO_VALUE, weight, HET__NO_VALUE }, 4,
+                                       &attrs, NULL);
+    npu_fill(w, columns * inner, &seed);
+    if (rounded)
+        round_all(w, columns * inner);
+    const bool compiled = rig_compile(&r);
+    if (compiled) {
+        npu_fill(rig_data(&r, x), rows * inner, &seed);
+        if (rounded)
+            round_all(rig_data(&r, x), rows * inner);
+        rig_run(&r);
+        memcpy(out, rig_data(&r, y), (size_t)(rows * columns) * sizeof *out);
+    }
+    if (strcmp(backend, "ref") == 0)
+        rig_close(&r);
+    else
+        npu_close(&r);
+    return compiled;
+}
+
+/* Numbers are below 3: terms below 9, of which F32 sums keep 24 bits each. */
+static void bf16_case(int64_t rows, int64_t inner, int64_t columns)
+{
+    static float got[200 * 100], want[200 * 100], plain[200 * 100];
+    const double bound = (double)(inner * inner) * 9 * 0x1p-24;
+    double most = 0, coarse = 0;
+    if (!bf16_product("amd_xrt_npu", false, rows, inner, columns, got) ||
+        !bf16_product("ref", true, rows, inner, columns, want) ||
+        !bf16_product("ref", false, rows, inner, columns, plain))
+        return;
+    for (int64_t i = 0; i < rows * columns; i++) {
+        most = fmax(most, fabs((double)got[i] - (double)want[i]));
+        coarse = fmax(coarse, fabs((double)plain[i] - (double)want[i]));
+    }
+    test_checks++;
+    if (!(most <= bound))
+        TEST_FAIL("%lld x %lld x %lld: off by %g, more than %g", (long long)rows,
+                  (long long)inner, (long long)columns, most, bound);
+    CHECK(inner < 8 || coarse > 4 * most); /* it is rounding that is compared */
+}
+
+static void bf16_is_what_ref_gives_of_rounded_numbers(void)
+{
+    static const struct { const char *name; int64_t inner; } designs[] = {
+        { "bf16/small-single", 32 }, { "bf16/small-whole", 64 },
+    };
+    for (int i = 0; i < 2; i++) {
+        npu_use_design(designs[i].name, designs[i].inner);
+        bf16_case(1, 4, 1);
+        bf16_case(7, 31, 15);
+        bf16_case(17, 64, 97);
+        bf16_case(130, 200, 32);
+        bf16_case(200, 65, 100);
+    }
+}
+
+/* ---- linear ---- */
 
 /* One product with bias and residual, at the most rows and at fewer. */
 static void linear_case(int64_t rows, int64_t inner, int64_t columns, uint64_t seed)
@@ -140,8 +154,8 @@ static void linear_case(int64_t rows, int64_t inner, int64_t columns, uint64_t s
         return;
     float *w = malloc((size_t)(columns * inner) * sizeof *w), bias[EXTENT_MAX];
     double *want = malloc((size_t)(rows * columns) * sizeof *want);
-    fill(w, columns * inner, &seed);
-    fill(bias, columns, &seed);
+    npu_fill(w, columns * inner, &seed);
+    npu_fill(bias, columns, &seed);
     const het__extent tokens = { 1, HET__SYM_TOKENS };
     r.symbols_max[HET__SYM_TOKENS] = r.symbols[HET__SYM_TOKENS] = rows;
     const uint32_t x = het__graph_value(&r.graph, "x", HET__VALUE_INPUT, HET_DTYPE_F32, 2,
@@ -155,8 +169,8 @@ static void linear_case(int64_t rows, int64_t inner, int64_t columns, uint64_t s
     const uint32_t y = het__graph_node(&r.graph, HET__OP_LINEAR, 0, "linear",
                                        (uint32_t[]){ x, residual, weight, b }, 4, &attrs, NULL);
     if (rig_compile(&r)) {
-        fill(rig_data(&r, x), rows * inner, &seed);
-        fill(rig_data(&r, residual), rows * columns, &seed);
+        npu_fill(rig_data(&r, x), rows * inner, &seed);
+        npu_fill(rig_data(&r, residual), rows * columns, &seed);
         const float *add = rig_data(&r, residual);
         for (int64_t t = rows; t > 0; t = t > 3 ? t - 3 : t - 1) {
             char what[64];
@@ -191,13 +205,13 @@ static void linear_cases(uint64_t seed)
 
 static void one_core_is_bit_exact(void)
 {
-    use_design("small-single", 32);
+    npu_use_design("small-single", 32);
     linear_cases(1);
 }
 
 static void whole_array_is_bit_exact(void)
 {
-    use_design("small-whole", 64);
+    npu_use_design("small-whole", 64);
     linear_cases(100);
 }
 
@@ -212,13 +226,13 @@ static void gated_is_bit_exact(void)
     static double want[2][ROWS * COLUMNS];
     uint64_t seed = 7;
     rig r;
-    use_design("small-whole", 64);
+    npu_use_design("small-whole", 64);
     if (!npu_open(&r, ""))
         return;
     const het__extent shape[] = { EXTENT(ROWS), EXTENT(INNER) };
     uint32_t in[3] = { het__graph_value(&r.graph, "x", HET__VALUE_INPUT, HET_DTYPE_F32, 2, shape) };
     for (int i = 0; i < 2; i++) {
-        fill(w[i], COLUMNS * INNER, &seed);
+        npu_fill(w[i], COLUMNS * INNER, &seed);
         het__q8_0_encode(w[i], codes[i], COLUMNS * INNER);
         het__decoder(HET_DTYPE_Q8_0)(codes[i], w[i], COLUMNS * INNER);
         in[1 + i] = het__graph_const(&r.graph, i ? "up" : "gate", HET_DTYPE_Q8_0, 2,
@@ -227,7 +241,7 @@ static void gated_is_bit_exact(void)
     het__attrs attrs = { .gated = { HET__UNARY_SILU } };
     const uint32_t y = het__graph_node(&r.graph, HET__OP_GATED, 0, "gated", in, 3, &attrs, NULL);
     if (rig_compile(&r)) {
-        fill(rig_data(&r, in[0]), ROWS * INNER, &seed);
+        npu_fill(rig_data(&r, in[0]), ROWS * INNER, &seed);
         rig_run(&r);
         for (int i = 0; i < 2; i++)
             product(rig_data(&r, in[0]), ROWS, INNER, w[i], COLUMNS, false, want[i]);
@@ -247,8 +261,8 @@ static void matmul_case(bool transpose_b)
     rig r;
     if (!npu_open(&r, ""))
         return;
-    fill(w, INNER * COLUMNS, &seed);
-    fill(bias, COLUMNS, &seed);
+    npu_fill(w, INNER * COLUMNS, &seed);
+    npu_fill(bias, COLUMNS, &seed);
     const het__extent shape[] = { EXTENT(2), EXTENT(ROWS / 2), EXTENT(INNER) };
     const int64_t extent[] = { transpose_b ? COLUMNS : INNER, transpose_b ? INNER : COLUMNS };
     const uint32_t in[] = {
@@ -259,7 +273,7 @@ static void matmul_case(bool transpose_b)
     het__attrs attrs = { .matmul = { transpose_b, 0.5f, { HET__ACT_RELU, 0, 0 } } };
     const uint32_t y = het__graph_node(&r.graph, HET__OP_MATMUL, 0, "mm", in, 3, &attrs, NULL);
     if (rig_compile(&r)) {
-        fill(rig_data(&r, in[0]), ROWS * INNER, &seed);
+        npu_fill(rig_data(&r, in[0]), ROWS * INNER, &seed);
         rig_run(&r);
         product(rig_data(&r, in[0]), ROWS, INNER, w, COLUMNS, !transpose_b, want);
         for (int i = 0; i < ROWS * COLUMNS; i++) {
@@ -273,7 +287,7 @@ static void matmul_case(bool transpose_b)
 
 static void matmul_is_bit_exact(void)
 {
-    use_design("small-single", 32);
+    npu_use_design("small-single", 32);
     matmul_case(false);
     matmul_case(true);
 }
@@ -286,10 +300,10 @@ static void odd_rows_stay_by_themselves(void)
     static float w[SIDE * SIDE];
     uint64_t seed = 3;
     rig r;
-    use_design("small-single", 32);
+    npu_use_design("small-single", 32);
     if (!npu_open(&r, ""))
         return;
-    fill(w, SIDE * SIDE, &seed);
+    npu_fill(w, SIDE * SIDE, &seed);
     const het__extent shape[] = { EXTENT(ROWS), EXTENT(SIDE) };
     const uint32_t in[] = {
         het__graph_value(&r.graph, "x", HET__VALUE_INPUT, HET_DTYPE_F32, 2, shape),
@@ -300,7 +314,7 @@ static void odd_rows_stay_by_themselves(void)
     const uint32_t y = het__graph_node(&r.graph, HET__OP_LINEAR, 0, "l", in, 4, &attrs, NULL);
     if (rig_compile(&r)) {
         float *x = rig_data(&r, in[0]);
-        fill(x, ROWS * SIDE, &seed);
+        npu_fill(x, ROWS * SIDE, &seed);
         x[5] = NAN;
         x[SIDE + 6] = INFINITY;
         memset(x + 2 * SIDE, 0, SIDE * sizeof *x);
@@ -329,9 +343,9 @@ static void write_text(const char *path, const char *text)
 
 #define MANIFEST(kernel)                                                                  \
     "name: x\ndevices: [npu1]\ncolumns: 1\nxclbin: a.xclbin\nkernel: " kernel "\n"        \
-    "types: {input: i8, weight: i8, output: i32, accumulator: i32}\n"                     \
-    "tile: {rows: 8, inner: 16, columns: 16}\ninner: 32\n"                               \
+    TYPES_I8 "tile: {rows: 8, inner: 16, columns: 16}\ninner: 32\n"                      \
     "instructions: {source: single-core-v1}\n"
+#define TYPES_I8 "types: {input: i8, weight: i8, output: i32, accumulator: i32}\n"
 #define XCLBIN "stand-in xclbin\nkernel MLIR_AIE\ntile_rows 8\ntile_inner 16\n" \
                "tile_columns 16\ninner 32\n"
 
@@ -343,7 +357,7 @@ static void refused_case(const char *manifest, const char *xclbin, const char *s
     het__probed probed = { 0 };
     het_error err = HET_ERROR_INIT;
     rig r;
-    const unsigned before = standin_objects(); /* that a hung device keeps */
+    const unsigned before = npu_objects(); /* that a hung device keeps */
     test_folder_make(&folder);
     write_text(test_folder_file(&folder, "design.yaml"), manifest);
     if (xclbin)
@@ -359,7 +373,7 @@ static void refused_case(const char *manifest, const char *xclbin, const char *s
         TEST_FAIL("\"%s\" does not say \"%s\"", err.message, says);
     rig_close(&r);
     if (want != HET_E_TIMEOUT)
-        CHECK_INT(standin_objects(), before);
+        CHECK_INT(npu_objects(), before);
     test_folder_remove(&folder);
 }
 
@@ -368,6 +382,7 @@ static void bad_designs_are_refused(void)
     static const char good[] = MANIFEST("MLIR_AIE");
     refused_case(good, XCLBIN "wrong 1\n", "", HET_E_UNSUPPORTED,
                  "multiplies 8 by 32 by 16 wrongly");
+    refused_case(good, XCLBIN "bf16 1\n", "", HET_E_TIMEOUT, "state 8");
     refused_case(good, NULL, "", HET_E_UNSUPPORTED, "a.xclbin is not there");
     refused_case(good, "something\n", "", HET_E_UNSUPPORTED, "is no xclbin");
     refused_case(MANIFEST("GEMM"), XCLBIN, "", HET_E_UNSUPPORTED, "has no kernel GEMM");
@@ -389,14 +404,6 @@ static void bad_designs_are_refused(void)
     "kernel: MLIR_AIE\ntypes: {input: i8, weight: i8, output: i32, accumulator: i32}\n"     \
     "tile: {" tile "}\ninner: " inner "\ninstructions: {source: " source "}\n"              \
     "figures: {int8: 1 Top/s, launch: " launch "}\n"
-
-static unsigned contexts_made(void)
-{
-    unsigned (*ask)(const char *) = NULL;
-    void *symbol = het__find_symbol("xrt_standin_calls");
-    memcpy(&ask, &symbol, sizeof ask);
-    return ask ? ask("context") : 0;
-}
 
 /* One product each for two designs, which want five columns together where there are four: the one
  * leaves for the other, and comes back. */
@@ -429,7 +436,7 @@ static void contexts_leave_and_come_back(void)
         return;
     het__attrs attrs = { .linear = { 1, false } };
     for (int i = 0; i < 2; i++) {
-        fill(w[i], inner[i] * columns[i], &seed);
+        npu_fill(w[i], inner[i] * columns[i], &seed);
         x[i] = het__graph_value(&r.graph, i ? "b" : "a", HET__VALUE_INPUT, HET_DTYPE_F32, 2,
                                 (het__extent[]){ EXTENT(ROWS), EXTENT(inner[i]) });
         const uint32_t in[] = { x[i], HET__NO_VALUE,
@@ -439,19 +446,19 @@ static void contexts_leave_and_come_back(void)
         y[i] = het__graph_node(&r.graph, HET__OP_LINEAR, 0, "linear", in, 4, &attrs, NULL);
     }
     const bool compiled = rig_compile(&r);
-    const unsigned before = contexts_made();
+    const unsigned before = npu_calls("context");
     for (int turn = 0; compiled && turn < TURNS; turn++) {
         for (int i = 0; i < 2; i++)
-            fill(rig_data(&r, x[i]), ROWS * inner[i], &seed);
+            npu_fill(rig_data(&r, x[i]), ROWS * inner[i], &seed);
         rig_run(&r);
         for (int i = 0; i < 2; i++) {
-            part = parts[i];
+            npu_part = parts[i];
             product(rig_data(&r, x[i]), ROWS, inner[i], w[i], columns[i], false, want);
             check_equal(i ? "whole array" : "one core", rig_data(&r, y[i]), want,
                         ROWS * columns[i]);
         }
     }
-    CHECK_INT(contexts_made() - before, 2 * TURNS);
+    CHECK_INT(npu_calls("context") - before, 2 * TURNS);
     npu_close(&r);
     test_folder_remove(&one);
     test_folder_remove(&all);
@@ -464,6 +471,7 @@ int main(void)
     test_case(gated_is_bit_exact);
     test_case(matmul_is_bit_exact);
     test_case(odd_rows_stay_by_themselves);
+    test_case(bf16_is_what_ref_gives_of_rounded_numbers);
     test_case(contexts_leave_and_come_back);
     test_case(bad_designs_are_refused); /* some hang, and what they hold stays with them */
     return test_finish();

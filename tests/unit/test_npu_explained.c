@@ -223,6 +223,9 @@ static het__backend plain_like(const het__backend *npu)
     b.release = plain_release;
     b.enqueue = plain_enqueue;
     b.wait = plain_wait;
+    b.is_asynchronous = false;
+    b.wait_for = NULL;
+    b.span = NULL;
     b.counters = plain_counters;
     return b;
 }

@@ -191,8 +191,9 @@ static void generated_streams_stay_within(void)
         for (int form = 0; form < 2; form++)
             for (size_t i = 0; i < 5; i++)
                 for (int64_t rows = 1; rows < 8; rows++) {
-                    const het__npu_design d = design_of((het__npu_source)source,
-                                                        (het__txn_form)form, 16, 48);
+                    het__npu_design d = design_of((het__npu_source)source,
+                                                  (het__txn_form)form, 16, 48);
+                    d.type = rows % 2 ? HET__NPU_BF16 : HET__NPU_INT8;
                     uint32_t *words = NULL;
                     size_t count = 0;
                     het_error err = HET_ERROR_INIT;
@@ -254,12 +255,17 @@ static void manifests_say_what_they_mean(void)
     CHECK_INT(d.generations, 1u << HET__NPU_1);
     CHECK(d.source == HET__NPU_SINGLE_CORE && d.form == HET__TXN_1_0 && d.is_measured);
     CHECK(d.tile_rows == 8 && d.tile_inner == 16 && d.tile_columns == 16 && d.inner == 32);
-    CHECK_NEAR(d.int8_ops, 2.5e12, 1);
+    CHECK_NEAR(d.ops_per_s, 2.5e12, 1);
     CHECK_NEAR(d.launch_ns, 120e3, 1e-6);
     CHECK_INT(read_manifest(HEAD TYPES TILE
                             "instructions: {source: files, shapes: [{rows: 64, columns: 32, "
                             "file: i.bin}]}\nlayout: {weight: column}\n", &d, &err), HET_OK);
     CHECK(d.source == HET__NPU_FILES && d.shape_count == 1 && d.weights_by_column);
+    CHECK(d.type == HET__NPU_INT8);
+    CHECK_INT(read_manifest(HEAD "types: {input: bf16, weight: bf16, output: f32, accumulator: "
+                            "f32}\n" TILE SOURCE "figures: {bf16: 1 Top/s}\n", &d, &err), HET_OK);
+    CHECK(d.type == HET__NPU_BF16);
+    CHECK_NEAR(d.ops_per_s, 1e12, 1);
 }
 
 static void bad_manifests_are_refused_by_line(void)
@@ -274,7 +280,10 @@ static void bad_manifests_are_refused_by_line(void)
         { "name: x\nxclbin: a\nkernel: k\ndevices: []\n", "a list of generations" },
         { "name: x\nxclbin: a\nkernel: k\ndevices: [npu1, npu4]\n", "for npu1 and for others" },
         { HEAD "types: {input: bf16, weight: i8, output: i32, accumulator: i32}\n" TILE SOURCE,
-          "design.yaml:6: input bf16 is not known" },
+          "design.yaml:6: weight i8 is not known; with input bf16 it is to be bf16" },
+        { HEAD "types: {input: i16, weight: i8, output: i32, accumulator: i32}\n" TILE SOURCE,
+          "i16" },
+        { HEAD TYPES TILE SOURCE "figures: {bf16: 1 Top/s}\n", "bf16" },
         { HEAD TYPES "tile: {rows: 8, inner: 6, columns: 16}\ninner: 12\n" SOURCE, "whole words" },
         { HEAD TYPES "tile: {rows: 8, inner: 16, columns: 16}\ninner: 24\n" SOURCE,
           "no multiple of the tile's 16" },

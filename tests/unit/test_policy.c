@@ -169,7 +169,10 @@ static void check_rest_of_reference(const het__policy *p)
     CHECK_STR(p->model, "gemma-*");
     CHECK_INT(p->devices.count, 3);
     CHECK_INT(p->objective, HET_OBJECTIVE_LATENCY);
-    CHECK_INT(p->limit_count, 3);
+    CHECK_INT(p->limit_count, 4);
+    CHECK_STR(p->limits[3].device, "dgpu");
+    CHECK_NEAR(p->limits[3].expert_bytes, 3e9, 0);
+    CHECK_INT(p->limits[3].expert_keep, 0);
     CHECK(p->limits[0].memory_bytes == 2e9 && p->limits[1].memory_share == 0.5);
     CHECK_INT(p->limits[2].threads, 4);
     CHECK(p->min_flops == 1e6 && p->min_bytes == 4096 && p->max_transfer_ratio == 0.5);
@@ -282,6 +285,9 @@ static const struct {
     { V "fallback: {on_fire: cpu}\n", "p.yaml:2: " },
     { V "fallback:\n  on_error: {retry: 101}\n", "p.yaml:3: retry is '101', not in 0 to 100" },
     { V "fallback:\n  on_error: {celsius: 90}\n", "p.yaml:3: " },
+    { V "fallback:\n  on_error: {return_celsius: 90}\n", "p.yaml:3: " },
+    { V "fallback:\n  on_thermal: {celsius: 90, return_celsius: 90}\n",
+      "p.yaml:3: return_celsius must be below celsius" },
     { V "fallback:\n  on_oom: somewhere\n", "p.yaml:3: 'somewhere' is no device" },
     { V "fallback:\n  on_oom: [cpu]\n", "p.yaml:3: " },
     { V "fallback: {on_missing: ignore}\n", "p.yaml:2: on_missing must be one of error, skip" },

@@ -222,6 +222,34 @@ static void names_of_devices(void)
     CHECK_INT(het__policy_select(&profile, "ref"), 0);
 }
 
+/* A number stays a device's own when others are left out. */
+static void numbers_of_devices(void)
+{
+    static const het_device_info out = { .index = 1, .kind = HET_DEVICE_IGPU,
+                                         .backend = "opencl_igpu" };
+    het__machine m = { .name = "real" };
+    add_device(&m, HET_DEVICE_CPU, "cpu_onednn", true);
+    add_device(&m, HET_DEVICE_IGPU, "opencl_igpu", true);
+    m.device[1].context_index = 2;
+    CHECK_INT(het__policy_select(&m, "opencl_igpu:0"), 2);
+    het__machine_leave_out(&m, &out);
+    CHECK_INT(het__policy_select(&m, "opencl_igpu"), 2);
+    CHECK_INT(het__policy_select(&m, "opencl_igpu:0"), 0);
+    CHECK_INT(het__policy_select(&m, "opencl_igpu:1"), 2);
+    CHECK_INT(het__policy_select(&m, "igpu:1"), 2);
+    CHECK_INT(het__policy_select(&m, "gpu:2"), 0);
+    CHECK_INT(het__policy_select(&m, "cpu:0"), 1);
+    /* Who was named to take over does the work of what is left out, and only that. */
+    CHECK_INT(het__policy_workers(&m, "opencl_igpu:0"), 0);
+    m.absent[0].stand_ins = 1;
+    CHECK_INT(het__policy_workers(&m, "opencl_igpu:0"), 1);
+    CHECK_INT(het__policy_workers(&m, "opencl_igpu"), 2);
+    CHECK_INT(het__policy_select(&m, "opencl_igpu:0"), 0);
+    m.device_count = 1;
+    CHECK_INT(het__policy_workers(&m, "igpu"), 1);
+    CHECK_INT(het__policy_select(&m, "igpu"), 0);
+}
+
 static void missing_devices(void)
 {
     het__machine m = laptop();
@@ -442,6 +470,7 @@ int main(void)
     test_case(selectors);
     test_case(reasons);
     test_case(names_of_devices);
+    test_case(numbers_of_devices);
     test_case(missing_devices);
     test_case(thresholds_flip);
     test_case(limits);

@@ -12,17 +12,22 @@ extern const het__lm_family het__family_phimoe;
 #define CONVERTED_MAGNITUDE 1.190238f
 #define STATED_MAGNITUDE 1.243163121016122f
 
+static float stated(float magnitude)
+{
+    const float off = magnitude - CONVERTED_MAGNITUDE;
+    return off > -1e-5f && off < 1e-5f ? STATED_MAGNITUDE : magnitude;
+}
+
 static void configure(het__lm_config *config)
 {
-    const float off = config->rope.magnitude - CONVERTED_MAGNITUDE;
     config->rope.interleaved = false;
     config->norm = HET__NORM_LAYER;
     config->router = HET__ROUTER_SPARSE_MIXER;
     config->experts_norm = false;
     if (!(config->router_jitter > 0))
         config->router_jitter = JITTER;
-    if (off > -1e-5f && off < 1e-5f)
-        config->rope.magnitude = STATED_MAGNITUDE;
+    config->rope.magnitude = stated(config->rope.magnitude);
+    config->long_magnitude = stated(config->long_magnitude);
 }
 
 const het__lm_family het__family_phimoe = { "phimoe", configure, het__lm_standard_block, NULL,

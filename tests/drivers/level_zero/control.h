@@ -12,6 +12,9 @@
  *     HETINFER_ZE_CACHE     folder for modules translated from SPIR-V; else each is translated anew
  *     HETINFER_ZE_REORDER   1: commands between two barriers run last to first, as hardware may
  *     HETINFER_ZE_STRICT    1: a complaint aborts, see below
+ *     HETINFER_ZE_DP4A      1: devices have DP4a, which is a function of shifts here; 2: and they
+ *                           say so by Intel's extension only
+ *     HETINFER_ZE_CARD      1: devices have memory of their own, which the host does not reach
  *     HETINFER_ZE_SYSMAN    values of sysman, see sysman.c; "off": it has none
  * and when the first context is made, where it has changed since:
  *     HETINFER_ZE_FAULT     fault[;fault…]

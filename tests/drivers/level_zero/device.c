@@ -2,7 +2,7 @@
 /* What the devices say of themselves.
  *
  * Figures are those of a Meteor Lake GPU (8 Xe cores) where PoCL allows; it has no subgroups, no
- * fp16, and DP4a is left out because the kernel modules that use it ask for subgroups. */
+ * fp16, and DP4a on demand. */
 #include <stdio.h>
 #include <string.h>
 
@@ -50,7 +50,7 @@ static ze_result_t device_properties(ze_device_handle_t device, ze_device_proper
     p->type = ZE_DEVICE_TYPE_GPU;
     p->vendorId = VENDOR_INTEL;
     p->deviceId = DEVICE_METEOR_LAKE;
-    p->flags = ZE_DEVICE_PROPERTY_FLAG_INTEGRATED;
+    p->flags = zd.is_card ? 0 : ZE_DEVICE_PROPERTY_FLAG_INTEGRATED;
     p->coreClockRate = 2250;
     p->maxMemAllocSize = zd.memory_bytes < (UINT64_C(4) << 30) ? zd.memory_bytes
                                                                : UINT64_C(4) << 30;
@@ -87,13 +87,30 @@ static ze_result_t compute_properties(ze_device_handle_t device, ze_device_compu
     return ZE_RESULT_SUCCESS;
 }
 
+/* Intel's way to say so. */
+static void say_dot(void *next)
+{
+    enum { MODULE_DP = 0x00030013 };
+    struct dot_properties {
+        ze_structure_type_t stype;
+        void *pNext;
+        uint32_t flags;
+    } *more = next;
+    for (; more; more = more->pNext)
+        if (more->stype == (ze_structure_type_t)MODULE_DP)
+            more->flags = ZE_BIT(0);
+}
+
 static ze_result_t module_properties(ze_device_handle_t device, ze_device_module_properties_t *p)
 {
     const ze_result_t r = zd_enter("zeDeviceGetModuleProperties", device, ZD_DEVICE, NULL);
     if (r != ZE_RESULT_SUCCESS)
         return r;
     p->spirvVersionSupported = ZE_MAKE_VERSION(1, 2);
-    p->flags = ZE_DEVICE_MODULE_FLAG_FP64 | ZE_DEVICE_MODULE_FLAG_INT64_ATOMICS;
+    p->flags = ZE_DEVICE_MODULE_FLAG_FP64 | ZE_DEVICE_MODULE_FLAG_INT64_ATOMICS |
+               (zd.has_dot && !zd.has_dot_extension ? ZE_DEVICE_MODULE_FLAG_DP4A : 0);
+    if (zd.has_dot_extension)
+        say_dot(p->pNext);
     p->fp16flags = 0;
     p->fp32flags = p->fp64flags = ZE_DEVICE_FP_FLAG_DENORM | ZE_DEVICE_FP_FLAG_INF_NAN |
                                   ZE_DEVICE_FP_FLAG_ROUND_TO_NEAREST | ZE_DEVICE_FP_FLAG_FMA;

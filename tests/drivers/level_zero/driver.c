@@ -50,6 +50,9 @@ static bool set_up(void)
     zd.memory_bytes = number_of("HETINFER_ZE_MEMORY", UINT64_C(8) << 30, 1, UINT64_C(1) << 40);
     zd.version = (uint32_t)number_of("HETINFER_ZE_VERSION", 0x01030000, 1, UINT32_MAX);
     zd.reorders = number_of("HETINFER_ZE_REORDER", 0, 0, 1) == 1;
+    zd.is_card = number_of("HETINFER_ZE_CARD", 0, 0, 1) == 1;
+    zd.has_dot = number_of("HETINFER_ZE_DP4A", 0, 0, 2) > 0;
+    zd.has_dot_extension = number_of("HETINFER_ZE_DP4A", 0, 0, 2) == 2;
     zd.cache_folder = getenv("HETINFER_ZE_CACHE");
     return true;
 }

@@ -75,6 +75,9 @@ typedef struct zd_driver {
     uint64_t memory_bytes; /* of each device */
     uint32_t version;
     bool reorders;
+    bool is_card; /* not integrated */
+    bool has_dot; /* devices say that they have DP4a */
+    bool has_dot_extension; /* and by Intel's extension only */
     const char *cache_folder; /* or NULL */
     ze_test_counters counters;
     cl_context cl;
@@ -163,6 +166,13 @@ void zd_hash(zd_key *key, const void *data, size_t bytes);
 /* SPIR-V with constants to bitcode that PoCL takes, in memory of malloc; NULL, and log says why. */
 void *zd_translate(const void *spirv, size_t bytes, const ze_module_constants_t *constants,
                    zd_key *key, size_t *bitcode_bytes, char *log, size_t log_bytes);
+
+/* ---- dot.c ---- */
+
+/* Whether an instruction of a module says that its function for DP4a comes from elsewhere. */
+bool zd_is_dot_import(const uint32_t *words, uint32_t count);
+/* The module with the function in it, *bytes long, for free(). NULL: no memory. */
+void *zd_define_dot(const void *spirv, size_t *bytes);
 
 /* ---- module.c ---- */
 

@@ -53,6 +53,7 @@ typedef struct reader {
     constant constants[CONSTANTS_MAX];
     type types[TYPES_MAX];
     uint32_t constant_count, type_count;
+    bool has_dot; /* imports the function that dot.c makes */
     const char *problem;
 } reader;
 
@@ -115,6 +116,11 @@ static void read_instruction(reader *r, const uint32_t *words, uint32_t count)
             read_constant(r, words[1], words[2]);
         break;
     case DECORATE:
+        if (zd_is_dot_import(words, count)) {
+            r->has_dot = true;
+            if (!zd.has_dot)
+                r->problem = "the device has no DP4a (an import of its function)";
+        }
         if (count >= 4 && words[2] == SPEC_ID && r->constant_count < CONSTANTS_MAX)
             r->constants[r->constant_count++] = (constant){ .id = words[1], .target = words[3] };
         break;
@@ -309,7 +315,10 @@ void *zd_translate(const void *spirv, size_t bytes, const ze_module_constants_t 
         bitcode = read_file(path, bitcode_bytes);
     }
     if (!bitcode) {
-        bitcode = translate(spirv, bytes, constants, bitcode_bytes, log, log_bytes);
+        void *const defined = r.has_dot ? zd_define_dot(spirv, &bytes) : NULL;
+        bitcode = translate(defined ? defined : spirv, bytes, constants, bitcode_bytes, log,
+                            log_bytes);
+        free(defined);
         if (bitcode && path[0])
             keep(path, bitcode, *bitcode_bytes);
     }

@@ -2,8 +2,9 @@
 /* The library's SPIR-V through the compiler of whatever Level Zero driver is there: every module
  * that the device can take is made with its constants, and every kernel of it.
  *
- * Usage: ze_modules [--seconds N] [--submit SCALE.spv] INDEX.txt
+ * Usage: ze_modules [--seconds N] [--dp4a] [--submit SCALE.spv] INDEX.txt
  *     --seconds  take modules spread over the list until the time is up
+ *     --dp4a     the device has DP4a, whatever its driver says (Intel's of 22.43 does not)
  *     --submit   also submit a kernel with memory, events and both kinds of lists
  * INDEX.txt lists the modules beside it, see backends/kernels/spirv.py. With a driver that only
  * records what it is given (evidence of compiling and submitting, not of executing) the output says
@@ -20,14 +21,14 @@
 
 typedef struct module {
     char path[400], name[160];
-    bool needs_fp16, needs_subgroup;
+    bool needs_fp16, needs_subgroup, needs_dp4a, needs_xmx;
     uint32_t ids[16], id_count;
 } module;
 
 static ze_driver_handle_t driver;
 static ze_device_handle_t device;
 static ze_context_handle_t context;
-static bool has_fp16, has_subgroup, records;
+static bool has_fp16, has_subgroup, has_dp4a, records;
 static uint32_t kernel_count, spilling;
 static module modules[MODULES_MAX];
 static uint32_t module_count;
@@ -63,6 +64,8 @@ static bool read_line(char *line, const char *folder)
     snprintf(m->name, sizeof m->name, "%.30s %.100s %.20s", field[0], field[1], field[2]);
     m->needs_fp16 = strstr(field[2], "fp16") != NULL;
     m->needs_subgroup = strstr(field[2], "subgroup") != NULL;
+    m->needs_xmx = strstr(field[2], "xmx") != NULL;
+    m->needs_dp4a = strstr(field[2], "dp4a") != NULL;
     read_constants(m, field[4]);
     return true;
 }
@@ -99,11 +102,12 @@ static void open_device(void)
     CHECK_INT(zeDeviceGetModuleProperties(device, &m), OK);
     CHECK_INT(zeContextCreate(driver, &desc, &context), OK);
     has_fp16 = m.flags & ZE_DEVICE_MODULE_FLAG_FP16;
+    has_dp4a = m.flags & ZE_DEVICE_MODULE_FLAG_DP4A;
     for (uint32_t i = 0; i < c.numSubGroupSizes; i++)
         has_subgroup |= c.subGroupSizes[i] == 16;
     records = getenv("SetCommandStreamReceiver") != NULL;
-    printf("%s, fp16 %s, subgroups of 16 %s\n", p.name, has_fp16 ? "yes" : "no",
-           has_subgroup ? "yes" : "no");
+    printf("%s, fp16 %s, subgroups of 16 %s, DP4a %s\n", p.name, has_fp16 ? "yes" : "no",
+           has_subgroup ? "yes" : "no", has_dp4a ? "yes" : "no");
     if (records)
         printf("this driver records what it is given: NOTHING EXECUTES here; what follows was "
                "compiled and submitted\n");
@@ -175,7 +179,8 @@ static void compile(double seconds)
     const uint32_t stride = 37; /* prime to the count, or some come twice */
     for (uint32_t i = 0; i < module_count && (seconds <= 0 || now() - begin < seconds); i++) {
         const module *const m = &modules[(uint32_t)((uint64_t)i * stride % module_count)];
-        if ((m->needs_fp16 && !has_fp16) || (m->needs_subgroup && !has_subgroup)) {
+        if ((m->needs_fp16 && !has_fp16) || (m->needs_subgroup && !has_subgroup) ||
+            (m->needs_dp4a && !has_dp4a) || m->needs_xmx) {
             left_out++;
             continue;
         }
@@ -269,13 +274,20 @@ int main(int argc, char **argv)
     double seconds = 0;
     const char *scale = NULL;
     int i = 1;
+    bool with_dp4a = false;
     for (; i + 1 < argc && argv[i][0] == '-'; i += 2) {
+        if (strcmp(argv[i], "--dp4a") == 0) {
+            with_dp4a = true;
+            i--;
+            continue;
+        }
         if (strcmp(argv[i], "--seconds") == 0 && !getenv("HETINFER_TEST_LONG"))
             seconds = strtod(argv[i + 1], NULL);
         if (strcmp(argv[i], "--submit") == 0)
             scale = argv[i + 1];
     }
     open_device();
+    has_dp4a = has_dp4a || with_dp4a;
     if (scale)
         submit(scale);
     if (i < argc) {

@@ -262,7 +262,7 @@ private:
     }
 
     // A tile, as its mover brings it.
-    void bring(mover &m, std::int8_t *tile, std::size_t bytes)
+    void bring(mover &m, unsigned char *tile, std::size_t bytes)
     {
         for (std::size_t i = 0; i < bytes;) {
             if (m.queue.empty())
@@ -280,40 +280,75 @@ private:
     void round()
     {
         const std::size_t rows = d_.tile_rows, inner = d_.tile_inner, width = d_.tile_columns;
+        const std::size_t e = d_.is_bf16 ? 2 : 1;
         const unsigned across = d_.columns, down = d_.core_rows;
-        std::vector<std::int8_t> a(down * rows * inner), b(across * inner * width);
-        std::vector<std::int32_t> c(across * down * rows * width, 0);
+        std::vector<unsigned char> a(down * rows * inner * e), b(across * inner * width * e);
+        std::vector<std::uint32_t> c(across * down * rows * width, 0); // zero of either type
         if (d_.is_silent)
             throw stuck("the cores give nothing");
         for (unsigned k = 0; k < d_.inner / d_.tile_inner; k++) {
             for (unsigned i = 0; i < down; i++)
-                bring(columns_[i].a, &a[i * rows * inner], rows * inner);
+                bring(columns_[i].a, &a[i * rows * inner * e], rows * inner * e);
             for (unsigned j = 0; j < across; j++)
-                bring(columns_[j].b, &b[j * inner * width], inner * width);
+                bring(columns_[j].b, &b[j * inner * width * e], inner * width * e);
             for (unsigned j = 0; j < across; j++)
                 for (unsigned i = 0; i < down; i++)
-                    multiply(&a[i * rows * inner], &b[j * inner * width],
+                    multiply(&a[i * rows * inner * e], &b[j * inner * width * e],
                              &c[(j * down + i) * rows * width]);
-            cycles_ += std::max(rows * inner * width / PRODUCTS_PER_CYCLE,
-                                std::max(rows, width) * inner / BYTES_PER_CYCLE);
+            cycles_ += std::max(rows * inner * width * e / PRODUCTS_PER_CYCLE,
+                                std::max(rows, width) * inner * e / BYTES_PER_CYCLE);
         }
         cycles_ += down * rows * width * 4 / BYTES_PER_CYCLE;
         rounds_++;
         for (unsigned j = 0; j < across; j++) {
-            const std::int32_t *first = &c[j * down * rows * width];
+            const std::uint32_t *first = &c[j * down * rows * width];
             const auto *bytes = reinterpret_cast<const unsigned char *>(first);
             columns_[j].c.ready.insert(columns_[j].c.ready.end(), bytes,
                                        bytes + 4 * down * rows * width);
         }
     }
 
-    void multiply(const std::int8_t *a, const std::int8_t *b, std::int32_t *__restrict c) const
+    void multiply(const unsigned char *a, const unsigned char *b, std::uint32_t *c) const
+    {
+        if (d_.is_bf16)
+            multiply_bf16(a, b, reinterpret_cast<float *>(c));
+        else
+            multiply_codes(reinterpret_cast<const std::int8_t *>(a),
+                           reinterpret_cast<const std::int8_t *>(b),
+                           reinterpret_cast<std::int32_t *>(c));
+    }
+
+    bool drops(std::size_t row, std::size_t k) const
+    {
+        return d_.is_wrong && rounds_ % 3 == 0 && row + k == 5;
+    }
+
+    static float bf16(const unsigned char *at)
+    {
+        const std::uint32_t bits = static_cast<std::uint32_t>(at[0] | at[1] << 8) << 16;
+        float value;
+        std::memcpy(&value, &bits, sizeof value);
+        return value;
+    }
+
+    void multiply_bf16(const unsigned char *a, const unsigned char *b, float *__restrict c) const
     {
         const std::size_t rows = d_.tile_rows, inner = d_.tile_inner, width = d_.tile_columns;
         for (std::size_t r = 0; r < rows; r++, c += width)
             for (std::size_t k = 0; k < inner; k++) {
-                const std::int32_t x = d_.is_wrong && rounds_ % 3 == 0 && r + k == 5
-                                           ? 0 : a[r * inner + k];
+                const float x = drops(r, k) ? 0 : bf16(a + 2 * (r * inner + k));
+                for (std::size_t n = 0; n < width; n++)
+                    c[n] += x * bf16(b + 2 * (k * width + n));
+            }
+    }
+
+    void multiply_codes(const std::int8_t *a, const std::int8_t *b,
+                        std::int32_t *__restrict c) const
+    {
+        const std::size_t rows = d_.tile_rows, inner = d_.tile_inner, width = d_.tile_columns;
+        for (std::size_t r = 0; r < rows; r++, c += width)
+            for (std::size_t k = 0; k < inner; k++) {
+                const std::int32_t x = drops(r, k) ? 0 : a[r * inner + k];
                 const std::int8_t *row = b + k * width;
                 if (x == 0)
                     continue;

@@ -3,7 +3,8 @@
 
 A package is what a user would build (docs/npu.md), but for its xclbin, which here is a text that
 the stand-in reads (standin.cpp). Sums are short and tiles are small, so that little products have
-several parts, cuts and pieces.
+several parts, cuts and pieces. Those of BF16 lie a folder deeper (FOLDER/bf16), for tests that ask
+for them.
 """
 import pathlib
 import sys
@@ -13,12 +14,12 @@ devices: [{device}]
 columns: {columns}
 xclbin: array.xclbin
 kernel: MLIR_AIE
-types: {{input: i8, weight: i8, output: i32, accumulator: i32}}
+types: {{input: {type}, weight: {type}, output: {sum}, accumulator: {sum}}}
 tile: {{rows: {rows}, inner: {inner}, columns: {width}}}
 inner: {whole}
 layout: {{input: row, weight: row, output: row}}
 instructions: {{source: {source}, form: "{form}"}}
-figures: {{int8: {speed}, launch: 50 us, bandwidth: 10 GB/s, source: assumed}}
+figures: {{{peak}: {speed}, launch: 50 us, bandwidth: 10 GB/s, source: assumed}}
 """
 
 XCLBIN = """stand-in xclbin
@@ -30,6 +31,7 @@ tile_rows {rows}
 tile_inner {inner}
 tile_columns {width}
 inner {whole}
+bf16 {is_bf16}
 """
 
 DESIGNS = [
@@ -40,9 +42,20 @@ DESIGNS = [
 ]
 
 
+TYPES = [
+    ('.', {'type': 'i8', 'sum': 'i32', 'peak': 'int8', 'is_bf16': 0}),
+    ('bf16', {'type': 'bf16', 'sum': 'f32', 'peak': 'bf16', 'is_bf16': 1}),
+]
+
+
 def main(folder):
-    for design in DESIGNS:
-        place = pathlib.Path(folder) / design['name']
+    for below, types in TYPES:
+        write(pathlib.Path(folder) / below, types)
+
+
+def write(folder, types):
+    for design in ({**design, **types} for design in DESIGNS):
+        place = folder / design['name']
         place.mkdir(parents=True, exist_ok=True)
         (place / 'design.yaml').write_text(MANIFEST.format(**design), encoding='utf-8')
         (place / 'array.xclbin').write_text(XCLBIN.format(**design), encoding='utf-8')

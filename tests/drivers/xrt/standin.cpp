@@ -5,7 +5,8 @@
 //   memory     a buffer has two sides. What the host writes the array sees after a sync to the
 //              device; what the array writes the host sees after a sync from it, and before that
 //              what was there
-//   runs       a started run is executed when it, or a later one of its context, is waited for
+//   runs       what is started goes into a queue, which a thread of the stand-in's executes in
+//              order; a wait ends when that is done, or at its limit
 //   rules      arguments set and of the right kind, flags and group of each buffer, opcode 3, count
 //              of instructions, syncs within the buffer, no start of what is running: a broken rule
 //              throws and is counted
@@ -15,22 +16,28 @@
 // the text changes, and a lost device is back.
 //
 //   devices=N columns=N contexts=N       what there is: 1, 4 and 6
+//   delay=MS                             that the array takes longer for what is started
 //   fail=FAULT@CALL#N[+]                 the N-th call of CALL (from 1), with + and all after it
 //
-// CALL: enumerate device xclbin register context kernel group bo map sync run set start wait, or
-// any. FAULT: error (EIO), busy (EBUSY), nomem (ENOMEM), exhausted (ENOSPC), lost (ENODEV, and so
-// does everything later), strange (an exception of no known type), timeout (ETIME; of a wait: the
-// state), and of a wait alone: failed, abort, noresponse (states), wrong (a result is spoilt).
+// CALL: enumerate device xclbin register context kernel group bo map sync run set start wait list
+// add (start and wait: of runs and of lists of runs), or any. FAULT: error (EIO), busy (EBUSY),
+// nomem (ENOMEM), exhausted (ENOSPC), lost (ENODEV, and so does everything later), strange (an
+// exception of no known type), timeout (ETIME; of a wait: the state), of a start alone: hang (it
+// never ends, until the text changes), and of a wait alone: failed, abort, noresponse (states),
+// wrong (a result is spoilt).
 #include "backends/amd_xrt_npu/xrt_declarations.hpp"
 
+#include <atomic>
 #include <cerrno>
 #include <cstdlib>
 #include <deque>
 #include <fstream>
 #include <map>
+#include <mutex>
 #include <sstream>
 #include <stdexcept>
 #include <system_error>
+#include <thread>
 #include <vector>
 
 #include "array.hpp"
@@ -53,7 +60,15 @@ struct fault {
     bool and_later = false;
 };
 
+struct job;
+
+// Of a process. The lock guards all of it, and which runs are under way.
 struct world {
+    std::recursive_mutex lock;
+    std::condition_variable_any change;
+    std::deque<std::shared_ptr<job>> queue;
+    bool has_thread = false;
+    unsigned delay_ms = 0;
     std::string text;
     unsigned devices = 1, columns = 4, contexts = 6;
     std::vector<fault> faults;
@@ -61,7 +76,8 @@ struct world {
     bool is_lost = false;
     unsigned age = 0; // of the text: what an earlier one left hanging takes no columns
     unsigned open_contexts = 0, open_columns = 0;
-    unsigned broken = 0, objects = 0;
+    unsigned broken = 0;
+    std::atomic<unsigned> objects{ 0 };
     std::string first_broken;
     std::uint64_t cycles = 0;
     std::map<std::string, standin::design> registered; // by the bytes of their uuids
@@ -72,6 +88,8 @@ world &the_world()
     static world *w = new world; // outlives everything that may be let go of late
     return *w;
 }
+
+using guard = std::unique_lock<std::recursive_mutex>;
 
 struct counted {
     counted() { the_world().objects++; }
@@ -86,6 +104,8 @@ void set(world &w, const std::string &key, const std::string &value)
         w.devices = static_cast<unsigned>(std::stoul(value));
     else if (key == "columns")
         w.columns = static_cast<unsigned>(std::stoul(value));
+    else if (key == "delay")
+        w.delay_ms = static_cast<unsigned>(std::stoul(value));
     else if (key == "contexts")
         w.contexts = static_cast<unsigned>(std::stoul(value));
     else if (key == "fail") {
@@ -108,11 +128,13 @@ void look_at_environment(world &w)
     w.devices = 1;
     w.columns = 4;
     w.contexts = 6;
+    w.delay_ms = 0;
     w.faults.clear();
     w.calls.clear();
     w.is_lost = false;
     w.age++;
     w.open_contexts = w.open_columns = 0;
+    w.change.notify_all();
     std::stringstream list(w.text);
     std::string part;
     while (std::getline(list, part, ',')) {
@@ -130,6 +152,7 @@ void look_at_environment(world &w)
 [[noreturn]] void rule(const std::string &what)
 {
     world &w = the_world();
+    const guard hold(w.lock);
     if (w.broken++ == 0)
         w.first_broken = what;
     throw std::runtime_error("stand-in: " + what);
@@ -139,6 +162,7 @@ void look_at_environment(world &w)
 std::string begin(const char *name)
 {
     world &w = the_world();
+    const guard hold(w.lock);
     look_at_environment(w);
     const unsigned own = ++w.calls[name], any = ++w.calls["any"];
     if (w.is_lost)
@@ -161,7 +185,7 @@ std::string begin(const char *name)
             w.is_lost = true;
             fail(ENODEV, "told to be lost");
         }
-        if (std::string(name) == "wait")
+        if (std::string(name) == "wait" || f.kind == "hang")
             return f.kind;
         if (f.kind == "timeout")
             fail(ETIME, "told to time out");
@@ -194,15 +218,16 @@ struct run_object;
 
 struct context_object : counted {
     standin::design design;
-    std::deque<std::weak_ptr<run_object>> waiting;
     unsigned age = the_world().age;
     explicit context_object(const standin::design &d) : design(d)
     {
+        const guard hold(the_world().lock);
         the_world().open_contexts++;
         the_world().open_columns += d.columns;
     }
     ~context_object()
     {
+        const guard hold(the_world().lock);
         if (age != the_world().age)
             return;
         the_world().open_contexts--;
@@ -219,7 +244,22 @@ struct run_object : counted, std::enable_shared_from_this<run_object> {
     std::map<int, std::vector<unsigned char>> values;
     std::map<int, std::shared_ptr<buffer_object>> buffers;
     ert_cmd_state state = ERT_CMD_STATE_NEW;
+    bool is_running = false, is_listed = false;
+};
+
+struct list_object : counted {
+    std::shared_ptr<context_object> context;
+    std::vector<std::shared_ptr<run_object>> runs;
     bool is_running = false;
+    ert_cmd_state state = ERT_CMD_STATE_COMPLETED; // of the first run that failed
+};
+
+// What was started at once.
+struct job {
+    std::vector<std::shared_ptr<run_object>> runs;
+    std::shared_ptr<list_object> list; // none: one run alone
+    unsigned age = 0;
+    bool hangs = false;
 };
 
 template <typename Object> Object &of(const std::shared_ptr<void> &handle)
@@ -260,6 +300,8 @@ standin::design read_xclbin(const std::string &path)
             d.tile_columns = number();
         else if (key == "inner")
             d.inner = number();
+        else if (key == "bf16")
+            d.is_bf16 = number() != 0;
         else if (key == "wrong")
             d.is_wrong = number() != 0;
         else if (key == "silent")
@@ -281,7 +323,7 @@ xrt::uuid uuid_of(const standin::design &d)
     std::memcpy(id.bytes, &h, sizeof h);
     id.bytes[15] = static_cast<unsigned char>(d.inner / 16);
     id.bytes[14] = static_cast<unsigned char>(d.columns);
-    id.bytes[13] = static_cast<unsigned char>(d.is_wrong + 2 * d.is_silent);
+    id.bytes[13] = static_cast<unsigned char>(d.is_wrong + 2 * d.is_silent + 4 * d.is_bf16);
     id.bytes[12] = static_cast<unsigned char>(d.tile_rows);
     return id;
 }
@@ -327,33 +369,120 @@ void check_arguments(const run_object &r)
         buffer_at(r, i, xrt::bo::flags::host_only);
 }
 
-void execute(run_object &r)
+// Without the lock: what a run that is under way refers to, nobody changes.
+ert_cmd_state execute(run_object &r)
 {
+    world &w = the_world();
     standin::memory memory[3];
     for (int i = 0; i < 3; i++)
         memory[i] = { r.buffers[3 + i]->device.data(), r.buffers[3 + i]->device.size() };
     std::vector<std::uint32_t> words(value_at<std::uint32_t>(r, 2));
     std::memcpy(words.data(), r.buffers[1]->device.data(), 4 * words.size());
-    r.is_running = false;
     try {
-        the_world().cycles +=
+        const auto cycles =
             standin::execute(r.context->design, words.data(), words.size(), memory);
-        r.state = ERT_CMD_STATE_COMPLETED;
+        const guard hold(w.lock);
+        w.cycles += cycles;
+        return ERT_CMD_STATE_COMPLETED;
     } catch (const standin::stuck &) {
-        r.state = ERT_CMD_STATE_TIMEOUT;
+        return ERT_CMD_STATE_TIMEOUT;
     } catch (const standin::broken &e) {
-        r.state = ERT_CMD_STATE_ERROR;
-        world &w = the_world();
+        const guard hold(w.lock);
         if (w.broken++ == 0)
             w.first_broken = e.what();
+        return ERT_CMD_STATE_ERROR;
     }
+}
+
+void run_job(world &w, const std::shared_ptr<job> &j, guard &hold)
+{
+    const unsigned delay = w.delay_ms;
+    ert_cmd_state state = ERT_CMD_STATE_COMPLETED;
+    while (j->hangs && w.age == j->age)
+        w.change.wait(hold);
+    if (delay) {
+        hold.unlock();
+        std::this_thread::sleep_for(std::chrono::milliseconds(delay));
+        hold.lock();
+    }
+    for (const auto &r : j->runs) {
+        if (state == ERT_CMD_STATE_COMPLETED && !j->hangs) {
+            hold.unlock();
+            state = execute(*r);
+            hold.lock();
+        }
+        r->state = state;
+        r->is_running = false;
+    }
+    if (j->list) {
+        j->list->state = state;
+        j->list->is_running = false;
+    }
+}
+
+void run_queue()
+{
+    world &w = the_world();
+    guard hold(w.lock);
+    for (;;) {
+        while (w.queue.empty())
+            w.change.wait(hold);
+        std::shared_ptr<job> next = w.queue.front();
+        w.queue.pop_front();
+        run_job(w, next, hold);
+        next.reset(); // before anybody counts objects
+        w.change.notify_all();
+    }
+}
+
+// The lock is held.
+void hand_over(world &w, std::shared_ptr<job> j, const std::string &kind)
+{
+    j->age = w.age;
+    j->hangs = kind == "hang";
+    for (const auto &r : j->runs)
+        r->is_running = true;
+    if (j->list)
+        j->list->is_running = true;
+    w.queue.push_back(std::move(j));
+    if (!w.has_thread)
+        std::thread(run_queue).detach();
+    w.has_thread = true;
+    w.change.notify_all();
+}
+
+// Until it does not run any more; false: the limit has passed.
+bool wait_until_done(const bool &is_running, std::chrono::milliseconds limit)
+{
+    world &w = the_world();
+    guard hold(w.lock);
+    const auto until = std::chrono::steady_clock::now() + limit;
+    while (is_running)
+        if (w.change.wait_until(hold, until) == std::cv_status::timeout)
+            return !is_running;
+    return true;
+}
+
+void spoil(run_object &r)
+{
+    r.buffers[5]->device[r.buffers[5]->device.size() / 2] ^= 0x40;
+}
+
+ert_cmd_state told(const std::string &kind, ert_cmd_state state)
+{
+    return kind == "failed"       ? ERT_CMD_STATE_ERROR
+           : kind == "abort"      ? ERT_CMD_STATE_ABORT
+           : kind == "noresponse" ? ERT_CMD_STATE_NORESPONSE
+           : kind == "timeout"    ? ERT_CMD_STATE_TIMEOUT
+                                  : state;
 }
 
 } // namespace
 
 unsigned xrt_standin_broken_rules(char *text, size_t bytes)
 {
-    const world &w = the_world();
+    world &w = the_world();
+    const guard hold(w.lock);
     if (bytes > 0) {
         std::strncpy(text, w.first_broken.c_str(), bytes - 1);
         text[bytes - 1] = 0;
@@ -363,11 +492,13 @@ unsigned xrt_standin_broken_rules(char *text, size_t bytes)
 
 unsigned xrt_standin_calls(const char *name)
 {
+    const guard hold(the_world().lock);
     return the_world().calls[name];
 }
 
 unsigned long long xrt_standin_cycles(void)
 {
+    const guard hold(the_world().lock);
     return the_world().cycles;
 }
 
@@ -532,13 +663,16 @@ void run::set_arg_at_index(int index, const bo &buffer)
 
 void run::start()
 {
-    begin("start");
+    const std::string kind = begin("start");
+    world &w = the_world();
+    const guard hold(w.lock);
     run_object &r = of<run_object>(handle);
-    if (r.is_running)
-        rule("a run is started while it is under way");
+    if (r.is_running || r.is_listed)
+        rule("a run is started while it is under way, or while it is of a list");
     check_arguments(r);
-    r.is_running = true;
-    r.context->waiting.push_back(r.weak_from_this());
+    auto j = std::make_shared<job>();
+    j->runs.push_back(r.shared_from_this());
+    hand_over(w, j, kind);
 }
 
 ert_cmd_state run::wait(const std::chrono::milliseconds &limit) const
@@ -549,18 +683,72 @@ ert_cmd_state run::wait(const std::chrono::milliseconds &limit) const
         rule("a wait without a limit");
     if (kind == "timeout")
         return ERT_CMD_STATE_TIMEOUT;
-    while (r.is_running) {
-        const std::shared_ptr<run_object> next = r.context->waiting.front().lock();
-        r.context->waiting.pop_front();
-        if (next)
-            execute(*next);
-    }
+    if (!wait_until_done(r.is_running, limit))
+        return ERT_CMD_STATE_TIMEOUT;
     if (kind == "wrong")
-        r.buffers[5]->device[r.buffers[5]->device.size() / 2] ^= 0x40;
-    return kind == "failed"       ? ERT_CMD_STATE_ERROR
-           : kind == "abort"      ? ERT_CMD_STATE_ABORT
-           : kind == "noresponse" ? ERT_CMD_STATE_NORESPONSE
-                                  : r.state;
+        spoil(r);
+    return told(kind, r.state);
 }
+
+#ifndef XRT_STANDIN_NO_LISTS
+runlist::runlist(const hw_context &context)
+{
+    begin("list");
+    of<context_object>(context.handle);
+    auto made = std::make_shared<list_object>();
+    made->context = std::static_pointer_cast<context_object>(context.handle);
+    handle = made;
+}
+
+void runlist::add(const run &one)
+{
+    begin("add");
+    const guard hold(the_world().lock);
+    list_object &list = of<list_object>(handle);
+    run_object &r = of<run_object>(one.handle);
+    if (list.is_running || r.is_listed || r.is_running || r.context != list.context)
+        rule("a run is added to a list that is under way or of another context, or twice");
+    r.is_listed = true;
+    list.runs.push_back(r.shared_from_this());
+}
+
+void runlist::execute()
+{
+    const std::string kind = begin("start");
+    world &w = the_world();
+    const guard hold(w.lock);
+    list_object &list = of<list_object>(handle);
+    if (list.is_running)
+        rule("a list is started while it is under way");
+    for (const auto &r : list.runs)
+        check_arguments(*r);
+    auto j = std::make_shared<job>();
+    j->runs = list.runs;
+    j->list = std::static_pointer_cast<list_object>(handle);
+    hand_over(w, j, kind);
+}
+
+std::cv_status runlist::wait(const std::chrono::milliseconds &limit) const
+{
+    const std::string kind = begin("wait");
+    list_object &list = of<list_object>(handle);
+    if (limit.count() <= 0)
+        rule("a wait without a limit");
+    if (kind != "timeout" && !wait_until_done(list.is_running, limit))
+        return std::cv_status::timeout;
+    if (kind == "wrong")
+        spoil(*list.runs.back());
+    switch (told(kind, list.state)) {
+    case ERT_CMD_STATE_COMPLETED: return std::cv_status::no_timeout;
+    case ERT_CMD_STATE_TIMEOUT:
+        throw std::runtime_error("runlist failed execution (ERT_CMD_STATE_TIMEOUT)");
+    case ERT_CMD_STATE_ABORT:
+        throw std::runtime_error("runlist failed execution (ERT_CMD_STATE_ABORT)");
+    case ERT_CMD_STATE_NORESPONSE:
+        throw std::runtime_error("runlist failed execution (ERT_CMD_STATE_NORESPONSE)");
+    default: throw std::runtime_error("runlist failed execution (ERT_CMD_STATE_ERROR)");
+    }
+}
+#endif
 
 } // namespace xrt
