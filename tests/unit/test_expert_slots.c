@@ -7,6 +7,7 @@
 #include <hetinfer.h>
 
 #include "cl_case.h"
+#include "counting_allocator.h"
 
 #define PROMPT "Once upon a time there was a little girl who liked"
 #define TOKENS 20
@@ -354,6 +355,39 @@ static void too_little_is_refused(void)
     rig_close(&r);
 }
 
+/* Compiling with every allocation failing in turn: NOMEM, and nothing stays. */
+static void every_allocation(void)
+{
+    static counting_allocator counter;
+    uint64_t n = 1;
+    bool met = true;
+    for (; met && n < 2000; n++) {
+        het_error err = HET_ERROR_INIT;
+        pair_of_mixtures p;
+        rig r;
+        rig_init(&r, "opencl_igpu");
+        r.mem.allocator = counting_allocator_of(&counter);
+        r.host.use_env = true;
+        r.symbols_max[HET__SYM_TOKENS] = 4;
+        build(&r, &p);
+        r.options.expert_bytes = 3 * p.expert_bytes;
+        CHECK_INT(rig_open_device(&r, &err), HET_OK);
+        counting_allocator_fail(&counter, n);
+        het_status s = rig_buffers(&r, &err);
+        if (s == HET_OK)
+            s = rig_compile_slice(&r, &err);
+        met = counter.failed > 0;
+        counting_allocator_fail(&counter, 0);
+        /* What is only remembered from one start to the next is done without. */
+        if (s != HET_OK && !(met && s == HET_E_NOMEM))
+            TEST_FAIL("allocation %u: %s: %s", (unsigned)n, het_status_name(s), err.message);
+        rig_close(&r);
+    }
+    printf("%u allocations\n", (unsigned)n - 2);
+    CHECK(n > 20 && !met);
+    CHECK_INT(counter.blocks, 0);
+}
+
 int main(void)
 {
     const char *data = getenv("HETINFER_TEST_DATA"), *lasting = getenv("HETINFER_TEST_LONG");
@@ -361,6 +395,7 @@ int main(void)
     test_case(too_little_is_refused);
     test_case(bits_are_the_same);
     test_case(bits_are_the_same_on_gpus);
+    test_case(every_allocation);
     if (data && *data && lasting) { /* kernels for a whole model take minutes to build */
         snprintf(path, sizeof path, "%s/llm/derived/stories260K-x256-moe2of4-Q4_K_M.gguf", data);
         test_case(all_of_them);
