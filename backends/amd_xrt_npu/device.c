@@ -295,7 +295,7 @@ static void fill(const het__npu_design *d, void *codes, int64_t rows, int64_t co
         }
 }
 
-/* Large products are looked at here and there: a tile that is moved wrongly shows in many places. */
+/* Large products are looked at here and there: a tile that is moved wrongly shows in many. */
 static bool is_right(const het__npu_design *d, int64_t rows, int64_t columns, const void *got)
 {
     const bool b_inner = d->weights_by_column;
