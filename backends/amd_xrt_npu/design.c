@@ -14,6 +14,7 @@
 #define ENTRIES_MAX 64 /* that are looked at in a folder */
 #define TILE_MAX 512
 #define INNER_MAX 65536
+#define MATRIX_MAX (INT64_C(1) << 28) /* elements of A, B or C of one run */
 #define SYSTEM_FOLDERS "/usr/local/share/hetinfer/npu:/usr/share/hetinfer/npu"
 
 static const char *const generation_names[] = { "npu1", "npu4", "npu5", "npu6", NULL };
@@ -170,6 +171,10 @@ static het_status read_shapes(const reader *r, const het__yaml_node *in)
         if (s == HET_OK &&
             (shape->rows % het__npu_unit_rows(d) || shape->columns % d->tile_columns))
             s = het__yaml_fail(r->what, item, r->err, "a shape that is not of whole tiles");
+        if (s == HET_OK &&
+            (shape->rows * d->inner > MATRIX_MAX || shape->columns * d->inner > MATRIX_MAX ||
+             shape->rows * shape->columns > MATRIX_MAX))
+            s = het__yaml_fail(r->what, item, r->err, "a shape that is too large for one run");
     }
     return s;
 }
@@ -254,6 +259,9 @@ het_status het__npu_manifest_read(const char *text, size_t size, const char *fol
         s = need_text(&r, "name", design->name, sizeof design->name);
     if (s == HET_OK)
         s = need_text(&r, "xclbin", design->xclbin, sizeof design->xclbin);
+    if (s == HET_OK && strchr(design->xclbin, '/'))
+        s = het__yaml_fail(what, het__yaml_get(r.root, "xclbin"), err,
+                           "the xclbin is a file of the package, without a path");
     if (s == HET_OK)
         s = need_text(&r, "kernel", design->kernel, sizeof design->kernel);
     if (s == HET_OK)

@@ -294,6 +294,10 @@ static void bad_manifests_are_refused_by_line(void)
         { HEAD TYPES TILE "instructions: {source: files}\n", "shapes" },
         { HEAD TYPES TILE "instructions: {source: files, shapes: [{rows: 9, columns: 32, file: a}]}"
           "\n", "whole tiles" },
+        { HEAD TYPES "tile: {rows: 8, inner: 16, columns: 16}\ninner: 65536\n"
+          "instructions: {source: files, shapes: [{rows: 65536, columns: 32, file: a}]}\n",
+          "too large for one run" },
+        { "name: x\nxclbin: ../a.xclbin\nkernel: k\n", "without a path" },
         { HEAD TYPES TILE SOURCE "layout: {output: column}\n", "only weights" },
         { HEAD TYPES TILE SOURCE "layout: {weight: column}\n", "takes weights by row" },
         { HEAD TYPES TILE SOURCE "figures: {int8: fast}\n", "design.yaml:10" },
