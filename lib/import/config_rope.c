@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How positions are turned, of config.json: bases, the part of a head, and the kinds of scaling. What
+/* How positions are turned, of config.json: bases, the part of a head, kinds of scaling. What
  * does not depend on the length of a sequence becomes a factor per frequency. */
 #include <math.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`hetinfer run --chat`: what a model with a chat template answers is what it makes of the text that
-`hetinfer template` prints (which tests/golden and tests/unit compare with transformers), turn after
-turn; stop strings, the system message, the end of the input and an interrupt.
+"""`hetinfer run --chat`: what a model with a chat template answers is what it makes of the text
+that `hetinfer template` prints (which tests/unit/test_template.c compares with transformers), turn
+after turn; stop strings, the system message, the end of the input and an interrupt.
 
     chat_test.py COMMAND ROOT [TEMPLATES]
 
