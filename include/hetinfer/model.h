@@ -44,8 +44,8 @@ typedef struct het_model_options {
                                    its matrices are taken to have, F32, F16, BF16 or a block
                                    format; 0: what the file says. Weights beside the file are
                                    left alone then. No effect on other models. */
-    uint32_t threads;         /**< Threads that unpack a package (package.h) or quantise, up to 1024,
-                                   the caller's one of them; they end with the call. 0 = one per
+    uint32_t threads;         /**< Threads that unpack a package (package.h) or quantise, up to
+                                   1024, the caller's one of them; they end with the call. 0 = one per
                                    processor, at most 16. No effect on other loads. */
     uint32_t quantize_type;   /**< Of a language model with weights: the het_dtype that its matrices
                                    get as het_quantize() would give it (quantize.h), in memory; or

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The graph runs as always, but what goes into its products are outputs as well, which are summed up
- * after every step. */
+/* The graph runs as always, but what goes into its products are outputs as well, which are summed
+ * up after every step. */
 #include "lib/api/importance.h"
 
 #include <math.h>

@@ -9,8 +9,8 @@
  * would be copied. quantize.c */
 het_dtype het__quantize_type_of(const het__gguf_tensor *tensor, het_dtype type);
 
-/* Matrices of a language model that was loaded whole, into memory of its arena; o->quantize_type says
- * which type. What was mapped of them may leave memory. */
+/* Matrices of a language model that was loaded whole, into memory of its arena; o->quantize_type
+ * says which type. What was mapped of them may leave memory. */
 het_status het__quantize_loaded(het_model *model, const het_model_options *o, het_error *err);
 
 #endif /* HET_API_QUANTIZE_LOAD_H */

@@ -4,8 +4,8 @@
  *
  * LONG (longrope): a sequence longer than the original context turns all its positions by the long
  * factors, so at the step that crosses it the keys that are cached become void, as in the authors'
- * generate(). DYNAMIC: what is appended at once turns by a base that follows from the length then; the
- * keys keep it, as those of the authors' cache do. */
+ * generate(). DYNAMIC: what is appended at once turns by a base that follows from the length then;
+ * the keys keep it, as those of the authors' cache do. */
 #ifndef HET_GENERATE_TURNS_H
 #define HET_GENERATE_TURNS_H
 
@@ -20,7 +20,7 @@ typedef struct het__turns {
     double *frequency[2];
 } het__turns;
 
-/* Factors are read from the source, which must have them; of DYNAMIC models too, if they have any. */
+/* Factors are read from the source, which must have them; of DYNAMIC models too, if there are any. */
 het_status het__turns_init(het__turns *turns, const het__lm_config *config,
                            const het__lm_source *source, het__mem *mem, het_error *err);
 void het__turns_finish(het__turns *turns, het__mem *mem);
