@@ -45,8 +45,8 @@ typedef struct het_model_options {
                                    format; 0: what the file says. Weights beside the file are
                                    left alone then. No effect on other models. */
     uint32_t threads;         /**< Threads that unpack a package (package.h) or quantise, up to
-                                   1024, the caller's one of them; they end with the call. 0 = one per
-                                   processor, at most 16. No effect on other loads. */
+                                   1024, the caller's one of them; they end with the call.
+                                   0 = one per processor, at most 16. No effect on other loads. */
     uint32_t quantize_type;   /**< Of a language model with weights: the het_dtype that its matrices
                                    get as het_quantize() would give it (quantize.h), in memory; or
                                    HET_MODEL_QUANTIZE_AUTO. 0: none. No effect on other models. */

@@ -20,7 +20,7 @@ typedef struct het__turns {
     double *frequency[2];
 } het__turns;
 
-/* Factors are read from the source, which must have them; of DYNAMIC models too, if there are any. */
+/* Factors are read from the source, which must have them; of DYNAMIC models too, if they exist. */
 het_status het__turns_init(het__turns *turns, const het__lm_config *config,
                            const het__lm_source *source, het__mem *mem, het_error *err);
 void het__turns_finish(het__turns *turns, het__mem *mem);
