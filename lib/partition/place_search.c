@@ -8,7 +8,6 @@
 
 #include <assert.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define NONE UINT32_MAX
@@ -34,7 +33,7 @@ typedef struct labels {
 typedef struct candidate {
     double cost;
     double vector[3 * DEVICES];
-    uint16_t *masks; /* of the things alive before the node, then of those behind it */
+    uint64_t hash; /* of the holders of the things alive behind the node */
 } candidate;
 
 typedef struct order {
@@ -53,8 +52,10 @@ typedef struct pass {
     uint32_t *slots;
     uint32_t slot_count, slot_room;
     uint32_t *live, *live_after, *from, *position;
-    uint32_t live_count;
-    uint16_t *old_masks, *new_masks;
+    uint32_t *place_after; /* per thing: where it is behind the node, or NONE */
+    uint32_t live_count, kept_count; /* kept_count: of those behind the node, alive before it */
+    uint16_t *base_masks, *new_masks; /* behind the node: of a label as it is, of a candidate */
+    uint64_t base_hash, *factor; /* factor: per place, for hashing */
     double *floor, *priced_floor; /* per node: least that it and all behind it cost */
     double device_price[DEVICES];
     double price_of_all; /* limits at their prices */
@@ -123,19 +124,24 @@ static bool is_no_worse(double cost, const double *vector, double other_cost,
     return ok;
 }
 
-static uint64_t hash_masks(const uint16_t *masks, uint32_t count)
+/* Factors of a sum over places: what one mask changes in it does not depend on the others. */
+static void fill_factors(uint64_t *factor, size_t count)
 {
-    uint64_t h = UINT64_C(1469598103934665603);
-    for (uint32_t i = 0; i < count; i++)
-        h = (h ^ masks[i]) * UINT64_C(1099511628211);
-    return h ^ h >> 29;
+    uint64_t x = 0;
+    for (size_t i = 0; i < count; i++) {
+        x += UINT64_C(0x9e3779b97f4a7c15); /* SplitMix64 */
+        uint64_t z = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+        z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
+        factor[i] = (z ^ z >> 31) | 1;
+    }
 }
 
 /* The chain of labels that hold the same: its slot. */
-static uint32_t *slot_of(pass *s, const uint16_t *masks)
+static uint32_t *slot_of(pass *s, const uint16_t *masks, uint64_t hash)
 {
     labels *l = s->after;
-    uint32_t h = (uint32_t)hash_masks(masks, l->width) & (s->slot_count - 1);
+    uint32_t h = (uint32_t)((hash ^ hash >> 32) * UINT64_C(0x9e3779b97f4a7c15) >> 32) &
+                 (s->slot_count - 1);
     while (s->slots[h] && memcmp(l->masks + (size_t)(s->slots[h] - 1) * l->width, masks,
                                  l->width * sizeof *masks) != 0)
         h = (h + 1) & (s->slot_count - 1);
@@ -167,7 +173,7 @@ static bool keep(pass *s, const candidate *c, uint32_t node, uint32_t parent, ui
     const double least = least_of(s, c, node);
     if (!(least < s->q->upper))
         return true;
-    uint32_t *link = slot_of(s, c->masks);
+    uint32_t *link = slot_of(s, s->new_masks, c->hash);
     uint32_t i = *link ? *link - 1 : NONE, prev = NONE;
     while (i != NONE) {
         const double *other = l->vector + (size_t)i * s->vector_count;
@@ -191,7 +197,7 @@ static bool keep(pass *s, const candidate *c, uint32_t node, uint32_t parent, ui
     if (s->vector_count)
         memcpy(l->vector + (size_t)at * s->vector_count, c->vector,
                s->vector_count * sizeof *c->vector);
-    memcpy(l->masks + (size_t)at * l->width, c->masks, l->width * sizeof *c->masks);
+    memcpy(l->masks + (size_t)at * l->width, s->new_masks, l->width * sizeof *l->masks);
     l->parent[at] = parent;
     l->device[at] = (uint8_t)device;
     l->dead[at] = false;
@@ -240,27 +246,28 @@ static double stored_bytes(const pass *s, const het__place_thing *t, uint32_t de
     return t->is_file && is_in_file(s, device) ? 0 : t->bytes;
 }
 
-/* What the node reads gets to the device; false if it cannot. bytes: values there. */
-static bool fetch(const pass *s, uint32_t node, uint32_t device, candidate *c, double *bytes)
+/* What the node reads gets to the device; false if it cannot. masks: before the node. bytes: values
+ * there. */
+static bool fetch(const pass *s, uint32_t node, uint32_t device, const uint16_t *masks,
+                  candidate *c, double *bytes)
 {
     const het__place_index *x = s->x;
     double brought = 0;
     for (uint32_t r = x->first_read[node]; r < x->first_read[node + 1]; r++) {
         const het__place_thing *t = &x->things[x->read[r]];
-        uint16_t *mask = &c->masks[s->position[x->read[r]]];
-        if (*mask >> device & 1)
+        const uint16_t mask = masks[s->position[x->read[r]]];
+        if (mask >> device & 1)
             continue;
         if (t->is_tied)
             return false;
         if (t->value)
-            brought += bring_cost(s, t->value, *mask, device);
+            brought += bring_cost(s, t->value, mask, device);
         if (t->value)
             *bytes += t->bytes;
         else if (s->q->memory)
             c->vector[s->stored_at + device] += stored_bytes(s, t, device);
         else if (s->q->store_cost)
             brought += s->q->store_cost[device] * stored_bytes(s, t, device);
-        *mask = (uint16_t)(*mask | 1u << device);
     }
     c->cost += brought;
     if (s->q->bottleneck)
@@ -328,6 +335,37 @@ static bool settle(const pass *s, uint32_t node, uint32_t device, candidate *c, 
     return has_room(s, stored, peak, x->new_bytes[node + 1]);
 }
 
+/* Holders behind the node of a label that does not run it yet: the same on all devices. */
+static void carry_over(pass *s, const uint16_t *masks)
+{
+    s->base_hash = 0;
+    for (uint32_t i = 0; i < s->kept_count; i++) {
+        s->base_masks[i] = masks[s->from[i]];
+        s->base_hash += s->base_masks[i] * s->factor[i];
+    }
+}
+
+/* Holders behind the node once it runs on the device: it holds what the node reads and makes. */
+static void hold(pass *s, uint32_t node, uint32_t device, candidate *c)
+{
+    const het__place_index *x = s->x;
+    const uint16_t here = (uint16_t)(1u << device);
+    c->hash = s->base_hash;
+    if (s->kept_count)
+        memcpy(s->new_masks, s->base_masks, s->kept_count * sizeof *s->new_masks);
+    for (uint32_t r = x->first_read[node]; r < x->first_read[node + 1]; r++) {
+        const uint32_t at = s->place_after[x->read[r]];
+        if (at == NONE || s->new_masks[at] & here)
+            continue;
+        s->new_masks[at] = (uint16_t)(s->new_masks[at] | here);
+        c->hash += here * s->factor[at];
+    }
+    for (uint32_t i = s->kept_count; i < s->after->width; i++) {
+        s->new_masks[i] = here;
+        c->hash += here * s->factor[i];
+    }
+}
+
 static bool extend(pass *s, uint32_t node, uint32_t parent, uint32_t device, const double *held)
 {
     const labels *l = s->now;
@@ -335,24 +373,21 @@ static bool extend(pass *s, uint32_t node, uint32_t parent, uint32_t device, con
     const double own = s->q->node_cost[(size_t)node * s->devices + device];
     if (!isfinite(own))
         return true;
-    candidate c = { .cost = l->cost[parent] + own, .masks = s->old_masks };
+    candidate c; /* the vector as long as this pass has it */
+    c.cost = l->cost[parent] + own;
     if (s->vector_count)
         memcpy(c.vector, l->vector + (size_t)parent * s->vector_count,
                s->vector_count * sizeof *c.vector);
-    if (l->width)
-        memcpy(c.masks, masks, l->width * sizeof *masks);
     if (s->q->bottleneck)
         c.vector[device] += own;
     double bytes = held[device];
-    if (!fetch(s, node, device, &c, &bytes))
+    if (!fetch(s, node, device, masks, &c, &bytes))
         return true;
     if (s->q->memory && !settle(s, node, device, &c, bytes, held))
         return true;
     if (s->q->store_cost)
         c.cost += s->q->store_cost[device] * first_stored(s, node, device);
-    for (uint32_t i = 0; i < s->after->width; i++)
-        s->new_masks[i] = s->from[i] == NONE ? (uint16_t)(1u << device) : c.masks[s->from[i]];
-    c.masks = s->new_masks;
+    hold(s, node, device, &c);
     return keep(s, &c, node, parent, device);
 }
 
@@ -363,25 +398,52 @@ static void advance_live(pass *s, uint32_t node)
     uint32_t count = 0;
     for (uint32_t i = 0; i < s->live_count; i++) {
         s->position[s->live[i]] = i;
+        s->place_after[s->live[i]] = NONE;
         if (x->things[s->live[i]].last <= node)
             continue;
+        s->place_after[s->live[i]] = count;
         s->live_after[count] = s->live[i];
         s->from[count++] = i;
     }
+    s->kept_count = count;
     for (uint32_t m = x->first_made[node]; m < x->first_made[node + 1]; m++) {
         if (x->things[x->made[m]].last <= node)
             continue;
-        s->live_after[count] = x->made[m];
-        s->from[count++] = NONE;
+        s->live_after[count++] = x->made[m];
     }
     s->after->width = count;
     s->after->count = 0;
 }
 
-static int by_rank(const void *a, const void *b)
+/* No two are equal. */
+static bool is_before(const order *x, const order *y)
 {
-    const order *x = a, *y = b;
-    return x->rank < y->rank ? -1 : x->rank > y->rank ? 1 : x->at < y->at ? -1 : x->at > y->at;
+    return x->rank < y->rank || (!(x->rank > y->rank) && x->at < y->at);
+}
+
+/* Bring the first of an order to the front, in any order among themselves. 0 < first < count. */
+static void part(order *o, uint32_t count, uint32_t first)
+{
+    uint32_t low = 0, high = count - 1;
+    while (low < high) {
+        const order pivot = o[low + (high - low) / 2];
+        uint32_t i = low, j = high;
+        for (;;) {
+            while (is_before(&o[i], &pivot))
+                i++;
+            while (is_before(&pivot, &o[j]))
+                j--;
+            if (i >= j)
+                break;
+            const order other = o[i];
+            o[i++] = o[j];
+            o[j--] = other;
+        }
+        if (j < first - 1)
+            low = j + 1;
+        else
+            high = j;
+    }
 }
 
 static uint32_t labels_allowed(const pass *s, uint32_t width)
@@ -409,7 +471,7 @@ static bool cut(pass *s, uint32_t alive, uint32_t allowed)
     for (uint32_t i = 0; i < l->count; i++)
         if (!l->dead[i])
             s->orders[n++] = (order){ l->rank[i], i };
-    qsort(s->orders, n, sizeof *s->orders, by_rank);
+    part(s->orders, n, allowed);
     for (uint32_t i = allowed; i < n; i++)
         l->dead[s->orders[i].at] = true;
     s->complete = false;
@@ -489,8 +551,10 @@ static bool advance(pass *s, uint32_t node)
     if (!clear_slots(s) || !make_room(s, s->after, 1))
         return false;
     for (uint32_t i = 0; i < s->now->count; i++) {
+        const uint16_t *masks = s->now->masks + (size_t)i * s->now->width;
         if (s->q->memory)
-            occupancy(s, node, s->now->masks + (size_t)i * s->now->width, held);
+            occupancy(s, node, masks, held);
+        carry_over(s, masks);
         for (uint32_t d = 0; d < s->devices; d++)
             if (!extend(s, node, i, d, held))
                 return false;
@@ -577,11 +641,15 @@ static bool start(pass *s)
     s->live_after = het__arena_zero(&s->arena, things, sizeof *s->live_after);
     s->from = het__arena_zero(&s->arena, things, sizeof *s->from);
     s->position = het__arena_zero(&s->arena, things, sizeof *s->position);
-    s->old_masks = het__arena_zero(&s->arena, things, sizeof *s->old_masks);
+    s->place_after = het__arena_zero(&s->arena, things, sizeof *s->place_after);
+    s->factor = het__arena_zero(&s->arena, things, sizeof *s->factor);
+    s->base_masks = het__arena_zero(&s->arena, things, sizeof *s->base_masks);
     s->new_masks = het__arena_zero(&s->arena, things, sizeof *s->new_masks);
     if (!s->floor || !s->first_step || !s->live || !s->live_after || !s->from || !s->position ||
-        !s->old_masks || !s->new_masks || !make_room(s, s->now, 1))
+        !s->place_after || !s->factor || !s->base_masks || !s->new_masks ||
+        !make_room(s, s->now, 1))
         return false;
+    fill_factors(s->factor, things);
     fill_floor(s, s->floor, NULL);
     if (s->q->byte_price && !s->q->bottleneck) {
         s->priced_floor = het__arena_zero(&s->arena, nodes + 1, sizeof *s->priced_floor);
