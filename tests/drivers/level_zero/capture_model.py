@@ -52,7 +52,9 @@ def run(what, backend, command):
         if not programs:
             problem = 'nothing was submitted'
     if problem:
-        print(f'FAILED {what}: {problem}\n{done.stderr}')
+        print(f'FAILED {what}: {problem}\n{done.stderr}', flush=True)
+        # Why a backend has no device, such as a module of another build, stands here only.
+        subprocess.run([command[0], 'devices'], check=False)
         return 1
     nodes = sum(e['args'].get('nodes', 0) for e in programs)
     print(f'ok     {what}: {len(programs)} programs of {nodes} operations submitted, '
