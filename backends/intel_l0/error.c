@@ -60,5 +60,7 @@ het_status het__l0_failed(het__device *device, het_error *err, ze_result_t code,
     const het_status s = het__l0_fail(err, code, what);
     if (s == HET_E_DEVICE_LOST || s == HET_E_TIMEOUT)
         device->gpu.is_gone = true;
+    if (s == HET_E_DEVICE_LOST)
+        device->has_stopped = true;
     return s;
 }

@@ -3,7 +3,8 @@
  *
  * Two devices of one driver may be given the same pages, but Intel's driver forgets them when they
  * are taken back for the first time. So the process counts: a driver is asked once for a range, and
- * told once that nobody has it any more. */
+ * told once that nobody has it any more; never, if a device left that hangs and may go on using
+ * the pages, which whoever gave them does not free either. */
 #include "backends/intel_l0/l0.h"
 
 /* Ranges at one time; what is more is copied instead. A session has few. */
@@ -14,6 +15,7 @@ static struct {
     void *host;
     size_t bytes;
     uint32_t users; /* 0: free */
+    bool is_kept;   /* a device that may go on using it has left: nobody tells the driver */
 } ranges[RANGES];
 static het__mutex lock = PTHREAD_MUTEX_INITIALIZER;
 
@@ -68,6 +70,7 @@ bool het__l0_range_take(const het__device *device, void *host, size_t bytes)
         ranges[i].host = host;
         ranges[i].bytes = bytes;
         ranges[i].users = good;
+        ranges[i].is_kept = false;
     }
     het__mutex_unlock(&lock);
     return good;
@@ -78,7 +81,10 @@ void het__l0_range_leave(const het__device *device, void *host, bool tells)
     const ze_driver_handle_t driver = device->found.driver;
     het__mutex_lock(&lock);
     const uint32_t i = find(driver, host);
-    if (i < RANGES && ranges[i].users && --ranges[i].users == 0 && tells)
-        device->release_pointer(driver, host);
+    if (i < RANGES && ranges[i].users) {
+        ranges[i].is_kept = ranges[i].is_kept || !(tells || device->has_stopped);
+        if (--ranges[i].users == 0 && tells && !ranges[i].is_kept)
+            device->release_pointer(driver, host);
+    }
     het__mutex_unlock(&lock);
 }

@@ -117,6 +117,9 @@ static het_status l0_enqueue(het__device *device, het__program *program, const i
                              het_error *err)
 {
     const het_status s = het__gpu_enqueue(&device->gpu, program, symbols, err);
+    if (s != HET_OK && device->gpu.is_gone && !device->has_stopped && s != HET_E_TIMEOUT)
+        return het__fail(err, HET_E_TIMEOUT,
+                         "the device has not answered after it took part of a program");
     for (het__buffer **b = program->own; s == HET_OK && *b; b++)
         (*b)->last_use = device->enqueued;
     return s;

@@ -64,6 +64,7 @@ typedef ze_result_t(ZE_APICALL *het__l0_unimport_fn)(ze_driver_handle_t, void *)
 
 struct het__device {
     het__gpu gpu; /* first: what one points to the other does */
+    bool has_stopped; /* lost, so that it uses nothing any more; else, if gpu.is_gone, it may */
     het__l0_found found;
     ze_context_handle_t context;
     ze_command_list_handle_t list; /* immediate, asynchronous */
@@ -112,7 +113,8 @@ het_status het__l0_buffer_create(het__device *device, size_t bytes, het__buffer 
 void het__l0_buffer_destroy(het__device *device, het__buffer *buffer);
 void *het__l0_buffer_host(het__device *device, het__buffer *buffer);
 /* Pages of the host through Intel's function, counted for the process (imports.c). Who cannot wait
- * for what still uses them leaves without telling the driver. Thread-safe. */
+ * for what still uses them leaves without telling the driver, and so does whoever leaves after a
+ * device that may go on. Thread-safe. */
 bool het__l0_range_take(const het__device *device, void *host, size_t bytes);
 void het__l0_range_leave(const het__device *device, void *host, bool tells);
 bool het__l0_range_begins(const het__device *device, const void *host);

@@ -7,6 +7,8 @@
 #include "lib/base/error.h"
 #include "lib/exec/internal.h"
 
+#define SETTLE_NS UINT64_C(30000000000) /* that destroying waits where waits have no limit */
+
 /* ---- create ---- */
 
 /* Both phases over one residency of weights, and attention where the states are. */
@@ -195,10 +197,24 @@ static void close_device(het__opened *o)
     o->backend->close(o->device);
 }
 
+/* What waiting failed for has ended before its memory goes, or its device is known to hang. */
+static void settle(het__exec *x)
+{
+    for (uint32_t d = 0; d < x->device_count; d++) {
+        het__opened *o = &x->opened[d];
+        if (!o->device || o->is_lost || o->ended == o->enqueued)
+            continue;
+        const uint64_t limit = x->request.timeout_ns ? x->request.timeout_ns : SETTLE_NS;
+        const het_status s = o->backend->wait(o->device, limit, NULL);
+        o->hangs = o->hangs || s == HET_E_TIMEOUT;
+    }
+}
+
 void het__exec_destroy(het__exec *x)
 {
     if (!x)
         return;
+    settle(x);
     for (uint32_t p = 0; p < x->request.phase_count; p++)
         for (uint32_t i = 0; i < x->phase[p].unit_count; i++) {
             het__opened *o = &x->opened[x->phase[p].units[i].device];
