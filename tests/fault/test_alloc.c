@@ -215,7 +215,9 @@ static void undo_groups(stage *s)
 
 static het_status do_machine(stage *s, het_error *err)
 {
-    return het_machine_from_context(s->context, NULL, &s->machine, err);
+    het_machine_options o = HET_MACHINE_OPTIONS_INIT;
+    o.flags = HET_MACHINE_CALIBRATED;
+    return het_machine_from_context(s->context, &o, &s->machine, err);
 }
 
 static het_status do_profile(stage *s, het_error *err)
@@ -379,6 +381,10 @@ static void every_allocation(void)
     fail_each("inspect", do_inspect, undo_nothing, &s, 3);
     fail_each("model", do_model, undo_model, &s, 5);
     fail_each("plan", do_plan, undo_plan, &s, 5);
+    fail_each("analysis", do_analysis, undo_analysis, &s, 10);
+    undo_analysis(&s);
+    fail_each("groups", do_groups, undo_groups, &s, 10);
+    undo_groups(&s);
     for (int i = 0; i < 2; i++, mapped = !mapped) {
         fail_each("first session", do_first_session, undo_session, &s, 10);
         undo_session(&s);
