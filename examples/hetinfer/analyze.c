@@ -133,10 +133,15 @@ static het_status gather(void *user, uint32_t index, const het_subgraph *node)
     return HET_OK;
 }
 
+bool is_language(const analysis *a)
+{
+    return strcmp(a->engine->info.format, "onnx") != 0;
+}
+
 module *analysis_modules(const analysis *a, size_t *count)
 {
     gathering g = { .room = a->info.node_count };
-    g.language = strcmp(a->engine->info.format, "onnx") != 0;
+    g.language = is_language(a);
     g.modules = calloc(g.room ? g.room : 1, sizeof *g.modules);
     if (g.modules && het_analysis_foreach(a->handle, gather, &g) != HET_OK) {
         free(g.modules);

@@ -40,6 +40,7 @@ typedef struct module {
 void analysis_model_name(const char *path, char *name, size_t bytes);
 int analysis_node(const analysis *a, uint32_t index, het_subgraph *node);
 int analysis_group(const analysis *a, uint32_t index, het_subgraph *group);
+bool is_language(const analysis *a);
 /* In order of their first nodes; for free(), NULL when out of memory. */
 module *analysis_modules(const analysis *a, size_t *count);
 /* Of a sweep: the first batch that leaves no more than 5 % of the units idle; 0: none does. */

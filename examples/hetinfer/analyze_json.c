@@ -205,6 +205,7 @@ static int json_fusion(const analysis *a, json_t *root)
     set_number(o, "inner_bytes", t->inner_bytes);
     set_number(o, "predicted_ns", t->predicted_ns);
     set_number(o, "grouped_ns", t->grouped_ns);
+    set_number(o, "ungrouped_ns", t->ungrouped_ns);
     json_object_set_new(o, "groups", list);
     for (uint32_t i = 0; i < t->group_count; i++) {
         het_subgraph g;
@@ -213,6 +214,9 @@ static int json_fusion(const analysis *a, json_t *root)
             return status;
         json_t *group = json_subgraph(&g);
         json_object_set_new(group, "nodes", json_indices(g.nodes, g.node_count));
+        set_count(group, "operation_count", g.operation_count);
+        set_number(group, "ungrouped_bytes", g.ungrouped_bytes);
+        set_number(group, "inner_bytes", g.inner_bytes);
         json_array_append_new(list, group);
     }
     return STATUS_GO;

@@ -102,6 +102,8 @@ json_t *json_begin(const char *command);
 /* Print and free. */
 int json_end(json_t *root);
 const char *source_name(uint32_t source);
+/* Where figures of a machine come from, in a word: "profile", "calibrated" or "probed". */
+const char *figures_basis(bool is_profile, bool is_calibrated);
 /* Of a het_device_kind. */
 const char *kind_name(uint32_t kind);
 
