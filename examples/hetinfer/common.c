@@ -71,6 +71,8 @@ void settings_model(options *o, settings *s)
 /* HET_DTYPE_NONE if there is no such type. */
 het_dtype find_dtype(const char *name)
 {
+    if (strcasecmp(name, "int8") == 0)
+        return HET_DTYPE_I8;
     for (int d = HET_DTYPE_F32; d <= HET_DTYPE_MXFP4; d++) {
         const char *known = het_dtype_name((het_dtype)d);
         if (known && strcasecmp(known, name) == 0)
