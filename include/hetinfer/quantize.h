@@ -115,8 +115,8 @@ typedef struct het_quantization_tensor {
  *
  * @param model         A language model from a GGUF file, for which HET_MODEL_INSPECT_ONLY is
  *                      enough; or, whole, from a package of one or from a folder, which must still
- *                      be there. With options->importance always whole; tables and what experts
- *                      multiply last (ffn_down_exps) are encoded without it.
+ *                      be there. With options->importance always whole; tables are encoded without
+ *                      it, and each expert by what its own tokens bring.
  * @param options       May be NULL: Q8_0.
  * @param path          Where the file goes. One that is there is replaced, at once and only after
  *                      all has been written; it may be the model's own.

@@ -52,7 +52,7 @@ typedef struct piece {
     size_t count;
     float *before, *after;
     float *weights;        /* PIECE, where there is importance; else NULL */
-    const float *columns;  /* of the tensor: importance; or NULL */
+    const het__column_weights *columns; /* of the tensor: importance; or NULL */
     float *scales;         /* of type I8: of the tensor's rows */
     uint8_t *encoded;
     double error, square, error_max;
@@ -319,8 +319,11 @@ static void *run_piece(void *argument)
         return NULL;
     }
     const size_t width = (size_t)t->extent[t->rank - 1];
-    for (size_t i = 0; p->columns && i < p->count; i++)
-        p->weights[i] = p->columns[((size_t)p->at + i) % width];
+    const size_t matrix = width * (size_t)t->extent[t->rank - 2];
+    for (size_t i = 0; p->columns && i < p->count; i++) {
+        const size_t at = (size_t)p->at + i, of = p->columns->matrices > 1 ? at / matrix : 0;
+        p->weights[i] = p->columns->weights[of * width + at % width];
+    }
     het__encoder(p->type)(p->before, p->columns ? p->weights : NULL, p->encoded,
                           (int64_t)p->count);
     het__decoder(p->type)(p->encoded, p->after, (int64_t)p->count);
@@ -354,8 +357,7 @@ static uint32_t run_pieces(work *w, size_t index, int64_t at, int64_t all)
         piece *p = &w->pieces[count];
         p->tensor = &w->from->tensors[index];
         p->type = w->types[index];
-        p->columns = het__importance_of(&w->importance, p->tensor->name,
-                                        p->tensor->extent[p->tensor->rank - 1]);
+        p->columns = het__importance_of(&w->importance, p->tensor);
         p->at = at;
         p->count = (size_t)(all - at < most ? all - at : most);
         p->scales = scales_of(w, index);
@@ -497,7 +499,7 @@ static het_status prepare(work *w, het_error *err)
         if (result == HET_QUANTIZE_ENCODED && w->types[i] == HET_DTYPE_I8)
             r->target_bytes += r->elements / (uint64_t)t->extent[t->rank - 1] * sizeof(float);
         r->is_weighed = result != HET_QUANTIZE_COPIED && looks_at_importance(w->types[i]) &&
-                        het__importance_of(&w->importance, t->name, t->extent[t->rank - 1]);
+                        het__importance_of(&w->importance, t);
         r->name = het__arena_strndup(&out->arena, t->name, strlen(t->name));
         if (!r->name)
             return het__fail_nomem(err, "the name of a tensor");

@@ -9,7 +9,9 @@
 
 #include "counting_allocator.h"
 #include "folder.h"
+#include "lib/api/importance.h"
 #include "lib/import/gguf.h"
+#include "lib/quant/quant.h"
 #include "test.h"
 #include "tiny_folder.h"
 #include "tiny_model.h"
@@ -425,6 +427,91 @@ static void while_loading_goes_wrong(void)
     het_model_destroy(m);
 }
 
+/* Sum over an expert's matrix of weight times squared difference. */
+static double weighed_error(const het__gguf_tensor *x, const het__gguf_tensor *y, int64_t expert,
+                            const float *weights)
+{
+    static float a[4096], b[4096];
+    const int64_t rows = x->extent[1], columns = x->extent[2];
+    double sum = 0;
+    for (int64_t r = expert * rows; r < (expert + 1) * rows && columns <= 4096; r++) {
+        het__decoder(x->dtype)((const char *)x->data + r * het_dtype_bytes(x->dtype, columns), a,
+                               columns);
+        het__decoder(y->dtype)((const char *)y->data + r * het_dtype_bytes(y->dtype, columns), b,
+                               columns);
+        for (int64_t i = 0; i < columns; i++)
+            sum += (double)weights[i] * pow((double)a[i] - (double)b[i], 2);
+    }
+    return sum;
+}
+
+/* Every expert is encoded for the tokens that reach it: the error there falls, and what the experts
+ * multiply last is weighed too. */
+static void experts_are_weighed_by_themselves(void)
+{
+    static const uint32_t types[] = { HET_DTYPE_Q4_0, HET_DTYPE_Q4_1 };
+    static const char text[] =
+        "It was a dark and stormy evening, and the old house stood silent upon the hill. She had "
+        "waited by the window for an hour, and when at last the carriage came, she could not "
+        "find the strength to rise from her chair. \"You are late,\" said she, \"and I had begun "
+        "to think that you would never return.\" He answered nothing, but took her hand in his.";
+    char path[512];
+    het__mem mem;
+    het__arena arena;
+    het__importance importance;
+    parsed exact, plain, weighed;
+    het_error err = HET_ERROR_INIT;
+    het__mem_init(&mem, NULL);
+    het__arena_init(&arena, &mem);
+    het_model *m = load(test_source_path(path, sizeof path, "examples/models/hearth-phimoe"));
+    CHECK_INT(quantize(m, HET_DTYPE_F32, "f32.gguf", NULL, NULL), HET_OK);
+    CHECK_INT(het__importance_measure(m, text, strlen(text), 2, NULL, NULL, &arena, &importance,
+                                      &err), HET_OK);
+    for (int k = 0; k < 2; k++) {
+        het_quantize_options o = HET_QUANTIZE_OPTIONS_INIT;
+        int stacks = 0, fell = 0, experts = 0;
+        o.type = types[k];
+        CHECK_INT(het_quantize(m, &o, test_folder_file(&folder, "a.gguf"), NULL, &err), HET_OK);
+        o.importance = text;
+        o.importance_bytes = strlen(text);
+        CHECK_INT(het_quantize(m, &o, test_folder_file(&folder, "b.gguf"), NULL, &err), HET_OK);
+        if (!parse(&exact, test_folder_file(&folder, "f32.gguf")) ||
+            !parse(&plain, test_folder_file(&folder, "a.gguf")) ||
+            !parse(&weighed, test_folder_file(&folder, "b.gguf")))
+            return;
+        for (size_t i = 0; i < exact.gguf.tensor_count; i++) {
+            const het__gguf_tensor *x = &exact.gguf.tensors[i];
+            if (!strstr(x->name, "_exps."))
+                continue;
+            const het__column_weights *w = het__importance_of(&importance, x);
+            CHECK(w && w->matrices == x->extent[0] && w->columns == x->extent[2]);
+            double before = 0, after = 0;
+            for (int64_t e = 0; w && e < w->matrices; e++) {
+                const double a = weighed_error(x, &plain.gguf.tensors[i], e,
+                                               w->weights + e * w->columns);
+                const double b = weighed_error(x, &weighed.gguf.tensors[i], e,
+                                               w->weights + e * w->columns);
+                experts++;
+                fell += b < a;
+                before += a;
+                after += b;
+            }
+            stacks++;
+            if (!(after < before))
+                TEST_FAIL("%s: %g without, %g with", x->name, before, after);
+        }
+        printf("%s: less error in %d of %d experts, %d tensors\n",
+               het_dtype_name((het_dtype)types[k]), fell, experts, stacks);
+        CHECK(stacks >= 3 && fell == experts);
+        close_parsed(&exact);
+        close_parsed(&plain);
+        close_parsed(&weighed);
+    }
+    het__arena_finish(&arena);
+    het_model_destroy(m);
+    test_folder_empty(&folder);
+}
+
 /* The model must be there to read the text, and the text must be one. */
 static void importance_goes_wrong(void)
 {
@@ -734,6 +821,7 @@ int main(void)
     test_case(what_gguf_cannot_say);
     test_case(while_loading);
     test_case(while_loading_goes_wrong);
+    test_case(experts_are_weighed_by_themselves);
     test_case(importance_goes_wrong);
     test_case(vocabularies_come_along);
     test_case(failure_leaves_nothing);
