@@ -240,6 +240,8 @@ het_status het__gpu_compile(het__gpu *gpu, const het__slice *slice, het__program
     for (uint32_t i = 0; i < slice->node_count && s == HET_OK; i++)
         s = call_init(gpu, p, slice, &slice->graph->nodes[slice->nodes[i]],
                       &p->calls[p->call_count++], err);
+    if (s == HET_OK && gpu->driver->call)
+        s = het__gpu_order(gpu, p, slice->symbols_max, err);
     if (s == HET_OK)
         s = scratch_init(gpu, p, err);
     if (s != HET_OK) {
@@ -277,7 +279,10 @@ het_status het__gpu_enqueue(het__gpu *gpu, het__program *program, const int64_t 
         het__gpu_call *call = &program->calls[i];
         bind(call->inputs, call->input_count, symbols);
         bind(call->outputs, call->output_count, symbols);
-        s = op_of(call->op)->launch(call, symbols, err);
+        if (gpu->driver->call)
+            s = gpu->driver->call(gpu, call, err);
+        if (s == HET_OK)
+            s = op_of(call->op)->launch(call, symbols, err);
     }
     if (s == HET_OK)
         return gpu->driver->end(gpu, err);

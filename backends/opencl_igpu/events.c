@@ -75,9 +75,8 @@ static void retire_to(het__device *device, uint64_t count)
         retire(device, device->retired + 1 == count);
 }
 
-/* The event that ends when the first count programs have: a run without launches ends with the one
- * before it. */
-static cl_event last_event(const het__device *device, uint64_t count)
+/* A run without launches ends with the one before it. */
+cl_event het__cl_last_event(const het__device *device, uint64_t count)
 {
     for (uint64_t i = count; i > device->retired; i--)
         if (device->ring[(i - 1) % HET__CL_RING].last)
@@ -143,7 +142,7 @@ het_status het__cl_wait_for(het__device *device, uint64_t count, uint64_t timeou
     if (count <= device->retired)
         return HET_OK;
     timeout_ns = limit_of(device, count, timeout_ns);
-    cl_event event = last_event(device, count);
+    cl_event event = het__cl_last_event(device, count);
     if (event) {
         const cl_int code = clFlush(device->queue);
         if (code != CL_SUCCESS)
@@ -195,6 +194,10 @@ void het__cl_run_event(het__device *device, cl_event event)
         clReleaseEvent(event);
         return;
     }
+    if (device->open_call) {
+        het__cl_call_event(device, event);
+        return;
+    }
     if (run->last && run->first)
         clReleaseEvent(run->last);
     else if (run->last)
@@ -206,10 +209,13 @@ void het__cl_run_drop(het__device *device)
 {
     het__cl_run *run = device->open_run;
     device->open_run = NULL;
-    if (device->gpu.is_gone)
+    if (device->gpu.is_gone) {
+        het__cl_calls_forget(device);
         return;
-    if (run->last)
+    }
+    if (run->first || run->last)
         clFinish(device->queue);
+    het__cl_calls_forget(device);
     if (run->first)
         clReleaseEvent(run->first);
     if (run->last)
@@ -219,6 +225,11 @@ void het__cl_run_drop(het__device *device)
 
 het_status het__cl_run_end(het__device *device, het_error *err)
 {
+    const het_status s = het__cl_calls_end(device, err);
+    if (s != HET_OK) {
+        het__cl_run_drop(device);
+        return s;
+    }
     device->open_run = NULL;
     device->enqueued++;
     const cl_int code = clFlush(device->queue);

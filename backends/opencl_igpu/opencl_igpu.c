@@ -44,6 +44,7 @@ static het_status cl_compile(het__device *device, const het__slice *slice, het__
 
 static void cl_release(het__device *device, het__program *program)
 {
+    het__cl_program_gone(device, program);
     het__gpu_release(&device->gpu, program);
 }
 

@@ -137,6 +137,9 @@ static void find_facts(cl_device_id id, const char *extensions, het__cl_found *f
     f->dot = f->has_dot ? HET__GPU_DOT_KHR : HET__GPU_DOT_PLAIN;
     f->is_intel = strstr(vendor, "Intel") != NULL;
     f->is_amd = strstr(vendor, "Advanced Micro") || strstr(vendor, "AMD");
+    found->runs_unordered =
+        (NUMBER(id, CL_DEVICE_QUEUE_ON_HOST_PROPERTIES, cl_command_queue_properties) &
+         CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE) != 0;
     f->shares_memory = NUMBER(id, CL_DEVICE_HOST_UNIFIED_MEMORY, cl_bool) != 0;
     if (found->version >= 20)
         found->svm_fine = f->shares_memory &&
