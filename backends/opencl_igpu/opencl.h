@@ -52,9 +52,15 @@ void het__cl_drop_twins(het__cl_list *list);
 typedef struct het__cl_run {
     cl_event first, last; /* NULL: retired, or nothing was started */
     bool is_first;        /* of its program */
-    const het__program *program; /* NULL: released, or none of its calls was begun */
+    het__program *program; /* NULL: released, or none of its calls was begun */
+    uint64_t enqueued_ns;      /* by the host's clock */
     uint64_t begin_ns, end_ns; /* when retired, by the device's clock; 0: not known */
 } het__cl_run;
+
+/* What this backend keeps with a program. */
+typedef struct het__cl_program {
+    uint64_t last_ns; /* what its last run took; 0: not known */
+} het__cl_program;
 
 typedef struct het__cl_build {
     struct het__cl_build *next;
