@@ -76,7 +76,8 @@ static bool add_matrix(meter *m, const char *name, int64_t matrices, int64_t col
 
 static bool look_at_mixture(meter *m, const het__node *node)
 {
-    const tap *rows = tap_of(m, node->inputs[0]), *scores = rows ? tap_of(m, node->inputs[1]) : NULL;
+    const tap *rows = tap_of(m, node->inputs[0]);
+    const tap *scores = rows ? tap_of(m, node->inputs[1]) : NULL;
     if (!rows || !scores)
         return true;
     for (uint32_t i = 2; i < 5; i++)

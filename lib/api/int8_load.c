@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Matrices in symmetric int8 with a scale per row, as het_quantize() writes them, in a form that
- * all devices multiply: Q8_0 whose blocks repeat the row's scale, which holds exactly the same values
- * where the scale is one of F16 and rows are whole blocks; F32 otherwise. docs/quantize.md has the
- * layout. The tensors of scales are not weights of the graph and leave the list. */
+ * all devices multiply: Q8_0 whose blocks repeat the row's scale, which holds exactly the same
+ * values where the scale is one of F16 and rows are whole blocks; F32 otherwise. docs/quantize.md
+ * has the layout. The tensors of scales are not weights of the graph and leave the list. */
 #include "lib/api/quantize_load.h"
 
 #include <math.h>
