@@ -404,10 +404,10 @@ static void put_head(FILE *f, const analysis *a)
     html_text(f, a->engine->info.architecture);
     fputs(", on ", f);
     html_text(f, t->device);
-    fprintf(f, ": %.1f GFLOP/s, %.1f GB/s, balance %.1f operations per byte (%s figures). Nothing "
-            "was run: all times are reckoned.</p>\n<div class=\"cards\">\n",
+    fprintf(f, ": %.1f GFLOP/s, %.1f GB/s, balance %.1f operations per byte (%s figures, %s). "
+            "Nothing was run: all times are reckoned.</p>\n<div class=\"cards\">\n",
             t->peak_ops_per_s * 1e-9, t->bytes_per_s * 1e-9, t->balance,
-            source_name(t->figures_source));
+            source_name(t->figures_source), analysis_basis(a));
     put_card(f, "million parameters", "%.3f", t->parameter_count * 1e-6);
     put_card(f, "GMAC", "%.4f", t->mac_count * 1e-9);
     put_card(f, "MB of memory traffic", "%.1f", t->traffic_bytes * 1e-6);

@@ -101,9 +101,9 @@ static void print_totals(const analysis *a)
     printf("stages: %u on the longest chain, at most %u side by side, efficiency %.3f\n",
            t->concurrency->critical_path_count, t->concurrency->width_count,
            t->concurrency->efficiency);
-    printf("device: %s, %.1f GFLOP/s, %.1f GB/s: balance %.1f operations per byte (%s)\n",
+    printf("device: %s, %.1f GFLOP/s, %.1f GB/s: balance %.1f operations per byte (%s, %s)\n",
            t->device, t->peak_ops_per_s * 1e-9, t->bytes_per_s * 1e-9, t->balance,
-           source_name(t->figures_source));
+           source_name(t->figures_source), analysis_basis(a));
     printf("time: roofline %.4f ms, mapped to units %.4f ms, planned with %.4f ms; mostly bound by "
            "%s\n", t->roofline_ns * 1e-6, t->mapped_ns * 1e-6, t->predicted_ns * 1e-6,
            bottleneck_name(t->bottleneck));

@@ -131,6 +131,24 @@ static int read_dtype(const char *option, const char *name, het_dtype *type)
     return STATUS_USAGE;
 }
 
+const char *machine_name(const char *name)
+{
+    return name && strcmp(name, "this") != 0 ? name : NULL;
+}
+
+int machine_open(const het_context *context, const char *name, int64_t threads,
+                 het_machine **machine)
+{
+    het_error err = HET_ERROR_INIT;
+    het_machine_options o = HET_MACHINE_OPTIONS_INIT;
+    o.flags = HET_MACHINE_CALIBRATED;
+    o.threads = (uint32_t)threads;
+    const het_status status = machine_name(name)
+                                  ? het_machine_load(context, name, machine, &err)
+                                  : het_machine_from_context(context, &o, machine, &err);
+    return status ? failure_of(status, &err) : STATUS_GO;
+}
+
 int engine_model(engine *e, const settings *s, const char *path, uint64_t flags)
 {
     het_dtype dtype, small;

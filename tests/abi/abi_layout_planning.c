@@ -91,6 +91,8 @@ FIELD(het_figure, name, 24, 8);
 FIELD(het_figure, unit, 32, 8);
 FIELD(het_figure, origin, 40, 8);
 
+VALUE(HET_MACHINE_CALIBRATED, 1);
+
 SIZE(het_machine_options, 16);
 FIELD(het_machine_options, struct_size, 0, 4);
 FIELD(het_machine_options, threads, 4, 4);

@@ -376,7 +376,15 @@ def check_options(command, path):
     command.run('analyze', path, '--device', '99', status=1)
     command.run('analyze', path, '--csv', command.folder + '/no/such', status=1)
     command.run('analyze', path, '--machine', '/no/such', status=1)
-    command.run('sweep', path, status=2)
+    here = command.run('sweep', path)
+    rows = list(csv.DictReader(io.StringIO(command.run('sweep', path, '--machines',
+                                                       'this,amd-8945hs'))))
+    check([(r['machine'], r['basis']) for r in rows] ==
+          [('this', 'probed'), ('amd-8945hs', 'profile')], f'machines of a sweep: {rows}')
+    check(list(csv.DictReader(io.StringIO(here))) == rows[:1], 'this machine without a list')
+    for more, basis in ((), 'probed'), (('--machine', 'this'), 'probed'), \
+            (('--machine', 'amd-8945hs'), 'profile'):
+        check(command.analyze(path, *more)['machine']['figures_basis'] == basis, f'{more}')
     command.run('sweep', path, '--machines', 'a,,b', status=1)
     command.run('sweep', '--machines', 'x', status=2)
 
