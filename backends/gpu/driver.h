@@ -73,6 +73,7 @@ typedef struct het__gpu_driver {
 
 typedef struct het__gpu_kept het__gpu_kept; /* a constant on the device */
 typedef struct het__gpu_experts het__gpu_experts; /* experts.h */
+typedef struct het__gpu_stream het__gpu_stream; /* stream.h */
 
 struct het__gpu {
     const het__gpu_driver *driver;
@@ -87,6 +88,8 @@ struct het__gpu {
     uint64_t expert_bytes; /* 0: all experts are constants like others */
     uint32_t expert_keep;  /* het_expert_keep */
     het__gpu_experts *experts; /* NULL: no mixture yet, or no limit */
+    uint32_t stream_slots; /* of slices that stream; 0: there are none */
+    het__gpu_stream *stream; /* NULL: none was compiled */
     het__backend_counters counters;
     uint64_t rounded_count; /* calls whose rows are rounded to 8 bits */
 };
@@ -99,6 +102,7 @@ struct het__program {
     het__gpu_memory *scratch;
     size_t scratch_bytes;
     bool has_run;
+    struct het__gpu_item *item; /* what comes before it runs; NULL: nothing */
     void *own; /* the backend's; arena */
 };
 

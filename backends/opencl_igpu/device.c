@@ -37,6 +37,7 @@ het_status het__cl_open(const het__host *host, uint32_t index, const het__open_o
     d->gpu = (het__gpu){ .driver = &het__cl_driver, .facts = &d->found.facts, .host = *host,
                          .expert_bytes = options->expert_bytes,
                          .expert_keep = options->expert_keep,
+                         .stream_slots = options->stream_slots,
                          .weights_mapped = options->weights_mapped,
                          .rounds = options->precision == HET_PRECISION_FAST,
                          .rounds_small = host->use_env && het__env("HETINFER_GPU_ROUND_SMALL") };
@@ -54,7 +55,7 @@ het_status het__cl_open(const het__host *host, uint32_t index, const het__open_o
         what = "clCreateCommandQueue";
         d->queue = clCreateCommandQueue(d->context, d->found.id, CL_QUEUE_PROFILING_ENABLE, &code);
     }
-    if (code == CL_SUCCESS && options->expert_bytes)
+    if (code == CL_SUCCESS && (options->expert_bytes || options->stream_slots))
         d->uploads = clCreateCommandQueue(d->context, d->found.id, 0, &code);
     if (code != CL_SUCCESS) {
         const het_status s = het__cl_fail(err, code, what);

@@ -14,6 +14,7 @@
 
 #include <assert.h>
 
+#include "backends/gpu/stream.h"
 #include "lib/base/error.h"
 #include "lib/base/os.h"
 
@@ -150,8 +151,10 @@ het_status het__cl_wait_for(het__device *device, uint64_t count, uint64_t timeou
             return het__cl_failed(device, err, code, "clFlush");
         const het_status s = timeout_ns ? wait_limited(device, event, timeout_ns, err)
                                         : wait_unlimited(device, event, err);
-        if (s != HET_OK)
+        if (s != HET_OK) {
+            het__gpu_stream_forget(&device->gpu);
             return s;
+        }
     }
     retire_to(device, count);
     return HET_OK;
