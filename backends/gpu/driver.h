@@ -76,6 +76,7 @@ typedef struct het__gpu_driver {
 
 typedef struct het__gpu_kept het__gpu_kept; /* a constant on the device */
 typedef struct het__gpu_experts het__gpu_experts; /* experts.h */
+typedef struct het__gpu_stream het__gpu_stream; /* stream.h */
 
 struct het__gpu {
     const het__gpu_driver *driver;
@@ -92,6 +93,8 @@ struct het__gpu {
     uint32_t expert_keep;  /* het_expert_keep */
     het__gpu_experts *experts; /* NULL: no mixture yet, or no limit */
     struct het__gpu_scratch *scratch;
+    uint32_t stream_slots; /* of slices that stream; 0: there are none */
+    het__gpu_stream *stream; /* NULL: none was compiled */
     het__backend_counters counters;
     uint64_t rounded_count; /* calls whose rows are rounded to 8 bits */
 };
@@ -110,6 +113,7 @@ struct het__program {
     het__gpu_kernel *kernels;
     het__gpu_scratch *scratch; /* NULL: no call wants any */
     bool has_run;
+    struct het__gpu_item *item; /* what comes before it runs; NULL: nothing */
     void **waits; /* room for what is waited for at once, where is_unordered; arena */
     void *own;    /* the backend's; arena */
 };

@@ -159,6 +159,10 @@ bool het__gpu_inputs_are_f32(const het__graph *graph, const het__node *node, uin
 /* Whether a type can be made F32: those of blocks.cl. */
 bool het__gpu_has_f32(het_dtype dtype, const het__node *node, char *reason, size_t bytes);
 
+/* The memory behind what a call has: of a constant that comes before each run, where it is now
+ * (stream.h). Only for what does not go through het__gpu_arg_memory() or het__gpu_copy(). */
+het__gpu_memory *het__gpu_memory_now(het__gpu_memory *memory);
+
 /* ---- operations (ops_*.c) ---- */
 
 extern const het__gpu_op het__gpu_embed, het__gpu_norm, het__gpu_softmax, het__gpu_rows,

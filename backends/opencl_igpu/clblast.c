@@ -100,7 +100,7 @@ het_status het__cl_clblast_run(het__gpu_call *call, const het__gpu_product *p,
     const CLBlastStatusCode code = CLBlastSgemmWithTempBuffer(
         CLBlastLayoutRowMajor, CLBlastTransposeNo,
         p->is_turned ? CLBlastTransposeNo : CLBlastTransposeYes, rows, columns, inner, 1.0f,
-        (cl_mem)step->x.mem, floats(step->x), inner, (cl_mem)w.mem, floats(w),
+        (cl_mem)step->x.mem, floats(step->x), inner, (cl_mem)het__gpu_memory_now(w.mem), floats(w),
         p->is_turned ? columns : inner, 0.0f, (cl_mem)step->out.mem, floats(step->out), columns,
         &queue, &event, (cl_mem)call->scratch);
     if (code != CLBlastSuccess)

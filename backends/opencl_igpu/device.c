@@ -60,6 +60,7 @@ het_status het__cl_open(const het__host *host, uint32_t index, const het__open_o
     d->gpu = (het__gpu){ .driver = &het__cl_driver, .facts = &d->found.facts, .host = *host,
                          .expert_bytes = options->expert_bytes,
                          .expert_keep = options->expert_keep,
+                         .stream_slots = options->stream_slots,
                          .weights_mapped = options->weights_mapped,
                          .rounds = options->precision == HET_PRECISION_FAST,
                          .rounds_small = host->use_env && het__env("HETINFER_GPU_ROUND_SMALL") };
@@ -78,7 +79,7 @@ het_status het__cl_open(const het__host *host, uint32_t index, const het__open_o
     d->context = clCreateContext(properties, 1, &d->found.id, NULL, NULL, &code);
     if (code == CL_SUCCESS) {
         what = "clCreateCommandQueue";
-        code = make_queues(d, options->expert_bytes != 0);
+        code = make_queues(d, options->expert_bytes || options->stream_slots);
     }
     if (code != CL_SUCCESS) {
         const het_status s = het__cl_fail(err, code, what);

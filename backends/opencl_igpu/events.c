@@ -17,6 +17,7 @@
 #include <assert.h>
 #include <threads.h>
 
+#include "backends/gpu/stream.h"
 #include "lib/base/error.h"
 #include "lib/base/os.h"
 
@@ -190,8 +191,10 @@ het_status het__cl_wait_for(het__device *device, uint64_t count, uint64_t timeou
         const het_status s =
             timeout_ns ? wait_limited(device, event, expected_end(device, count), timeout_ns, err)
                        : wait_unlimited(device, event, err);
-        if (s != HET_OK)
+        if (s != HET_OK) {
+            het__gpu_stream_forget(&device->gpu);
             return s;
+        }
     }
     retire_to(device, count);
     return HET_OK;

@@ -68,7 +68,9 @@ void het__exec_usage_at(const het__exec *x, uint32_t index, het__exec_usage *usa
         .scratch_bytes = c.scratch_bytes, .imported_bytes = o->shared_bytes,
         .planned_bytes = m->weight_bytes + m->file_bytes + m->state_bytes + m->io_bytes + most,
         .limit_bytes = m->limit_bytes, .programs = o->enqueued, .launches = c.launch_count,
-        .busy_ns = c.busy_ns, .counts = o->counts,
+        .busy_ns = c.busy_ns, .stream_slot_bytes = c.stream_slot_bytes,
+        .streams = c.stream_count, .streams_ahead = c.stream_ahead,
+        .stream_bytes = c.streamed_bytes, .counts = o->counts,
     };
 }
 

@@ -288,7 +288,7 @@ FIELD(het_device_health, status, 32, 4);
 FIELD(het_device_health, layer, 36, 4);
 FIELD(het_device_health, message, 40, 224);
 
-SIZE(het_telemetry_device, 184);
+SIZE(het_telemetry_device, 216);
 FIELD(het_telemetry_device, struct_size, 0, 4);
 FIELD(het_telemetry_device, device, 4, 4);
 FIELD(het_telemetry_device, weight_bytes, 8, 8);
@@ -313,6 +313,10 @@ FIELD(het_telemetry_device, input_bytes, 152, 8);
 FIELD(het_telemetry_device, output_count, 160, 8);
 FIELD(het_telemetry_device, output_bytes, 168, 8);
 FIELD(het_telemetry_device, wait_count, 176, 8);
+FIELD(het_telemetry_device, stream_slot_bytes, 184, 8);
+FIELD(het_telemetry_device, stream_count, 192, 8);
+FIELD(het_telemetry_device, stream_ahead_count, 200, 8);
+FIELD(het_telemetry_device, stream_bytes, 208, 8);
 
 SIZE(het_layer_time, 40);
 FIELD(het_layer_time, struct_size, 0, 4);
