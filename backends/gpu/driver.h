@@ -91,17 +91,24 @@ struct het__gpu {
     uint64_t expert_bytes; /* 0: all experts are constants like others */
     uint32_t expert_keep;  /* het_expert_keep */
     het__gpu_experts *experts; /* NULL: no mixture yet, or no limit */
+    struct het__gpu_scratch *scratch;
     het__backend_counters counters;
     uint64_t rounded_count; /* calls whose rows are rounded to 8 bits */
 };
+
+typedef struct het__gpu_scratch {
+    struct het__gpu_scratch *next;
+    het__gpu_memory *mem;
+    size_t bytes;
+    uint32_t user_count; /* programs */
+} het__gpu_scratch;
 
 struct het__program {
     het__arena arena;
     uint32_t call_count;
     het__gpu_call *calls;
     het__gpu_kernel *kernels;
-    het__gpu_memory *scratch;
-    size_t scratch_bytes;
+    het__gpu_scratch *scratch; /* NULL: no call wants any */
     bool has_run;
     void **waits; /* room for what is waited for at once, where is_unordered; arena */
     void *own;    /* the backend's; arena */
@@ -119,6 +126,11 @@ het_status het__gpu_compile(het__gpu *gpu, const het__slice *slice, het__program
 void het__gpu_release(het__gpu *gpu, het__program *program);
 het_status het__gpu_enqueue(het__gpu *gpu, het__program *program, const int64_t *symbols,
                             het_error *err);
+
+/* Scratch of at least so many bytes, for a program, which leaves it when it is released. */
+het_status het__gpu_scratch_take(het__gpu *gpu, size_t bytes, het__gpu_scratch **scratch,
+                                 het_error *err);
+void het__gpu_scratch_leave(het__gpu *gpu, het__gpu_scratch *scratch);
 
 /* What calls wait for, and the bytes that they touch: once they are prepared. */
 het_status het__gpu_order(het__gpu *gpu, het__program *program, const int64_t *symbols_max,

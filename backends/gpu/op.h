@@ -127,8 +127,8 @@ het_status het__gpu_constant_f32(het__gpu_call *call, uint32_t input, het__gpu_m
 het_status het__gpu_table(het__gpu_call *call, const char *form, size_t bytes, het__gpu_lay_fn lay,
                           const void *user, het__gpu_memory **mem, het_error *err);
 
-/* Bytes of scratch that one launch() uses; calls of a program share it, the largest wins. What it
- * holds is lost between calls. */
+/* Bytes of scratch that one launch() uses; calls of a program share it, the largest wins, and
+ * programs do. What it holds is lost between calls. */
 void het__gpu_want_scratch(het__gpu_call *call, size_t bytes);
 
 /* ---- for launch() ---- */

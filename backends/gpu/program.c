@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A slice becomes calls of operations, which share one scratch; a step is their launches. */
+/* A slice becomes calls of operations, which share scratch; a step is their launches. */
 #include "backends/gpu/driver.h"
 
 #include <assert.h>
@@ -207,14 +207,10 @@ static het_status scratch_init(het__gpu *gpu, het__program *program, het_error *
             most = program->calls[i].scratch_bytes;
     if (most == 0)
         return HET_OK;
-    const het_status s = gpu->driver->memory_make(gpu, most, NULL, &program->scratch, err);
-    if (s != HET_OK)
-        return s;
-    program->scratch_bytes = most;
-    gpu->counters.scratch_bytes += most;
-    for (uint32_t i = 0; i < program->call_count; i++)
-        program->calls[i].scratch = program->scratch;
-    return HET_OK;
+    const het_status s = het__gpu_scratch_take(gpu, most, &program->scratch, err);
+    for (uint32_t i = 0; i < program->call_count && s == HET_OK; i++)
+        program->calls[i].scratch = program->scratch->mem;
+    return s;
 }
 
 void het__gpu_release(het__gpu *gpu, het__program *program)
@@ -222,8 +218,7 @@ void het__gpu_release(het__gpu *gpu, het__program *program)
     for (het__gpu_kernel *k = program->kernels; k; k = k->next)
         gpu->driver->kernel_release(gpu, k->handle);
     if (program->scratch)
-        gpu->driver->memory_free(gpu, program->scratch);
-    gpu->counters.scratch_bytes -= program->scratch_bytes;
+        het__gpu_scratch_leave(gpu, program->scratch);
     het__arena_finish(&program->arena);
     het__free(gpu->host.mem, program);
 }

@@ -53,7 +53,7 @@ het_status het__cl_open(const het__host *host, uint32_t index, const het__open_o
         return het__fail_nomem(err, "an OpenCL device");
     }
     het__cl_find(host, list);
-    const bool is_there = index < list->count;
+    const bool is_short = list->is_short, is_there = !is_short && index < list->count;
     if (is_there)
         d->found = list->device[index];
     het__free(host->mem, list);
@@ -65,6 +65,8 @@ het_status het__cl_open(const het__host *host, uint32_t index, const het__open_o
                          .rounds_small = host->use_env && het__env("HETINFER_GPU_ROUND_SMALL") };
     if (!is_there) {
         het__free(host->mem, d);
+        if (is_short) /* what has been found may be another device than the one meant */
+            return het__fail_nomem(err, "the list of OpenCL devices");
         return het__fail(err, HET_E_DEVICE_LOST, "OpenCL device %u is gone", index);
     }
     d->gpu.is_unordered = is_unordered(host, &d->found);

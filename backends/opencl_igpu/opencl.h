@@ -36,6 +36,7 @@ typedef struct het__cl_found {
 typedef struct het__cl_list {
     uint32_t count;
     het__cl_found device[HET__DEVICES_MAX];
+    bool is_short; /* the host's memory ran out while looking: there may be more */
     char reason[200];
 } het__cl_list;
 

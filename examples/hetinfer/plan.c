@@ -323,8 +323,9 @@ void plan_unmake(plan_made *made)
     het_machine_destroy(made->machine);
 }
 
-int plan_check(const plan_request *r, const char *command)
+int plan_check(plan_request *r, const char *command)
 {
+    r->machine = machine_name(r->machine);
     if (r->machine && (r->settings.devices || r->settings.threads || r->measure))
         return usage_error(command, "--devices, --threads and --measure mean this machine: "
                            "not with --machine");
@@ -339,7 +340,7 @@ void plan_declare(options *o, plan_request *r)
     options_int(o, "sequences", 's', &r->sequences, 1, 65536, "N", "Sequences decoded at once (1)");
     options_int(o, "outputs", 0, &r->outputs, 1, INT32_MAX, "N",
                 "Tokens decoded per prompt: weighs the phases (128)");
-    options_text(o, "machine", 0, &r->machine, "NAME", "Profile or machine file (this machine)");
+    options_text(o, "machine", 0, &r->machine, "NAME", "Profile or machine file (this)");
     options_text(o, "policy", 0, &r->policy, "NAME", "Preset or policy file (none)");
     options_choice(o, "objective", &r->objective, "default|latency|throughput|energy",
                    "What is to be least (the policy's, or latency)");

@@ -287,9 +287,39 @@ static void validation_runs_one_program_at_a_time(void)
     het_context_destroy(context);
 }
 
+/* ---- scratch ---- */
+
+/* Programs share the smallest that is enough; what the last one leaves is given back. */
+static void programs_share_scratch(void)
+{
+    static const size_t wanted[] = { 1000, 500, 3000, 2000, 1000 };
+    static const uint32_t same[] = { 0, 0, 2, 2, 0 };
+    rig r;
+    het_error err = HET_ERROR_INIT;
+    het__gpu_scratch *got[5];
+    open_rig(&r, false);
+    het__gpu *gpu = &r.device->gpu;
+    for (uint32_t i = 0; i < 5; i++) {
+        CHECK_INT(het__gpu_scratch_take(gpu, wanted[i], &got[i], &err), HET_OK);
+        CHECK(got[i] == got[same[i]]);
+    }
+    CHECK_INT(gpu->counters.scratch_bytes, 4000);
+    het__gpu_scratch_leave(gpu, got[2]);
+    het__gpu_scratch_leave(gpu, got[0]);
+    CHECK_INT(gpu->counters.scratch_bytes, 4000);
+    het__gpu_scratch_leave(gpu, got[3]);
+    CHECK_INT(gpu->counters.scratch_bytes, 1000);
+    het__gpu_scratch_leave(gpu, got[1]);
+    het__gpu_scratch_leave(gpu, got[4]);
+    CHECK_INT(gpu->counters.scratch_bytes, 0);
+    CHECK(!gpu->scratch);
+    rig_close(&r);
+}
+
 int main(void)
 {
     cl_find();
+    test_case(programs_share_scratch);
     test_case(calls_name_what_they_wait_for);
     test_case(any_order_gives_the_same);
     test_case(copies_in_order);

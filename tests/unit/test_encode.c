@@ -157,6 +157,19 @@ static void int8_per_channel(void)
         most = abs(codes[i]) > most ? abs(codes[i]) : most;
     }
     CHECK_INT(most, 127);
+    CHECK(het__int8_is_f16(scale) && scale >= 0);
+    uint8_t blocks[ROW / 32 * 34];
+    float y[ROW], z[ROW];
+    het__int8_to_q8_0(codes, scale, blocks, ROW);
+    het__decoder(HET_DTYPE_Q8_0)(blocks, y, ROW);
+    het__int8_decode(codes, scale, z, ROW);
+    CHECK(memcmp(y, z, sizeof y) == 0);
+    for (int i = 0; i < ROW; i++) /* among F16's smallest numbers: coarser, but nothing is cut */
+        x[i] *= 1e-6f;
+    het__int8_encode(x, ROW, codes, &scale);
+    for (int i = 0; i < ROW; i++)
+        CHECK_NEAR((float)codes[i] * scale, x[i], (double)scale * 0.5001);
+    CHECK(het__int8_is_f16(scale));
     memset(x, 0, sizeof x);
     het__int8_encode(x, ROW, codes, &scale);
     CHECK_NEAR(scale, 0, 0);
