@@ -6,8 +6,9 @@
  * Each run keeps the events of its first and its last launch until it is retired, that is, known
  * to have ended. OpenCL cannot wait with a limit, so that is done by asking, with pauses that grow
  * with the time that has passed: at most an eighth of it is added. Where the programs have run
- * before, the pauses get shorter towards the time at which they should end, there is none around
- * it, and they grow again only behind it: the shortest sleep of most systems takes 60 us.
+ * before, the pauses get shorter towards the time at which they should end, are naps around it, and
+ * grow again only behind it. Looking without pauses would take a processor from drivers that work
+ * on it, and who only yields waits for a whole slice of time of whoever else runs.
  *
  * The device's clock is brought to the host's by what was true when an event was seen to have
  * ended: the smallest difference seen is nearest to the truth, and is forgotten after a while,
@@ -15,10 +16,10 @@
 #include "backends/opencl_igpu/opencl.h"
 
 #include <assert.h>
-#include <threads.h>
 
 #include "backends/gpu/stream.h"
 #include "lib/base/error.h"
+#include "lib/base/nap.h"
 #include "lib/base/os.h"
 
 #define CLOCK_HOLDS_NS 10000000000u
@@ -26,9 +27,9 @@
 #define FIRST_RUN_TIMES 20
 #define PAUSE_LEAST_NS 10000u
 #define PAUSE_MOST_NS 2000000u
-/* So near to the time at which something should end the processor is given to others, but not
- * left. */
-#define NEAR_NS 50000u
+/* So near to the time at which something should end there are only naps. */
+#define NEAR_NS 100000u
+#define NAP_NS 5000u
 /* A time below is none: Mesa's rusticl (22.3) says 2 and 3 for the start and end of everything. It
  * has clocks when clGetEventProfilingInfo() gives events in a row times in a row. */
 #define TIME_LEAST_NS 1000u
@@ -111,15 +112,15 @@ static uint64_t expected_end(const het__device *device, uint64_t count)
     return end;
 }
 
-/* 0: none. */
+/* 0: a nap. */
 static uint64_t pause_of(uint64_t now, uint64_t begin, uint64_t expected)
 {
     const uint64_t off = expected > now ? expected - now : now - expected;
     uint64_t pause = (now - begin) / 8;
     if (off < NEAR_NS)
         return 0;
-    if (expected > now && (off - NEAR_NS) / 2 < pause)
-        pause = (off - NEAR_NS) / 2;
+    if (expected > now && (off - NEAR_NS) / 4 < pause)
+        pause = (off - NEAR_NS) / 4;
     else if (expected > begin && expected <= now && off / 8 < pause)
         pause = off / 8;
     pause = pause < PAUSE_LEAST_NS ? PAUSE_LEAST_NS : pause;
@@ -150,7 +151,7 @@ static het_status wait_limited(het__device *device, cl_event event, uint64_t exp
         if (pause)
             het__sleep_ns(pause < timeout_ns - passed ? pause : timeout_ns - passed);
         else
-            thrd_yield();
+            het__nap_ns(NAP_NS);
     }
 }
 

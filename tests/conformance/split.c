@@ -3,7 +3,7 @@
  * there is a device. Whatever runs where, greedy tokens are those of one device, and tensors are
  * within the tolerance of a whole network's rounding.
  *
- *     split_runs [MODEL]
+ *     split_runs [MODEL | FILE.onnx...]
  *
  * HETINFER_TEST_SPLITS: placements per model, without it 300, and 12 where kernels are compiled for
  * each; HETINFER_TEST_SLICE=2/5: every fifth of them, from the second. MODEL: part of a name.
@@ -285,12 +285,40 @@ static void each_file(const char *folder, const char *suffix, const char *const 
     }
 }
 
-int main(int argc, char **argv)
+static bool is_file(const char *argument)
+{
+    const size_t n = strlen(argument);
+    return n > 5 && strcmp(argument + n - 5, ".onnx") == 0;
+}
+
+static void each_given(int count, char **paths)
+{
+    for (int i = 0; i < count; i++) {
+        const char *slash = strrchr(paths[i], '/');
+        het_model *model = NULL;
+        het_error err = HET_ERROR_INIT;
+        if (het_model_load(context, paths[i], NULL, &model, &err) == HET_OK)
+            split_network(slash ? slash + 1 : paths[i], model);
+        else
+            TEST_FAIL("%s: %s", paths[i], err.message);
+        het_model_destroy(model);
+    }
+}
+
+static void each_known(void)
 {
     static const char *const families[] = { "gemma", "gemma2", "gemma3", "gemma3n", "mixtral",
                                             "phimoe", "phimoe-longrope", "qwen3moe" };
     static const char *const networks[] = { "digits-conv", "digits-conv-int8", "digits-vit" };
-    if (argc > 1)
+    each_made();
+    each_file("tests/models/reference/families", "gguf", families, 8, split_language);
+    each_file("examples/models", "onnx", networks, 3, split_network);
+}
+
+int main(int argc, char **argv)
+{
+    const bool given = argc > 1 && is_file(argv[1]);
+    if (argc > 1 && !given)
         wanted = argv[1];
     setenv("HETINFER_SIM_SCALE", "0", 0);
     if (has_backend("cpu_onednn"))
@@ -309,9 +337,10 @@ int main(int argc, char **argv)
         placements = 12;
     for (uint32_t i = 0; i < placed.count; i++)
         printf("%s: %s\n", placed.real[i].info.backend, placed.real[i].info.name);
-    each_made();
-    each_file("tests/models/reference/families", "gguf", families, 8, split_language);
-    each_file("examples/models", "onnx", networks, 3, split_network);
+    if (given)
+        each_given(argc - 1, argv + 1);
+    else
+        each_known();
     het_context_destroy(context);
     return test_finish();
 }
