@@ -142,7 +142,7 @@ static void importance_helps(void)
     }
 }
 
-/* A group of large values that hardly count must not make the steps of the others' scales coarse. */
+/* A group of large values that hardly count must not make the other scales coarse. */
 static void scales_are_shared_by_importance(void)
 {
     static const het_dtype shared[] = { HET_DTYPE_Q2_K, HET_DTYPE_Q4_K, HET_DTYPE_Q5_K };
