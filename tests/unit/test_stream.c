@@ -4,7 +4,9 @@
  * allocates nothing; an upload that fails costs a warning and no token.
  *
  * A processor's OpenCL driver stands in for a GPU's; without one the program skips. Uploads are
- * failed by this program's own clEnqueueWriteBuffer(), which stands before the driver's. */
+ * failed by this program's own clEnqueueWriteBuffer(), which stands before the driver's.
+ *
+ * Usage: test_stream [intel_l0]: the same on Level Zero's test driver, which fails by itself. */
 #define _GNU_SOURCE /* RTLD_NEXT */
 #define CL_TARGET_OPENCL_VERSION 200
 #include <CL/cl.h>
@@ -12,6 +14,7 @@
 
 #include "../fault/failover.h"
 #include "cl_case.h"
+#include "drivers/level_zero/ask.h"
 #include "lib/api/handles.h"
 
 #define LAYERS 6
@@ -305,8 +308,72 @@ static void failures_lose_nothing(void)
     fo_close(&f);
 }
 
-int main(void)
+/* ---- Level Zero ---- */
+
+static ze_ask driver;
+
+static void bits_on_level_zero(void)
 {
+    driver.reset();
+    budgets("intel_l0", "intel_l0", GW_Q8_0);
+    CHECK_INT(driver.complaints(), 0);
+}
+
+static void fail_copy(uint64_t at, double bytes, const fo_run *want)
+{
+    char text[400], fault[100];
+    het_error err = HET_ERROR_INIT;
+    het_session *session = NULL;
+    static fo_run run;
+    driver.reset();
+    snprintf(text, sizeof text, "hetinfer-policy: 1\nrules:\n  - prefer: intel_l0\nlimits:\n"
+             "  intel_l0: { memory: %.0f B, stream: true }\n"
+             "fallback:\n  on_error: {retry: 3, next: any}\n", bytes);
+    fo_set_policy(&f, text);
+    if (fo_session(&f, f.model, &session, &err)) {
+        TEST_FAIL("%s", err.message);
+        return;
+    }
+    CHECK(plan_of(session, HET_PHASE_DECODE)->stream[0].come_count > 0);
+    snprintf(fault, sizeof fault, "call=zeCommandListAppendMemoryCopy,at=%u,result=unknown",
+             (unsigned)at);
+    CHECK(driver.arm(fault));
+    if (fo_generate(session, FO_TOKENS, &run, &err))
+        TEST_FAIL("copy %u: %s", (unsigned)at, err.message);
+    CHECK(fo_same(&run, want, FO_TOKENS));
+    CHECK_INT(driver.armed(), 0); /* it was met */
+    CHECK_INT(f.errors, 0);
+    het_session_destroy(session);
+    CHECK_INT(driver.complaints(), 0);
+}
+
+static void copies_of_level_zero_fail(void)
+{
+    static outcome want;
+    het_error err = HET_ERROR_INIT;
+    driver.reset();
+    open_all("intel_l0,ref", GW_Q8_0, false);
+    CHECK_INT(generate("intel_l0", 1e9, "", &want, &err), HET_OK);
+    const het__plan_memory *m = &want.memory;
+    const double bytes = m->weight_bytes + m->state_bytes + m->io_bytes + m->activation_bytes -
+                         want.layers_bytes / 2;
+    for (uint64_t at = 1; at < 400; at += 79)
+        fail_copy(at, bytes, &want.run);
+    fo_close(&f);
+}
+
+static int level_zero(void)
+{
+    driver = ze_ask_find();
+    test_case(bits_on_level_zero);
+    test_case(copies_of_level_zero_fail);
+    return test_finish();
+}
+
+int main(int argc, char **argv)
+{
+    if (argc > 1 && strcmp(argv[1], "intel_l0") == 0)
+        return level_zero();
     cl_find();
     setenv("HETINFER_SIM", "h100-pcie:gpu", 1);
     setenv("HETINFER_SIM_SCALE", "0", 1);
