@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Symmetric int8 with one scale per channel, which is what integer units of NPUs multiply. The
  * scale is one that F16 has, so that the same codes with the same scale are also blocks of Q8_0,
- * which every device reads; rounding it up, no code goes over the edge, and near F16's smallest numbers
- * steps get coarser instead of results wrong. */
+ * which every device reads; rounding it up, no code goes over the edge, and near F16's smallest
+ * numbers steps get coarser instead of results wrong. */
 #include <assert.h>
 #include <math.h>
 
