@@ -77,6 +77,9 @@ typedef struct het__open_options {
      * the others when they are chosen; 0: all of them are there. */
     uint64_t expert_bytes;
     uint32_t expert_keep; /* het_expert_keep */
+    /* Slices that stream have so many places on the device to take turns in, at least two; 0: there
+     * are none. */
+    uint32_t stream_slots;
 } het__open_options;
 
 /* Where a value of a slice lives on this device. */
@@ -100,6 +103,9 @@ typedef struct het__slice {
     /* Per node of the graph, of mixtures: uses of each expert, for the device to add to while it
      * runs if its host sees what is chosen. NULL, or of no interest: nothing is counted. */
     uint64_t *const *expert_uses;
+    /* Constants of lib/ir/stream.h are not kept on the device: they are brought before each run of
+     * the program, if that can be while the program before it runs. */
+    bool streams;
 } het__slice;
 
 typedef struct het__backend_counters {
@@ -112,6 +118,11 @@ typedef struct het__backend_counters {
     uint64_t expert_slots, expert_slot_bytes;
     uint64_t expert_hits, expert_misses, expert_evictions, expert_ahead, expert_ahead_hits;
     uint64_t expert_staged_bytes;
+    /* With stream_slots. weight_bytes counts the slots. */
+    uint64_t stream_slot_bytes; /* all slots */
+    uint64_t stream_count, stream_ahead; /* slices' constants brought; of these, before they were
+                                            asked for */
+    uint64_t streamed_bytes;
 } het__backend_counters;
 
 typedef struct het__backend {
@@ -157,6 +168,9 @@ typedef struct het__backend {
     /* Whether programs may still run after enqueue has returned, so that other devices can work
      * meanwhile. */
     bool is_asynchronous;
+
+    /* Slices may stream (see het__slice). */
+    bool streams;
 
     /* Products are computed in fewer bits than HET_PRECISION_EXACT allows: the core plans none of
      * them for a session that is to be exact. */

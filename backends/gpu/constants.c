@@ -11,8 +11,10 @@
 #include <assert.h>
 #include <string.h>
 
+#include "backends/gpu/stream.h"
 #include "lib/base/dtype.h"
 #include "lib/base/error.h"
+#include "lib/ir/stream.h"
 #include "lib/quant/quant.h"
 
 #define IN_PLACE_ALIGN 8
@@ -47,6 +49,7 @@ static void kept_drop(het__gpu *gpu, het__gpu_kept *kept)
 void het__gpu_drop_constants(het__gpu *gpu)
 {
     het__gpu_experts_drop(gpu);
+    het__gpu_stream_drop(gpu);
     while (gpu->kept) {
         het__gpu_kept *next = gpu->kept->next;
         kept_drop(gpu, gpu->kept);
@@ -167,6 +170,10 @@ static bool use_in_place(het__gpu *gpu, const het__slice *slice, const void *dat
 het_status het__gpu_keep_plain(het__gpu *gpu, const het__slice *slice, het__gpu_operand *operand,
                                size_t bytes, het_error *err)
 {
+    if (slice->streams && het__value_streams(&operand->value) && bytes) {
+        operand->offset = 0;
+        return het__gpu_stream_piece(gpu, operand, "", bytes, NULL, NULL, &operand->mem, err);
+    }
     het__gpu_kept *k = find(gpu, operand->host, "");
     if (!k) {
         k = kept_new(gpu, operand->host, "", bytes);
@@ -201,6 +208,8 @@ static het_status keep_form(het__gpu_call *call, const het__gpu_operand *constan
         *mem = (het__gpu_memory *)gpu;
         return HET_OK;
     }
+    if (constant && call->slice && call->slice->streams && het__value_streams(&constant->value))
+        return het__gpu_stream_piece(gpu, constant, form, bytes, lay, user, mem, err);
     const void *data = constant ? constant->host : NULL;
     het__gpu_kept *k = find(gpu, data, form);
     if (k) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A slice becomes calls of operations, which share one scratch; a step is their launches. */
-#include "backends/gpu/driver.h"
+/* A slice becomes calls of operations, which share scratch; a step is their launches. */
+#include "backends/gpu/stream.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -207,14 +207,10 @@ static het_status scratch_init(het__gpu *gpu, het__program *program, het_error *
             most = program->calls[i].scratch_bytes;
     if (most == 0)
         return HET_OK;
-    const het_status s = gpu->driver->memory_make(gpu, most, NULL, &program->scratch, err);
-    if (s != HET_OK)
-        return s;
-    program->scratch_bytes = most;
-    gpu->counters.scratch_bytes += most;
-    for (uint32_t i = 0; i < program->call_count; i++)
-        program->calls[i].scratch = program->scratch;
-    return HET_OK;
+    const het_status s = het__gpu_scratch_take(gpu, most, &program->scratch, err);
+    for (uint32_t i = 0; i < program->call_count && s == HET_OK; i++)
+        program->calls[i].scratch = program->scratch->mem;
+    return s;
 }
 
 void het__gpu_release(het__gpu *gpu, het__program *program)
@@ -222,8 +218,7 @@ void het__gpu_release(het__gpu *gpu, het__program *program)
     for (het__gpu_kernel *k = program->kernels; k; k = k->next)
         gpu->driver->kernel_release(gpu, k->handle);
     if (program->scratch)
-        gpu->driver->memory_free(gpu, program->scratch);
-    gpu->counters.scratch_bytes -= program->scratch_bytes;
+        het__gpu_scratch_leave(gpu, program->scratch);
     het__arena_finish(&program->arena);
     het__free(gpu->host.mem, program);
 }
@@ -237,9 +232,15 @@ het_status het__gpu_compile(het__gpu *gpu, const het__slice *slice, het__program
     het__arena_init(&p->arena, gpu->host.mem);
     p->calls = het__arena_zero(&p->arena, slice->node_count, sizeof *p->calls);
     het_status s = p->calls ? HET_OK : het__fail_nomem(err, "a program");
+    if (s == HET_OK && slice->streams)
+        s = het__gpu_stream_begin(gpu, err);
     for (uint32_t i = 0; i < slice->node_count && s == HET_OK; i++)
         s = call_init(gpu, p, slice, &slice->graph->nodes[slice->nodes[i]],
                       &p->calls[p->call_count++], err);
+    if (s == HET_OK && gpu->driver->call)
+        s = het__gpu_order(gpu, p, slice->symbols_max, err);
+    if (s == HET_OK && slice->streams)
+        s = het__gpu_stream_end(gpu, &p->item, err);
     if (s == HET_OK)
         s = scratch_init(gpu, p, err);
     if (s != HET_OK) {
@@ -273,12 +274,19 @@ het_status het__gpu_enqueue(het__gpu *gpu, het__program *program, const int64_t 
     if (s != HET_OK)
         return s;
     program->has_run = true;
+    if (program->item)
+        s = het__gpu_stream_take(gpu, program->item, err);
     for (uint32_t i = 0; i < program->call_count && s == HET_OK; i++) {
         het__gpu_call *call = &program->calls[i];
         bind(call->inputs, call->input_count, symbols);
         bind(call->outputs, call->output_count, symbols);
-        s = op_of(call->op)->launch(call, symbols, err);
+        if (gpu->driver->call)
+            s = gpu->driver->call(gpu, call, err);
+        if (s == HET_OK)
+            s = op_of(call->op)->launch(call, symbols, err);
     }
+    if (s == HET_OK && program->item)
+        s = het__gpu_stream_leave(gpu, program->item, err);
     if (s == HET_OK)
         return gpu->driver->end(gpu, err);
     gpu->driver->drop(gpu);
@@ -330,7 +338,7 @@ void het__gpu_arg_memory(het__gpu_kernel *kernel, uint32_t index, het__gpu_memor
                          size_t offset)
 {
     const uint64_t at = offset;
-    kernel->driver->argument_memory(kernel->handle, index, mem);
+    kernel->driver->argument_memory(kernel->handle, index, het__gpu_memory_now(mem));
     het__gpu_arg(kernel, index + 1, sizeof at, &at);
 }
 
@@ -361,8 +369,9 @@ het_status het__gpu_copy(het__gpu_call *call, het__gpu_memory *source, size_t so
 {
     if (bytes == 0)
         return HET_OK;
-    const het_status s = call->gpu->driver->copy(call->gpu, source, source_offset, target,
-                                                 target_offset, bytes, err);
+    const het_status s =
+        call->gpu->driver->copy(call->gpu, het__gpu_memory_now(source), source_offset, target,
+                                target_offset, bytes, err);
     call->gpu->counters.launch_count += s == HET_OK;
     return s;
 }

@@ -121,6 +121,7 @@ het_status het__l0_open(const het__host *host, uint32_t index, const het__open_o
     d->gpu = (het__gpu){ .driver = &het__l0_driver, .facts = &d->found.facts, .host = *host,
                          .expert_bytes = options->expert_bytes,
                          .expert_keep = options->expert_keep,
+                         .stream_slots = options->stream_slots,
                          .weights_mapped = options->weights_mapped,
                          .rounds = options->precision == HET_PRECISION_FAST,
                          .rounds_small = host->use_env && het__env("HETINFER_GPU_ROUND_SMALL") };

@@ -22,6 +22,48 @@ static het_status compute(het__device *d, const het__sim_job *job, double *ns, h
     return s;
 }
 
+/* ---- weights that come ---- */
+
+static void send(het__device *d, het__program *p, uint64_t from)
+{
+    const double bandwidth = d->profile.link_bandwidth;
+    const double ns = d->profile.link_latency_ns +
+                      (bandwidth > 0 ? (double)p->stream_bytes / bandwidth * 1e9 : 0);
+    const uint64_t begin = from > d->uploads_end_ns ? from : d->uploads_end_ns;
+    p->arrives_ns = begin + (uint64_t)(ns * d->scale);
+    d->uploads_end_ns = p->arrives_ns;
+    d->stream_count++;
+    d->streamed_bytes += p->stream_bytes;
+}
+
+/* When a program can begin: its weights are there, and the next ones are sent for, which come
+ * beside it into the other slot. */
+static uint64_t begin_streamed(het__device *d, het__program *p, uint64_t now)
+{
+    if (!p->stream_bytes)
+        return now;
+    d->stream_ahead += p->arrives_ns != 0;
+    if (!p->arrives_ns)
+        send(d, p, now);
+    const uint64_t begin = p->arrives_ns > now ? p->arrives_ns : now;
+    p->arrives_ns = 0;
+    if (d->last_streamed && d->last_streamed != p)
+        d->last_streamed->after = p;
+    d->last_streamed = p;
+    if (p->after && !p->after->arrives_ns)
+        send(d, p->after, begin);
+    return begin;
+}
+
+void het__sim_stream_forget(het__device *d, const het__program *program)
+{
+    het__mutex_lock(&d->lock);
+    d->last_streamed = d->last_streamed == program ? NULL : d->last_streamed;
+    for (het__program *p = d->programs; p; p = p->next)
+        p->after = p->after == program ? NULL : p->after;
+    het__mutex_unlock(&d->lock);
+}
+
 /* The lock is held, and given up meanwhile. */
 static void run_one(het__device *d)
 {
@@ -31,12 +73,13 @@ static void run_one(het__device *d)
     het_status s = HET_OK;
     double ns = 0;
     const uint64_t begin = het__now_ns();
+    const uint64_t starts = skips ? begin : begin_streamed(d, job->program, begin);
     if (!skips) {
         het__mutex_unlock(&d->lock);
         s = compute(d, job, &ns, &err);
         het__mutex_lock(&d->lock);
     }
-    const uint64_t end = begin + (uint64_t)(ns * d->scale);
+    const uint64_t end = starts + (uint64_t)(ns * d->scale);
     while (!d->is_stopping && !d->is_abandoned && het__now_ns() < end)
         het__cond_wait_until(&d->change, &d->lock, end);
     if (s != HET_OK) {

@@ -11,6 +11,7 @@
 #include <threads.h>
 
 #include "lib/base/error.h"
+#include "lib/ir/stream.h"
 #include "lib/partition/op_support.h"
 
 extern const het__backend het__backend_sim;
@@ -121,6 +122,7 @@ static het_status sim_open(const het__host *host, uint32_t index, const het__ope
     d->mem = host->mem;
     d->scale = scale;
     d->is_exact = options->precision == HET_PRECISION_EXACT;
+    d->stream_slots = options->stream_slots;
     if (!het__sim_profile_get(index, &d->profile))
         s = het__fail(err, HET_E_INVALID, "there is no simulated device %u", index);
     if (s == HET_OK)
@@ -278,6 +280,48 @@ static bool grow_constants(het__device *d)
     return true;
 }
 
+/* A constant that comes before each run counts with the slice, and not as one that stays. */
+static bool is_first_of_slice(const het__slice *slice, uint32_t node, uint32_t input)
+{
+    const uint32_t id = slice->graph->nodes[slice->nodes[node]].inputs[input];
+    for (uint32_t n = 0; n <= node; n++) {
+        const het__node *at = &slice->graph->nodes[slice->nodes[n]];
+        for (uint32_t i = 0; i < (n < node ? at->input_count : input); i++)
+            if (at->inputs[i] == id)
+                return false;
+    }
+    return true;
+}
+
+static uint64_t stream_bytes(const het__slice *slice)
+{
+    uint64_t bytes = 0;
+    for (uint32_t n = 0; slice->streams && n < slice->node_count; n++) {
+        const het__node *node = &slice->graph->nodes[slice->nodes[n]];
+        for (uint32_t i = 0; i < node->input_count; i++) {
+            const het__value *v = node->inputs[i] == HET__NO_VALUE
+                                      ? NULL : &slice->graph->values[node->inputs[i]];
+            if (!v || !het__value_streams(v) || !is_first_of_slice(slice, n, i))
+                continue;
+            const int64_t size = het__value_bytes(v, slice->symbols_max);
+            bytes += size > 0 ? (uint64_t)size : 0;
+        }
+    }
+    return bytes;
+}
+
+/* All slots grow with the largest that comes. */
+static het_status fit_slots(het__device *d, uint64_t bytes, het_error *err)
+{
+    const uint64_t more = bytes > d->slot_bytes ? bytes - d->slot_bytes : 0;
+    const het_status s = check_budget(d, d->stream_slots * more, "slots of weights", err);
+    if (s != HET_OK)
+        return s;
+    d->slot_bytes += more;
+    d->used_bytes += d->stream_slots * more;
+    return HET_OK;
+}
+
 /* Constants that the slice brings to the device; they are taken back if it does not compile. */
 static het_status keep_constants(het__device *d, const het__slice *slice, uint64_t *bytes,
                                  het_error *err)
@@ -289,7 +333,8 @@ static het_status keep_constants(het__device *d, const het__slice *slice, uint64
             if (node->inputs[i] == HET__NO_VALUE)
                 continue;
             const het__value *v = &slice->graph->values[node->inputs[i]];
-            if (v->kind != HET__VALUE_CONST || !v->data || is_kept(d, v->data))
+            if (v->kind != HET__VALUE_CONST || !v->data || is_kept(d, v->data) ||
+                (slice->streams && het__value_streams(v)))
                 continue;
             const int64_t size = het__value_bytes(v, slice->symbols_max);
             if (!grow_constants(d))
@@ -334,7 +379,10 @@ static het_status sim_compile(het__device *d, const het__slice *slice, het__prog
         het__free(d->mem, p);
         return s;
     }
+    p->stream_bytes = stream_bytes(slice);
     s = keep_constants(d, slice, &bytes, err);
+    if (s == HET_OK)
+        s = fit_slots(d, p->stream_bytes, err);
     if (s == HET_OK)
         s = compile_inner(d, slice, p, err);
     if (s != HET_OK) {
@@ -344,13 +392,20 @@ static het_status sim_compile(het__device *d, const het__slice *slice, het__prog
         return s;
     }
     d->used_bytes += bytes;
+    p->next = d->programs;
+    d->programs = p;
     *program = p;
     return HET_OK;
 }
 
 static void sim_release(het__device *d, het__program *program)
 {
+    het__program **at = &d->programs;
     het__sim_queue_drop(d);
+    het__sim_stream_forget(d, program);
+    while (*at != program)
+        at = &(*at)->next;
+    *at = program->next;
     het__mutex_lock(&d->inner_lock);
     d->inner->release(d->inner_device, program->inner);
     het__mutex_unlock(&d->inner_lock);
@@ -405,6 +460,10 @@ static void sim_counters(het__device *d, het__backend_counters *counters)
     het__mutex_unlock(&d->inner_lock);
     het__mutex_lock(&d->lock);
     counters->busy_ns = (uint64_t)d->modelled_ns;
+    counters->stream_slot_bytes = d->stream_slots * d->slot_bytes;
+    counters->stream_count = d->stream_count;
+    counters->stream_ahead = d->stream_ahead;
+    counters->streamed_bytes = d->streamed_bytes;
     het__mutex_unlock(&d->lock);
 }
 
@@ -419,6 +478,7 @@ const het__backend het__backend_sim = {
     .figures = sim_figures,
     .measure = sim_measure,
     .is_asynchronous = true,
+    .streams = true,
     .buffer_create = sim_buffer_create,
     .buffer_destroy = sim_buffer_destroy,
     .buffer_host = sim_buffer_host,

@@ -63,6 +63,10 @@ double het__sim_model_ns(het__sim_model *model, const het__machine_device *devic
 struct het__program {
     het__program *inner;
     het__sim_model model;
+    het__program *next;    /* of the device's */
+    uint64_t stream_bytes; /* that come before each run */
+    het__program *after;   /* guarded by lock: the one with such bytes that ran next, last time */
+    uint64_t arrives_ns;   /* likewise; 0: nothing is under way */
 };
 
 struct het__buffer {
@@ -101,8 +105,14 @@ struct het__device {
     uint64_t failed_at;   /* number of the program that failed */
     het_error failure;
     double modelled_ns;   /* of all programs, unscaled */
+    het__program *last_streamed;
+    uint64_t uploads_end_ns;
+    uint64_t stream_count, stream_ahead, streamed_bytes;
     /* of the core's thread */
     uint64_t used_bytes;  /* buffers, constants */
+    uint32_t stream_slots;
+    uint64_t slot_bytes;  /* of one */
+    het__program *programs;
     const void **constants;
     size_t constant_count, constant_capacity;
 };
@@ -113,6 +123,8 @@ void het__sim_queue_stop(het__device *device);
 void het__sim_queue_add(het__device *device, het__program *program, const int64_t *symbols);
 het_status het__sim_queue_wait(het__device *device, uint64_t count, uint64_t timeout_ns,
                                het_error *err);
+/* queue.c: nothing waits for a program any more. */
+void het__sim_stream_forget(het__device *device, const het__program *program);
 /* Until nothing runs, leaving out what has not begun. */
 void het__sim_queue_drop(het__device *device);
 

@@ -122,9 +122,9 @@ static int print_devices(const het_plan *plan, const het_plan_info *info)
         if (status != STATUS_GO)
             return status;
         const double values = v.io_bytes + v.activation_bytes;
-        const double all = v.weight_bytes + v.state_bytes + values;
+        const double all = v.weight_bytes + v.slot_bytes + v.state_bytes + values;
         printf("%-12s %6u %10s %10s %10s %10s %10.4f", v.backend, v.node_count,
-               format_bytes(v.weight_bytes, a), format_bytes(v.state_bytes, b),
+               format_bytes(v.weight_bytes + v.slot_bytes, a), format_bytes(v.state_bytes, b),
                format_bytes(values, c),
                isfinite(v.limit_bytes) ? format_bytes(v.limit_bytes, d) : "none",
                v.busy_ns * 1e-6);
@@ -134,6 +134,9 @@ static int print_devices(const het_plan *plan, const het_plan_info *info)
             printf(" %9s", "");
         print_total(v.single_total);
         putchar('\n');
+        if (v.slot_bytes > 0)
+            printf("%-12s keeps experts in slots of %s in all; bringing others %.4f ms expected\n",
+                   "", format_bytes(v.slot_bytes, a), v.bring_ns * 1e-6);
         if (v.file_bytes > 0)
             printf("%-12s reads %s of weights from the file: not everything fits\n", "",
                    format_bytes(v.file_bytes, a));

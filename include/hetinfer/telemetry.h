@@ -70,6 +70,10 @@ typedef struct het_telemetry_device {
     uint64_t output_count;    /**< Outputs copied from it. */
     uint64_t output_bytes;    /**< Of these. */
     uint64_t wait_count;      /**< Times that the host waited for it within a step. */
+    uint64_t stream_slot_bytes; /**< Of weight_bytes: room for weights that come for each step. */
+    uint64_t stream_count;    /**< Layers whose weights came. */
+    uint64_t stream_ahead_count; /**< Of these, those that were sent for before their turn. */
+    uint64_t stream_bytes;    /**< Of all of these. */
 } het_telemetry_device;
 
 /**

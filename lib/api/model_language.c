@@ -246,6 +246,8 @@ static het_status read_model(het_model *m, const void *data, size_t bytes,
     het_status s = read_file(m, data, bytes, o, err);
     if (s == HET_OK)
         s = read_described(m, o, err);
+    if (s == HET_OK && het__model_wants_graph(o))
+        s = het__int8_loaded(m, err);
     return s == HET_OK && het__model_wants_graph(o) ? read_graph(m, o, err) : s;
 }
 
@@ -310,6 +312,8 @@ static het_status read_packed(het_model *m, const void *data, size_t bytes,
         s = read_described(m, o, err);
     if (s == HET_OK && whole)
         s = unpack_weights(m, &job, o, err);
+    if (s == HET_OK && whole)
+        s = het__int8_loaded(m, err);
     return s == HET_OK && whole ? read_graph(m, o, err) : s;
 }
 

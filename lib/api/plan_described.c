@@ -190,6 +190,19 @@ static het_status take_policy(maker *m, het_error *err)
 
 /* ---- plan ---- */
 
+/* Backends of the context say so; elsewhere those of graphics processors do. */
+static uint32_t streaming_devices(const maker *m)
+{
+    uint32_t devices = 0;
+    if (m->is_present)
+        return het__exec_streaming(&m->model->context->registry, m->machine);
+    for (uint32_t d = 0; d < m->machine->device_count; d++) {
+        const uint32_t kind = m->machine->device[d].kind;
+        devices |= kind == HET_DEVICE_GPU || kind == HET_DEVICE_IGPU ? 1u << d : 0;
+    }
+    return devices;
+}
+
 static het_status make_plan(maker *m, const uint8_t *forced, het__plan *out, het_error *err)
 {
     het__plan plans[HET__PLAN_STEPS_MAX];
@@ -198,6 +211,7 @@ static het_status make_plan(maker *m, const uint8_t *forced, het__plan *out, het
         .symbols = m->symbols[m->step], .reasons = m->reasons, .step_count = m->step_count,
         .steps = m->steps, .policy = m->o->policy ? &m->view : NULL, .labels = m->labels,
         .objective = m->o->objective, .limited = m->o->machine != NULL, .forced = forced,
+        .stream_devices = streaming_devices(m),
         .split = (m->o->flags & HET_PLAN_SPLIT) != 0,
     };
     const het_status s = het__plan_make(&request, m->mem, plans, err);

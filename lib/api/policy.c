@@ -299,10 +299,11 @@ het_status het_policy_set_limit(het_policy *policy, const char *device,
     het__policy_limit l = { .memory_bytes = (double)o.memory_bytes,
                             .memory_share = o.memory_share, .threads = o.threads };
     memcpy(l.device, one.name[0], sizeof l.device);
-    for (uint32_t i = 0; i < count; i++) /* of experts only files say anything */
+    for (uint32_t i = 0; i < count; i++) /* of these only files say anything */
         if (strcmp(p->limits[i].device, l.device) == 0) {
             l.expert_bytes = p->limits[i].expert_bytes;
             l.expert_keep = p->limits[i].expert_keep;
+            l.stream = p->limits[i].stream;
         }
     memcpy(before, p->limits, sizeof before);
     s = het__policy_set_limit(p, &l, NULL, err);

@@ -95,6 +95,8 @@ het_status het_telemetry_device_at(const het_session *session, uint32_t index,
         .share_count = c->shares, .share_bytes = c->shared_bytes, .bounce_count = c->bounces,
         .input_count = c->inputs, .input_bytes = c->input_bytes, .output_count = c->outputs,
         .output_bytes = c->output_bytes, .wait_count = c->waits,
+        .stream_slot_bytes = u.stream_slot_bytes, .stream_count = u.streams,
+        .stream_ahead_count = u.streams_ahead, .stream_bytes = u.stream_bytes,
     };
     return het__result_write(device, &out, sizeof out);
 }

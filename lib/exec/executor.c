@@ -64,6 +64,7 @@ static het_status open_devices(het__exec *x, het_error *err)
                 .parallel_user = x->request.parallel_user,
                 .weight_cache = x->request.weight_cache, .content = x->request.content,
                 .expert_bytes = (uint64_t)expert_bytes[d], .expert_keep = expert_keep[d],
+                .stream_slots = x->phase[p].plan.stream[d].slot_count,
             };
             x->opened[d].backend = r->backend;
             s = r->backend->open(&x->request.registry->host, r->backend_index, &options,
@@ -86,7 +87,7 @@ static het_status compile_entry(het__exec *x, uint32_t phase, uint32_t index, he
         nodes[n] = entry->first_node + n;
     const het__slice slice = { x->graph, nodes, entry->node_count, o->places[phase],
                                x->request.symbols_max[phase], x->request.constant_copied,
-                               x->request.constant_user, x->expert_uses };
+                               x->request.constant_user, x->expert_uses, entry->is_streamed };
     const het_status s = o->backend->compile(o->device, &slice, &unit->program, err);
     return s == HET_OK ? s : het__exec_blame(x, entry->device, entry->layer, HET__EXEC_COMPILE, s,
                                              err);

@@ -100,6 +100,9 @@ het_status het__exec_machine(const het__registry *registry, uint32_t mask, uint3
                              const het_device_figures *figures, het__machine *machine,
                              het_error *err);
 
+/* Devices of a machine that can bring weights for each step (het__plan_request), as bits. */
+uint32_t het__exec_streaming(const het__registry *registry, const het__machine *machine);
+
 /* Place a graph on the devices of a mask for one step with the given symbols. figures: as
  * above. */
 het_status het__exec_plan(const het__exec_request *request, const int64_t *symbols,
@@ -172,6 +175,7 @@ typedef struct het__exec_usage {
     double planned_bytes;    /* by the plan: weights, state, io, temporaries */
     double limit_bytes;      /* INFINITY: none */
     uint64_t programs, launches, busy_ns;
+    uint64_t stream_slot_bytes, streams, streams_ahead, stream_bytes; /* het__backend_counters */
     het__exec_counts counts;
 } het__exec_usage;
 

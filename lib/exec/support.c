@@ -137,6 +137,15 @@ het_status het__exec_support(const het__registry *registry, const het__graph *gr
     return failed ? HET_E_NOMEM : HET_OK;
 }
 
+uint32_t het__exec_streaming(const het__registry *registry, const het__machine *machine)
+{
+    uint32_t devices = 0;
+    for (uint32_t d = 0; d < machine->device_count; d++)
+        if (registry->device[machine->device[d].context_index].backend->streams)
+            devices |= 1u << d;
+    return devices;
+}
+
 /* One plan per step. */
 static het_status make_plans(const het__exec_request *request, const het__machine *machine,
                              const het__plan_step *steps, uint32_t count, het__mem *mem,
@@ -160,6 +169,7 @@ static het_status make_plans(const het__exec_request *request, const het__machin
             .exact = request->precision == HET_PRECISION_EXACT, .step_count = count,
             .steps = steps, .policy = request->policy ? &view : NULL, .labels = labels,
             .limits = limits,
+            .stream_devices = het__exec_streaming(request->registry, machine),
         };
         s = het__plan_make(&plan_request, mem, plans, err);
     }

@@ -263,7 +263,8 @@ static bool is_in_file(const pass *s, uint32_t device)
 
 static double stored_bytes(const pass *s, const het__place_thing *t, uint32_t device)
 {
-    return t->is_file && is_in_file(s, device) ? 0 : t->bytes;
+    const bool is_free = t->free_devices >> device & 1;
+    return is_free || (t->is_file && is_in_file(s, device)) ? 0 : t->bytes;
 }
 
 /* What the node reads gets to the device; false if it cannot. masks: before the node. bytes: values

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "lib/base/error.h"
-#include "lib/partition/plan_problem.h"
+#include "lib/partition/plan_stream.h"
 
 static het_status cannot_run(const het__plan_problem *q, uint32_t at, het_error *err)
 {
@@ -27,7 +27,7 @@ static het_status cannot_fit(const het__plan_problem *q, bool proven, het_error 
     double stored = 0;
     char limits[128] = "";
     size_t used = 0;
-    for (uint32_t i = 0; i < q->place.store_count; i++)
+    for (uint32_t i = 0; i < q->slot_first; i++)
         stored += q->place.stores[i].bytes;
     for (uint32_t d = 0; d < q->devices; d++) {
         if (!isfinite(q->limit[d]))
@@ -113,8 +113,9 @@ static het_status find_hint(het__plan_problem *q, het__mem *mem, uint8_t *apart,
     return s == HET_E_UNSUPPORTED ? HET_OK : s;
 }
 
-static het_status place_all(het__plan_problem *q, het__mem *mem, het__placement *placement,
-                            het_error *err)
+/* in_file: hosts may leave weights in the file where nothing else fits. */
+static het_status place_all(het__plan_problem *q, bool in_file, het__mem *mem,
+                            het__placement *placement, het_error *err)
 {
     uint32_t stuck = 0;
     bool done = false, usable = false;
@@ -134,7 +135,7 @@ static het_status place_all(het__plan_problem *q, het__mem *mem, het__placement 
     s = find_hint(q, mem, apart, usable);
     if (s == HET_OK)
         s = het__place(&q->place, mem, placement, &stuck);
-    if (s == HET_E_UNSUPPORTED && stuck == q->place.node_count && leave_in_file(q))
+    if (s == HET_E_UNSUPPORTED && stuck == q->place.node_count && in_file && leave_in_file(q))
         s = het__place(&q->place, mem, placement, &stuck);
     q->place.hint = NULL;
     if (s == HET_E_UNSUPPORTED && stuck < q->place.node_count)
@@ -201,26 +202,108 @@ static het_status fill(const het__plan_problem *q, const uint8_t *devices, uint3
     return plan->text ? HET_OK : het__fail_nomem(err, "the plan");
 }
 
+/* ---- with or without weights that come ---- */
+
+typedef struct candidate {
+    het__plan_problem q;
+    het__placement placement;
+    het__plan common;
+    bool is_found;
+} candidate;
+
+static het_status problem_of(const het__plan_request *r, het__arena *arena, candidate *c,
+                             het_error *err)
+{
+    memset(c, 0, sizeof *c);
+    const het_status s = het__plan_problem_make(r, arena, &c->q, err);
+    if (s != HET_OK)
+        return s;
+    c->placement.device = het__arena_zero(arena, c->q.place.node_count, 1);
+    return c->placement.device ? HET_OK : het__fail_nomem(err, "the plan");
+}
+
+static het_status measure(candidate *c, het__mem *mem, het_error *err)
+{
+    if (compare(&c->q, &c->placement, mem, &c->common) != HET_OK)
+        return het__fail_nomem(err, "the plan");
+    c->is_found = true;
+    return HET_OK;
+}
+
+/* Which layers come, and where everything is then; no placement: found stays false. */
+static het_status place_streamed(const het__plan_request *r, uint32_t devices, het__arena *arena,
+                                 het__mem *mem, candidate *c, het_error *err)
+{
+    het__plan_request *with = het__arena_zero(arena, 1, sizeof *with);
+    het__plan_streams *streams = het__arena_zero(arena, 1, sizeof *streams);
+    candidate *all = het__arena_zero(arena, 1, sizeof *all);
+    if (!with || !streams || !all || !het__plan_stream_all(&c->q, devices, streams))
+        return het__fail_nomem(err, "the plan");
+    *with = *r;
+    with->streams = streams;
+    het_status s = problem_of(with, arena, all, err);
+    if (s == HET_OK)
+        s = place_all(&all->q, false, mem, &all->placement, NULL);
+    if (s == HET_OK)
+        s = het__plan_stream_choose(&all->q, all->placement.device, mem, streams);
+    if (s != HET_OK)
+        return s == HET_E_UNSUPPORTED ? HET_OK : het__fail_nomem(err, "the plan");
+    with->streams = streams->devices ? streams : NULL;
+    s = problem_of(with, arena, c, err);
+    if (s != HET_OK)
+        return s;
+    memcpy(c->placement.device, all->placement.device, c->q.place.node_count);
+    s = measure(c, mem, err);
+    c->is_found = s == HET_OK && isfinite(c->common.total);
+    return s;
+}
+
+/* b instead of a. */
+static bool is_better(const candidate *b, const candidate *a, bool is_wanted)
+{
+    if (!b->is_found || !a->is_found)
+        return b->is_found;
+    return (is_wanted && b->q.request->streams) ||
+           (b->common.broken_wishes <= a->common.broken_wishes &&
+            b->common.total < a->common.total);
+}
+
+static het_status place_best(const het__plan_request *r, het__arena *arena, het__mem *mem,
+                             candidate *a, candidate *b, candidate **best, het_error *err)
+{
+    uint32_t devices = 0;
+    bool is_wanted = false;
+    het_status s = problem_of(r, arena, a, err);
+    if (s != HET_OK)
+        return s;
+    *best = a;
+    if (het__plan_stream_devices(&a->q, mem, &devices, &is_wanted) != HET_OK)
+        return het__fail_nomem(err, "the plan");
+    s = place_all(&a->q, devices == 0, mem, &a->placement, devices ? NULL : err);
+    if (s == HET_OK)
+        s = measure(a, mem, err);
+    if (!devices || (s != HET_OK && s != HET_E_UNSUPPORTED))
+        return s;
+    b->q = a->q;
+    s = place_streamed(r, devices, arena, mem, b, err);
+    if (s == HET_OK && is_better(b, a, is_wanted)) {
+        *best = b;
+        return s;
+    }
+    if (s == HET_OK && !a->is_found)
+        s = place_all(&a->q, true, mem, &a->placement, err);
+    return s == HET_OK && !a->is_found ? measure(a, mem, err) : s;
+}
+
 static het_status make(const het__plan_request *r, het__arena *arena, het__mem *mem,
                        het__plan *plans, het_error *err)
 {
-    het__plan_problem q;
-    het__placement placement = { 0 };
-    het_status s = het__plan_problem_make(r, arena, &q, err);
-    if (s != HET_OK)
-        return s;
-    placement.device = het__arena_zero(arena, q.place.node_count, 1);
-    het__plan *common = het__arena_zero(arena, 1, sizeof *common);
-    if (!placement.device || !common)
+    candidate *both = het__arena_zero(arena, 2, sizeof *both), *best = NULL;
+    if (!both)
         return het__fail_nomem(err, "the plan");
-    s = place_all(&q, mem, &placement, err);
-    if (s != HET_OK)
-        return s;
-    s = compare(&q, &placement, mem, common);
-    if (s != HET_OK)
-        return het__fail_nomem(err, "the plan");
-    for (uint32_t k = 0; s == HET_OK && k < q.steps; k++)
-        s = fill(&q, placement.device, k, common, mem, &plans[k], err);
+    het_status s = place_best(r, arena, mem, &both[0], &both[1], &best, err);
+    for (uint32_t k = 0; s == HET_OK && k < best->q.steps; k++)
+        s = fill(&best->q, best->placement.device, k, &best->common, mem, &plans[k], err);
     return s;
 }
 

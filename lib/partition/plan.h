@@ -32,6 +32,7 @@ typedef struct het__plan_entry {
     double predicted_ns, flops, weight_bytes, activation_bytes;
     double stored_bytes; /* weights that no earlier entry stores on this device */
     double state_bytes;  /* of states that its nodes keep */
+    bool is_streamed;    /* its matrices come before each run: see het__plan_stream */
     uint32_t runner_up;     /* device, or HET__PLAN_NONE: no other runs it all */
     double runner_up_total; /* the plan's objective with this entry there, all else as it is */
 } het__plan_entry;
@@ -47,13 +48,31 @@ typedef struct het__plan_transfer {
 
 /* What a device holds, over all steps. */
 typedef struct het__plan_memory {
-    double weight_bytes;
+    double weight_bytes;     /* with slots for those that come */
     double file_bytes;       /* weights that stay in the model's file; then weight_bytes is 0 */
     double state_bytes;
     double io_bytes;         /* inputs and outputs */
+    double slot_bytes;       /* slots of experts; mixtures then have no weight_bytes */
+    double bring_ns;         /* expected time of this step for bringing experts, in predicted_ns */
     double activation_bytes; /* temporaries: the most at a time, of the step with the most */
     double limit_bytes;      /* INFINITY: none */
 } het__plan_memory;
+
+/* On a device without room for all of its weights those of some layers come before each run, into
+ * one of a few slots, while another layer computes. slot_count 0: all of them stay. */
+typedef struct het__plan_stream {
+    uint32_t slot_count;
+    double slot_bytes;
+    uint32_t come_count, layer_count; /* entries of layers: those that come, of all */
+    double bytes;                     /* that come in a step */
+} het__plan_stream;
+
+/* Which layers those are, as bits of devices: what a problem reckons with. */
+typedef struct het__plan_streams {
+    uint32_t devices;
+    uint32_t *layers; /* per layer */
+    double slot_bytes[HET__MACHINE_DEVICES_MAX];
+} het__plan_streams;
 
 /* What the simulation adds: rows of a product, or a branch, on another device. */
 typedef struct het__plan_split {
@@ -83,6 +102,7 @@ typedef struct het__plan {
     double greedy;         /* each node on the first device that supports it; INFINITY: cannot */
     uint32_t broken_wishes; /* of the policy */
     het__plan_memory memory[HET__MACHINE_DEVICES_MAX];
+    het__plan_stream stream[HET__MACHINE_DEVICES_MAX];
     double simulated_ns;  /* plan_split.c; 0: not asked for */
     double split_ns;      /* with splits */
     uint32_t split_count;
@@ -107,6 +127,8 @@ typedef struct het__plan_request {
     uint32_t objective;              /* het_objective; DEFAULT: the policy's */
     bool limited;                    /* memories of the machine are limits */
     const double *limits; /* bytes that each device of the machine may hold; 0: no more is said */
+    uint32_t stream_devices; /* that can bring weights for each step, as bits: plan_stream.c */
+    const het__plan_streams *streams; /* of plan.c's own */
     const uint8_t *forced;           /* per step, per node: a device; see het__plan_read() */
     bool split;                      /* judge splits and branches by simulation: plan_split.c */
 } het__plan_request;

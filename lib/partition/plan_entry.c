@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "lib/partition/place_search.h"
-#include "lib/partition/plan_problem.h"
+#include "lib/partition/plan_stream.h"
 
 #define DEVICES HET__PLACE_DEVICES_MAX
 
@@ -96,6 +96,16 @@ static bool collect_transfers(writer *w)
 
 /* ---- memory ---- */
 
+/* Whether all that use a store on a device have it brought. */
+static bool comes(const writer *w, const het__place_store *s, uint32_t device)
+{
+    for (uint32_t i = 0; i < s->user_count; i++)
+        if (w->where[s->users[i]] == device &&
+            !het__plan_node_streams(w->q->request, s->users[i] / w->q->steps, device))
+            return false;
+    return true;
+}
+
 static void add_store(const writer *w, uint32_t store, het__plan_memory *memory)
 {
     const het__place_store *s = &w->q->place.stores[store];
@@ -106,7 +116,17 @@ static void add_store(const writer *w, uint32_t store, het__plan_memory *memory)
         if (seen >> d & 1)
             continue;
         seen |= 1u << d;
-        const bool in_file = w->q->place.file_devices >> d & 1;
+        if (s->free_devices >> d & 1)
+            continue;
+        if (store >= w->q->slot_first) {
+            memory[d].slot_bytes += s->bytes;
+            continue;
+        }
+        if (s->is_file && comes(w, s, d)) {
+            w->plan->stream[d].bytes += s->bytes;
+            continue;
+        }
+        const bool in_file = !w->q->request->streams && (w->q->place.file_devices >> d & 1);
         double *bytes = kind == HET__VALUE_CONST   ? (in_file ? &memory[d].file_bytes
                                                               : &memory[d].weight_bytes)
                         : kind == HET__VALUE_STATE ? &memory[d].state_bytes : &memory[d].io_bytes;
@@ -126,6 +146,10 @@ static bool collect_memory(writer *w)
     }
     for (uint32_t i = 0; i < w->q->place.store_count; i++)
         add_store(w, i, w->plan->memory);
+    for (uint32_t n = 0; n < w->q->nodes; n++) {
+        const uint32_t d = w->where[(size_t)n * w->q->steps + w->step];
+        w->plan->memory[d].bring_ns += het__plan_bring_ns(w->q, n, w->step, d);
+    }
     return true;
 }
 
@@ -143,6 +167,8 @@ static void share_stores(writer *w)
             if (at % w->q->steps != w->step || seen >> w->where[at] & 1)
                 continue;
             seen |= 1u << w->where[at];
+            if (p->stores[i].free_devices >> w->where[at] & 1)
+                continue; /* slots stay with the entry that has the first mixture */
             const het__plan_entry *e = w->plan->entries;
             uint32_t low = entry, high = w->plan->entry_count;
             while (high - low > 1) {
@@ -316,6 +342,16 @@ static const char *entry_reason(const writer *w, const het__plan_entry *e)
                              is_energy ? "mJ" : "ms", more >= 0 ? "more" : "less", but);
 }
 
+/* Why its weights come, behind why it is there. */
+static const char *stream_reason(const writer *w, const het__plan_entry *e)
+{
+    const het__plan_stream *s = &w->plan->stream[e->device];
+    return het__arena_printf(&w->plan->arena,
+                             "%s; weights come for each step, like those of %u of %u layers there: "
+                             "it may hold %.0f bytes", e->reason, s->come_count, s->layer_count,
+                             w->plan->memory[e->device].limit_bytes);
+}
+
 static bool describe_entry(writer *w, het__plan_entry *e)
 {
     char ops[256] = "";
@@ -336,6 +372,8 @@ static bool describe_entry(writer *w, het__plan_entry *e)
     e->operations = het__arena_strdup(&w->plan->arena, ops);
     e->name = entry_name(w, e);
     e->reason = entry_reason(w, e);
+    if (e->reason && e->is_streamed)
+        e->reason = stream_reason(w, e);
     return e->operations && e->name && e->reason;
 }
 
@@ -352,10 +390,12 @@ static bool make_entries(writer *w)
             e->layer = w->g->nodes[n].layer;
             e->device = plan->node_device[n];
             e->first_node = n;
+            e->is_streamed = het__plan_node_streams(w->q->request, n, e->device);
         }
         e->node_count++;
     }
     share_stores(w);
+    het__plan_stream_describe(w->q, plan);
     for (uint32_t i = 0; i < plan->entry_count; i++) {
         het__plan_entry *e = &plan->entries[i];
         if (!describe_entry(w, e))

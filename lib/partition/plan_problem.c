@@ -7,6 +7,7 @@
 
 #include "lib/base/error.h"
 #include "lib/cost/cost.h"
+#include "lib/partition/plan_stream.h"
 
 typedef struct builder {
     het__plan_problem *q;
@@ -136,7 +137,9 @@ static bool cost_node(const builder *b, uint32_t node, uint32_t step)
         const size_t at = at_of(q, node, step, d);
         het__cost cost;
         het__cost_node(b->g, &b->g->nodes[node], work, &b->m->device[d], r->exact, &cost);
-        q->node_ns[at] = cost.ns;
+        const double ns = het__plan_node_streams(r, node, d)
+                              ? fmax(cost.ns, het__plan_stream_ns(r, node, d)) : cost.ns;
+        q->node_ns[at] = ns + het__plan_bring_ns(q, node, step, d);
         q->reasons[at] = r->reasons ? r->reasons[(size_t)node * q->devices + d] : NULL;
         if (!q->reasons[at] && q->objective == HET_OBJECTIVE_ENERGY &&
             !knows_energy(&b->m->device[d]))
@@ -297,6 +300,21 @@ static bool add_value(builder *b, uint32_t id, uint32_t step)
     return true;
 }
 
+/* Whether a store takes nothing where weights come, or else, where they stay in the file. */
+static bool is_file(const builder *b, uint32_t id)
+{
+    const het__plan_streams *s = b->q->request->streams;
+    const bool is_const = b->g->values[id].kind == HET__VALUE_CONST;
+    if (!s || !is_const)
+        return is_const;
+    for (uint32_t i = b->first[id]; i < b->first[id + 1]; i++) {
+        const int32_t layer = b->g->nodes[b->users[i]].layer;
+        if (layer < 0 || !s->layers[layer])
+            return false;
+    }
+    return het__value_streams(&b->g->values[id]);
+}
+
 /* Weights, states, inputs, outputs: as long as the plan, for all steps. */
 static bool add_store(builder *b, uint32_t id)
 {
@@ -320,7 +338,8 @@ static bool add_store(builder *b, uint32_t id)
             users[kept++] = users[i];
     q->store_ids[q->place.store_count] = id;
     b->stores[q->place.store_count++] = (het__place_store){
-        kept_bytes(q, id), kept, users, v->kind == HET__VALUE_STATE, v->kind == HET__VALUE_CONST
+        kept_bytes(q, id), kept, users, v->kind == HET__VALUE_STATE, is_file(b, id),
+        het__plan_slots_hold(q, id) ? q->slot_devices : 0
     };
     return true;
 }
@@ -330,11 +349,11 @@ static bool collect_values(builder *b)
     het__plan_problem *q = b->q;
     const size_t values = b->g->value_count;
     b->values = het__arena_zero(q->arena, values * q->steps, sizeof *b->values);
-    b->stores = het__arena_zero(q->arena, values, sizeof *b->stores);
+    b->stores = het__arena_zero(q->arena, values + q->devices, sizeof *b->stores);
     b->scratch = het__arena_zero(q->arena, (size_t)q->nodes * q->steps, sizeof *b->scratch);
     q->value_ids = het__arena_zero(q->arena, values * q->steps, sizeof *q->value_ids);
     q->transfer_ns = het__arena_zero(q->arena, values * q->steps, sizeof *q->transfer_ns);
-    q->store_ids = het__arena_zero(q->arena, values, sizeof *q->store_ids);
+    q->store_ids = het__arena_zero(q->arena, values + q->devices, sizeof *q->store_ids);
     if (!b->values || !b->stores || !b->scratch || !q->value_ids || !q->transfer_ns ||
         !q->store_ids)
         return false;
@@ -351,7 +370,7 @@ static bool collect_values(builder *b)
             else if (!is_read && v->kind != HET__VALUE_OUTPUT)
                 b->scratch[(size_t)v->producer * q->steps + k] += bytes_of(q, id, k);
     }
-    return true;
+    return het__plan_slots_store(q, b->stores);
 }
 
 /* ---- limits ---- */
@@ -378,10 +397,13 @@ static bool collect_limits(builder *b)
     b->limits = het__arena_zero(q->arena, HET__PLACE_LIMITS_MAX, sizeof *b->limits);
     if (!b->limits)
         return false;
+    const het__plan_streams *s = q->request->streams;
     for (uint32_t d = 0; d < q->devices; d++) {
         q->limit[d] = limit_of(q->request, d);
+        const double slots = s ? HET__STREAM_SLOTS * s->slot_bytes[d] : 0;
         if (isfinite(q->limit[d]))
-            b->limits[q->place.limit_count++] = (het__place_limit){ 1u << d, q->limit[d] };
+            b->limits[q->place.limit_count++] =
+                (het__place_limit){ 1u << d, fmax(q->limit[d] - slots, 0) };
     }
     for (uint32_t i = 0; q->request->limited && i < b->m->group_count; i++) {
         uint32_t devices = 0;
@@ -431,6 +453,7 @@ het_status het__plan_problem_make(const het__plan_request *r, het__arena *arena,
     if ((uint64_t)q->nodes * q->steps >= UINT32_MAX / HET__PLACE_DEVICES_MAX)
         return het__fail(err, HET_E_UNSUPPORTED, "the graph has too many nodes");
     builder b = { .q = q, .g = r->graph, .m = r->machine };
+    het__plan_slots_find(q);
     if (!cost_nodes(&b) || !find_same(&b) || !collect_users(&b) || !collect_values(&b) ||
         !add_wishes(&b) || !collect_limits(&b) || !order_devices(&b))
         return het__fail_nomem(err, "the plan");
@@ -444,6 +467,7 @@ het_status het__plan_problem_make(const het__plan_request *r, het__arena *arena,
     p->limits = b.limits;
     p->phase_count = q->steps;
     p->priority = b.priority;
+    p->file_devices = r->streams ? r->streams->devices : 0;
     p->objective = q->objective == HET_OBJECTIVE_THROUGHPUT ? HET__PLACE_BOTTLENECK
                                                             : HET__PLACE_SUM;
     q->plain = *p;

@@ -133,7 +133,9 @@ static bool bytes_of_device(reader *r)
     return take(r, " weights ") && number(r, &n) && take(r, " file ") && number(r, &n) &&
            take(r, " states ") && number(r, &n) &&
            take(r, " io ") && number(r, &n) && take(r, " values ") && number(r, &n) &&
-           take(r, " limit ") && number_or_none(r) && end_line(r);
+           take(r, " limit ") && number_or_none(r) &&
+           (!take(r, " slots ") || (number(r, &n) && take(r, " bring ") && number(r, &n))) &&
+           end_line(r);
 }
 
 static het_status read_devices(reader *r)
@@ -149,6 +151,20 @@ static het_status read_devices(reader *r)
             return refuse(r, "bytes of a device: weights, file, states, io, values, limit");
     }
     return at_word(r, "device ") ? refuse(r, "more devices than the machine has") : HET_OK;
+}
+
+/* What is brought follows from the devices, and is worked out again. */
+static het_status read_streams(reader *r)
+{
+    uint64_t n, all;
+    uint32_t device;
+    while (take(r, "stream "))
+        if (!below(r, r->machine->device_count, &device) || !take(r, " slots ") || !number(r, &n) ||
+            n == 0 || !take(r, " bytes ") || !number(r, &n) || !take(r, " layers ") ||
+            !number(r, &n) || !take(r, " of ") || !number(r, &all) || n == 0 || n > all ||
+            !take(r, " brings ") || !number(r, &n) || !end_line(r))
+            return refuse(r, "not 'stream DEVICE slots N bytes N layers N of N brings N'");
+    return HET_OK;
 }
 
 /* A copy of what is there, to where the next node reads it. */
@@ -314,6 +330,8 @@ het_status het__plan_read(const char *text, size_t bytes, const het__graph *grap
     het_status s = r.where && r.pending ? read_head(&r) : HET_E_NOMEM;
     if (s == HET_OK)
         s = read_devices(&r);
+    if (s == HET_OK)
+        s = read_streams(&r);
     if (s == HET_OK)
         s = read_nodes(&r);
     if (s == HET_OK)

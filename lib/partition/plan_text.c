@@ -7,6 +7,7 @@
  *     step "decode tokens 1 context 512"
  *     objective latency
  *     device 0 cpu_onednn "NAME" weights B file B states B io B values B limit B|-
+ *     stream 0 slots 2 bytes B layers 3 of 8 brings B    weights come; only such devices
  *     node 0 Conv "NAME" layer 0 device 0 ns T
  *     transfer V from 0 to 1 bytes B ns T        before the node that needs it
  *     why 0 12 "…"                               nodes 0 to 11
@@ -62,7 +63,17 @@ static void put_device(het__text *text, const het__plan *plan, uint32_t i)
                      m->weight_bytes, m->file_bytes, m->state_bytes, m->io_bytes,
                      m->activation_bytes);
     put_number(text, " limit", m->limit_bytes);
+    if (m->slot_bytes > 0)
+        het__text_printf(text, " slots %.0f bring %.0f", m->slot_bytes, m->bring_ns);
     het__text_append(text, "\n", 1);
+}
+
+static void put_stream(het__text *text, const het__plan *plan, uint32_t i)
+{
+    const het__plan_stream *s = &plan->stream[i];
+    if (s->slot_count)
+        het__text_printf(text, "stream %u slots %u bytes %.0f layers %u of %u brings %.0f\n", i,
+                         s->slot_count, s->slot_bytes, s->come_count, s->layer_count, s->bytes);
 }
 
 static void put_nodes(het__text *text, const het__plan *plan, const het__graph *g)
@@ -107,6 +118,8 @@ char *het__plan_write(const het__plan *plan, const het__graph *graph, const char
     het__text_printf(&text, "\nobjective %s\n", het__plan_objective_name(plan->objective));
     for (uint32_t i = 0; i < plan->machine.device_count; i++)
         put_device(&text, plan, i);
+    for (uint32_t i = 0; i < plan->machine.device_count; i++)
+        put_stream(&text, plan, i);
     put_nodes(&text, plan, graph);
     for (uint32_t i = 0; i < plan->entry_count; i++) {
         het__text_printf(&text, "why %u %u ", plan->entries[i].first_node,

@@ -356,7 +356,7 @@ het_status het__policy_set_limit(het__policy *policy, const het__policy_limit *l
                            limit->memory_share <= 1);
     if (!is_bound(limit->memory_bytes, HET__POLICY_BYTES_MAX) || !is_share ||
         !is_bound(limit->expert_bytes, HET__POLICY_BYTES_MAX) ||
-        limit->threads > HET__POLICY_THREADS_MAX)
+        limit->stream > HET__STREAM_ALWAYS || limit->threads > HET__POLICY_THREADS_MAX)
         return het__fail(err, HET_E_INVALID, "%sthe limit of %s is out of range", at.text,
                          limit->device);
     if (limit->memory_bytes > 0 && limit->memory_share > 0)
@@ -368,7 +368,7 @@ het_status het__policy_set_limit(het__policy *policy, const het__policy_limit *l
         n++;
     const bool says_something =
         limit->memory_bytes > 0 || limit->memory_share > 0 || limit->threads > 0 ||
-        limit->expert_bytes > 0;
+        limit->expert_bytes > 0 || limit->stream;
     if (!says_something) {
         if (n < policy->limit_count)
             memmove(&policy->limits[n], &policy->limits[n + 1],

@@ -46,12 +46,20 @@ typedef struct het__policy_rule {
     uint32_t line;     /* in the file; 0: from a call */
 } het__policy_rule;
 
+/* Whether weights that a device has no room for may be brought for each step. */
+typedef enum het__policy_stream {
+    HET__STREAM_UNSAID = 0, /* where that is the cheapest */
+    HET__STREAM_NEVER,
+    HET__STREAM_ALWAYS,     /* wherever they do not fit */
+} het__policy_stream;
+
 typedef struct het__policy_limit {
     char device[HET__POLICY_WORD_MAX];
     double memory_bytes; /* 0: none */
     double memory_share; /* of what the machine says, in (0, 1]; 0: none */
     double expert_bytes; /* of experts of mixtures at once; 0: all of them */
     uint32_t expert_keep; /* het_expert_keep */
+    uint32_t stream;     /* het__policy_stream */
     uint32_t threads;    /* 0: none */
     uint32_t line;
 } het__policy_limit;
@@ -236,6 +244,8 @@ double het__policy_memory_limit(const het__policy_view *view, uint32_t device);
 /* Bytes that a device may keep of experts at once, the least that is said; 0: nobody says. keep: of
  * the one that says so. */
 double het__policy_experts(const het__policy_view *view, uint32_t device, uint32_t *keep);
+/* Of limits that name a device: NEVER before ALWAYS before UNSAID. */
+het__policy_stream het__policy_streams(const het__policy_view *view, uint32_t device);
 /* Host threads; 0: nobody says. The profile "efficiency" halves the machine's units. */
 uint32_t het__policy_threads(const het__policy_view *view, uint32_t device);
 /* Never DEFAULT: without a word, energy under the profile "efficiency", else latency. policy may be

@@ -114,6 +114,13 @@ static void note_limits(const het__policy *p, const visitor *v)
             say(v, l->line, key, SESSIONS,
                 "bounds the experts in a GPU's own memory; the CPU reads them where they are");
         }
+        if (l->stream) {
+            snprintf(key, sizeof key, "limits.%s.stream", l->device);
+            say(v, l->line, key, SESSIONS,
+                l->stream == HET__STREAM_ALWAYS
+                    ? "weights that do not fit there are brought for each step"
+                    : "weights that do not fit there go elsewhere");
+        }
         if (l->threads) {
             snprintf(key, sizeof key, "limits.%s.threads", l->device);
             if (is_host(l->device))

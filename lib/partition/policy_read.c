@@ -261,10 +261,18 @@ static het_status read_keep(reader *r, const het__yaml_node *node, uint32_t *kee
     return read_choice(r, node, het__expert_keep_names, keep);
 }
 
+static het_status read_stream(reader *r, const het__yaml_node *node, uint32_t *stream)
+{
+    bool streams = false;
+    const het_status s = het__yaml_flag(r->what, node, &streams, r->err);
+    *stream = streams ? HET__STREAM_ALWAYS : HET__STREAM_NEVER;
+    return s;
+}
+
 static het_status read_limit(reader *r, const het__yaml_node *node)
 {
     static const char *const keys[] = { "memory", "memory_share", "threads", "experts",
-                                        "experts_keep", NULL };
+                                        "experts_keep", "stream", NULL };
     het__policy_limit limit = { .line = node->line };
     het__policy_devices one = { 0 };
     het_error inner = HET_ERROR_INIT;
@@ -281,6 +289,8 @@ static het_status read_limit(reader *r, const het__yaml_node *node)
                 ? read_bytes(r, value, "B", &limit.expert_bytes)
             : strcmp(value->key, "experts_keep") == 0
                 ? read_keep(r, value, &limit.expert_keep)
+            : strcmp(value->key, "stream") == 0
+                ? read_stream(r, value, &limit.stream)
             : read_number(r, value, HET__POLICY_SHARE_MIN, 1, &limit.memory_share);
     }
     return s == HET_OK ? het__policy_set_limit(r->policy, &limit, r->what, r->err) : s;

@@ -310,6 +310,17 @@ double het__policy_experts(const het__policy_view *view, uint32_t device, uint32
     return least;
 }
 
+het__policy_stream het__policy_streams(const het__policy_view *view, uint32_t device)
+{
+    uint32_t said = HET__STREAM_UNSAID;
+    for (uint32_t i = 0; view->policy && i < view->policy->limit_count; i++) {
+        const het__policy_limit *l = &view->policy->limits[i];
+        if (l->stream && said != HET__STREAM_NEVER && names_device(view, l->device, device))
+            said = l->stream;
+    }
+    return (het__policy_stream)said;
+}
+
 uint32_t het__policy_threads(const het__policy_view *view, uint32_t device)
 {
     const het__policy *p = view->policy;

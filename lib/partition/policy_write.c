@@ -125,6 +125,9 @@ static void put_limits(het__text *t, const het__policy *p)
         put_quantity(t, "    experts", l->expert_bytes, "B");
         if (l->expert_keep)
             het__text_printf(t, "    experts_keep: %s\n", het__expert_keep_names[l->expert_keep]);
+        if (l->stream)
+            het__text_printf(t, "    stream: %s\n",
+                             l->stream == HET__STREAM_ALWAYS ? "true" : "false");
     }
     if (p->min_flops > 0 || p->min_bytes > 0 || p->max_transfer_ratio > 0)
         het__text_printf(t, "dynamic:\n");

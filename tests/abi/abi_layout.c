@@ -183,7 +183,7 @@ FIELD(het_plan_layer, runner_up_total, 96, 8);
 FIELD(het_plan_layer, runner_up, 104, 4);
 FIELD(het_plan_layer, plan_device, 108, 4);
 
-SIZE(het_plan_device, 96);
+SIZE(het_plan_device, 112);
 FIELD(het_plan_device, struct_size, 0, 4);
 FIELD(het_plan_device, kind, 4, 4);
 FIELD(het_plan_device, context_index, 8, 4);
@@ -198,6 +198,8 @@ FIELD(het_plan_device, activation_bytes, 64, 8);
 FIELD(het_plan_device, limit_bytes, 72, 8);
 FIELD(het_plan_device, busy_ns, 80, 8);
 FIELD(het_plan_device, single_total, 88, 8);
+FIELD(het_plan_device, slot_bytes, 96, 8);
+FIELD(het_plan_device, bring_ns, 104, 8);
 
 SIZE(het_plan_split, 40);
 FIELD(het_plan_split, struct_size, 0, 4);
@@ -288,7 +290,7 @@ FIELD(het_device_health, status, 32, 4);
 FIELD(het_device_health, layer, 36, 4);
 FIELD(het_device_health, message, 40, 224);
 
-SIZE(het_telemetry_device, 184);
+SIZE(het_telemetry_device, 216);
 FIELD(het_telemetry_device, struct_size, 0, 4);
 FIELD(het_telemetry_device, device, 4, 4);
 FIELD(het_telemetry_device, weight_bytes, 8, 8);
@@ -313,6 +315,10 @@ FIELD(het_telemetry_device, input_bytes, 152, 8);
 FIELD(het_telemetry_device, output_count, 160, 8);
 FIELD(het_telemetry_device, output_bytes, 168, 8);
 FIELD(het_telemetry_device, wait_count, 176, 8);
+FIELD(het_telemetry_device, stream_slot_bytes, 184, 8);
+FIELD(het_telemetry_device, stream_count, 192, 8);
+FIELD(het_telemetry_device, stream_ahead_count, 200, 8);
+FIELD(het_telemetry_device, stream_bytes, 208, 8);
 
 SIZE(het_layer_time, 40);
 FIELD(het_layer_time, struct_size, 0, 4);

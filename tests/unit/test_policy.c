@@ -173,6 +173,7 @@ static void check_rest_of_reference(const het__policy *p)
     CHECK_STR(p->limits[3].device, "dgpu");
     CHECK_NEAR(p->limits[3].expert_bytes, 3e9, 0);
     CHECK_INT(p->limits[3].expert_keep, 0);
+    CHECK_INT(p->limits[3].stream, HET__STREAM_ALWAYS);
     CHECK(p->limits[0].memory_bytes == 2e9 && p->limits[1].memory_share == 0.5);
     CHECK_INT(p->limits[2].threads, 4);
     CHECK(p->min_flops == 1e6 && p->min_bytes == 4096 && p->max_transfer_ratio == 0.5);

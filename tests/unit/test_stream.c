@@ -1,0 +1,387 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A device with less memory than its layers' weights brings them for each run: the bits are those
+ * of one that keeps them all, for every budget down to two slots; what is brought adds up; a step
+ * allocates nothing; an upload that fails costs a warning and no token.
+ *
+ * A processor's OpenCL driver stands in for a GPU's; without one the program skips. Uploads are
+ * failed by this program's own clEnqueueWriteBuffer(), which stands before the driver's.
+ *
+ * Usage: test_stream [intel_l0]: the same on Level Zero's test driver, which fails by itself. */
+#define _GNU_SOURCE /* RTLD_NEXT */
+#define CL_TARGET_OPENCL_VERSION 200
+#include <CL/cl.h>
+#include <dlfcn.h>
+
+#include "../fault/failover.h"
+#include "cl_case.h"
+#include "drivers/level_zero/ask.h"
+#include "lib/api/handles.h"
+
+#define LAYERS 6
+
+/* ---- uploads that fail ---- */
+
+static uint64_t uploads;
+static uint64_t fail_from; /* of uploads, from 1; 0: none */
+static uint64_t fail_count;
+static cl_int fail_code;
+static uint32_t failures;
+
+cl_int CL_API_CALL clEnqueueWriteBuffer(cl_command_queue queue, cl_mem buffer, cl_bool blocking,
+                                        size_t offset, size_t size, const void *data,
+                                        cl_uint events, const cl_event *list, cl_event *event)
+{
+    static cl_int(CL_API_CALL *next)(cl_command_queue, cl_mem, cl_bool, size_t, size_t,
+                                     const void *, cl_uint, const cl_event *, cl_event *);
+    if (!next)
+        *(void **)&next = dlsym(RTLD_NEXT, "clEnqueueWriteBuffer");
+    if (!blocking) {
+        uploads++;
+        if (fail_from && uploads >= fail_from && uploads < fail_from + fail_count)
+            return fail_code;
+    }
+    return next(queue, buffer, blocking, offset, size, data, events, list, event);
+}
+
+/* ---- models and sessions ---- */
+
+static failover f;
+
+static void open_all(const char *backends, uint32_t type, bool tied)
+{
+    het_error err = HET_ERROR_INIT;
+    het_context_options o = HET_CONTEXT_OPTIONS_INIT;
+    tiny_options t = TINY_LLAMA;
+    memset(&f, 0, sizeof f);
+    f.allocator = counting_allocator_of(&f.counter);
+    f.threads = 1;
+    o.allocator = &f.allocator;
+    o.backends = backends;
+    o.log = fo_log;
+    o.log_user = &f;
+    o.log_level = HET_LOG_WARN;
+    t.layers = LAYERS;
+    t.type = type;
+    t.tied = tied;
+    tiny_make(&f.tiny, &t);
+    if (het_context_create(&o, &f.context, &err) != HET_OK ||
+        het_model_load_memory(f.context, f.tiny.file, f.tiny.bytes, NULL, &f.model, &err))
+        TEST_FAIL("%s", err.message);
+}
+
+static const het__plan *plan_of(const het_session *session, het_phase phase)
+{
+    return het_session_plan(session, phase)->plan;
+}
+
+typedef struct outcome {
+    fo_run run;
+    het__plan_stream stream;
+    het__plan_memory memory;
+    double layers_bytes; /* that its layers keep, where all are kept */
+    uint64_t allocations;
+    char reason[256];
+} outcome;
+
+/* device: the only one that may be used. bytes 0: no limit. */
+static het_status generate(const char *device, double bytes, const char *stream, outcome *out,
+                           het_error *err)
+{
+    char text[300], limit[80] = "limits: {}";
+    het_session *session = NULL;
+    memset(out, 0, sizeof *out);
+    if (bytes > 0)
+        snprintf(limit, sizeof limit, "limits:\n  %s: { memory: %.0f B%s }", device, bytes,
+                 stream);
+    snprintf(text, sizeof text, "hetinfer-policy: 1\ndevices: [%s]\n%s\n", device, limit);
+    fo_set_policy(&f, bytes > 0 ? text : NULL);
+    het_status s = fo_session(&f, f.model, &session, err);
+    if (s == HET_OK)
+        s = fo_generate(session, FO_TOKENS, &out->run, err);
+    if (s == HET_OK) {
+        const het__plan *p = plan_of(session, HET_PHASE_DECODE);
+        het_telemetry t = { .struct_size = sizeof t };
+        CHECK_INT(het_telemetry_snapshot(session, &t), HET_OK);
+        out->allocations = t.allocation_count;
+        out->stream = p->stream[0];
+        out->memory = p->memory[0];
+        for (uint32_t i = 0; i < p->entry_count; i++) {
+            if (p->entries[i].layer >= 0)
+                out->layers_bytes += p->entries[i].stored_bytes;
+            if (p->entries[i].is_streamed)
+                snprintf(out->reason, sizeof out->reason, "%s", p->entries[i].reason);
+        }
+    }
+    het_session_destroy(session);
+    return s;
+}
+
+static bool same_bits(const fo_run *a, const fo_run *b)
+{
+    return a->count == b->count && memcmp(a->tokens, b->tokens, sizeof a->tokens) == 0 &&
+           memcmp(a->logits, b->logits, sizeof a->logits) == 0;
+}
+
+/* ---- the same bits ---- */
+
+/* From just too little to two slots: fewer and fewer layers stay. */
+static void budgets(const char *backend, const char *device, uint32_t type)
+{
+    static outcome want, got;
+    het_error err = HET_ERROR_INIT;
+    uint32_t last = 0;
+    open_all(backend, type, false);
+    if (generate(device, 0, "", &want, &err))
+        TEST_FAIL("%s", err.message);
+    CHECK_INT(want.stream.slot_count, 0);
+    const het__plan_memory *m = &want.memory;
+    const double all = m->weight_bytes + m->state_bytes + m->io_bytes + m->activation_bytes;
+    for (int part = 0; part <= LAYERS - 2; part++) {
+        const double bytes = all - 1 - want.layers_bytes / LAYERS * part;
+        const het_status s = generate(device, bytes, ", stream: true", &got, &err);
+        if (s && part < LAYERS - 3)
+            TEST_FAIL("%d: %s", part, err.message);
+        if (s || !got.stream.slot_count) /* two slots and what is always there take more: */
+            break;                       /* a processor's weights stay in the file then */
+        CHECK(same_bits(&got.run, &want.run));
+        CHECK(got.stream.come_count >= 2 && got.stream.come_count >= last);
+        CHECK_INT(got.stream.layer_count, LAYERS);
+        CHECK(got.memory.weight_bytes + got.memory.state_bytes + got.memory.io_bytes +
+                  got.memory.activation_bytes <= bytes);
+        CHECK_INT(strstr(got.reason, "weights come for each step") != NULL, 1);
+        last = got.stream.come_count;
+        printf("%s: %.0f of %.0f bytes: %u of %u layers come\n", backend, bytes, all,
+               got.stream.come_count, got.stream.layer_count);
+    }
+    CHECK(last >= LAYERS - 2);
+    CHECK_INT(f.warnings + f.errors, 0);
+    fo_close(&f);
+}
+
+static void bits_on_opencl(void)
+{
+    uploads = 0;
+    budgets("opencl_igpu", "opencl_igpu", GW_F32);
+    CHECK(uploads > 0);
+    budgets("opencl_igpu", "opencl_igpu", GW_Q8_0);
+}
+
+static void bits_on_gpu_kernels(void)
+{
+    cl_be_gpu(true);
+    budgets("opencl_igpu", "opencl_igpu", GW_Q8_0);
+    cl_be_gpu(false);
+}
+
+static void bits_on_sim(void)
+{
+    budgets("sim", "simulated", GW_Q8_0);
+}
+
+/* ---- what is brought ---- */
+
+static het_telemetry_device usage_of(const het_session *session)
+{
+    het_telemetry_device u = { .struct_size = sizeof u };
+    CHECK_INT(het_telemetry_device_at(session, 0, &u), HET_OK);
+    return u;
+}
+
+static void counters_add_up(void)
+{
+    het_error err = HET_ERROR_INIT;
+    static outcome want;
+    het_session *session = NULL;
+    char text[200];
+    fo_run run;
+    open_all("opencl_igpu", GW_Q8_0, false);
+    CHECK_INT(generate("opencl_igpu", 0, "", &want, &err), HET_OK);
+    const het__plan_memory *m = &want.memory;
+    snprintf(text, sizeof text, "hetinfer-policy: 1\nlimits:\n"
+             "  opencl_igpu: { memory: %.0f B, stream: true }\n",
+             m->weight_bytes + m->state_bytes + m->io_bytes + m->activation_bytes -
+             want.layers_bytes / 2);
+    fo_set_policy(&f, text);
+    if (fo_session(&f, f.model, &session, &err)) {
+        TEST_FAIL("%s", err.message);
+        return;
+    }
+    const het__plan *p = plan_of(session, HET_PHASE_DECODE);
+    const uint32_t come = p->stream[0].come_count;
+    CHECK_INT(fo_generate(session, 4, &run, &err), HET_OK);
+    const het_telemetry_device before = usage_of(session);
+    const uint64_t blocks = f.counter.blocks;
+    CHECK_INT(fo_generate(session, FO_TOKENS, &run, &err), HET_OK);
+    const het_telemetry_device after = usage_of(session);
+    CHECK_INT(f.counter.blocks, blocks);
+    CHECK(same_bits(&run, &want.run));
+    /* A prompt and 15 tokens behind it. All but the first of a kind came beside what ran. */
+    const uint64_t brought = after.stream_count - before.stream_count;
+    printf("%llu brought, %llu of them ahead, %u layers come\n", (unsigned long long)brought,
+           (unsigned long long)(after.stream_ahead_count - before.stream_ahead_count), come);
+    CHECK(come >= 3);
+    CHECK(brought >= (uint64_t)come * FO_TOKENS && brought <= (uint64_t)come * FO_TOKENS + 3);
+    CHECK(after.stream_ahead_count - before.stream_ahead_count + 3 >= brought);
+    CHECK_INT(after.stream_bytes - before.stream_bytes,
+              brought * (uint64_t)(p->stream[0].bytes / come));
+    CHECK(after.stream_slot_bytes > 0 && after.weight_bytes > after.stream_slot_bytes);
+    CHECK((double)after.weight_bytes < want.memory.weight_bytes);
+    het_session_destroy(session);
+    fo_close(&f);
+}
+
+/* ---- what is refused ---- */
+
+static void never_means_never(void)
+{
+    static outcome out;
+    het_error err = HET_ERROR_INIT;
+    open_all("sim", GW_Q8_0, false);
+    CHECK_INT(generate("simulated", 0, "", &out, &err), HET_OK);
+    const het__plan_memory *m = &out.memory;
+    const double bytes = m->weight_bytes + m->state_bytes + m->io_bytes + m->activation_bytes -
+                         out.layers_bytes / 3;
+    CHECK_INT(generate("simulated", bytes, ", stream: false", &out, &err), HET_E_UNSUPPORTED);
+    /* Nothing else fits: it is done without being asked for. */
+    CHECK_INT(generate("simulated", bytes, "", &out, &err), HET_OK);
+    CHECK(out.stream.come_count > 0);
+    CHECK_INT(generate("simulated", bytes / 10, ", stream: true", &out, &err),
+              HET_E_UNSUPPORTED);
+    fo_close(&f);
+}
+
+/* ---- uploads that fail ---- */
+
+static void fail_upload(uint64_t from, uint64_t count, cl_int code, double bytes,
+                        const fo_run *want)
+{
+    char text[400];
+    het_error err = HET_ERROR_INIT;
+    het_session *session = NULL;
+    static fo_run run;
+    snprintf(text, sizeof text, "hetinfer-policy: 1\nrules:\n  - prefer: opencl_igpu\nlimits:\n"
+             "  opencl_igpu: { memory: %.0f B, stream: true }\n"
+             "fallback:\n  on_error: {retry: 3, next: any}\n", bytes);
+    fo_set_policy(&f, text);
+    f.warnings = 0;
+    uploads = fail_from = 0;
+    if (fo_session(&f, f.model, &session, &err)) {
+        TEST_FAIL("%s", err.message);
+        return;
+    }
+    CHECK(plan_of(session, HET_PHASE_DECODE)->stream[0].come_count > 0);
+    CHECK_INT(uploads, 0);
+    fail_from = from;
+    fail_count = count;
+    fail_code = code;
+    const het_status s = fo_generate(session, FO_TOKENS, &run, &err);
+    const bool met = uploads >= from;
+    failures += met;
+    fail_from = 0;
+    if (s)
+        TEST_FAIL("upload %llu, code %d: %s", (unsigned long long)from, (int)code, err.message);
+    CHECK(fo_same(&run, want, FO_TOKENS));
+    CHECK_INT(f.warnings > 0, met);
+    CHECK_INT(f.errors, 0);
+    het_session_destroy(session);
+}
+
+static void failures_lose_nothing(void)
+{
+    static const struct { uint64_t count; cl_int code; } kinds[] = {
+        { 1, CL_INVALID_OPERATION }, { 1, CL_OUT_OF_RESOURCES }, { 1, -9999 },
+        { UINT32_MAX, CL_INVALID_OPERATION }, { UINT32_MAX, CL_OUT_OF_RESOURCES },
+    };
+    static outcome want;
+    het_error err = HET_ERROR_INIT;
+    open_all("opencl_igpu,ref", GW_Q8_0, false);
+    CHECK_INT(generate("opencl_igpu", 1e9, "", &want, &err), HET_OK);
+    const het__plan_memory *m = &want.memory;
+    const double bytes = m->weight_bytes + m->state_bytes + m->io_bytes + m->activation_bytes -
+                         want.layers_bytes / 2;
+    const uint64_t step = getenv("HETINFER_TEST_LONG") ? 1 : 97;
+    for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++)
+        for (uint64_t at = 1 + k; at < 420; at += step)
+            fail_upload(at, kinds[k].count, kinds[k].code, bytes, &want.run);
+    printf("%u failures\n", failures);
+    CHECK(failures >= 20);
+    fo_close(&f);
+}
+
+/* ---- Level Zero ---- */
+
+static ze_ask driver;
+
+static void bits_on_level_zero(void)
+{
+    driver.reset();
+    budgets("intel_l0", "intel_l0", GW_Q8_0);
+    CHECK_INT(driver.complaints(), 0);
+}
+
+static void fail_copy(uint64_t at, double bytes, const fo_run *want)
+{
+    char text[400], fault[100];
+    het_error err = HET_ERROR_INIT;
+    het_session *session = NULL;
+    static fo_run run;
+    driver.reset();
+    snprintf(text, sizeof text, "hetinfer-policy: 1\nrules:\n  - prefer: intel_l0\nlimits:\n"
+             "  intel_l0: { memory: %.0f B, stream: true }\n"
+             "fallback:\n  on_error: {retry: 3, next: any}\n", bytes);
+    fo_set_policy(&f, text);
+    if (fo_session(&f, f.model, &session, &err)) {
+        TEST_FAIL("%s", err.message);
+        return;
+    }
+    CHECK(plan_of(session, HET_PHASE_DECODE)->stream[0].come_count > 0);
+    snprintf(fault, sizeof fault, "call=zeCommandListAppendMemoryCopy,at=%u,result=unknown",
+             (unsigned)at);
+    CHECK(driver.arm(fault));
+    if (fo_generate(session, FO_TOKENS, &run, &err))
+        TEST_FAIL("copy %u: %s", (unsigned)at, err.message);
+    CHECK(fo_same(&run, want, FO_TOKENS));
+    CHECK_INT(driver.armed(), 0); /* it was met */
+    CHECK_INT(f.errors, 0);
+    het_session_destroy(session);
+    CHECK_INT(driver.complaints(), 0);
+}
+
+static void copies_of_level_zero_fail(void)
+{
+    static outcome want;
+    het_error err = HET_ERROR_INIT;
+    driver.reset();
+    open_all("intel_l0,ref", GW_Q8_0, false);
+    CHECK_INT(generate("intel_l0", 1e9, "", &want, &err), HET_OK);
+    const het__plan_memory *m = &want.memory;
+    const double bytes = m->weight_bytes + m->state_bytes + m->io_bytes + m->activation_bytes -
+                         want.layers_bytes / 2;
+    for (uint64_t at = 1; at < 400; at += 79)
+        fail_copy(at, bytes, &want.run);
+    fo_close(&f);
+}
+
+static int level_zero(void)
+{
+    driver = ze_ask_find();
+    test_case(bits_on_level_zero);
+    test_case(copies_of_level_zero_fail);
+    return test_finish();
+}
+
+int main(int argc, char **argv)
+{
+    if (argc > 1 && strcmp(argv[1], "intel_l0") == 0)
+        return level_zero();
+    cl_find();
+    setenv("HETINFER_SIM", "h100-pcie:gpu", 1);
+    setenv("HETINFER_SIM_SCALE", "0", 1);
+    test_case(bits_on_opencl);
+    test_case(bits_on_gpu_kernels);
+    test_case(bits_on_sim);
+    test_case(counters_add_up);
+    test_case(never_means_never);
+    test_case(failures_lose_nothing);
+    return test_finish();
+}
