@@ -103,7 +103,8 @@ static void make_problem(problem *b, source *s)
         count = count > 3 ? 3 : count;
         memcpy(b->users[i] + 1, more, count * sizeof *more);
         b->stores[i] = (het__place_store){ below(s, 128), 1 + count, b->users[i],
-                                           below(s, 4) == 0, below(s, 2) == 0 };
+                                           below(s, 4) == 0, below(s, 2) == 0,
+                                           below(s, 1u << b->p.device_count) };
     }
     for (uint32_t k = below(s, LIMITS_MAX + 1); k > 0; k--)
         b->limits[b->p.limit_count++] =

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Experts on devices that keep some of them only (limits.DEVICE.experts of a policy): there the
- * matrices of mixtures take nothing, the slots do, once for all mixtures; and a mixture takes longer
- * by the time for bringing the experts that are expected to be missing.
+ * matrices of mixtures take nothing, the slots do, once for all mixtures; and a mixture takes
+ * longer by the time for bringing the experts that are expected to be missing.
  *
  * Which experts tokens choose is not known here. They are taken to be equally likely, and all
  * mixtures of the graph to share the slots: an expert that one token wants is there with the share

@@ -17,9 +17,9 @@ static float largest(const float *values, int count)
     return most;
 }
 
-/* Scales or minimums of a block in whole numbers up to top, which a reader multiplies by the result.
- * Without weights the largest gets top; with them (how much each group counts) the fit is best
- * where it matters. */
+/* Scales or minimums of a block in whole numbers up to top, which a reader multiplies by the
+ * result. Without weights the largest gets top; with them (how much each group counts) the fit is
+ * best where it matters. */
 static float share_scale(const float *values, const float *counts, int count, int top,
                          uint8_t *codes)
 {

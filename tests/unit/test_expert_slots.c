@@ -6,12 +6,8 @@
 #define _GNU_SOURCE /* setenv, RTLD_NEXT */
 #include <hetinfer.h>
 
-#include <dlfcn.h>
-
-#define CL_TARGET_OPENCL_VERSION 120
-#include <CL/cl.h>
-
 #include "cl_case.h"
+#include "cl_lost.h"
 #include "counting_allocator.h"
 
 #define PROMPT "Once upon a time there was a little girl who liked"
@@ -413,6 +409,7 @@ cl_int clEnqueueWriteBuffer(cl_command_queue queue, cl_mem buffer, cl_bool block
         *(void **)&next = dlsym(RTLD_NEXT, "clEnqueueWriteBuffer");
     if (!blocks && ++fault.calls >= fault.at && fault.calls < fault.end) {
         fault.failed++;
+        cl_end_all();
         return fault.code;
     }
     return next(queue, buffer, blocks, offset, bytes, source, count, events, event);

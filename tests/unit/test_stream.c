@@ -8,12 +8,9 @@
  *
  * Usage: test_stream [intel_l0]: the same on Level Zero's test driver, which fails by itself. */
 #define _GNU_SOURCE /* RTLD_NEXT */
-#define CL_TARGET_OPENCL_VERSION 200
-#include <CL/cl.h>
-#include <dlfcn.h>
-
 #include "../fault/failover.h"
 #include "cl_case.h"
+#include "cl_lost.h"
 #include "drivers/level_zero/ask.h"
 #include "lib/api/handles.h"
 
@@ -37,8 +34,10 @@ cl_int CL_API_CALL clEnqueueWriteBuffer(cl_command_queue queue, cl_mem buffer, c
         *(void **)&next = dlsym(RTLD_NEXT, "clEnqueueWriteBuffer");
     if (!blocking) {
         uploads++;
-        if (fail_from && uploads >= fail_from && uploads < fail_from + fail_count)
+        if (fail_from && uploads >= fail_from && uploads < fail_from + fail_count) {
+            cl_end_all();
             return fail_code;
+        }
     }
     return next(queue, buffer, blocking, offset, size, data, events, list, event);
 }
