@@ -6,8 +6,8 @@
  *     2  far      computes on a thread, hides its memory, copies all
  *
  * A node runs where its name begins with "N:", else where async_pattern and its name say; some run
- * everywhere. A gate holds threads back until the near device runs something, to show that nobody
- * waited for them. Stand-ins: their times say nothing. */
+ * everywhere. A gate holds threads back until the near device has run a number of programs, to show
+ * that nobody waited for them. Stand-ins: their times say nothing. */
 #ifndef HETINFER_ASYNC_DEVICE_H
 #define HETINFER_ASYNC_DEVICE_H
 
@@ -30,7 +30,9 @@ static uint64_t async_delay_ns;            /* before every program of a thread *
 static int64_t async_fault_at;             /* the write that fails with HET_E_IO, from 1; 0: none */
 static _Atomic het_status async_fault_wait; /* what the next wait of a thread gives; 0: none */
 static _Atomic uint64_t async_gate_from;   /* programs of threads wait from this number; 0: none */
-static _Atomic uint32_t async_gate_opened; /* the near device has run */
+static uint64_t async_gate_programs;       /* of the near device, that open it; 0: one */
+static uint64_t async_near_programs;       /* that it has run */
+static _Atomic uint32_t async_gate_opened; /* the near device has run them */
 static _Atomic uint32_t async_gate_failed; /* nobody opened it for seconds */
 static _Atomic uint64_t async_reads, async_writes, async_imports, async_waits_for;
 
@@ -233,7 +235,8 @@ static inline het_status async_enqueue(het__device *d, het__program *program,
                                        const int64_t *symbols, het_error *err)
 {
     if (d->index == 0) {
-        atomic_store(&async_gate_opened, 1);
+        if (++async_near_programs >= async_gate_programs)
+            atomic_store(&async_gate_opened, 1);
         return d->ref->enqueue(d->inner, program, symbols, err);
     }
     het__mutex_lock(&d->lock);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Constant matrices as a design takes them: the matrix is cut in columns and parts of the inner
  * extent, and each block is a buffer, packed and handed over once. In 8 bits a column of a part has
- * one factor, max |w| / 127, and codes to the nearest; BF16 is rounded to nearest even. What is
- * beyond the matrix is zero. */
+ * one factor, max |w| / 127, and codes to the nearest, unless the matrix has codes with one scale
+ * per column already; BF16 is rounded to nearest even. What is beyond the matrix is zero. */
 #include "backends/amd_xrt_npu/npu.h"
 
 #include <assert.h>
@@ -46,6 +46,39 @@ uint32_t het__npu_choose(const het__npu_designs *designs, uint32_t mask, int64_t
 
 /* ---- packing ---- */
 
+/* Whether all blocks of a row of Q8_0 have one scale, as those of a matrix in int8 by channel do:
+ * then its codes and the scale, which need no rounding to 8 bits again. */
+static bool take_codes(const het__value *value, const uint8_t *row, int64_t count, int8_t *codes,
+                       float *scale)
+{
+    if (value->dtype != HET_DTYPE_Q8_0)
+        return false;
+    for (int64_t i = 0; i < count / 32; i++) {
+        const uint8_t *block = row + i * 34;
+        if (block[0] != row[0] || block[1] != row[1])
+            return false;
+        memcpy(codes + i * 32, block + 2, 32);
+    }
+    *scale = het__f16_to_f32((uint16_t)(row[0] | row[1] << 8));
+    return true;
+}
+
+/* The column of codes goes to its blocks, with one factor for all parts. */
+static void put_codes(const het__npu_weights *w, const het__npu_design *d, int64_t n,
+                      const int8_t *codes, float scale)
+{
+    const int64_t cut = n / w->width, column = n % w->width;
+    const int64_t first = d->weights_by_column ? column * d->inner : column;
+    const int64_t step = d->weights_by_column ? 1 : w->width;
+    for (uint32_t p = 0; p < w->parts; p++) {
+        int8_t *block = w->block[cut * w->parts + p].host;
+        const int64_t left = w->inner - p * d->inner, count = left < d->inner ? left : d->inner;
+        w->factor[p * w->columns + n] = scale;
+        for (int64_t k = 0; k < count; k++)
+            block[first + k * step] = codes[p * d->inner + k];
+    }
+}
+
 /* Column n of the product goes to its blocks. codes: room for a column of either type. */
 static void put_column(const het__npu_weights *w, const het__npu_design *d, int64_t n,
                        const float *x, void *codes)
@@ -84,7 +117,14 @@ static void pack(const het__npu_weights *w, const het__npu_design *d, const het_
                 column[k] = values[k * w->columns + n];
             x = column;
         } else {
-            decode(data + n * het_dtype_bytes(value->dtype, w->inner), values, w->inner);
+            float scale;
+            const char *row = data + n * het_dtype_bytes(value->dtype, w->inner);
+            if (d->type == HET__NPU_INT8 &&
+                take_codes(value, (const uint8_t *)row, w->inner, codes, &scale)) {
+                put_codes(w, d, n, codes, scale);
+                continue;
+            }
+            decode(row, values, w->inner);
         }
         put_column(w, d, n, x, codes);
     }

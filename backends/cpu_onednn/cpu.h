@@ -92,6 +92,8 @@ struct het__device {
     het__cpu_angles *angles;
     struct het__cpu_cache *cache; /* NULL: none */
     uint64_t weight_bytes, mapped_bytes;
+    unsigned char *shared, *workers; /* scratch, as much as the most demanding program takes */
+    size_t shared_bytes, workers_bytes;
     uint64_t scratch_bytes, launch_count, busy_ns;
     uint64_t moves; /* of imported buffers */
 };
@@ -101,11 +103,11 @@ struct het__program {
     het__arena arena;
     het__cpu_step *steps;
     uint32_t step_count, step_capacity;
-    unsigned char *shared;  /* scratch of a node's steps, seen by all threads */
-    unsigned char *workers; /* scratch of each thread */
     size_t worker_stride;
-    size_t bytes;           /* of all scratch */
+    size_t bytes;           /* of weights that it re-laid for itself */
     /* The run in progress. */
+    unsigned char *shared;  /* scratch of a node's steps, seen by all threads; the device's */
+    unsigned char *workers; /* scratch of each thread; the device's */
     uint32_t at;            /* step after the one that is run */
     int64_t tasks;
     uint64_t launches;      /* steps that had tasks */

@@ -107,6 +107,8 @@ static void cpu_close(het__device *device)
     het__cpu_constants_free(device);
     het__cpu_angles_free(device);
     het__cpu_cache_close(device);
+    het__free(mem, device->shared);
+    het__free(mem, device->workers);
     het__free(mem, device);
 }
 

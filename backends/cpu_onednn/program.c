@@ -170,6 +170,22 @@ static het_status build_nodes(het__cpu_build *build)
     return build->lost_field ? het__fail_nomem(build->err, "the steps of a program") : HET_OK;
 }
 
+/* A longer block in the place of one that nobody reads from any more. */
+static bool grow(het__device *device, unsigned char **block, size_t *have, size_t bytes)
+{
+    if (bytes <= *have && *block)
+        return true;
+    unsigned char *longer = het__alloc(device->host->mem, bytes);
+    if (!longer)
+        return false;
+    het__free(device->host->mem, *block);
+    device->scratch_bytes += bytes - *have;
+    *block = longer;
+    *have = bytes;
+    return true;
+}
+
+/* Programs run one after another and leave nothing in scratch memory: all have the same. */
 static het_status reserve_scratch(het__cpu_build *build)
 {
     het__program *p = build->program;
@@ -177,13 +193,10 @@ static het_status reserve_scratch(het__cpu_build *build)
     /* One more line keeps neighbours' last and first bytes apart. */
     p->worker_stride = het__round_up(build->worker_bytes, HET__ALIGN) + HET__ALIGN;
     size_t workers;
-    if (!het__mul_size(p->worker_stride, het__pool_count(device->pool), &workers))
+    if (!het__mul_size(p->worker_stride, het__pool_count(device->pool), &workers) ||
+        !grow(device, &device->shared, &device->shared_bytes, build->shared_bytes) ||
+        !grow(device, &device->workers, &device->workers_bytes, workers))
         return het__fail_nomem(build->err, "scratch memory");
-    p->shared = het__alloc(device->host->mem, build->shared_bytes);
-    p->workers = het__alloc(device->host->mem, workers);
-    if (!p->shared || !p->workers)
-        return het__fail_nomem(build->err, "scratch memory");
-    p->bytes += build->shared_bytes + workers;
     return HET_OK;
 }
 
@@ -229,8 +242,6 @@ void het__cpu_release(het__device *device, het__program *program)
         if (program->steps[i].finish)
             program->steps[i].finish(&program->steps[i]);
     device->scratch_bytes -= program->bytes;
-    het__free(mem, program->shared);
-    het__free(mem, program->workers);
     het__free(mem, program->steps);
     het__arena_finish(&program->arena);
     het__free(mem, program);
@@ -339,6 +350,8 @@ het_status het__cpu_enqueue(het__device *device, het__program *program, const in
                             het_error *err)
 {
     const uint64_t begin = het__now_ns();
+    program->shared = device->shared;
+    program->workers = device->workers;
     program->launches = 0;
     program->status = HET_OK;
     program->failure = (het_error)HET_ERROR_INIT;

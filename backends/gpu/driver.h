@@ -63,6 +63,9 @@ typedef struct het__gpu_driver {
     /* Around what a step of a program starts; is_first: of this program. drop() instead of end():
      * it was not started whole, does not count, and has ended when drop() returns. */
     het_status (*begin)(het__gpu *gpu, bool is_first, het_error *err);
+    /* Optional, between these: what is started from now on is a call's. Where is_unordered, it
+     * waits for the calls that this one names, and for nothing else of its program. */
+    het_status (*call)(het__gpu *gpu, het__gpu_call *call, het_error *err);
     het_status (*end)(het__gpu *gpu, het_error *err);
     void (*drop)(het__gpu *gpu);
 
@@ -84,28 +87,37 @@ struct het__gpu {
     bool weights_mapped; /* constants are used where they lie, if that can be */
     bool rounds;         /* rows may be rounded to 8 bits beside weights of block types */
     bool rounds_small;   /* beside small weights too; for tests */
+    bool is_unordered;   /* what is started runs in order only where that is asked for */
     bool only_asks;      /* for what a node would need: memory is not looked at */
     bool is_gone;        /* lost or hanging: nothing is asked of the driver any more */
     het__gpu_kept *kept;
     uint64_t expert_bytes; /* 0: all experts are constants like others */
     uint32_t expert_keep;  /* het_expert_keep */
     het__gpu_experts *experts; /* NULL: no mixture yet, or no limit */
+    struct het__gpu_scratch *scratch;
     uint32_t stream_slots; /* of slices that stream; 0: there are none */
     het__gpu_stream *stream; /* NULL: none was compiled */
     het__backend_counters counters;
     uint64_t rounded_count; /* calls whose rows are rounded to 8 bits */
 };
 
+typedef struct het__gpu_scratch {
+    struct het__gpu_scratch *next;
+    het__gpu_memory *mem;
+    size_t bytes;
+    uint32_t user_count; /* programs */
+} het__gpu_scratch;
+
 struct het__program {
     het__arena arena;
     uint32_t call_count;
     het__gpu_call *calls;
     het__gpu_kernel *kernels;
-    het__gpu_memory *scratch;
-    size_t scratch_bytes;
+    het__gpu_scratch *scratch; /* NULL: no call wants any */
     bool has_run;
     struct het__gpu_item *item; /* what comes before it runs; NULL: nothing */
-    void *own; /* the backend's; arena */
+    void **waits; /* room for what is waited for at once, where is_unordered; arena */
+    void *own;    /* the backend's; arena */
 };
 
 /* What het__backend says of the functions without het__gpu_. */
@@ -120,6 +132,17 @@ het_status het__gpu_compile(het__gpu *gpu, const het__slice *slice, het__program
 void het__gpu_release(het__gpu *gpu, het__program *program);
 het_status het__gpu_enqueue(het__gpu *gpu, het__program *program, const int64_t *symbols,
                             het_error *err);
+
+/* Scratch of at least so many bytes, for a program, which leaves it when it is released. */
+het_status het__gpu_scratch_take(het__gpu *gpu, size_t bytes, het__gpu_scratch **scratch,
+                                 het_error *err);
+void het__gpu_scratch_leave(het__gpu *gpu, het__gpu_scratch *scratch);
+
+/* What calls wait for, and the bytes that they touch: once they are prepared. */
+het_status het__gpu_order(het__gpu *gpu, het__program *program, const int64_t *symbols_max,
+                          het_error *err);
+/* Whether one of these bytes is written by one of both and used by the other. */
+bool het__gpu_touches(const het__program *program, const het__gpu_touch *touch);
 
 /* A constant as it lies. */
 het_status het__gpu_keep_plain(het__gpu *gpu, const het__slice *slice, het__gpu_operand *operand,

@@ -2,8 +2,9 @@
 /* What a file of operations sees, and what a backend sees of the operations.
  *
  * A node becomes a call. prepare() chooses kernels, names forms of constants and asks for scratch,
- * once; launch() binds the sizes of a step and starts kernels, without allocating. What is started
- * runs in order, so launches of a program need no events between them.
+ * once; launch() binds the sizes of a step and starts kernels, without allocating. What a call
+ * starts runs in order, and behind the calls before it whose bytes it uses, so launches need no
+ * events between them.
  *
  * Kernels (backends/kernels, OpenCL C 1.2, for OpenCL and Level Zero) take each tensor as two
  * arguments: the base of its memory and the bytes to its beginning, a ulong. het__gpu_arg_tensor()
@@ -57,6 +58,13 @@ typedef struct het__gpu_operand {
                               step while launching */
 } het__gpu_operand;
 
+/* Bytes that a call reads or writes. */
+typedef struct het__gpu_touch {
+    het__gpu_memory *mem;
+    size_t begin, end;
+    bool is_written;
+} het__gpu_touch;
+
 typedef struct het__gpu_call {
     het__gpu *gpu;
     const het__gpu_facts *facts;
@@ -74,6 +82,12 @@ typedef struct het__gpu_call {
     size_t scratch_bytes;       /* wanted by this call */
     struct het__program *program;
     const het__slice *slice;    /* while preparing */
+    /* order.c: for drivers with the function `call`; all but touches where is_unordered. */
+    uint32_t touch_count, after_count;
+    het__gpu_touch *touches;    /* without constants and scratch; of the largest step */
+    uint32_t *after;            /* calls of the program that it waits for, by number */
+    bool is_last;               /* no call waits for it */
+    void *done;                 /* the driver's, while the program is started */
 } het__gpu_call;
 
 /* Memory and where in it: NULL where there is none. */
@@ -113,8 +127,8 @@ het_status het__gpu_constant_f32(het__gpu_call *call, uint32_t input, het__gpu_m
 het_status het__gpu_table(het__gpu_call *call, const char *form, size_t bytes, het__gpu_lay_fn lay,
                           const void *user, het__gpu_memory **mem, het_error *err);
 
-/* Bytes of scratch that one launch() uses; calls of a program share it, the largest wins. What it
- * holds is lost between calls. */
+/* Bytes of scratch that one launch() uses; calls of a program share it, the largest wins, and
+ * programs do. What it holds is lost between calls. */
 void het__gpu_want_scratch(het__gpu_call *call, size_t bytes);
 
 /* ---- for launch() ---- */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A slice becomes calls of operations, which share one scratch; a step is their launches. */
+/* A slice becomes calls of operations, which share scratch; a step is their launches. */
 #include "backends/gpu/stream.h"
 
 #include <assert.h>
@@ -207,14 +207,10 @@ static het_status scratch_init(het__gpu *gpu, het__program *program, het_error *
             most = program->calls[i].scratch_bytes;
     if (most == 0)
         return HET_OK;
-    const het_status s = gpu->driver->memory_make(gpu, most, NULL, &program->scratch, err);
-    if (s != HET_OK)
-        return s;
-    program->scratch_bytes = most;
-    gpu->counters.scratch_bytes += most;
-    for (uint32_t i = 0; i < program->call_count; i++)
-        program->calls[i].scratch = program->scratch;
-    return HET_OK;
+    const het_status s = het__gpu_scratch_take(gpu, most, &program->scratch, err);
+    for (uint32_t i = 0; i < program->call_count && s == HET_OK; i++)
+        program->calls[i].scratch = program->scratch->mem;
+    return s;
 }
 
 void het__gpu_release(het__gpu *gpu, het__program *program)
@@ -222,8 +218,7 @@ void het__gpu_release(het__gpu *gpu, het__program *program)
     for (het__gpu_kernel *k = program->kernels; k; k = k->next)
         gpu->driver->kernel_release(gpu, k->handle);
     if (program->scratch)
-        gpu->driver->memory_free(gpu, program->scratch);
-    gpu->counters.scratch_bytes -= program->scratch_bytes;
+        het__gpu_scratch_leave(gpu, program->scratch);
     het__arena_finish(&program->arena);
     het__free(gpu->host.mem, program);
 }
@@ -242,6 +237,8 @@ het_status het__gpu_compile(het__gpu *gpu, const het__slice *slice, het__program
     for (uint32_t i = 0; i < slice->node_count && s == HET_OK; i++)
         s = call_init(gpu, p, slice, &slice->graph->nodes[slice->nodes[i]],
                       &p->calls[p->call_count++], err);
+    if (s == HET_OK && gpu->driver->call)
+        s = het__gpu_order(gpu, p, slice->symbols_max, err);
     if (s == HET_OK && slice->streams)
         s = het__gpu_stream_end(gpu, &p->item, err);
     if (s == HET_OK)
@@ -283,7 +280,10 @@ het_status het__gpu_enqueue(het__gpu *gpu, het__program *program, const int64_t 
         het__gpu_call *call = &program->calls[i];
         bind(call->inputs, call->input_count, symbols);
         bind(call->outputs, call->output_count, symbols);
-        s = op_of(call->op)->launch(call, symbols, err);
+        if (gpu->driver->call)
+            s = gpu->driver->call(gpu, call, err);
+        if (s == HET_OK)
+            s = op_of(call->op)->launch(call, symbols, err);
     }
     if (s == HET_OK && program->item)
         s = het__gpu_stream_leave(gpu, program->item, err);

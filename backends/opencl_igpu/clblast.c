@@ -93,6 +93,10 @@ het_status het__cl_clblast_run(het__gpu_call *call, const het__gpu_product *p,
         return HET_OK;
     cl_command_queue queue = het__cl_device(call->gpu)->queue;
     cl_event event = NULL;
+    /* Its own commands wait for each other, but it takes no events to wait for. */
+    const het_status s = het__cl_behind_all(het__cl_device(call->gpu), err);
+    if (s != HET_OK)
+        return s;
     const CLBlastStatusCode code = CLBlastSgemmWithTempBuffer(
         CLBlastLayoutRowMajor, CLBlastTransposeNo,
         p->is_turned ? CLBlastTransposeNo : CLBlastTransposeYes, rows, columns, inner, 1.0f,

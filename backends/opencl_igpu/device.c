@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* An opened device: its context, its queue, its memory.
+/* An opened device: its context, its queues, its memory.
+ *
+ * Kernels run in one queue: in order, or out of order with HETINFER_OPENCL_QUEUE=out-of-order where
+ * the device has that (order.c). Copies for the host have another.
  *
  * Where a device has fine-grained shared virtual memory, a buffer is such memory, which host and
  * kernels use in place; elsewhere it is the driver's, and read and written by copies. Memory of the
@@ -19,6 +22,26 @@
 
 /* ---- open and close ---- */
 
+static bool is_unordered(const het__host *host, const het__cl_found *found)
+{
+    const char *text = host->use_env ? het__env("HETINFER_OPENCL_QUEUE") : NULL;
+    return found->runs_unordered && text && strcmp(text, "out-of-order") == 0;
+}
+
+static cl_int make_queues(het__device *d, bool has_uploads)
+{
+    const cl_command_queue_properties order =
+        d->gpu.is_unordered ? CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE : 0;
+    cl_int code;
+    d->queue = clCreateCommandQueue(d->context, d->found.id, CL_QUEUE_PROFILING_ENABLE | order,
+                                    &code);
+    if (code == CL_SUCCESS)
+        d->copies = clCreateCommandQueue(d->context, d->found.id, 0, &code);
+    if (code == CL_SUCCESS && has_uploads)
+        d->uploads = clCreateCommandQueue(d->context, d->found.id, 0, &code);
+    return code;
+}
+
 het_status het__cl_open(const het__host *host, uint32_t index, const het__open_options *options,
                         het__device **device, het_error *err)
 {
@@ -30,7 +53,7 @@ het_status het__cl_open(const het__host *host, uint32_t index, const het__open_o
         return het__fail_nomem(err, "an OpenCL device");
     }
     het__cl_find(host, list);
-    const bool is_there = index < list->count;
+    const bool is_short = list->is_short, is_there = !is_short && index < list->count;
     if (is_there)
         d->found = list->device[index];
     het__free(host->mem, list);
@@ -43,8 +66,11 @@ het_status het__cl_open(const het__host *host, uint32_t index, const het__open_o
                          .rounds_small = host->use_env && het__env("HETINFER_GPU_ROUND_SMALL") };
     if (!is_there) {
         het__free(host->mem, d);
+        if (is_short) /* what has been found may be another device than the one meant */
+            return het__fail_nomem(err, "the list of OpenCL devices");
         return het__fail(err, HET_E_DEVICE_LOST, "OpenCL device %u is gone", index);
     }
+    d->gpu.is_unordered = is_unordered(host, &d->found);
     const cl_context_properties properties[] = {
         CL_CONTEXT_PLATFORM, (cl_context_properties)d->found.platform, 0
     };
@@ -53,10 +79,8 @@ het_status het__cl_open(const het__host *host, uint32_t index, const het__open_o
     d->context = clCreateContext(properties, 1, &d->found.id, NULL, NULL, &code);
     if (code == CL_SUCCESS) {
         what = "clCreateCommandQueue";
-        d->queue = clCreateCommandQueue(d->context, d->found.id, CL_QUEUE_PROFILING_ENABLE, &code);
+        code = make_queues(d, options->expert_bytes || options->stream_slots);
     }
-    if (code == CL_SUCCESS && (options->expert_bytes || options->stream_slots))
-        d->uploads = clCreateCommandQueue(d->context, d->found.id, 0, &code);
     if (code != CL_SUCCESS) {
         const het_status s = het__cl_fail(err, code, what);
         het__cl_close(d);
@@ -90,17 +114,16 @@ static void drop_events(het__device *device)
 
 void het__cl_close(het__device *device)
 {
-    if (device->queue && !device->gpu.is_gone)
-        clFinish(device->queue);
-    if (device->uploads && !device->gpu.is_gone)
-        clFinish(device->uploads);
+    const cl_command_queue queues[] = { device->queue, device->copies, device->uploads };
+    for (size_t i = 0; i < 3; i++)
+        if (queues[i] && !device->gpu.is_gone)
+            clFinish(queues[i]);
     drop_events(device);
     het__gpu_drop_constants(&device->gpu);
     drop_builds(device);
-    if (device->queue && !device->gpu.is_gone)
-        clReleaseCommandQueue(device->queue);
-    if (device->uploads && !device->gpu.is_gone)
-        clReleaseCommandQueue(device->uploads);
+    for (size_t i = 0; i < 3; i++)
+        if (queues[i] && !device->gpu.is_gone)
+            clReleaseCommandQueue(queues[i]);
     if (device->context && !device->gpu.is_gone)
         clReleaseContext(device->context);
     het__free(device->gpu.host.mem, device);
@@ -192,8 +215,10 @@ het_status het__cl_buffer_write(het__device *device, het__buffer *buffer, size_t
 {
     if (bytes == 0)
         return HET_OK;
-    const cl_int code = clEnqueueWriteBuffer(device->queue, buffer->mem, CL_TRUE, offset, bytes,
-                                             source, 0, NULL, NULL);
+    const het__gpu_touch copy = { (het__gpu_memory *)buffer->mem, offset, offset + bytes, true };
+    const cl_event after = het__cl_copy_after(device, &copy);
+    const cl_int code = clEnqueueWriteBuffer(device->copies, buffer->mem, CL_TRUE, offset, bytes,
+                                             source, after != NULL, after ? &after : NULL, NULL);
     return code == CL_SUCCESS ? HET_OK
                               : het__cl_failed(device, err, code, "clEnqueueWriteBuffer");
 }
@@ -203,8 +228,10 @@ het_status het__cl_buffer_read(het__device *device, het__buffer *buffer, size_t 
 {
     if (bytes == 0)
         return HET_OK;
-    const cl_int code = clEnqueueReadBuffer(device->queue, buffer->mem, CL_TRUE, offset, bytes,
-                                            target, 0, NULL, NULL);
+    const het__gpu_touch copy = { (het__gpu_memory *)buffer->mem, offset, offset + bytes, false };
+    const cl_event after = het__cl_copy_after(device, &copy);
+    const cl_int code = clEnqueueReadBuffer(device->copies, buffer->mem, CL_TRUE, offset, bytes,
+                                            target, after != NULL, after ? &after : NULL, NULL);
     return code == CL_SUCCESS ? HET_OK
                               : het__cl_failed(device, err, code, "clEnqueueReadBuffer");
 }

@@ -40,9 +40,11 @@ static het_status launch(het__gpu *gpu, void *handle, uint32_t dimensions, const
                          const size_t *local, het_error *err)
 {
     het__device *device = het__cl_device(gpu);
+    const cl_event *waits;
     cl_event event;
+    const cl_uint count = het__cl_waits(device, &waits);
     const cl_int code = clEnqueueNDRangeKernel(device->queue, handle, dimensions, NULL, global,
-                                               local, 0, NULL, &event);
+                                               local, count, waits, &event);
     if (code != CL_SUCCESS)
         return het__cl_failed(device, err, code, "clEnqueueNDRangeKernel");
     het__cl_run_event(device, event);
@@ -54,9 +56,12 @@ static het_status copy(het__gpu *gpu, het__gpu_memory *source, size_t source_off
                        het_error *err)
 {
     het__device *device = het__cl_device(gpu);
+    const cl_event *waits;
     cl_event event;
+    const cl_uint count = het__cl_waits(device, &waits);
     const cl_int code = clEnqueueCopyBuffer(device->queue, (cl_mem)source, (cl_mem)target,
-                                            source_offset, target_offset, bytes, 0, NULL, &event);
+                                            source_offset, target_offset, bytes, count, waits,
+                                            &event);
     if (code != CL_SUCCESS)
         return het__cl_failed(device, err, code, "clEnqueueCopyBuffer");
     het__cl_run_event(device, event);
@@ -109,6 +114,9 @@ static het_status read_memory(het__gpu *gpu, het__gpu_memory *memory, size_t off
                               size_t bytes, het_error *err)
 {
     het__device *device = het__cl_device(gpu);
+    const het_status s = het__cl_behind_all(device, err);
+    if (s != HET_OK)
+        return s;
     const cl_int code = clEnqueueReadBuffer(device->queue, (cl_mem)memory, CL_TRUE, offset, bytes,
                                             target, 0, NULL, NULL);
     return code == CL_SUCCESS ? HET_OK : het__cl_failed(device, err, code, "clEnqueueReadBuffer");
@@ -118,6 +126,9 @@ static het_status write_memory(het__gpu *gpu, het__gpu_memory *memory, size_t of
                                const void *source, size_t bytes, het_error *err)
 {
     het__device *device = het__cl_device(gpu);
+    const het_status s = het__cl_behind_all(device, err);
+    if (s != HET_OK)
+        return s;
     const cl_int code = clEnqueueWriteBuffer(device->queue, (cl_mem)memory, CL_TRUE, offset, bytes,
                                              source, 0, NULL, NULL);
     return code == CL_SUCCESS ? HET_OK : het__cl_failed(device, err, code, "clEnqueueWriteBuffer");
@@ -240,6 +251,7 @@ const het__gpu_driver het__cl_driver = {
     .state = state,
     .forget = forget,
     .begin = begin,
+    .call = het__cl_call,
     .end = end,
     .drop = drop,
     .dense_init = het__cl_clblast_init,

@@ -5,7 +5,10 @@
  *
  * Each run keeps the events of its first and its last launch until it is retired, that is, known
  * to have ended. OpenCL cannot wait with a limit, so that is done by asking, with pauses that grow
- * with the time that has passed: at most an eighth of it is added.
+ * with the time that has passed: at most an eighth of it is added. Where the programs have run
+ * before, the pauses get shorter towards the time at which they should end, are naps around it, and
+ * grow again only behind it. Looking without pauses would take a processor from drivers that work
+ * on it, and who only yields waits for a whole slice of time of whoever else runs.
  *
  * The device's clock is brought to the host's by what was true when an event was seen to have
  * ended: the smallest difference seen is nearest to the truth, and is forgotten after a while,
@@ -16,6 +19,7 @@
 
 #include "backends/gpu/stream.h"
 #include "lib/base/error.h"
+#include "lib/base/nap.h"
 #include "lib/base/os.h"
 
 #define CLOCK_HOLDS_NS 10000000000u
@@ -23,6 +27,9 @@
 #define FIRST_RUN_TIMES 20
 #define PAUSE_LEAST_NS 10000u
 #define PAUSE_MOST_NS 2000000u
+/* So near to the time at which something should end there are only naps. */
+#define NEAR_NS 100000u
+#define NAP_NS 5000u
 /* A time below is none: Mesa's rusticl (22.3) says 2 and 3 for the start and end of everything. It
  * has clocks when clGetEventProfilingInfo() gives events in a row times in a row. */
 #define TIME_LEAST_NS 1000u
@@ -64,6 +71,8 @@ static void retire(het__device *device, bool is_fresh)
         run->end_ns = end;
         device->gpu.counters.busy_ns += end - begin;
     }
+    if (run->program)
+        ((het__cl_program *)run->program->own)->last_ns = run->end_ns - run->begin_ns;
     if (run->first)
         clReleaseEvent(run->first);
     clReleaseEvent(run->last);
@@ -76,9 +85,8 @@ static void retire_to(het__device *device, uint64_t count)
         retire(device, device->retired + 1 == count);
 }
 
-/* The event that ends when the first count programs have: a run without launches ends with the one
- * before it. */
-static cl_event last_event(const het__device *device, uint64_t count)
+/* A run without launches ends with the one before it. */
+cl_event het__cl_last_event(const het__device *device, uint64_t count)
 {
     for (uint64_t i = count; i > device->retired; i--)
         if (device->ring[(i - 1) % HET__CL_RING].last)
@@ -88,8 +96,39 @@ static cl_event last_event(const het__device *device, uint64_t count)
 
 /* ---- waiting ---- */
 
-static het_status wait_limited(het__device *device, cl_event event, uint64_t timeout_ns,
-                               het_error *err)
+/* When the first count programs should have ended, each behind the one before it; 0: not known. */
+static uint64_t expected_end(const het__device *device, uint64_t count)
+{
+    uint64_t end = 0;
+    for (uint64_t i = device->retired; i < count; i++) {
+        const het__cl_run *run = &device->ring[i % HET__CL_RING];
+        if (!run->last)
+            continue;
+        const het__cl_program *p = run->program ? run->program->own : NULL;
+        if (!p || !p->last_ns)
+            return 0;
+        end = (end > run->enqueued_ns ? end : run->enqueued_ns) + p->last_ns;
+    }
+    return end;
+}
+
+/* 0: a nap. */
+static uint64_t pause_of(uint64_t now, uint64_t begin, uint64_t expected)
+{
+    const uint64_t off = expected > now ? expected - now : now - expected;
+    uint64_t pause = (now - begin) / 8;
+    if (off < NEAR_NS)
+        return 0;
+    if (expected > now && (off - NEAR_NS) / 4 < pause)
+        pause = (off - NEAR_NS) / 4;
+    else if (expected > begin && expected <= now && off / 8 < pause)
+        pause = off / 8;
+    pause = pause < PAUSE_LEAST_NS ? PAUSE_LEAST_NS : pause;
+    return pause > PAUSE_MOST_NS ? PAUSE_MOST_NS : pause;
+}
+
+static het_status wait_limited(het__device *device, cl_event event, uint64_t expected,
+                               uint64_t timeout_ns, het_error *err)
 {
     const uint64_t begin = het__now_ns();
     for (;;) {
@@ -102,16 +141,17 @@ static het_status wait_limited(het__device *device, cl_event event, uint64_t tim
             return het__cl_failed(device, err, state, "a kernel");
         if (state == CL_COMPLETE)
             return HET_OK;
-        const uint64_t passed = het__now_ns() - begin;
+        const uint64_t now = het__now_ns(), passed = now - begin;
         if (passed >= timeout_ns) {
             device->gpu.is_gone = true;
             return het__fail(err, HET_E_TIMEOUT, "the device has not answered for %llu ms",
                              (unsigned long long)(timeout_ns / 1000000));
         }
-        uint64_t pause = passed / 8;
-        pause = pause < PAUSE_LEAST_NS ? PAUSE_LEAST_NS : pause;
-        pause = pause > PAUSE_MOST_NS ? PAUSE_MOST_NS : pause;
-        het__sleep_ns(pause < timeout_ns - passed ? pause : timeout_ns - passed);
+        const uint64_t pause = pause_of(now, begin, expected);
+        if (pause)
+            het__sleep_ns(pause < timeout_ns - passed ? pause : timeout_ns - passed);
+        else
+            het__nap_ns(NAP_NS);
     }
 }
 
@@ -144,13 +184,14 @@ het_status het__cl_wait_for(het__device *device, uint64_t count, uint64_t timeou
     if (count <= device->retired)
         return HET_OK;
     timeout_ns = limit_of(device, count, timeout_ns);
-    cl_event event = last_event(device, count);
+    cl_event event = het__cl_last_event(device, count);
     if (event) {
         const cl_int code = clFlush(device->queue);
         if (code != CL_SUCCESS)
             return het__cl_failed(device, err, code, "clFlush");
-        const het_status s = timeout_ns ? wait_limited(device, event, timeout_ns, err)
-                                        : wait_unlimited(device, event, err);
+        const het_status s =
+            timeout_ns ? wait_limited(device, event, expected_end(device, count), timeout_ns, err)
+                       : wait_unlimited(device, event, err);
         if (s != HET_OK) {
             het__gpu_stream_forget(&device->gpu);
             return s;
@@ -198,6 +239,10 @@ void het__cl_run_event(het__device *device, cl_event event)
         clReleaseEvent(event);
         return;
     }
+    if (device->open_call) {
+        het__cl_call_event(device, event);
+        return;
+    }
     if (run->last && run->first)
         clReleaseEvent(run->last);
     else if (run->last)
@@ -209,10 +254,13 @@ void het__cl_run_drop(het__device *device)
 {
     het__cl_run *run = device->open_run;
     device->open_run = NULL;
-    if (device->gpu.is_gone)
+    if (device->gpu.is_gone) {
+        het__cl_calls_forget(device);
         return;
-    if (run->last)
+    }
+    if (run->first || run->last)
         clFinish(device->queue);
+    het__cl_calls_forget(device);
     if (run->first)
         clReleaseEvent(run->first);
     if (run->last)
@@ -222,6 +270,12 @@ void het__cl_run_drop(het__device *device)
 
 het_status het__cl_run_end(het__device *device, het_error *err)
 {
+    const het_status s = het__cl_calls_end(device, err);
+    if (s != HET_OK) {
+        het__cl_run_drop(device);
+        return s;
+    }
+    device->open_run->enqueued_ns = het__now_ns();
     device->open_run = NULL;
     device->enqueued++;
     const cl_int code = clFlush(device->queue);

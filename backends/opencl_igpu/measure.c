@@ -26,9 +26,12 @@ static uint64_t timed(const bench *b, cl_kernel kernel, size_t items, int times,
 {
     const uint64_t begin = het__now_ns();
     cl_int code = CL_SUCCESS;
-    for (int i = 0; i < times && code == CL_SUCCESS; i++)
+    for (int i = 0; i < times && code == CL_SUCCESS; i++) {
         code = clEnqueueNDRangeKernel(b->device->queue, kernel, 1, NULL, &items, b->group, 0,
                                       NULL, NULL);
+        if (code == CL_SUCCESS && b->device->gpu.is_unordered) /* one after the other */
+            code = clEnqueueBarrierWithWaitList(b->device->queue, 0, NULL, NULL);
+    }
     if (code == CL_SUCCESS)
         code = clFinish(b->device->queue);
     if (code != CL_SUCCESS) {

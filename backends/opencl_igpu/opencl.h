@@ -29,12 +29,14 @@ typedef struct het__cl_found {
     uint32_t version;        /* of OpenCL: 10 * major + minor */
     bool svm_fine;           /* fine-grained buffers */
     bool keeps_binaries;     /* programs may be saved and loaded again */
+    bool runs_unordered;     /* has queues out of order */
     uint32_t rank;           /* of drivers of one piece of hardware the largest wins */
 } het__cl_found;
 
 typedef struct het__cl_list {
     uint32_t count;
     het__cl_found device[HET__DEVICES_MAX];
+    bool is_short; /* the host's memory ran out while looking: there may be more */
     char reason[200];
 } het__cl_list;
 
@@ -50,8 +52,15 @@ void het__cl_drop_twins(het__cl_list *list);
 typedef struct het__cl_run {
     cl_event first, last; /* NULL: retired, or nothing was started */
     bool is_first;        /* of its program */
+    het__program *program; /* NULL: released, or none of its calls was begun */
+    uint64_t enqueued_ns;      /* by the host's clock */
     uint64_t begin_ns, end_ns; /* when retired, by the device's clock; 0: not known */
 } het__cl_run;
+
+/* What this backend keeps with a program. */
+typedef struct het__cl_program {
+    uint64_t last_ns; /* what its last run took; 0: not known */
+} het__cl_program;
 
 typedef struct het__cl_build {
     struct het__cl_build *next;
@@ -64,11 +73,13 @@ struct het__device {
     het__cl_found found;
     cl_context context;
     cl_command_queue queue;
+    cl_command_queue copies;  /* of buffers, by and for the host */
     cl_command_queue uploads; /* of experts; NULL: all of them are there */
     bool import_is_known, import_works;
     uint64_t enqueued, retired; /* programs */
     het__cl_run ring[HET__CL_RING];
     het__cl_run *open_run;  /* that launches belong to, or NULL */
+    het__gpu_call *open_call; /* in order.c, where the queue is out of order */
     int64_t clock_ns;       /* host's clock minus the device's */
     uint64_t clock_set_ns;  /* when that was found out */
     het__cl_build *builds;
@@ -116,6 +127,23 @@ het_status het__cl_wait(het__device *device, uint64_t timeout_ns, het_error *err
 het_status het__cl_wait_for(het__device *device, uint64_t count, uint64_t timeout_ns,
                             het_error *err);
 bool het__cl_span(het__device *device, uint64_t count, uint64_t *begin_ns, uint64_t *end_ns);
+/* The event that ends when the first count programs have, or NULL: they have. */
+cl_event het__cl_last_event(const het__device *device, uint64_t count);
+
+/* ---- what waits for what (order.c) ---- */
+
+/* Events for the next command of the queue; *events is good until then. */
+cl_uint het__cl_waits(het__device *device, const cl_event **events);
+void het__cl_call_event(het__device *device, cl_event event); /* takes it over */
+het_status het__cl_call(het__gpu *gpu, het__gpu_call *call, het_error *err);
+/* Of the program that is open: finds the event of its end; or gives all events back. */
+het_status het__cl_calls_end(het__device *device, het_error *err);
+void het__cl_calls_forget(het__device *device);
+/* The next command of the queue waits for all before it. */
+het_status het__cl_behind_all(het__device *device, het_error *err);
+/* What a copy between the host and these bytes must wait for, or NULL. */
+cl_event het__cl_copy_after(const het__device *device, const het__gpu_touch *copy);
+void het__cl_program_gone(het__device *device, const het__program *program);
 
 /* ---- kernels (build.c, kernel_cache.c) ---- */
 

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "backends/gpu/experts.h"
+#include "lib/base/error.h"
 
 extern const het__backend het__backend_opencl_igpu;
 
@@ -39,11 +40,22 @@ static void cl_counters(het__device *device, het__backend_counters *counters)
 static het_status cl_compile(het__device *device, const het__slice *slice, het__program **program,
                              het_error *err)
 {
-    return het__gpu_compile(&device->gpu, slice, program, err);
+    het__program *p = NULL;
+    const het_status s = het__gpu_compile(&device->gpu, slice, &p, err);
+    if (s != HET_OK)
+        return s;
+    p->own = het__arena_zero(&p->arena, 1, sizeof(het__cl_program));
+    if (!p->own) {
+        het__gpu_release(&device->gpu, p);
+        return het__fail_nomem(err, "a program");
+    }
+    *program = p;
+    return HET_OK;
 }
 
 static void cl_release(het__device *device, het__program *program)
 {
+    het__cl_program_gone(device, program);
     het__gpu_release(&device->gpu, program);
 }
 

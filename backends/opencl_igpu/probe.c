@@ -137,6 +137,9 @@ static void find_facts(cl_device_id id, const char *extensions, het__cl_found *f
     f->dot = f->has_dot ? HET__GPU_DOT_KHR : HET__GPU_DOT_PLAIN;
     f->is_intel = strstr(vendor, "Intel") != NULL;
     f->is_amd = strstr(vendor, "Advanced Micro") || strstr(vendor, "AMD");
+    found->runs_unordered =
+        (NUMBER(id, CL_DEVICE_QUEUE_ON_HOST_PROPERTIES, cl_command_queue_properties) &
+         CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE) != 0;
     f->shares_memory = NUMBER(id, CL_DEVICE_HOST_UNIFIED_MEMORY, cl_bool) != 0;
     if (found->version >= 20)
         found->svm_fine = f->shares_memory &&
@@ -184,8 +187,10 @@ static void add_device(const het__host *host, cl_platform_id platform, cl_device
     size_t bytes = 0;
     clGetDeviceInfo(id, CL_DEVICE_EXTENSIONS, 0, NULL, &bytes);
     char *extensions = het__alloc_zero(host->mem, bytes + 1, 1);
-    if (!extensions)
+    if (!extensions) {
+        list->is_short = true;
         return;
+    }
     het__cl_found *found = &list->device[list->count];
     memset(found, 0, sizeof *found);
     clGetDeviceInfo(id, CL_DEVICE_EXTENSIONS, bytes, extensions, NULL);
@@ -268,7 +273,10 @@ void het__cl_find(const het__host *host, het__cl_list *list)
     for (cl_uint p = 0; p < platform_count; p++) {
         cl_device_id ids[HET__DEVICES_MAX];
         cl_uint count = 0;
-        if (clGetDeviceIDs(platforms[p], kinds, HET__DEVICES_MAX, ids, &count) != CL_SUCCESS)
+        const cl_int listed =
+            clGetDeviceIDs(platforms[p], kinds, HET__DEVICES_MAX, ids, &count);
+        list->is_short = list->is_short || listed == CL_OUT_OF_HOST_MEMORY;
+        if (listed != CL_SUCCESS)
             continue;
         for (cl_uint d = 0; d < count && d < HET__DEVICES_MAX; d++)
             add_device(host, platforms[p], ids[d], list);
@@ -278,7 +286,10 @@ void het__cl_find(const het__host *host, het__cl_list *list)
     const int n = snprintf(list->reason, sizeof list->reason, "%u driver%s, %u device%s",
                            platform_count, platform_count == 1 ? "" : "s", list->count,
                            list->count == 1 ? "" : "s");
-    if (before > list->count)
+    if (list->is_short)
+        snprintf(list->reason + n, sizeof list->reason - (size_t)n,
+                 "; memory ran out while looking for more");
+    else if (before > list->count)
         snprintf(list->reason + n, sizeof list->reason - (size_t)n,
                  "; %u seen through another driver too", before - list->count);
 }

@@ -133,10 +133,20 @@ static het_status gather(void *user, uint32_t index, const het_subgraph *node)
     return HET_OK;
 }
 
+const char *analysis_basis(const analysis *a)
+{
+    return figures_basis(!a->is_present, a->info.is_calibrated != 0);
+}
+
+bool is_language(const analysis *a)
+{
+    return strcmp(a->engine->info.format, "onnx") != 0;
+}
+
 module *analysis_modules(const analysis *a, size_t *count)
 {
     gathering g = { .room = a->info.node_count };
-    g.language = strcmp(a->engine->info.format, "onnx") != 0;
+    g.language = is_language(a);
     g.modules = calloc(g.room ? g.room : 1, sizeof *g.modules);
     if (g.modules && het_analysis_foreach(a->handle, gather, &g) != HET_OK) {
         free(g.modules);
@@ -227,12 +237,10 @@ static int show(analysis *a, const request *r)
 
 static int analyze(analysis *a, const request *r)
 {
-    het_error err = HET_ERROR_INIT;
-    const het_status made =
-        r->machine ? het_machine_load(a->engine->context, r->machine, &a->machine, &err)
-                   : het_machine_from_context(a->engine->context, NULL, &a->machine, &err);
-    int status = made ? failure_of(made, &err) : STATUS_GO;
-    a->is_present = !r->machine;
+    const int64_t threads = r->settings.threads;
+    int status = machine_open(a->engine->context, r->machine, threads, &a->machine);
+    a->is_present = !machine_name(r->machine);
+    a->threads = (uint32_t)threads;
     fill_options(a, r);
     if (status == STATUS_GO)
         status = make(a, &a->options, &a->handle, &a->info);
@@ -248,7 +256,7 @@ static int analyze(analysis *a, const request *r)
 static void declare(options *o, request *r, analysis *a)
 {
     options_begin(o, "analyze", "MODEL", "Print what each operation costs, without running it.");
-    options_text(o, "machine", 'm', &r->machine, "NAME", "Profile or machine file (this machine)");
+    options_text(o, "machine", 'm', &r->machine, "NAME", "Profile or machine file (this)");
     options_int(o, "device", 0, &r->device, 0, 255, "N", "Device of the machine (0)");
     options_int(o, "batch", 'b', &r->batch, 1, 1 << 20, "N", "Images or sequences (1)");
     options_list(o, "batch-sweep", 0, &r->batches, 1, 1 << 20, "Batches to compare");
@@ -266,6 +274,8 @@ static void declare(options *o, request *r, analysis *a)
     options_text(o, "csv", 0, &r->csv, "FILE", "One row per operation");
     options_text(o, "html", 0, &r->html, "FILE", "A page to look at");
     options_text(o, "devices", 0, &r->settings.devices, "LIST", "Backends, comma-separated (all)");
+    options_int(o, "threads", 't', &r->settings.threads, 1, 1024, "N",
+                "Threads that figures of this machine are for (one per core)");
     settings_model(o, &r->settings);
     settings_output(o, &r->settings);
 }
@@ -278,6 +288,8 @@ int command_analyze(int argc, char **argv)
     options o;
     declare(&o, &r, &a);
     int status = options_parse(&o, argc, argv, &a.path);
+    if (status == STATUS_GO && machine_name(r.machine) && r.settings.threads)
+        status = usage_error("analyze", "--threads means this machine: not with --machine");
     if (status == STATUS_GO)
         status = engine_model(&e, &r.settings, a.path, 0);
     a.engine = &e;

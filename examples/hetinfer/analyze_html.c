@@ -350,9 +350,13 @@ static void put_subgraph_row(FILE *f, const het_subgraph *s, bool group)
             "<td>%.2f</td><td>%s</td>", s->stage, s->parameter_count, s->mac_count * 1e-6,
             s->input_bytes * 1e-6, s->output_bytes * 1e-6, s->weight_bytes * 1e-6, s->intensity,
             bottleneck_name(s->bottleneck));
-    fprintf(f, "<td>%.0f</td><td>%.0f</td><td>%.1f</td><td>%.4f</td></tr>\n",
+    fprintf(f, "<td>%.0f</td><td>%.0f</td><td>%.1f</td><td>%.4f</td>",
             s->mapping->item_count, s->mapping->wave_count, 100 * s->mapping->utilisation,
             (group ? s->predicted_ns : s->mapped_ns) * 1e-6);
+    if (group)
+        fprintf(f, "<td>%u</td><td>%.3f</td><td>%.3f</td>", s->operation_count,
+                s->ungrouped_bytes * 1e-6, s->inner_bytes * 1e-6);
+    fputs("</tr>\n", f);
 }
 
 static int put_table(FILE *f, const analysis *a, bool groups)
@@ -364,8 +368,9 @@ static int put_table(FILE *f, const analysis *a, bool groups)
     fprintf(f, "<details><summary>%u %s</summary><div class=\"wide\"><table><tr><th>name</th>"
             "<th class=\"left\">kind</th><th>stage</th><th>parameters</th><th>MMAC</th>"
             "<th>in, MB</th><th>out, MB</th><th>weights, MB</th><th>op/byte</th><th>bound by</th>"
-            "<th>tiles</th><th>waves</th><th>%% of peak</th><th>ms</th></tr>\n", count,
-            groups ? "groups" : "operations");
+            "<th>tiles</th><th>waves</th><th>%% of peak</th><th>ms</th>%s</tr>\n", count,
+            groups ? "groups" : "operations",
+            groups ? "<th>operations</th><th>each alone, MB</th><th>kept inside, MB</th>" : "");
     for (uint32_t i = 0; status == STATUS_GO && i < count; i++) {
         het_subgraph s;
         status = groups ? analysis_group(a, i, &s) : analysis_node(a, i, &s);
@@ -399,10 +404,10 @@ static void put_head(FILE *f, const analysis *a)
     html_text(f, a->engine->info.architecture);
     fputs(", on ", f);
     html_text(f, t->device);
-    fprintf(f, ": %.1f GFLOP/s, %.1f GB/s, balance %.1f operations per byte (%s figures). Nothing "
-            "was run: all times are reckoned.</p>\n<div class=\"cards\">\n",
+    fprintf(f, ": %.1f GFLOP/s, %.1f GB/s, balance %.1f operations per byte (%s figures, %s). "
+            "Nothing was run: all times are reckoned.</p>\n<div class=\"cards\">\n",
             t->peak_ops_per_s * 1e-9, t->bytes_per_s * 1e-9, t->balance,
-            source_name(t->figures_source));
+            source_name(t->figures_source), analysis_basis(a));
     put_card(f, "million parameters", "%.3f", t->parameter_count * 1e-6);
     put_card(f, "GMAC", "%.4f", t->mac_count * 1e-9);
     put_card(f, "MB of memory traffic", "%.1f", t->traffic_bytes * 1e-6);
@@ -411,6 +416,7 @@ static void put_head(FILE *f, const analysis *a)
     put_card(f, "of the peak can be reached", "%.0f %%", 100 * t->utilisation);
     if (t->group_count) {
         put_card(f, "MB of traffic in groups", "%.1f", t->grouped_bytes * 1e-6);
+        put_card(f, "MB before fusion", "%.1f", t->ungrouped_bytes * 1e-6);
         put_card(f, "groups", "%.0f", t->group_count);
     }
     if (t->kv_bytes_per_token > 0)

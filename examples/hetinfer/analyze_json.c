@@ -45,8 +45,9 @@ static json_t *json_model(const analysis *a)
     return o;
 }
 
-static json_t *json_machine(const het_analysis_info *t)
+static json_t *json_machine(const analysis *a)
 {
+    const het_analysis_info *t = &a->info;
     json_t *o = json_object();
     set_text(o, "name", t->machine);
     set_text(o, "device", t->device);
@@ -54,6 +55,7 @@ static json_t *json_machine(const het_analysis_info *t)
     set_number(o, "bytes_per_s", t->bytes_per_s);
     set_number(o, "balance", t->balance);
     set_text(o, "figures_source", source_name(t->figures_source));
+    set_text(o, "figures_basis", analysis_basis(a));
     set_text(o, "energy_source", source_name(t->energy_source));
     return o;
 }
@@ -205,6 +207,7 @@ static int json_fusion(const analysis *a, json_t *root)
     set_number(o, "inner_bytes", t->inner_bytes);
     set_number(o, "predicted_ns", t->predicted_ns);
     set_number(o, "grouped_ns", t->grouped_ns);
+    set_number(o, "ungrouped_ns", t->ungrouped_ns);
     json_object_set_new(o, "groups", list);
     for (uint32_t i = 0; i < t->group_count; i++) {
         het_subgraph g;
@@ -213,6 +216,9 @@ static int json_fusion(const analysis *a, json_t *root)
             return status;
         json_t *group = json_subgraph(&g);
         json_object_set_new(group, "nodes", json_indices(g.nodes, g.node_count));
+        set_count(group, "operation_count", g.operation_count);
+        set_number(group, "ungrouped_bytes", g.ungrouped_bytes);
+        set_number(group, "inner_bytes", g.inner_bytes);
         json_array_append_new(list, group);
     }
     return STATUS_GO;
@@ -362,6 +368,7 @@ static int json_partition(const analysis *a, json_t *root)
     o.context_count = a->options.context_count;
     o.machine = a->is_present ? NULL : a->machine;
     o.devices = a->is_present ? a->engine->selected : NULL;
+    o.threads = a->is_present ? a->threads : 0;
     if (het_plan_make(a->engine->model, &o, &plan, &err) != HET_OK ||
         het_plan_get_info(plan, &info) != HET_OK) {
         set_text(root, "partition_missing", err.message);
@@ -402,7 +409,7 @@ int analyze_print_json(const analysis *a)
 {
     json_t *root = json_begin("analyze");
     json_object_set_new(root, "model", json_model(a));
-    json_object_set_new(root, "machine", json_machine(&a->info));
+    json_object_set_new(root, "machine", json_machine(a));
     json_object_set_new(root, "totals", json_totals(&a->info));
     json_t *modules = json_modules(a);
     int status = modules ? json_nodes(a, root) : failure("out of memory");

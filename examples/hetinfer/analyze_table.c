@@ -89,7 +89,7 @@ static void print_totals(const analysis *a)
 {
     const het_analysis_info *t = &a->info;
     printf("\n%u operations (%u %s), %.0f parameters", t->node_count, t->spelled_count,
-           t->kv_bytes_per_token > 0 ? "before fusion" : "in the file", t->parameter_count);
+           is_language(a) ? "before fusion" : "in the file", t->parameter_count);
     if (t->kv_bytes_per_token > 0)
         printf(", %.0f of them read per token; %.0f bytes of keys and values per token",
                t->active_parameter_count, t->kv_bytes_per_token);
@@ -101,9 +101,9 @@ static void print_totals(const analysis *a)
     printf("stages: %u on the longest chain, at most %u side by side, efficiency %.3f\n",
            t->concurrency->critical_path_count, t->concurrency->width_count,
            t->concurrency->efficiency);
-    printf("device: %s, %.1f GFLOP/s, %.1f GB/s: balance %.1f operations per byte (%s)\n",
+    printf("device: %s, %.1f GFLOP/s, %.1f GB/s: balance %.1f operations per byte (%s, %s)\n",
            t->device, t->peak_ops_per_s * 1e-9, t->bytes_per_s * 1e-9, t->balance,
-           source_name(t->figures_source));
+           source_name(t->figures_source), analysis_basis(a));
     printf("time: roofline %.4f ms, mapped to units %.4f ms, planned with %.4f ms; mostly bound by "
            "%s\n", t->roofline_ns * 1e-6, t->mapped_ns * 1e-6, t->predicted_ns * 1e-6,
            bottleneck_name(t->bottleneck));
@@ -115,21 +115,59 @@ static void print_totals(const analysis *a)
         printf("price: %.6g per inference\n", t->price);
 }
 
-static void print_fusion(const het_analysis_info *t)
+/* Groups of one block of a language model are like those of the next, so the longest stand for
+ * all; single operations save nothing. */
+static int print_groups(const analysis *a)
 {
-    const double alone = t->ungrouped_bytes, saved = alone - t->grouped_bytes;
-    if (!t->group_count) {
-        printf("fusion: %u operations of %u\n", t->node_count, t->spelled_count);
-        return;
+    uint32_t count = 0;
+    ranked *order = calloc(a->info.group_count ? a->info.group_count : 1, sizeof *order);
+    int status = order ? STATUS_GO : failure("out of memory");
+    for (uint32_t i = 0; status == STATUS_GO && i < a->info.group_count; i++) {
+        het_subgraph g;
+        status = analysis_group(a, i, &g);
+        if (status == STATUS_GO && g.operation_count > 1)
+            order[count++] = (ranked){ g.predicted_ns, i };
     }
-    printf("fusion: %u operations in %u groups (%.2f to one), %u end in an activation\n",
-           t->node_count, t->group_count, (double)t->node_count / t->group_count, t->tile_count);
+    if (status == STATUS_GO && !a->all_nodes)
+        qsort(order, count, sizeof *order, by_time);
+    if (count)
+        printf("\n%5s %-40s %12s %10s %9s %9s %8s %-8s %9s  %s\n", "group",
+               a->all_nodes ? "first operation" : "longest groups", "parameters", "MMAC", "MB",
+               "MB alone", "op/byte", "bound by", "ms", "operations");
+    for (uint32_t i = 0; status == STATUS_GO && i < count && (a->all_nodes || i < LONGEST); i++) {
+        het_subgraph g;
+        status = analysis_group(a, order[i].index, &g);
+        if (status != STATUS_GO)
+            break;
+        printf("%5u ", order[i].index);
+        print_safe(g.name, 40);
+        printf(" %12.0f %10.3f %9.3f %9.3f %8.2f %-8s %9.4f  ", g.parameter_count,
+               g.mac_count * 1e-6, subgraph_bytes(&g) * 1e-6, g.ungrouped_bytes * 1e-6,
+               g.intensity, bottleneck_name(g.bottleneck), g.predicted_ns * 1e-6);
+        print_safe(g.operations, 0);
+        putchar('\n');
+    }
+    free(order);
+    return status;
+}
+
+static int print_fusion(const analysis *a)
+{
+    const het_analysis_info *t = &a->info;
+    const double alone = t->ungrouped_bytes, saved = alone - t->grouped_bytes;
+    const uint32_t operations = is_language(a) ? t->spelled_count : t->node_count;
+    const int status = print_groups(a);
+    if (status != STATUS_GO || !t->group_count)
+        return status;
+    printf("\nfusion: %u operations in %u groups (%.2f to one), %u end in an activation\n",
+           operations, t->group_count, (double)operations / t->group_count, t->tile_count);
     printf("traffic: %.1f MB alone, %.1f MB in groups: %.1f MB saved (%.1f %%)\n",
            alone * 1e-6, t->grouped_bytes * 1e-6, saved * 1e-6, share(saved, alone));
     printf("kept inside, each value once: %.1f MB, %.1f %% of what is left without them\n",
            t->inner_bytes * 1e-6, share(t->inner_bytes, alone - t->inner_bytes));
-    printf("time: %.4f ms alone, %.4f ms in groups\n", t->predicted_ns * 1e-6,
+    printf("time: %.4f ms alone, %.4f ms in groups\n", t->ungrouped_ns * 1e-6,
            t->grouped_ns * 1e-6);
+    return STATUS_GO;
 }
 
 static void print_sweep(const analysis *a)
@@ -230,7 +268,9 @@ int analyze_print_table(const analysis *a)
         return status;
     print_totals(a);
     if (a->fusion)
-        print_fusion(&a->info);
+        status = print_fusion(a);
+    if (status != STATUS_GO)
+        return status;
     if (a->point_count)
         print_sweep(a);
     if (a->support)

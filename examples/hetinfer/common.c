@@ -71,6 +71,8 @@ void settings_model(options *o, settings *s)
 /* HET_DTYPE_NONE if there is no such type. */
 het_dtype find_dtype(const char *name)
 {
+    if (strcasecmp(name, "int8") == 0)
+        return HET_DTYPE_I8;
     for (int d = HET_DTYPE_F32; d <= HET_DTYPE_MXFP4; d++) {
         const char *known = het_dtype_name((het_dtype)d);
         if (known && strcasecmp(known, name) == 0)
@@ -119,16 +121,43 @@ int engine_context(engine *e, const settings *s)
     return status ? failure_of(status, &err) : STATUS_GO;
 }
 
+/* Whether *type is one that an option names; without the option it is none. */
+static int read_dtype(const char *option, const char *name, het_dtype *type)
+{
+    *type = name ? find_dtype(name) : HET_DTYPE_NONE;
+    if (!name || *type)
+        return STATUS_GO;
+    failure("--%s: there is no type '%s'", option, name);
+    return STATUS_USAGE;
+}
+
+const char *machine_name(const char *name)
+{
+    return name && strcmp(name, "this") != 0 ? name : NULL;
+}
+
+int machine_open(const het_context *context, const char *name, int64_t threads,
+                 het_machine **machine)
+{
+    het_error err = HET_ERROR_INIT;
+    het_machine_options o = HET_MACHINE_OPTIONS_INIT;
+    o.flags = HET_MACHINE_CALIBRATED;
+    o.threads = (uint32_t)threads;
+    const het_status status = machine_name(name)
+                                  ? het_machine_load(context, name, machine, &err)
+                                  : het_machine_from_context(context, &o, machine, &err);
+    return status ? failure_of(status, &err) : STATUS_GO;
+}
+
 int engine_model(engine *e, const settings *s, const char *path, uint64_t flags)
 {
-    const het_dtype dtype = s->dtype ? find_dtype(s->dtype) : HET_DTYPE_NONE;
-    if (s->dtype && !dtype)
-        return failure("--dtype: there is no type '%s'", s->dtype);
+    het_dtype dtype, small;
     const bool is_auto = s->quantize && strcmp(s->quantize, "auto") == 0;
-    const het_dtype small = s->quantize && !is_auto ? find_dtype(s->quantize) : HET_DTYPE_NONE;
-    if (s->quantize && !is_auto && !small)
-        return failure("--quantize: there is no type '%s'", s->quantize);
-    int status = engine_context(e, s);
+    int status = read_dtype("dtype", s->dtype, &dtype);
+    if (status == STATUS_GO)
+        status = read_dtype("quantize", is_auto ? NULL : s->quantize, &small);
+    if (status == STATUS_GO)
+        status = engine_context(e, s);
     if (status != STATUS_GO)
         return status;
     const double start = now_s();

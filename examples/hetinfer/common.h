@@ -102,6 +102,14 @@ json_t *json_begin(const char *command);
 /* Print and free. */
 int json_end(json_t *root);
 const char *source_name(uint32_t source);
+/* The name of a described machine; NULL for this one, which is "this" or no name. */
+const char *machine_name(const char *name);
+/* That machine; this one with what a calibration for so many threads (0: one per core) says of its
+ * devices. */
+int machine_open(const het_context *context, const char *name, int64_t threads,
+                 het_machine **machine);
+/* Where figures of a machine come from, in a word: "profile", "calibrated" or "probed". */
+const char *figures_basis(bool is_profile, bool is_calibrated);
 /* Of a het_device_kind. */
 const char *kind_name(uint32_t kind);
 

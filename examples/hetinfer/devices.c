@@ -124,6 +124,7 @@ int command_devices(int argc, char **argv)
                  "A profile or a machine file instead of this machine");
     settings_output(&o, &r.settings);
     int status = options_parse(&o, argc, argv, NULL);
+    r.machine = machine_name(r.machine);
     if (status == STATUS_GO && r.machine && (r.measure || r.settings.threads))
         status = usage_error("devices", "--machine is not this machine: it cannot be measured");
     engine e = { 0 };

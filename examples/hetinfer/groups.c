@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* hetinfer groups: which operations of a graph would run as one kernel, and what that saves. Runs
+/* hetinfer groups: which operations of a model would run as one kernel, and what that saves. Runs
  * nothing of the model. */
 #include "commands.h"
 #include "common.h"
@@ -12,13 +12,15 @@
 
 typedef struct request {
     int rule; /* het_group_rule */
-    int64_t max_ops, max_bytes, near_bytes;
-    bool recognise;
+    int64_t max_ops, max_bytes, near_bytes, tokens, context;
+    int phase, kv;
+    bool recognise, is_language;
     texts shapes;
     settings settings;
 } request;
 
 static const char *const rules[] = { "greedy", "patterns", "search" };
+static const char *const phases[] = { "decode", "prefill" };
 
 /* ---- shapes ---- */
 
@@ -92,12 +94,20 @@ static int group_at(const het_groups *groups, uint32_t index, het_group *group)
     return status ? failure("group %u: %s", index, het_status_name(status)) : STATUS_GO;
 }
 
-static void print_totals(const het_groups_info *t)
+static const char *basis_of(const het_groups_info *t)
+{
+    return figures_basis(false, t->is_calibrated != 0);
+}
+
+static void print_totals(const het_groups_info *t, bool is_language)
 {
     const double saved = t->unfused_bytes - t->traffic_bytes;
-    printf("\n%u operations in %u groups (greedy %u, patterns %u)%s\n", t->node_count,
-           t->group_count, t->greedy_count, t->patterns_count,
-           t->is_proven ? ", none cheaper" : "");
+    printf("\n%u operations in %u groups", t->node_count, t->group_count);
+    if (is_language)
+        printf(", as sessions fuse them (%s)\n", phases[t->phase]);
+    else
+        printf(" (greedy %u, patterns %u)%s\n", t->greedy_count, t->patterns_count,
+               t->is_proven ? ", none cheaper" : "");
     printf("traffic: %.1f MB alone, %.1f MB in groups: %.1f MB saved (%.1f %%)\n",
            t->unfused_bytes * 1e-6, t->traffic_bytes * 1e-6, saved * 1e-6,
            share(saved, t->unfused_bytes));
@@ -107,12 +117,14 @@ static void print_totals(const het_groups_info *t)
         printf("before recognition: %u operations, %.1f MB: %.1f %% saved in all\n",
                t->spelled_count, t->spelled_bytes * 1e-6,
                share(t->spelled_bytes - t->traffic_bytes, t->spelled_bytes));
-    printf("expected: %.3f ms alone, %.3f ms in groups, greedy %.3f ms, patterns %.3f ms "
-           "(figures: %s)\n", t->unfused_ns * 1e-6, t->predicted_ns * 1e-6, t->greedy_ns * 1e-6,
-           t->patterns_ns * 1e-6, source_name(t->figures_source));
+    printf("expected: %.3f ms alone, %.3f ms in groups", t->unfused_ns * 1e-6,
+           t->predicted_ns * 1e-6);
+    if (!is_language)
+        printf(", greedy %.3f ms, patterns %.3f ms", t->greedy_ns * 1e-6, t->patterns_ns * 1e-6);
+    printf(" (figures: %s, %s)\n", source_name(t->figures_source), basis_of(t));
 }
 
-static int print_table(const het_groups *groups, const het_groups_info *t)
+static int print_table(const het_groups *groups, const het_groups_info *t, const request *r)
 {
     printf("%5s %10s %10s %7s %8s  %s\n", "group", "MB alone", "MB", "saved", "ms", "operations");
     for (uint32_t i = 0; i < t->group_count; i++) {
@@ -126,7 +138,7 @@ static int print_table(const het_groups *groups, const het_groups_info *t)
         print_safe(g.operations, 0);
         putchar('\n');
     }
-    print_totals(t);
+    print_totals(t, r->is_language);
     return fflush(stdout) ? failure("cannot write the result") : STATUS_DONE;
 }
 
@@ -161,7 +173,10 @@ static int print_json(const het_groups *groups, const het_groups_info *t, const 
         if (status == STATUS_GO)
             json_array_append_new(list, json_group(&g));
     }
-    json_object_set_new(root, "rule", json_string(rules[r->rule]));
+    json_object_set_new(totals, "figures_basis", json_string(basis_of(t)));
+    json_object_set_new(root, "rule", json_string(r->is_language ? "fused" : rules[r->rule]));
+    json_object_set_new(root, "phase", r->is_language ? json_string(phases[t->phase])
+                                                      : json_null());
     json_object_set_new(root, "totals", totals);
     json_object_set_new(root, "groups", list);
     if (status == STATUS_GO)
@@ -176,7 +191,7 @@ static int print_groups(const het_groups *groups, const request *r)
     const het_status status = het_groups_get_info(groups, &info);
     if (status)
         return failure("%s", het_status_name(status));
-    return r->settings.json ? print_json(groups, &info, r) : print_table(groups, &info);
+    return r->settings.json ? print_json(groups, &info, r) : print_table(groups, &info, r);
 }
 
 /* ---- command ---- */
@@ -184,8 +199,13 @@ static int print_groups(const het_groups *groups, const request *r)
 static int make_groups(const het_model *model, const request *r)
 {
     het_groups_options o = HET_GROUPS_OPTIONS_INIT;
+    static const uint32_t kv_types[] = { HET_DTYPE_F16, HET_DTYPE_F32, HET_DTYPE_Q8_0 };
     het_tensor_desc *inputs = NULL;
     int status = STATUS_GO;
+    if (r->is_language && (r->shapes.count || r->rule || r->recognise || r->max_ops ||
+                           r->max_bytes || r->near_bytes))
+        return usage_error("groups", "a language model's groups are what its sessions fuse: only "
+                           "--phase, --tokens, --context and --kv are for it");
     if (r->shapes.count)
         status = describe_inputs(model, &r->shapes, &inputs);
     o.rule = (uint32_t)r->rule;
@@ -195,6 +215,10 @@ static int make_groups(const het_model *model, const request *r)
     o.near_bytes = (uint64_t)r->near_bytes;
     o.inputs = inputs;
     o.input_count = inputs ? port_count(model, false) : 0;
+    o.phase = (uint32_t)r->phase;
+    o.token_count = r->tokens;
+    o.context_count = r->context;
+    o.kv_dtype = kv_types[r->kv];
     if (status == STATUS_GO) {
         het_groups *groups = NULL;
         het_error err = HET_ERROR_INIT;
@@ -211,7 +235,7 @@ int command_groups(int argc, char **argv)
     request r = { 0 };
     options o;
     options_begin(&o, "groups", "MODEL",
-                  "Print which operations of a graph (ONNX) would run as one kernel.");
+                  "Print which operations of a model would run as one kernel.");
     options_choice(&o, "rule", &r.rule, "greedy|patterns|search", "How groups are made (greedy)");
     options_flag(&o, "recognise", 0, &r.recognise, "Norms and attention as one operation each");
     options_int(&o, "max-ops", 0, &r.max_ops, 1, 1 << 20, "N", "Operations of a group (no limit)");
@@ -221,12 +245,18 @@ int command_groups(int argc, char **argv)
                 "Near memory (1048576)");
     options_texts(&o, "shape", &r.shapes, "NAME=N,N,...",
                   "Extents of an input (1 where not fixed)");
+    options_choice(&o, "phase", &r.phase, "decode|prefill", "Kind of step (decode)");
+    options_int(&o, "tokens", 'n', &r.tokens, 1, 1 << 20, "N", "Tokens per step (1, prefill 512)");
+    options_int(&o, "context", 'c', &r.context, 0, INT32_MAX, "N", "Positions before it (0)");
+    options_choice(&o, "kv", &r.kv, "f16|f32|q8_0", "Type of cached keys and values (f16)");
+    settings_model(&o, &r.settings);
     settings_output(&o, &r.settings);
     const char *path = NULL;
     int status = options_parse(&o, argc, argv, &path);
     engine e = { 0 };
     if (status == STATUS_GO)
         status = engine_model(&e, &r.settings, path, 0);
+    r.is_language = strcmp(e.info.format, "onnx") != 0;
     if (status == STATUS_GO)
         status = make_groups(e.model, &r);
     engine_close(&e);

@@ -86,10 +86,10 @@ static int print_text(const het_machine *machine)
 
 static int show_text(const het_context *context, const char *name)
 {
-    het_error err = HET_ERROR_INIT;
     het_machine *machine = NULL;
-    const het_status loaded = het_machine_load(context, name, &machine, &err);
-    const int status = loaded ? failure_of(loaded, &err) : print_text(machine);
+    int status = machine_open(context, name, 0, &machine);
+    if (status == STATUS_GO)
+        status = print_text(machine);
     het_machine_destroy(machine);
     return status;
 }
@@ -99,7 +99,8 @@ static int machine_show(int argc, char **argv)
     request r = { 0 };
     options o;
     const char *name = NULL;
-    options_begin(&o, "machine show", "NAME|FILE", "Print a profile or a machine file.");
+    options_begin(&o, "machine show", "NAME|FILE|this",
+                  "Print a profile, a machine file, or this machine.");
     options_flag(&o, "text", 0, &r.text, "As a machine file");
     settings_output(&o, &r.settings);
     int status = options_parse(&o, argc, argv, &name);

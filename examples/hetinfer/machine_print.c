@@ -252,10 +252,10 @@ int print_machine(const het_machine *machine, bool json)
 
 int show_machine(const het_context *context, const char *name, bool json)
 {
-    het_error err = HET_ERROR_INIT;
     het_machine *machine = NULL;
-    const het_status status = het_machine_load(context, name, &machine, &err);
-    const int result = status ? failure_of(status, &err) : print_machine(machine, json);
+    int status = machine_open(context, name, 0, &machine);
+    if (status == STATUS_GO)
+        status = print_machine(machine, json);
     het_machine_destroy(machine);
-    return result;
+    return status;
 }

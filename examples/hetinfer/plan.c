@@ -122,9 +122,9 @@ static int print_devices(const het_plan *plan, const het_plan_info *info)
         if (status != STATUS_GO)
             return status;
         const double values = v.io_bytes + v.activation_bytes;
-        const double all = v.weight_bytes + v.state_bytes + values;
+        const double all = v.weight_bytes + v.slot_bytes + v.state_bytes + values;
         printf("%-12s %6u %10s %10s %10s %10s %10.4f", v.backend, v.node_count,
-               format_bytes(v.weight_bytes, a), format_bytes(v.state_bytes, b),
+               format_bytes(v.weight_bytes + v.slot_bytes, a), format_bytes(v.state_bytes, b),
                format_bytes(values, c),
                isfinite(v.limit_bytes) ? format_bytes(v.limit_bytes, d) : "none",
                v.busy_ns * 1e-6);
@@ -134,6 +134,9 @@ static int print_devices(const het_plan *plan, const het_plan_info *info)
             printf(" %9s", "");
         print_total(v.single_total);
         putchar('\n');
+        if (v.slot_bytes > 0)
+            printf("%-12s keeps experts in slots of %s in all; bringing others %.4f ms expected\n",
+                   "", format_bytes(v.slot_bytes, a), v.bring_ns * 1e-6);
         if (v.file_bytes > 0)
             printf("%-12s reads %s of weights from the file: not everything fits\n", "",
                    format_bytes(v.file_bytes, a));
@@ -323,8 +326,9 @@ void plan_unmake(plan_made *made)
     het_machine_destroy(made->machine);
 }
 
-int plan_check(const plan_request *r, const char *command)
+int plan_check(plan_request *r, const char *command)
 {
+    r->machine = machine_name(r->machine);
     if (r->machine && (r->settings.devices || r->settings.threads || r->measure))
         return usage_error(command, "--devices, --threads and --measure mean this machine: "
                            "not with --machine");
@@ -339,7 +343,7 @@ void plan_declare(options *o, plan_request *r)
     options_int(o, "sequences", 's', &r->sequences, 1, 65536, "N", "Sequences decoded at once (1)");
     options_int(o, "outputs", 0, &r->outputs, 1, INT32_MAX, "N",
                 "Tokens decoded per prompt: weighs the phases (128)");
-    options_text(o, "machine", 0, &r->machine, "NAME", "Profile or machine file (this machine)");
+    options_text(o, "machine", 0, &r->machine, "NAME", "Profile or machine file (this)");
     options_text(o, "policy", 0, &r->policy, "NAME", "Preset or policy file (none)");
     options_choice(o, "objective", &r->objective, "default|latency|throughput|energy",
                    "What is to be least (the policy's, or latency)");

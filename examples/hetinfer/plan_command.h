@@ -26,7 +26,7 @@ typedef struct plan_made {
 /* Declare what says for what, on what and how is planned. */
 void plan_declare(options *o, plan_request *r);
 /* Both return STATUS_GO, or what to exit with after a sentence on stderr. command: its name. */
-int plan_check(const plan_request *r, const char *command);
+int plan_check(plan_request *r, const char *command);
 int plan_make(const engine *e, const plan_request *r, plan_made *made);
 void plan_unmake(plan_made *made);
 

@@ -34,14 +34,15 @@ static json_t *json_layer(const het_plan_layer *l)
 
 static json_t *json_device(const het_plan_device *d)
 {
-    return json_pack("{s:o, s:s, s:o, s:I, s:f, s:f, s:f, s:f, s:f, s:o, s:f, s:o}", "name",
+    return json_pack("{s:o, s:s, s:o, s:I, s:f, s:f, s:f, s:f, s:f, s:o, s:f, s:o, s:f, s:f}", "name",
                      json_text(d->name, strlen(d->name)), "backend", d->backend, "context_index",
                      device_number(d->context_index), "node_count", (json_int_t)d->node_count,
                      "weight_bytes", d->weight_bytes, "file_bytes", d->file_bytes, "state_bytes",
                      d->state_bytes, "io_bytes", d->io_bytes, "activation_bytes",
                      d->activation_bytes, "limit_bytes",
                      number(d->limit_bytes), "busy_ns", d->busy_ns, "single_total",
-                     number(d->single_total));
+                     number(d->single_total), "slot_bytes", d->slot_bytes, "bring_ns",
+                     d->bring_ns);
 }
 
 static json_t *json_transfer(const het_plan_transfer *t)

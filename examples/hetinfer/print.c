@@ -87,6 +87,11 @@ int json_end(json_t *root)
     return STATUS_DONE;
 }
 
+const char *figures_basis(bool is_profile, bool is_calibrated)
+{
+    return is_profile ? "profile" : is_calibrated ? "calibrated" : "probed";
+}
+
 const char *source_name(uint32_t source)
 {
     switch (source) {

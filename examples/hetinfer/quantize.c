@@ -252,7 +252,7 @@ int command_quantize(int argc, char **argv)
     options_begin(&o, "quantize", "MODEL OUT", "Write a GGUF file with smaller weights.");
     o.operands = &r.paths;
     options_text(&o, "type", 0, &r.type, "TYPE",
-                 "f16, bf16, q4_0, q4_1, q5_0, q5_1, q8_0, q2_k to q6_k, iq4_nl, mxfp4 (q8_0)");
+                 "f16, bf16, int8, q4_0, q4_1, q5_0, q5_1, q8_0, q2_k…q6_k, iq4_nl, mxfp4 (q8_0)");
     options_texts(&o, "override", &r.overrides, "PATTERN=TYPE",
                   "Another type, or keep, for tensors of such names; the first counts");
     options_flag(&o, "keep-output", 0, &r.keep_output, "Leave the output matrix as it is");

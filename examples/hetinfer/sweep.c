@@ -44,7 +44,6 @@ static int load_machines(table *t)
 {
     const char *at = t->request->machines;
     for (size_t length; *at; at += length + (at[length] == ',')) {
-        het_error err = HET_ERROR_INIT;
         length = strcspn(at, ",");
         if (length == 0)
             return usage_error("sweep", "--machines has an empty name");
@@ -54,9 +53,9 @@ static int load_machines(table *t)
         e->name = strndup(at, length);
         if (!e->name)
             return failure("out of memory");
-        const het_status status = het_machine_load(t->context, e->name, &e->machine, &err);
-        if (status)
-            return failure_of(status, &err);
+        const int status = machine_open(t->context, e->name, 0, &e->machine);
+        if (status != STATUS_GO)
+            return status;
     }
     return STATUS_GO;
 }
@@ -77,7 +76,8 @@ static void put_header(const table *t)
           "critical_path,width,efficiency,intensity,label,bottleneck,unit_fill,utilisation,"
           "roofline_ms,mapped_ms,predicted_ms,grouped_ms,inferences_per_s,peak_inferences_per_s,"
           "joules,price,seed_v1_ms,seed_v1_joules,figures", t->file);
-    fputs(t->request->relative ? ",speed_ratio,peak_ratio,energy_ratio\n" : "\n", t->file);
+    fputs(t->request->relative ? ",speed_ratio,peak_ratio,energy_ratio" : "", t->file);
+    fputs(",basis\n", t->file);
 }
 
 static double ratio(double part, double whole)
@@ -110,7 +110,7 @@ static void put_row(const table *t, const char *model, const char *machine,
     if (t->request->relative)
         fprintf(f, ",%.6g,%.6g,%.6g", ratio(first->ns, i->mapped_ns),
                 ratio(i->peak_ops_per_s, first->peak), ratio(first->joules, i->joules));
-    fputc('\n', f);
+    fprintf(f, ",%s\n", figures_basis(machine_name(machine) != NULL, i->is_calibrated != 0));
 }
 
 /* The device that takes the least time; of equals the first. */
@@ -189,7 +189,7 @@ int command_sweep(int argc, char **argv)
     const char *none = NULL;
     options_begin(&o, "sweep", "MODEL...", "Write what models cost on machines, a row per pair.");
     o.operands = &r.models;
-    options_text(&o, "machines", 'm', &r.machines, "LIST", "Profiles or machine files");
+    options_text(&o, "machines", 'm', &r.machines, "LIST", "Profiles, machine files, this");
     options_text(&o, "csv", 0, &r.csv, "FILE", "Where to write (stdout)");
     options_int(&o, "batch", 'b', &r.batch, 1, 1 << 20, "N", "Images or sequences (1)");
     options_choice(&o, "phase", &r.phase, "decode|prefill", "Kind of step (decode)");
@@ -199,8 +199,8 @@ int command_sweep(int argc, char **argv)
     options_flag(&o, "relative", 0, &r.relative, "Ratios to the first machine");
     options_flag(&o, "quiet", 'q', &r.settings.quiet, "No statistics");
     int status = options_parse(&o, argc, argv, &none);
-    if (status == STATUS_GO && !r.machines)
-        status = usage_error("sweep", "--machines is missing");
+    if (!r.machines)
+        r.machines = "this";
     if (status != STATUS_GO)
         return status;
     engine e = { 0 };

@@ -61,14 +61,16 @@ typedef struct het_analysis_options {
     uint32_t struct_size;       /**< sizeof(het_analysis_options). */
     uint32_t phase;             /**< het_phase; of language models. */
     uint64_t flags;             /**< HET_ANALYSIS_*. */
-    const het_machine *machine; /**< May be NULL: assumed figures of the context's devices. */
+    const het_machine *machine; /**< May be NULL: the context's devices, with what a calibration
+                                     says of them, else with assumed figures. */
     int64_t batch_count;        /**< Images or sequences: first extents that the file leaves open;
                                      0 = 1. */
     int64_t token_count;        /**< Tokens of each sequence; 0 = 1 in decode, 512 in prefill. Of a
                                      graph: other extents that are open; 0 = 1. */
     int64_t context_count;      /**< Positions before the step; of language models. */
     uint32_t device;            /**< Index in the machine, or in the context. */
-    uint32_t group_rule;        /**< het_group_rule of the groups; of graphs. */
+    uint32_t group_rule;        /**< het_group_rule of the groups; of graphs. Groups of language
+                                     models are what sessions fuse. */
     uint32_t arithmetic;        /**< het_arithmetic. */
     uint32_t kv_dtype;          /**< het_dtype of keys and values; 0 = F16. */
 } het_analysis_options;
@@ -117,7 +119,10 @@ typedef struct het_mapping {
 /** Nothing is known of the node's arithmetic: an operation or extents that are not known. */
 #define HET_SUBGRAPH_OPAQUE (UINT32_C(1) << 1)
 
-/** A node, or a group of nodes that would run as one kernel. Strings and lists are borrowed. */
+/** A node, or a group of nodes that would run as one kernel. Strings and lists are borrowed.
+ *
+ *  The graph of a language model comes fused, as sessions run it: each of its nodes is a group, and
+ *  the operations of the group are those that the node stands for. */
 typedef struct het_subgraph {
     uint32_t struct_size;   /**< Set by the caller. */
     uint32_t node_count;    /**< 1 of a node. */
@@ -125,7 +130,7 @@ typedef struct het_subgraph {
     const uint32_t *before; /**< Nodes (of a group: groups) that it needs the results of. */
     uint32_t before_count;  /**< As many of them, each once. */
     uint32_t operation_count; /**< Of a group: its nodes, those that HET_ANALYSIS_COMPAT left out
-                                   included. */
+                                   included; of language models its operations before fusion. */
     const char *name;       /**< Of a group: that of its first node. */
     const char *operations; /**< Kinds, comma-separated. */
     const char *axes;       /**< Along which results are independent, in words. */
@@ -150,6 +155,8 @@ typedef struct het_subgraph {
     double joules;          /**< 0: the machine does not say. */
     const het_parallelism *parallelism; /**< Of a group: of its member with the most arithmetic. */
     const het_mapping *mapping;         /**< Likewise. */
+    double ungrouped_bytes; /**< Of a group: bytes of its operations, each alone. Of a node: 0. */
+    double inner_bytes;     /**< Of a group: values that never leave it, each once. */
 } het_subgraph;
 
 /** What could run side by side in the graph. */
@@ -168,7 +175,7 @@ typedef struct het_concurrency {
 typedef struct het_analysis_info {
     uint32_t struct_size;     /**< Set by the caller. */
     uint32_t node_count;      /**< Nodes; those left out by HET_ANALYSIS_COMPAT are not counted. */
-    uint32_t group_count;     /**< 0 for language models, whose graph comes fused. */
+    uint32_t group_count;     /**< Of language models as many as nodes. */
     uint32_t spelled_count;   /**< Nodes before: of the file's graph, or before fusion. */
     uint32_t opaque_count;    /**< Nodes of which nothing is known. */
     uint32_t figures_source;  /**< het_source of the machine's figures. */
@@ -188,8 +195,9 @@ typedef struct het_analysis_info {
     double traffic_bytes;     /**< All three: each node alone. */
     double grouped_bytes;     /**< Of the groups. */
     double inner_bytes;       /**< Values that never leave their group, each once. */
-    double ungrouped_bytes;   /**< Of the nodes of the groups, each alone: more than traffic_bytes
-                                   where HET_ANALYSIS_COMPAT leaves nodes out. */
+    double ungrouped_bytes;   /**< Of the operations of the groups, each alone: more than
+                                   traffic_bytes where HET_ANALYSIS_COMPAT leaves nodes out, and for
+                                   language models. */
     double intensity;         /**< flop_count / traffic_bytes. */
     double mac_intensity;     /**< 2 * mac_count / traffic_bytes. */
     double peak_ops_per_s;    /**< Of the device, for the arithmetic that was asked for. */
@@ -210,6 +218,9 @@ typedef struct het_analysis_info {
     const char *machine;      /**< Borrowed, like all names. */
     const char *device;
     const het_concurrency *concurrency;
+    double ungrouped_ns;      /**< Predicted, of the operations of the groups, each alone. */
+    uint32_t is_calibrated;   /**< 1: predicted times rest on a calibration of the device. */
+    uint32_t phase;           /**< het_phase; of language models. */
 } het_analysis_info;
 
 /** Nodes that depend on nothing of their own stage or later. */

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file groups.h
- * Which operations of a graph model would run as one kernel, and what that saves.
+ * Which operations of a model would run as one kernel, and what that saves.
  *
- * An analysis: sessions fuse by rules of their own. A group takes one launch and the longer of its
- * arithmetic and its traffic; what is made and read inside a group costs no traffic while as much
- * of it as must be kept fits near memory.
+ * Of a graph model an analysis: sessions fuse by rules of their own. Of a language model what its
+ * sessions fuse, operations being those that its family is spelled with. A group takes one launch
+ * and the longer of its arithmetic and its traffic; what is made and read inside a group costs no
+ * traffic, in the analysis of a graph while as much of it as must be kept fits near memory.
  */
 #ifndef HETINFER_GROUPS_H
 #define HETINFER_GROUPS_H
@@ -35,8 +36,8 @@ typedef enum het_group_rule {
 /** Options of het_groups_make(). */
 typedef struct het_groups_options {
     uint32_t struct_size;         /**< sizeof(het_groups_options). */
-    uint32_t rule;                /**< het_group_rule. */
-    uint64_t flags;               /**< HET_GROUPS_*. */
+    uint32_t rule;                /**< het_group_rule; of graphs. */
+    uint64_t flags;               /**< HET_GROUPS_*; of graphs. */
     uint64_t touched_bytes_max;   /**< Values and constants that a group of several operations
                                        touches; 0 = no limit. */
     uint64_t near_bytes;          /**< Near memory; 0 = 1 MiB. */
@@ -45,12 +46,17 @@ typedef struct het_groups_options {
     size_t input_count;           /**< Of inputs: all of the model, or 0. */
     uint32_t operation_count_max; /**< Operations of a group; 0 = no limit but for the search's
                                        own of 16. */
-    uint32_t device;              /**< Index in the context of the device whose assumed figures
-                                       give times. */
+    uint32_t device;              /**< Index in the context of the device whose figures give times:
+                                       those of a calibration, else assumed ones. */
+    uint32_t phase;               /**< het_phase; of language models, like what follows. */
+    uint32_t kv_dtype;            /**< het_dtype of keys and values; 0 = F16. */
+    int64_t token_count;          /**< Tokens of the step; 0 = 1 in decode, 512 in prefill. */
+    int64_t context_count;        /**< Positions before the step. */
 } het_groups_options;
 
 /** Initial value of a het_groups_options: greedy. */
-#define HET_GROUPS_OPTIONS_INIT { sizeof(het_groups_options), 0, 0, 0, 0, NULL, 0, 0, 0 }
+#define HET_GROUPS_OPTIONS_INIT \
+    { sizeof(het_groups_options), 0, 0, 0, 0, NULL, 0, 0, 0, 0, 0, 0, 0 }
 
 /** Totals. Traffic is what all kernels together read and write, constants included. */
 typedef struct het_groups_info {
@@ -58,8 +64,9 @@ typedef struct het_groups_info {
     uint32_t group_count;     /**< Groups, single operations included. */
     uint32_t node_count;      /**< Operations that were grouped. */
     uint32_t spelled_count;   /**< Operations before HET_GROUPS_RECOGNISE. */
-    uint32_t greedy_count;    /**< Groups that HET_GROUP_GREEDY makes of the same. */
-    uint32_t patterns_count;  /**< Groups that HET_GROUP_PATTERNS makes of the same. */
+    uint32_t greedy_count;    /**< Groups that HET_GROUP_GREEDY makes of the same; 0 of language
+                                   models, which have no rules to compare. */
+    uint32_t patterns_count;  /**< Groups that HET_GROUP_PATTERNS makes of the same; likewise. */
     uint32_t figures_source;  /**< het_source of the figures behind the times. */
     uint32_t is_proven;       /**< 1: the search left nothing out. */
     double spelled_bytes;     /**< Traffic before HET_GROUPS_RECOGNISE, each operation alone. */
@@ -70,6 +77,8 @@ typedef struct het_groups_info {
     double predicted_ns;      /**< Expected time of the groups. */
     double greedy_ns;         /**< The same of HET_GROUP_GREEDY. */
     double patterns_ns;       /**< The same of HET_GROUP_PATTERNS. */
+    uint32_t is_calibrated;   /**< 1: times rest on a calibration of the device. */
+    uint32_t phase;           /**< het_phase; of language models. */
 } het_groups_info;
 
 /** One group. Strings are borrowed from het_groups. */
@@ -85,14 +94,13 @@ typedef struct het_group {
 } het_group;
 
 /**
- * Group the operations of a graph model for inputs of given extents. Runs nothing of the model but
- * what follows from its constants.
+ * Group the operations of a graph model for inputs of given extents, or of a language model for a
+ * step. Runs nothing of the model but what follows from its constants.
  *
- * @param model    A graph model.
+ * @param model    A model with its graph.
  * @param options  May be NULL: greedy with defaults.
- * @param groups   Receives the handle, which keeps nothing of the model.
+ * @param groups   Receives the handle, which keeps nothing of the model but may keep it alive.
  * @param err      May be NULL.
- * @retval HET_E_UNSUPPORTED  The model is a language model.
  * @retval HET_E_INVALID      Extents do not fit the model; the message names the input or the node.
  *                            Or the model was loaded without its graph, or there is no such device.
  *

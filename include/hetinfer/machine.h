@@ -63,12 +63,15 @@ typedef struct het_figure {
     const char *origin;     /**< A page, a command, a reckoning; or "". */
 } het_figure;
 
+/** Devices that a calibration of the user's cache directory fits cost what it says. */
+#define HET_MACHINE_CALIBRATED (UINT32_C(1) << 0)
+
 /** Options of het_machine_from_context(). */
 typedef struct het_machine_options {
     uint32_t struct_size; /**< sizeof(het_machine_options). */
     uint32_t threads;     /**< Host threads assumed; 0 = as a session would. */
     uint32_t measure;     /**< 1 = measure the devices (half a second each); 0 = assume. */
-    uint32_t flags;       /**< Zero. */
+    uint32_t flags;       /**< HET_MACHINE_*. */
 } het_machine_options;
 
 /** Initial value of a het_machine_options: nothing is measured. */
@@ -106,8 +109,11 @@ typedef struct het_machine_device {
  * @param err      May be NULL.
  * @retval HET_E_INVALID  threads is out of range.
  *
- * Figures that are neither measured nor told by the system are assumed, on the low side, and say
- * so. Cost: some milliseconds; with measure half a second and 256 MiB per device.
+ * With HET_MACHINE_CALIBRATED, and without measure, devices that were calibrated have the ceilings
+ * that were found, and analyses, plans and simulations of the machine the rates by class of work;
+ * the text of the machine does not hold the latter. Figures that are neither measured nor told
+ * by the system are assumed, on the low side, and say so. Cost: some milliseconds; with measure
+ * half a second and 256 MiB per device.
  * @since 0.1
  */
 HET_API HET_NODISCARD het_status het_machine_from_context(const het_context *context,

@@ -137,6 +137,10 @@ typedef struct het_plan_device {
     double limit_bytes;      /**< What it may hold in all; infinite: no limit. */
     double busy_ns;          /**< Its nodes, and copies to it, in this step. */
     double single_total;     /**< The total with everything on it; infinite: it cannot. */
+    double slot_bytes;       /**< Slots of experts, where a policy lets it keep some only; the
+                                  experts' matrices are then not in weight_bytes. */
+    double bring_ns;         /**< Part of busy_ns: bringing experts that are expected to be
+                                  missing, if all are chosen equally often (docs/experts.md). */
 } het_plan_device;
 
 /** One copy between devices. Strings are borrowed from the plan. */

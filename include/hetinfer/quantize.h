@@ -48,8 +48,8 @@ typedef struct het_quantize_override {
 /** Options of het_quantize(). */
 typedef struct het_quantize_options {
     uint32_t struct_size; /**< sizeof(het_quantize_options). */
-    uint32_t type;        /**< het_dtype: F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2_K to
-                               Q6_K, IQ4_NL or MXFP4; 0 = Q8_0. */
+    uint32_t type;        /**< het_dtype: F32, F16, BF16, I8 (symmetric, a scale per row), Q4_0,
+                               Q4_1, Q5_0, Q5_1, Q8_0, Q2_K to Q6_K, IQ4_NL or MXFP4; 0 = Q8_0. */
     uint64_t flags;       /**< HET_QUANTIZE_*. */
     const het_quantize_override *overrides; /**< The first whose pattern fits counts, before the
                                flags that keep. May be NULL. */
@@ -62,8 +62,8 @@ typedef struct het_quantize_options {
     const char *importance;   /**< UTF-8 text that the model reads first, to find out how much each
                                    column of its matrices matters; errors are then weighed by it.
                                    NULL: none, and the bytes are those of the formats' reference
-                                   encoders. Types without a choice (F32, F16, BF16, Q8_0, MXFP4)
-                                   do not change. */
+                                   encoders. Types without a choice (F32, F16, BF16, I8, Q8_0,
+                                   MXFP4) do not change. */
     size_t importance_bytes;  /**< Bytes at importance. */
 } het_quantize_options;
 
@@ -104,7 +104,9 @@ typedef struct het_quantization_tensor {
  * Write a GGUF file with the weights of a model in other element types.
  *
  * A row that is not whole blocks of the type asked for gets one with smaller blocks: Q2_K, Q3_K:
- * IQ4_NL; Q4_K: Q5_0; Q5_K: Q5_1; Q6_K: Q8_0; and F16 where its length is no multiple of 32.
+ * IQ4_NL; Q4_K: Q5_0; Q5_K: Q5_1; Q6_K: Q8_0; and F16 where its length is no multiple of 32. I8
+ * takes rows of any length up to 65536; the scales of "x.weight" become a tensor "x.weight_scale",
+ * whose bytes count with the matrix in the report. docs/quantize.md has the layout.
  *
  * A folder's model is written as GGUF has it: tensors under GGUF's names with rows of q and k in
  * its order, the configuration, the vocabulary (of tokenizer.model where there is one, else of
@@ -113,8 +115,8 @@ typedef struct het_quantization_tensor {
  *
  * @param model         A language model from a GGUF file, for which HET_MODEL_INSPECT_ONLY is
  *                      enough; or, whole, from a package of one or from a folder, which must still
- *                      be there. With options->importance always whole; tables and what experts
- *                      multiply last (ffn_down_exps) are encoded without it.
+ *                      be there. With options->importance always whole; tables are encoded without
+ *                      it, and each expert by what its own tokens bring.
  * @param options       May be NULL: Q8_0.
  * @param path          Where the file goes. One that is there is replaced, at once and only after
  *                      all has been written; it may be the model's own.

@@ -8,6 +8,7 @@
 #include "lib/base/options.h"
 #include "lib/cost/roofline.h"
 #include "lib/exec/executor.h"
+#include "lib/partition/fused_report.h"
 #include "lib/partition/group_graph.h"
 #include "lib/partition/group_report.h"
 
@@ -87,12 +88,9 @@ static het_status take_machine(het_analysis *a, const het_analysis_options *o, h
     }
     if (o->device >= registry->count)
         return het__fail(err, HET_E_INVALID, "there is no device %u", o->device);
-    het_device_figures figures;
-    const het_device_info *device = &registry->device[o->device].info;
-    het__machine_assume(device, het__cpus_default(), &figures);
-    het__machine_add(&a->machine, device, &figures);
     a->device = 0;
-    return HET_OK;
+    return het__exec_machine(registry, UINT32_C(1) << o->device, het__cpus_default(), NULL,
+                             &a->machine, err);
 }
 
 static const het__machine_device *device_of(const het_analysis *a)
@@ -168,38 +166,71 @@ static het_status make_graph(het_analysis *a, const het_analysis_options *o, int
 
 /* ---- groups ---- */
 
+/* Numbers for the reader of the graph's nodes; UINT32_MAX: left out. NULL: out of memory. */
+static uint32_t *shown_nodes(het__analysis *nodes, uint32_t count, het__arena *arena)
+{
+    uint32_t *shown = het__arena_alloc(arena, ((size_t)count + 1) * sizeof *shown);
+    for (uint32_t n = 0; shown && n < count; n++)
+        shown[n] = UINT32_MAX;
+    for (uint32_t i = 0; shown && i < nodes->node_count; i++)
+        shown[nodes->graph_node[i]] = i;
+    return shown;
+}
+
+static het_status group_network(het_analysis *a, const het__analysis *all, const uint32_t *shown,
+                                const het_analysis_options *o, het_error *err)
+{
+    const het__group_request request = { &a->graph, device_of(a), 0, 0,
+                                         device_of(a)->near_bytes.value };
+    het__group_problem problem;
+    const het_status s = het__group_problem_make(&request, &a->arena, &problem, err);
+    if (s != HET_OK)
+        return s;
+    const het__group_report_request q = { all, &problem, device_of(a), shown,
+                                          (het__group_rule)o->group_rule };
+    return het__group_report_make(&q, &a->arena, &a->report) == HET_OK
+               ? HET_OK : het__fail_nomem(err, "an analysis");
+}
+
+/* What the passes made one, told from the graph before them. */
+static het_status group_language(het_analysis *a, const het__analysis_request *whole,
+                                 const het__analysis *all, const uint32_t *shown,
+                                 const het_analysis_options *o, het_error *err)
+{
+    het__graph spelled;
+    het__analysis nodes;
+    het__analysis_request q = *whole;
+    het_status s = het__model_graph_spelled(a->model, (het_dtype)o->kv_dtype, &spelled, err);
+    if (s != HET_OK)
+        return s;
+    q.graph = &spelled;
+    s = het__analyse(&q, &a->arena, &nodes, err);
+    if (s == HET_OK) {
+        const het__fused_request fused = { &spelled, &a->graph, &nodes, all, q.symbols, shown };
+        if (het__fused_report_make(&fused, &a->arena, &a->report) != HET_OK)
+            s = het__fail_nomem(err, "an analysis");
+    }
+    het__graph_finish(&spelled);
+    return s;
+}
+
 /* Groups are those of the whole graph; nodes that are left out are not listed among theirs. */
 static het_status make_groups(het_analysis *a, const het__analysis_request *whole,
                               const het_analysis_options *o, het_error *err)
 {
-    const het__group_request request = {
-        a->graph.node_count ? &a->graph : NULL, device_of(a), 0, 0,
-        device_of(a)->near_bytes.value,
-    };
     het__analysis all;
-    het__group_problem problem;
-    uint32_t *shown = het__arena_alloc(&a->arena, ((size_t)a->graph.node_count + 1) *
-                                                      sizeof *shown);
+    const uint32_t *shown = shown_nodes(&a->nodes, a->graph.node_count, &a->arena);
     if (!shown)
         return het__fail_nomem(err, "an analysis");
-    for (uint32_t n = 0; n < a->graph.node_count; n++)
-        shown[n] = UINT32_MAX;
-    for (uint32_t i = 0; i < a->nodes.node_count; i++)
-        shown[a->nodes.graph_node[i]] = i;
-    if (!request.graph)
+    if (!a->graph.node_count)
         return HET_OK;
     het_status s = het__analyse(whole, &a->arena, &all, err);
     if (s == HET_OK)
-        s = het__group_problem_make(&request, &a->arena, &problem, err);
-    if (s != HET_OK)
-        return s;
-    const het__group_report_request q = { &all, &problem, device_of(a), shown,
-                                          (het__group_rule)o->group_rule };
-    if (het__group_report_make(&q, &a->arena, &a->report) != HET_OK)
-        return het__fail_nomem(err, "an analysis");
-    for (uint32_t i = 0; i < a->nodes.node_count; i++)
+        s = a->model->network ? group_network(a, &all, shown, o, err)
+                              : group_language(a, whole, &all, shown, o, err);
+    for (uint32_t i = 0; s == HET_OK && i < a->nodes.node_count; i++)
         a->nodes.nodes[i].group = a->report.group[a->nodes.graph_node[i]];
-    return HET_OK;
+    return s;
 }
 
 /* ---- totals ---- */
@@ -270,6 +301,8 @@ static void fill_info(het_analysis *a)
     t->grouped_bytes = a->report.bytes;
     t->inner_bytes = a->report.inner_bytes;
     t->ungrouped_bytes = a->report.alone_bytes;
+    t->ungrouped_ns = a->report.alone_ns;
+    t->is_calibrated = d->calibration != NULL;
     t->grouped_ns = a->report.ns;
     t->tile_count = a->report.tile_count;
     t->figures_source = het__machine_source(d);
@@ -295,12 +328,13 @@ static het_status fill(het_analysis *a, const het_analysis_options *o, het_error
     het__analysis_request q = { &a->graph, device_of(a), symbols, o->arithmetic, compat, compat };
     s = het__analyse(&q, &a->arena, &a->nodes, err);
     q.drop_functional = false;
-    if (s == HET_OK && a->model->network)
+    if (s == HET_OK)
         s = make_groups(a, &q, o, err);
     if (s == HET_OK && (o->flags & HET_ANALYSIS_SUPPORT) &&
         het__exec_support(&a->model->context->registry, &a->graph, &a->arena, &a->refusals) !=
             HET_OK)
         s = het__fail_nomem(err, "an analysis");
+    a->info.phase = o->phase;
     if (s == HET_OK)
         fill_info(a);
     else
@@ -336,6 +370,11 @@ het_status het_analysis_make(const het_model *model, const het_analysis_options 
 }
 
 /* ---- use ---- */
+
+const het__group_report *het__analysis_report(const het_analysis *a)
+{
+    return &a->report;
+}
 
 het_status het_analysis_get_info(const het_analysis *a, het_analysis_info *info)
 {

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Public functions of groups.h: a graph with bound shapes, recognised, grouped, and described. */
+/* Public functions of groups.h: a graph with bound shapes, recognised, grouped, and described; or
+ * what an analysis of a language model says of its fusion. */
 #include <string.h>
 
 #include "lib/api/handles.h"
 #include "lib/base/cpus.h"
 #include "lib/base/error.h"
 #include "lib/base/options.h"
+#include "lib/exec/executor.h"
 #include "lib/partition/group_graph.h"
+#include "lib/partition/group_report.h"
 
 /* What the groups of a file's own operations are counted on: SiLU is one operation there. */
 #define PASSES_ALWAYS (UINT32_C(1) << HET__PASS_ACTIVATIONS)
@@ -22,6 +25,7 @@ struct het_groups {
     het__arena arena;
     het_groups_info info;
     het_group *groups;
+    het_analysis *analysis; /* of a language model: what its groups are told from; or NULL */
 };
 
 /* ---- options ---- */
@@ -38,10 +42,12 @@ static het_status check_options(const het_groups_options *options, const het_mod
         return het__fail(err, HET_E_INVALID, "het_groups_options.rule is %u", o->rule);
     if (o->device >= model->context->registry.count)
         return het__fail(err, HET_E_INVALID, "there is no device %u", o->device);
-    if (!model->network)
-        return het__fail(err, HET_E_UNSUPPORTED, "het_groups_make() is for graph models");
     if (!model->is_whole)
         return het__fail(err, HET_E_INVALID, "the model was loaded without its graph");
+    if (!model->network) /* het_analysis_make() looks at the rest */
+        return o->inputs || o->input_count
+                   ? het__fail(err, HET_E_INVALID, "a language model has tokens, not inputs")
+                   : HET_OK;
     if (o->input_count && (!o->inputs || o->input_count != model->network->input_count))
         return het__fail(err, HET_E_INVALID, "%zu inputs are described, the model has %u",
                          o->input_count, model->network->input_count);
@@ -235,22 +241,16 @@ static het_status recognise(work *w, het_error *err)
 static het_status fill_groups(het_groups *out, const het_model *model,
                               const het_groups_options *o, het_error *err)
 {
-    het_device_figures figures;
     work w = { .o = o, .out = out };
-    const het__registry *registry = &model->context->registry;
-    const het_device_info *device = &registry->device[o->device].info;
-    const uint32_t threads = het__cpus_default();
-    const het__calibration *c = het__calibrations_find(registry->calibrations, device, threads);
-    het__machine_assume(device, threads, &figures);
-    if (c)
-        het__calibration_figures(c, &figures);
-    het__machine_add(&w.machine, device, &figures);
-    out->info.struct_size = sizeof out->info;
-    out->info.figures_source = figures.source;
     const het__network_shapes shapes = { o->input_count ? o->inputs : NULL, 1, 1 };
-    het_status s = het__network_specialise(model, &shapes, &w.graph, err);
+    het_status s = het__exec_machine(&model->context->registry, UINT32_C(1) << o->device,
+                                     het__cpus_default(), NULL, &w.machine, err);
+    if (s == HET_OK)
+        s = het__network_specialise(model, &shapes, &w.graph, err);
     if (s != HET_OK)
         return s;
+    out->info.figures_source = het__machine_source(&w.machine.device[0]);
+    out->info.is_calibrated = w.machine.device[0].calibration != NULL;
     het__arena_init(&w.arena, out->mem);
     s = recognise(&w, err);
     if (s == HET_OK)
@@ -261,6 +261,62 @@ static het_status fill_groups(het_groups *out, const het_model *model,
     het__graph_finish(&w.graph);
     return s;
 }
+
+/* ---- language models ---- */
+
+static void fill_language_info(het_groups_info *info, const het_analysis_info *t)
+{
+    info->group_count = t->group_count;
+    info->node_count = info->spelled_count = t->spelled_count;
+    info->figures_source = t->figures_source;
+    info->spelled_bytes = info->unfused_bytes = t->ungrouped_bytes;
+    info->traffic_bytes = t->grouped_bytes;
+    info->inner_bytes = t->inner_bytes;
+    info->unfused_ns = t->ungrouped_ns;
+    info->predicted_ns = t->grouped_ns;
+    info->is_calibrated = t->is_calibrated;
+    info->phase = t->phase;
+}
+
+/* Names and lists stay the analysis's, which the groups keep. */
+static het_status list_groups(het_groups *out, const het__group_report *r, het_error *err)
+{
+    out->groups = het__arena_zero(&out->arena, (size_t)r->group_count + 1, sizeof *out->groups);
+    if (!out->groups)
+        return het__fail_nomem(err, "groups");
+    for (uint32_t k = 0; k < r->group_count; k++) {
+        const het_subgraph *s = &r->groups[k];
+        out->groups[k] = (het_group){
+            .struct_size = sizeof *out->groups, .node_count = r->first[k + 1] - r->first[k],
+            .operations = s->operations, .names = r->names + r->first[k],
+            .predicted_ns = s->predicted_ns, .unfused_bytes = s->ungrouped_bytes,
+            .traffic_bytes = s->input_bytes + s->output_bytes + s->weight_bytes,
+            .inner_bytes = s->inner_bytes,
+        };
+    }
+    return HET_OK;
+}
+
+static het_status fill_language(het_groups *out, const het_model *model,
+                                const het_groups_options *o, het_error *err)
+{
+    het_analysis_options q = HET_ANALYSIS_OPTIONS_INIT;
+    het_analysis_info t = { .struct_size = sizeof t };
+    q.phase = o->phase;
+    q.token_count = o->token_count;
+    q.context_count = o->context_count;
+    q.kv_dtype = o->kv_dtype;
+    q.device = o->device;
+    het_status s = het_analysis_make(model, &q, &out->analysis, err);
+    if (s == HET_OK)
+        s = het_analysis_get_info(out->analysis, &t);
+    if (s != HET_OK)
+        return s;
+    fill_language_info(&out->info, &t);
+    return list_groups(out, het__analysis_report(out->analysis), err);
+}
+
+/* ---- use ---- */
 
 het_status het_groups_make(const het_model *model, const het_groups_options *options,
                            het_groups **groups, het_error *err)
@@ -280,7 +336,8 @@ het_status het_groups_make(const het_model *model, const het_groups_options *opt
     out->context = model->context;
     het__context_retain(out->context);
     het__arena_init(&out->arena, mem);
-    s = fill_groups(out, model, &o, err);
+    out->info.struct_size = sizeof out->info;
+    s = model->network ? fill_groups(out, model, &o, err) : fill_language(out, model, &o, err);
     if (s != HET_OK) {
         het_groups_destroy(out);
         return s;
@@ -306,6 +363,7 @@ void het_groups_destroy(het_groups *groups)
     if (!groups)
         return;
     het_context *context = groups->context;
+    het_analysis_destroy(groups->analysis);
     het__arena_finish(&groups->arena);
     het__free(groups->mem, groups);
     het__context_release(context);

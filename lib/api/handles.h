@@ -235,10 +235,16 @@ bool het__network_is_open(const het__network *network, bool first);
  * nodes before. */
 het_status het__model_graph(const het_model *model, het_dtype kv_dtype, het__graph *graph,
                             uint32_t *unfused, het_error *err);
-/* The same of layers [first, end) by themselves; turns_are_given: with the input "turns". */
+/* The same before fusion: values have the same numbers. */
+het_status het__model_graph_spelled(const het_model *model, het_dtype kv_dtype, het__graph *graph,
+                                    het_error *err);
+/* The fused graph of layers [first, end) by themselves; turns_are_given: with the input "turns". */
 het_status het__model_graph_layers(const het_model *model, het_dtype kv_dtype, int32_t first,
                                    int32_t end, bool turns_are_given, het__graph *graph,
                                    uint32_t *unfused, het_error *err);
+/* The groups of an analysis, with its members. analysis.c */
+struct het__group_report;
+const struct het__group_report *het__analysis_report(const het_analysis *analysis);
 /* Where the model's weights are found. */
 het__lm_source het__model_source(const het_model *model);
 

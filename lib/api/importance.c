@@ -28,6 +28,9 @@ typedef struct meter {
     het__graph graph;
     tap *taps;
     uint32_t tap_count;
+    het__expert_sums *mixtures;
+    uint32_t *inputs; /* per mixture: taps of its rows and scores */
+    uint32_t mixture_count, threads;
     het__importance *out;
     int32_t *ids;
     size_t id_count;
@@ -57,7 +60,8 @@ static tap *tap_of(meter *m, uint32_t value)
 }
 
 /* Of a part of a fused weight, which is called "name[first:end]", the name alone, once. */
-static bool add_matrix(meter *m, const tap *t, const char *name)
+static bool add_matrix(meter *m, const char *name, int64_t matrices, int64_t columns,
+                       float *weights)
 {
     const char *end = strchr(name, '[');
     const size_t n = end ? (size_t)(end - name) : strlen(name);
@@ -65,23 +69,46 @@ static bool add_matrix(meter *m, const tap *t, const char *name)
     if (last && strlen(last->name) == n && memcmp(last->name, name, n) == 0)
         return true;
     het__column_weights *w = &m->out->matrices[m->out->count++];
-    *w = (het__column_weights){ het__arena_strndup(m->arena, name, n), t->columns, t->weights };
+    *w = (het__column_weights){ het__arena_strndup(m->arena, name, n), columns, matrices,
+                                weights };
     return w->name != NULL;
+}
+
+static bool look_at_mixture(meter *m, const het__node *node)
+{
+    const tap *rows = tap_of(m, node->inputs[0]);
+    const tap *scores = rows ? tap_of(m, node->inputs[1]) : NULL;
+    if (!rows || !scores)
+        return true;
+    for (uint32_t i = 2; i < 5; i++)
+        if (m->graph.values[node->inputs[i]].kind != HET__VALUE_CONST)
+            return true;
+    het__expert_sums *e = &m->mixtures[m->mixture_count];
+    m->inputs[2 * m->mixture_count] = (uint32_t)(rows - m->taps);
+    m->inputs[2 * m->mixture_count++ + 1] = (uint32_t)(scores - m->taps);
+    if (!het__expert_sums_init(e, m->arena, &m->graph, node))
+        return false;
+    bool whole = true;
+    for (uint32_t i = 2; i < 5 && whole; i++)
+        whole = add_matrix(m, m->graph.values[node->inputs[i]].name, e->experts,
+                           i < 4 ? e->columns : e->inner, i < 4 ? e->in_weights : e->out_weights);
+    return whole;
 }
 
 /* Constants of a node that its first input is multiplied by. */
 static bool look_at(meter *m, const het__node *node)
 {
-    const uint32_t end = node->op == HET__OP_MOE ? 4 : node->input_count;
-    if (node->op != HET__OP_LINEAR && node->op != HET__OP_GATED && node->op != HET__OP_MOE)
+    if (node->op == HET__OP_MOE)
+        return look_at_mixture(m, node);
+    if (node->op != HET__OP_LINEAR && node->op != HET__OP_GATED)
         return true;
-    for (uint32_t i = 1; i < end; i++) {
+    for (uint32_t i = 1; i < node->input_count; i++) {
         const het__value *w =
             node->inputs[i] == HET__NO_VALUE ? NULL : &m->graph.values[node->inputs[i]];
         if (!w || w->kind != HET__VALUE_CONST || w->rank < 2)
             continue;
         const tap *t = tap_of(m, node->inputs[0]);
-        if (t && !add_matrix(m, t, w->name))
+        if (t && !add_matrix(m, w->name, 1, t->columns, t->weights))
             return false;
     }
     return true;
@@ -92,9 +119,12 @@ static het_status find_taps(meter *m)
     size_t most = 0;
     for (uint32_t n = 0; n < m->graph.node_count; n++)
         most += m->graph.nodes[n].input_count;
-    m->taps = het__arena_zero(m->arena, m->graph.node_count + 1u, sizeof *m->taps);
+    const size_t nodes = m->graph.node_count;
+    m->taps = het__arena_zero(m->arena, 2 * nodes + 1, sizeof *m->taps);
+    m->mixtures = het__arena_zero(m->arena, nodes + 1, sizeof *m->mixtures);
+    m->inputs = het__arena_zero(m->arena, 2 * nodes + 1, sizeof *m->inputs);
     m->out->matrices = het__arena_zero(m->arena, most + 1, sizeof *m->out->matrices);
-    bool whole = m->taps && m->out->matrices;
+    bool whole = m->taps && m->mixtures && m->inputs && m->out->matrices;
     for (uint32_t n = 0; whole && n < m->graph.node_count; n++)
         whole = look_at(m, &m->graph.nodes[n]);
     return whole ? HET_OK : het__fail_nomem(m->err, "the importance of columns");
@@ -123,7 +153,7 @@ static het_status encode(meter *m, const het_model *model, const char *text, siz
                ? het__fail(m->err, HET_E_INVALID, "the text is too short") : s;
 }
 
-static void add_rows(meter *m, size_t count)
+static het_status add_rows(meter *m, size_t count)
 {
     for (uint32_t t = 0; t < m->tap_count; t++)
         for (size_t r = 0; r < count; r++) {
@@ -132,6 +162,13 @@ static void add_rows(meter *m, size_t count)
                 m->taps[t].sums[i] += (double)row[i] * (double)row[i];
         }
     m->rows += count;
+    het_status s = HET_OK;
+    for (uint32_t i = 0; s == HET_OK && i < m->mixture_count; i++) {
+        m->mixtures[i].rows = m->taps[m->inputs[2 * i]].rows;
+        m->mixtures[i].scores = m->taps[m->inputs[2 * i + 1]].rows;
+        s = het__expert_sums_add(&m->mixtures[i], count, m->threads, m->mem, m->err);
+    }
+    return s;
 }
 
 static het_status read_window(meter *m, het__engine *engine, const int32_t *ids, size_t count)
@@ -145,7 +182,7 @@ static het_status read_window(meter *m, het__engine *engine, const int32_t *ids,
         const int64_t before = stream->done;
         s = het__engine_step(engine, NULL, m->err);
         if (s == HET_OK)
-            add_rows(m, (size_t)(stream->done - before));
+            s = add_rows(m, (size_t)(stream->done - before));
     }
     het__stream_destroy(engine, stream);
     return s;
@@ -193,24 +230,29 @@ static het_status run(meter *m, const het_model *model, uint32_t threads,
 
 /* ---- the result ---- */
 
-static void conclude(const meter *m)
+void het__importance_scale(const double *squares, int64_t count, float *weights)
 {
-    for (uint32_t t = 0; t < m->tap_count; t++) {
-        const tap *a = &m->taps[t];
-        double mean = 0;
-        for (int64_t i = 0; i < a->columns; i++)
-            mean += a->sums[i] / (double)a->columns;
-        for (int64_t i = 0; i < a->columns; i++)
-            a->weights[i] = mean > 0 && isfinite(mean)
-                                ? (float)(a->sums[i] / mean + LEAST) : 1.0f;
-    }
+    double mean = 0;
+    for (int64_t i = 0; i < count; i++)
+        mean += squares[i] / (double)count;
+    for (int64_t i = 0; i < count; i++)
+        weights[i] = mean > 0 && isfinite(mean) ? (float)(squares[i] / mean + LEAST) : 1.0f;
+}
+
+static void conclude(meter *m)
+{
+    for (uint32_t t = 0; t < m->tap_count; t++)
+        het__importance_scale(m->taps[t].sums, m->taps[t].columns, m->taps[t].weights);
+    for (uint32_t i = 0; i < m->mixture_count; i++)
+        het__expert_sums_conclude(&m->mixtures[i]);
 }
 
 het_status het__importance_measure(const het_model *model, const char *text, size_t bytes,
                                    uint32_t threads, het_progress_fn progress, void *user,
                                    het__arena *arena, het__importance *importance, het_error *err)
 {
-    meter m = { .mem = &model->context->mem, .arena = arena, .out = importance, .err = err };
+    meter m = { .mem = &model->context->mem, .arena = arena, .out = importance, .err = err,
+                .threads = threads };
     uint32_t unfused;
     *importance = (het__importance){ 0 };
     het_status s = encode(&m, model, text, bytes);
@@ -227,12 +269,15 @@ het_status het__importance_measure(const het_model *model, const char *text, siz
     return s;
 }
 
-const float *het__importance_of(const het__importance *importance, const char *name,
-                                int64_t columns)
+const het__column_weights *het__importance_of(const het__importance *importance,
+                                              const het__gguf_tensor *tensor)
 {
-    for (size_t i = 0; i < importance->count; i++)
-        if (importance->matrices[i].columns == columns &&
-            strcmp(importance->matrices[i].name, name) == 0)
-            return importance->matrices[i].weights;
+    const int64_t columns = tensor->extent[tensor->rank - 1];
+    for (size_t i = 0; i < importance->count; i++) {
+        const het__column_weights *w = &importance->matrices[i];
+        if (w->columns == columns && strcmp(w->name, tensor->name) == 0 &&
+            (w->matrices == 1 || (tensor->rank == 3 && tensor->extent[0] == w->matrices)))
+            return w;
+    }
     return NULL;
 }

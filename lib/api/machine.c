@@ -9,6 +9,7 @@
 #include "lib/base/file.h"
 #include "lib/base/options.h"
 #include "lib/base/text.h"
+#include "lib/exec/executor.h"
 #include "lib/machine/figures.h"
 #include "lib/machine/machine_file.h"
 #include "lib/machine/probe.h"
@@ -50,11 +51,43 @@ static het_status finish(het_status s, het_machine **machine, het_error *err)
     return s;
 }
 
+/* What is measured now is newer. */
+static bool is_calibrated(const het_machine_options *o)
+{
+    return (o->flags & HET_MACHINE_CALIBRATED) && !o->measure;
+}
+
+/* Figures that a calibration gave say so, and costs by class of work are there. */
+static het_status attach(het_machine *m, const het_machine_options *o, het_error *err)
+{
+    static const uint32_t speeds[] = { HET_FIGURE_F32, HET_FIGURE_BF16, HET_FIGURE_INT8,
+                                       HET_FIGURE_BANDWIDTH, HET_FIGURE_LAUNCH };
+    const char *origin = het__arena_printf(&m->arena, "measured by 'hetinfer calibrate', "
+                                           "threads: %u", o->threads);
+    if (!origin)
+        return het__fail_nomem(err, "a machine");
+    for (uint32_t i = 0; i < m->machine.device_count; i++) {
+        const het_device_info *info = &m->context->registry.device[i].info;
+        const het__calibration *c =
+            het__calibrations_find(m->context->registry.calibrations, info, o->threads);
+        if (!c)
+            continue;
+        het__exec_attach(&m->machine, i, c);
+        for (size_t k = 0; k < sizeof speeds / sizeof *speeds; k++)
+            het__device_figure(&m->machine.device[i], speeds[k])->origin = origin;
+        m->machine.link_bandwidth.origin = m->machine.link_latency.origin = origin;
+    }
+    return HET_OK;
+}
+
 static het_status read_figures(const het__registry *registry, uint32_t index,
                                const het_machine_options *o, het_device_figures *figures,
                                het_error *err)
 {
-    het__machine_assume(&registry->device[index].info, o->threads, figures);
+    if (is_calibrated(o))
+        het__exec_figures(registry, index, o->threads, figures);
+    else
+        het__machine_assume(&registry->device[index].info, o->threads, figures);
     if (!o->measure)
         return HET_OK;
     het_device_figures f;
@@ -78,7 +111,7 @@ static het_status probe(het_machine *m, const het_machine_options *o, het_error 
                                    o->threads, &m->arena, err);
     }
     memcpy(m->machine.name, m->machine.device[0].name, sizeof m->machine.name);
-    return s;
+    return s == HET_OK && is_calibrated(o) ? attach(m, o, err) : s;
 }
 
 het_status het_machine_from_context(const het_context *context, const het_machine_options *options,
@@ -91,7 +124,7 @@ het_status het_machine_from_context(const het_context *context, const het_machin
     het_status s = het__options_read(&o, sizeof o, options, "het_machine_options", err);
     if (s != HET_OK)
         return s;
-    if (o.flags)
+    if (o.flags & ~HET_MACHINE_CALIBRATED)
         return het__fail(err, HET_E_VERSION, "het_machine_options.flags has an unknown flag");
     if (o.threads > HET__THREADS_MAX)
         return het__fail(err, HET_E_INVALID, "het_machine_options.threads is %u, not in 1 to %d",

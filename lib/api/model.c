@@ -70,7 +70,7 @@ static het_status check_options(const het_model_options *options, het_model_opti
                          "het_model_options.weight_dtype: weights of type %u do not exist",
                          o->weight_dtype);
     if (s == HET_OK && o->quantize_type && o->quantize_type != HET_MODEL_QUANTIZE_AUTO &&
-        !het__encoder((het_dtype)o->quantize_type))
+        o->quantize_type != HET_DTYPE_I8 && !het__encoder((het_dtype)o->quantize_type))
         return het__fail(err, HET_E_INVALID,
                          "het_model_options.quantize_type: weights of type %u cannot be made",
                          o->quantize_type);

@@ -246,6 +246,8 @@ static het_status read_model(het_model *m, const void *data, size_t bytes,
     het_status s = read_file(m, data, bytes, o, err);
     if (s == HET_OK)
         s = read_described(m, o, err);
+    if (s == HET_OK && het__model_wants_graph(o))
+        s = het__int8_loaded(m, err);
     return s == HET_OK && het__model_wants_graph(o) ? read_graph(m, o, err) : s;
 }
 
@@ -310,6 +312,8 @@ static het_status read_packed(het_model *m, const void *data, size_t bytes,
         s = read_described(m, o, err);
     if (s == HET_OK && whole)
         s = unpack_weights(m, &job, o, err);
+    if (s == HET_OK && whole)
+        s = het__int8_loaded(m, err);
     return s == HET_OK && whole ? read_graph(m, o, err) : s;
 }
 
@@ -504,9 +508,9 @@ het__lm_source het__model_source(const het_model *model)
                           : het__gguf_source(&l->gguf);
 }
 
-het_status het__model_graph_layers(const het_model *model, het_dtype kv_dtype, int32_t first,
-                                   int32_t end, bool turns_are_given, het__graph *graph,
-                                   uint32_t *unfused, het_error *err)
+/* The graph as the family spells it. */
+static het_status spell(const het_model *model, het_dtype kv_dtype, int32_t first, int32_t end,
+                        bool turns_are_given, het__graph *graph, het_error *err)
 {
     const het__language *l = model->language;
     const het__lm_source source = het__model_source(model);
@@ -517,9 +521,26 @@ het_status het__model_graph_layers(const het_model *model, het_dtype kv_dtype, i
     if (s != HET_OK)
         return s;
     s = het__graph_keep_layers(graph, first, end, (int32_t)l->config.layers, err);
+    if (s != HET_OK)
+        het__graph_finish(graph);
+    return s;
+}
+
+het_status het__model_graph_spelled(const het_model *model, het_dtype kv_dtype, het__graph *graph,
+                                    het_error *err)
+{
+    return spell(model, kv_dtype, 0, (int32_t)model->language->config.layers, false, graph, err);
+}
+
+het_status het__model_graph_layers(const het_model *model, het_dtype kv_dtype, int32_t first,
+                                   int32_t end, bool turns_are_given, het__graph *graph,
+                                   uint32_t *unfused, het_error *err)
+{
+    het_status s = spell(model, kv_dtype, first, end, turns_are_given, graph, err);
+    if (s != HET_OK)
+        return s;
     *unfused = graph->node_count;
-    if (s == HET_OK)
-        s = het__passes_run(graph, &(het__pass_options){ HET__PASSES_ALL, 0 }, NULL, err);
+    s = het__passes_run(graph, &(het__pass_options){ HET__PASSES_ALL, 0 }, NULL, err);
     if (s != HET_OK)
         het__graph_finish(graph);
     return s;

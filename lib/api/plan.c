@@ -272,6 +272,7 @@ het_status het_plan_device_at(const het_plan *plan, uint32_t index, het_plan_dev
         .file_bytes = m->file_bytes, .state_bytes = m->state_bytes, .io_bytes = m->io_bytes,
         .activation_bytes = m->activation_bytes, .limit_bytes = m->limit_bytes,
         .single_total = p->single[index],
+        .slot_bytes = m->slot_bytes, .bring_ns = m->bring_ns,
     };
     for (uint32_t n = 0; n < p->node_count; n++) {
         out.node_count += p->node_device[n] == index;

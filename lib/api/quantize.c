@@ -30,6 +30,8 @@ struct het_quantization {
 typedef struct work {
     const het__gguf *from;
     het__gguf converted; /* of a folder */
+    het__gguf extended;  /* the same and the scales of matrices in int8 behind it */
+    size_t scales_first; /* tensors from here on are scales, which the report does not list */
     het_quantize_options o;
     het__mem *mem;
     het_dtype *types;
@@ -50,7 +52,8 @@ typedef struct piece {
     size_t count;
     float *before, *after;
     float *weights;        /* PIECE, where there is importance; else NULL */
-    const float *columns;  /* of the tensor: importance; or NULL */
+    const het__column_weights *columns; /* of the tensor: importance; or NULL */
+    float *scales;         /* of type I8: of the tensor's rows */
     uint8_t *encoded;
     double error, square, error_max;
     het_status status;
@@ -144,6 +147,10 @@ static het_dtype choose(const work *w, const het__gguf_tensor *t, het_quantize_r
     if (type == HET_DTYPE_NONE || type == t->dtype)
         return t->dtype;
     *result = HET_QUANTIZE_ENCODED;
+    if (type == HET_DTYPE_I8 && t->extent[t->rank - 1] > HET__INT8_COLUMNS_MAX) {
+        type = HET_DTYPE_F16;
+        *result = HET_QUANTIZE_REPLACED;
+    }
     while (t->extent[t->rank - 1] % het__dtype(type)->block_elements) {
         type = with_smaller_blocks(type);
         *result = HET_QUANTIZE_REPLACED;
@@ -186,6 +193,11 @@ static int64_t file_type(het_dtype type)
 
 /* ---- options ---- */
 
+static bool is_written(uint32_t type)
+{
+    return type == HET_DTYPE_I8 || het__encoder((het_dtype)type);
+}
+
 static het_status check_options(const het_quantize_options *options, het_quantize_options *o,
                                 het_error *err)
 {
@@ -201,7 +213,7 @@ static het_status check_options(const het_quantize_options *options, het_quantiz
         return het__fail(err, HET_E_INVALID, "het_quantize_options.threads is %u, more than %d, or "
                          "reserved is not zero", o->threads, HET__THREADS_MAX);
     o->threads = o->threads ? o->threads : 1;
-    if (!het__encoder((het_dtype)o->type))
+    if (!is_written(o->type))
         return het__fail(err, HET_E_INVALID, "weights of type %u (%s) cannot be written", o->type,
                          het_dtype_name((het_dtype)o->type));
     if (o->override_count && !o->overrides)
@@ -211,7 +223,7 @@ static het_status check_options(const het_quantize_options *options, het_quantiz
         if (!v->pattern || v->reserved)
             return het__fail(err, HET_E_INVALID, "override %zu has no pattern, or its reserved "
                              "field is not zero", i);
-        if (v->type && !het__encoder((het_dtype)v->type))
+        if (v->type && !is_written(v->type))
             return het__fail(err, HET_E_INVALID, "override %zu: weights of type %u (%s) cannot be "
                              "written", i, v->type, het_dtype_name((het_dtype)v->type));
     }
@@ -280,6 +292,18 @@ static het_status compare(piece *p)
     return HET_OK;
 }
 
+/* Whole rows of a matrix in int8. */
+static void encode_rows(piece *p)
+{
+    const int64_t columns = p->tensor->extent[p->tensor->rank - 1];
+    for (int64_t i = 0; i < (int64_t)p->count; i += columns) {
+        int8_t *codes = (int8_t *)p->encoded + i;
+        float *scale = &p->scales[(p->at + i) / columns];
+        het__int8_encode(p->before + i, columns, codes, scale);
+        het__int8_decode(codes, *scale, p->after + i, columns);
+    }
+}
+
 static void *run_piece(void *argument)
 {
     piece *p = argument;
@@ -289,9 +313,17 @@ static void *run_piece(void *argument)
     p->status = check_finite(p);
     if (p->status != HET_OK)
         return NULL;
+    if (p->type == HET_DTYPE_I8) {
+        encode_rows(p);
+        p->status = compare(p);
+        return NULL;
+    }
     const size_t width = (size_t)t->extent[t->rank - 1];
-    for (size_t i = 0; p->columns && i < p->count; i++)
-        p->weights[i] = p->columns[((size_t)p->at + i) % width];
+    const size_t matrix = width * (size_t)t->extent[t->rank - 2];
+    for (size_t i = 0; p->columns && i < p->count; i++) {
+        const size_t at = (size_t)p->at + i, of = p->columns->matrices > 1 ? at / matrix : 0;
+        p->weights[i] = p->columns->weights[of * width + at % width];
+    }
     het__encoder(p->type)(p->before, p->columns ? p->weights : NULL, p->encoded,
                           (int64_t)p->count);
     het__decoder(p->type)(p->encoded, p->after, (int64_t)p->count);
@@ -299,19 +331,36 @@ static void *run_piece(void *argument)
     return NULL;
 }
 
+/* Elements of a piece: of int8 whole rows. */
+static int64_t piece_of(const work *w, size_t index)
+{
+    const het__gguf_tensor *t = &w->from->tensors[index];
+    return w->types[index] == HET_DTYPE_I8 ? PIECE - PIECE % t->extent[t->rank - 1] : PIECE;
+}
+
+/* The scales of a matrix that becomes int8. */
+static float *scales_of(const work *w, size_t index)
+{
+    size_t at = w->scales_first;
+    for (size_t i = 0; i < index; i++)
+        at += w->types[i] == HET_DTYPE_I8 && w->from->tensors[i].dtype != HET_DTYPE_I8;
+    return w->types[index] == HET_DTYPE_I8 ? (float *)w->from->tensors[at].data : NULL;
+}
+
 /* The pieces from an element on, as many as there are threads; returns how many that were. A thread
  * that cannot be started has its piece done here. */
 static uint32_t run_pieces(work *w, size_t index, int64_t at, int64_t all)
 {
+    const int64_t most = piece_of(w, index);
     uint32_t count = 0;
-    for (; count < w->o.threads && at < all; count++, at += PIECE) {
+    for (; count < w->o.threads && at < all; count++, at += most) {
         piece *p = &w->pieces[count];
         p->tensor = &w->from->tensors[index];
         p->type = w->types[index];
-        p->columns = het__importance_of(&w->importance, p->tensor->name,
-                                        p->tensor->extent[p->tensor->rank - 1]);
+        p->columns = het__importance_of(&w->importance, p->tensor);
         p->at = at;
-        p->count = all - at < PIECE ? (size_t)(all - at) : PIECE;
+        p->count = (size_t)(all - at < most ? all - at : most);
+        p->scales = scales_of(w, index);
         p->err = (het_error)HET_ERROR_INIT;
         p->is_started = count > 0 && het__thread_start(&p->thread, run_piece, p);
     }
@@ -347,7 +396,7 @@ static het_status encode_tensor(work *w, size_t index, het_error *err)
         const uint32_t count = run_pieces(w, index, at, all);
         for (uint32_t i = 0; s == HET_OK && i < count; i++)
             s = take_piece(w, index, &w->pieces[i], err);
-        at += (int64_t)count * PIECE;
+        at += (int64_t)count * piece_of(w, index);
     }
     w->error += r->rms_error;
     w->square += r->rms_value;
@@ -360,7 +409,7 @@ static het_status encode_tensor(work *w, size_t index, het_error *err)
 static het_status write_tensor(work *w, size_t index, het_error *err)
 {
     const het__gguf_tensor *t = &w->from->tensors[index];
-    if (w->out->tensors[index].result != HET_QUANTIZE_COPIED)
+    if (index < w->scales_first && w->out->tensors[index].result != HET_QUANTIZE_COPIED)
         return encode_tensor(w, index, err);
     const het_status s = het__gguf_write_data(&w->writer, index, 0, t->data, t->bytes, err);
     w->done += (uint64_t)het__gguf_elements(t);
@@ -372,15 +421,57 @@ static bool looks_at_importance(het_dtype type)
     return het__dtype_is_block(type) && type != HET_DTYPE_Q8_0 && type != HET_DTYPE_MXFP4;
 }
 
+/* The type of every tensor; behind them all a tensor of scales for each matrix in int8, whose data
+ * is written once the matrix has been encoded. */
+static het_status choose_types(work *w, het_error *err)
+{
+    het__arena *arena = &w->out->arena;
+    const het__gguf *from = w->from;
+    const size_t count = from->tensor_count;
+    het_quantize_result result;
+    size_t int8 = 0;
+    for (size_t i = 0; i < count; i++)
+        int8 += choose(w, &from->tensors[i], &result) == HET_DTYPE_I8 &&
+                result == HET_QUANTIZE_ENCODED;
+    het__gguf_tensor *all = het__arena_zero(arena, count + int8, sizeof *all);
+    w->types = het__arena_zero(arena, count + int8, sizeof *w->types);
+    if (!all || !w->types)
+        return het__fail_nomem(err, "the list of tensors");
+    w->extended = *from;
+    w->extended.tensors = all;
+    w->extended.tensor_count = count;
+    w->extended.tensor_order = NULL; /* nobody looks for a tensor */
+    w->scales_first = count;
+    for (size_t i = 0; i < count; i++) {
+        all[i] = from->tensors[i];
+        w->types[i] = choose(w, &all[i], &result);
+        if (w->types[i] != HET_DTYPE_I8 || result != HET_QUANTIZE_ENCODED)
+            continue;
+        het__gguf_tensor *t = &all[w->extended.tensor_count];
+        *t = all[i];
+        t->dtype = w->types[w->extended.tensor_count++] = HET_DTYPE_F32;
+        t->rank--;
+        t->bytes = (size_t)het__gguf_elements(t) * sizeof(float);
+        t->data = het__arena_zero(arena, t->bytes, 1);
+        t->name = het__arena_printf(arena, "%s" HET__INT8_SCALE, all[i].name);
+        if (!t->data || !t->name)
+            return het__fail_nomem(err, "the scales of a matrix");
+    }
+    w->from = &w->extended;
+    return HET_OK;
+}
+
 /* Types and the report, but for what the passage finds. */
 static het_status prepare(work *w, het_error *err)
 {
     het_quantization *out = w->out;
-    const size_t count = w->from->tensor_count;
-    w->types = het__arena_zero(&out->arena, count, sizeof *w->types);
+    const het_status chosen = choose_types(w, err);
+    if (chosen != HET_OK)
+        return chosen;
+    const size_t count = w->scales_first;
     out->tensors = het__arena_zero(&out->arena, count, sizeof *out->tensors);
     w->pieces = het__alloc_zero(w->mem, w->o.threads, sizeof *w->pieces);
-    bool whole = w->types && out->tensors && w->pieces;
+    bool whole = out->tensors && w->pieces;
     for (uint32_t i = 0; whole && i < w->o.threads; i++) {
         piece *p = &w->pieces[i];
         p->before = het__alloc_zero(w->mem, PIECE, sizeof *p->before);
@@ -398,15 +489,17 @@ static het_status prepare(work *w, het_error *err)
         const het__gguf_tensor *t = &w->from->tensors[i];
         het_quantization_tensor *r = &out->tensors[i];
         het_quantize_result result;
-        w->types[i] = choose(w, t, &result);
+        choose(w, t, &result);
         *r = (het_quantization_tensor){ .struct_size = sizeof *r, .result = (uint32_t)result };
         r->source_type = (uint32_t)t->dtype;
         r->type = (uint32_t)w->types[i];
         r->elements = (uint64_t)het__gguf_elements(t);
         r->source_bytes = t->bytes;
         r->target_bytes = het__gguf_bytes_as(t, w->types[i]);
+        if (result == HET_QUANTIZE_ENCODED && w->types[i] == HET_DTYPE_I8)
+            r->target_bytes += r->elements / (uint64_t)t->extent[t->rank - 1] * sizeof(float);
         r->is_weighed = result != HET_QUANTIZE_COPIED && looks_at_importance(w->types[i]) &&
-                        het__importance_of(&w->importance, t->name, t->extent[t->rank - 1]);
+                        het__importance_of(&w->importance, t);
         r->name = het__arena_strndup(&out->arena, t->name, strlen(t->name));
         if (!r->name)
             return het__fail_nomem(err, "the name of a tensor");

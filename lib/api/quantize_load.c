@@ -23,7 +23,8 @@ typedef struct job {
     het_dtype type;
     uint8_t *target;
     _Atomic int64_t next; /* element */
-    int64_t all;
+    int64_t all, piece;   /* elements of the tensor, and at once */
+    int64_t channels;     /* int8 was asked for: columns of a row; else 0 */
     _Atomic int64_t bad;  /* element that is not finite, or -1 */
 } job;
 
@@ -40,16 +41,33 @@ static size_t bytes_of(het_dtype type, int64_t count)
     return (size_t)count / info->block_elements * info->block_bytes;
 }
 
+/* Rows in int8, in the form that a file with them is loaded into: Q8_0 or F32. */
+static void encode_channels(job *j, const float *x, int64_t at, int64_t count)
+{
+    int8_t codes[HET__INT8_COLUMNS_MAX];
+    for (int64_t i = 0; i < count; i += j->channels) {
+        uint8_t *target = j->target + bytes_of(j->type, at + i);
+        float scale;
+        het__int8_encode(x + i, j->channels, codes, &scale);
+        if (!het__int8_is_f16(scale))
+            atomic_store(&j->bad, at + i);
+        else if (j->type == HET_DTYPE_Q8_0)
+            het__int8_to_q8_0(codes, scale, target, j->channels);
+        else
+            het__int8_decode(codes, scale, (float *)(void *)target, j->channels);
+    }
+}
+
 static void *work(void *argument)
 {
     const worker *w = argument;
     job *j = w->job;
     const het__gguf_tensor *t = j->tensor;
     for (;;) {
-        const int64_t at = atomic_fetch_add(&j->next, PIECE);
+        const int64_t at = atomic_fetch_add(&j->next, j->piece);
         if (at >= j->all)
             return NULL;
-        const int64_t count = j->all - at < PIECE ? j->all - at : PIECE;
+        const int64_t count = j->all - at < j->piece ? j->all - at : j->piece;
         const uint8_t *source = (const uint8_t *)t->data + bytes_of(t->dtype, at);
         het__decoder(t->dtype)(source, w->before, count);
         for (int64_t i = 0; i < count; i++)
@@ -57,15 +75,24 @@ static void *work(void *argument)
                 atomic_store(&j->bad, at + i);
         if (atomic_load(&j->bad) >= 0)
             return NULL;
-        het__encoder(j->type)(w->before, NULL, j->target + bytes_of(j->type, at), count);
+        if (j->channels)
+            encode_channels(j, w->before, at, count);
+        else
+            het__encoder(j->type)(w->before, NULL, j->target + bytes_of(j->type, at), count);
     }
 }
 
 static het_status encode(het_model *m, het__gguf_tensor *t, het_dtype type, worker *workers,
                          uint32_t count, het_error *err)
 {
+    const int64_t columns = t->extent[t->rank - 1];
+    const bool is_int8 = type == HET_DTYPE_I8;
+    if (is_int8)
+        type = columns % 32 ? HET_DTYPE_F32 : HET_DTYPE_Q8_0;
     const size_t bytes = het__gguf_bytes_as(t, type);
-    job j = { .tensor = t, .type = type, .all = het__gguf_elements(t) };
+    job j = { .tensor = t, .type = type, .all = het__gguf_elements(t), .piece = PIECE };
+    j.channels = is_int8 ? columns : 0;
+    j.piece -= is_int8 ? PIECE % columns : 0;
     atomic_init(&j.next, 0);
     atomic_init(&j.bad, -1);
     j.target = het__arena_alloc(&m->language->arena, bytes);
@@ -80,8 +107,9 @@ static het_status encode(het_model *m, het__gguf_tensor *t, het_dtype type, work
         if (workers[i].is_started)
             het__thread_join(workers[i].thread);
     if (atomic_load(&j.bad) >= 0)
-        return het__fail(err, HET_E_FORMAT, "element %lld of tensor '%.120s' is not finite",
-                         (long long)atomic_load(&j.bad), t->name);
+        return het__fail(err, HET_E_FORMAT, "element %lld of tensor '%.120s' is not finite%s",
+                         (long long)atomic_load(&j.bad), t->name,
+                         is_int8 ? ", or its row is too large for the type" : "");
     if (het__language_is_mapped(m, t->data))
         het__drop_pages(t->data, t->bytes);
     t->data = j.target;

@@ -86,6 +86,14 @@ typedef struct het__exec_failure {
     het_status status;
 } het__exec_failure;
 
+/* What is known of a device: as it says itself, or assumed; and the calibration that fits it, which
+ * says better, or NULL. Every way to the present machine comes by here. */
+const struct het__calibration *het__exec_figures(const het__registry *registry, uint32_t index,
+                                                 uint32_t threads, het_device_figures *figures);
+/* A device of the machine costs what was measured of it. A transfer goes at the pace of the slowest
+ * device, and waits for one launch on either side. */
+void het__exec_attach(het__machine *machine, uint32_t device, const struct het__calibration *c);
+
 /* The devices of a mask as a machine. figures: per device of the registry, or NULL: calibrated
  * ones, or assumed where there are none. */
 het_status het__exec_machine(const het__registry *registry, uint32_t mask, uint32_t threads,

@@ -146,6 +146,21 @@ static bool is_temp_here(const het__exec *x, uint32_t phase, uint32_t device, ui
            !is_shared(x, phase, device, value);
 }
 
+/* From which node on a temporary takes bytes of a device. What comes from elsewhere takes none that
+ * the program before the one which needs it uses, so that it can be copied while that one runs. */
+static uint32_t taken_from(const het__exec *x, uint32_t phase, uint32_t device, uint32_t value)
+{
+    const het__plan *plan = &x->phase[phase].plan;
+    const uint32_t first = het__span_of(x, device, phase, value)->first;
+    if (plan->node_device[x->graph->values[value].producer] == device ||
+        !x->opened[device].backend->is_asynchronous)
+        return first;
+    for (uint32_t e = x->phase[phase].node_entry[first]; e-- > 0;)
+        if (plan->entries[e].device == device)
+            return plan->entries[e].first_node;
+    return first;
+}
+
 static het_status plan_temps(het__exec *x, uint32_t phase, uint32_t device, het_error *err)
 {
     const uint32_t values = x->graph->value_count;
@@ -164,7 +179,8 @@ static het_status plan_temps(het__exec *x, uint32_t phase, uint32_t device, het_
         if (bytes < 0)
             s = het__exec_too_large(x, v, err);
         /* Even an empty tensor has a place. */
-        it[count] = (het__interval){ span->first, span->last, bytes > 0 ? (size_t)bytes : 1, 0 };
+        it[count] = (het__interval){ taken_from(x, phase, device, v), span->last,
+                                     bytes > 0 ? (size_t)bytes : 1, 0 };
         if (x->request.validate) /* a place of its own: what is behind it stays as it is */
             it[count] = (het__interval){ 0, x->graph->node_count,
                                          it[count].bytes + het__exec_guard(x), 0 };

@@ -104,9 +104,12 @@ static het_status place_io(het__exec *x, size_t *total, het_error *err)
     return HET_OK;
 }
 
-/* As long as any of its devices needs it. */
+/* As long as any of its devices needs it, and while the next program is started if one of them may
+ * still run by then: what that makes goes elsewhere. */
 static het__interval lifetime(const het__exec *x, uint32_t phase, uint32_t value)
 {
+    const het__phase_state *ps = &x->phase[phase];
+    bool runs_on = false;
     het__interval it = { .first = UINT32_MAX };
     for (uint32_t d = 0; d < x->device_count; d++) {
         const het__span *s = het__span_of(x, d, phase, value);
@@ -114,7 +117,11 @@ static het__interval lifetime(const het__exec *x, uint32_t phase, uint32_t value
             continue;
         it.first = s->first < it.first ? s->first : it.first;
         it.last = s->last > it.last ? s->last : it.last;
+        runs_on = runs_on || x->opened[d].backend->is_asynchronous;
     }
+    const uint32_t next = ps->node_entry[it.last] + 1;
+    if (runs_on && next < ps->plan.entry_count)
+        it.last = ps->plan.entries[next].first_node + ps->plan.entries[next].node_count - 1;
     return it;
 }
 

@@ -11,18 +11,30 @@
  * it. */
 #define DECODES_PER_PROMPT 128
 
-/* The device that was added last costs what was measured of it. A transfer goes at the pace of the
- * slowest device, and waits for one launch on either side. */
-static void attach(het__machine *machine, const het__calibration *c)
+void het__exec_attach(het__machine *machine, uint32_t device, const het__calibration *c)
 {
     const bool first = machine->link_bandwidth.source != HET_SOURCE_MEASURED;
     const double latency = c->copy_ns + 2 * c->launch_ns;
-    machine->device[machine->device_count - 1].calibration = c;
+    machine->device[device].calibration = c;
     if (c->copy_bandwidth > 0 && (first || c->copy_bandwidth < machine->link_bandwidth.value))
         machine->link_bandwidth =
             (het__figure){ .value = c->copy_bandwidth, .source = HET_SOURCE_MEASURED };
     if (first || latency > machine->link_latency.value)
         machine->link_latency = (het__figure){ .value = latency, .source = HET_SOURCE_MEASURED };
+}
+
+const het__calibration *het__exec_figures(const het__registry *registry, uint32_t index,
+                                          uint32_t threads, het_device_figures *figures)
+{
+    const het__registered *device = &registry->device[index];
+    const het__calibration *c =
+        het__calibrations_find(registry->calibrations, &device->info, threads);
+    het__machine_assume(&device->info, threads, figures);
+    if (device->backend->figures)
+        device->backend->figures(device->backend_index, figures);
+    if (c)
+        het__calibration_figures(c, figures);
+    return c;
 }
 
 het_status het__exec_machine(const het__registry *registry, uint32_t mask, uint32_t threads,
@@ -31,27 +43,23 @@ het_status het__exec_machine(const het__registry *registry, uint32_t mask, uint3
 {
     memset(machine, 0, sizeof *machine);
     for (uint32_t i = 0; i < registry->count; i++) {
-        het_device_figures assumed;
+        het_device_figures known;
+        const het__calibration *c = NULL;
         const het_device_info *info = &registry->device[i].info;
         if (!(mask >> i & 1)) {
             het__machine_leave_out(machine, info);
             continue;
         }
-        het__machine_assume(info, threads, &assumed);
-        if (registry->device[i].backend->figures)
-            registry->device[i].backend->figures(registry->device[i].backend_index, &assumed);
-        const het__calibration *c =
-            figures ? NULL : het__calibrations_find(registry->calibrations, info, threads);
-        if (c)
-            het__calibration_figures(c, &assumed);
-        if (!het__machine_add(machine, info, figures ? &figures[i] : &assumed))
+        if (!figures)
+            c = het__exec_figures(registry, i, threads, &known);
+        if (!het__machine_add(machine, info, figures ? &figures[i] : &known))
             return het__fail(err, HET_E_UNSUPPORTED, "more devices than a plan can hold");
         if (registry->device[i].backend->product_unit)
             registry->device[i].backend->product_unit(
                 registry->device[i].backend_index,
                 &machine->device[machine->device_count - 1].product_unit);
         if (c)
-            attach(machine, c);
+            het__exec_attach(machine, machine->device_count - 1, c);
     }
     return HET_OK;
 }

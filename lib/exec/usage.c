@@ -66,7 +66,8 @@ void het__exec_usage_at(const het__exec *x, uint32_t index, het__exec_usage *usa
         .weight_bytes = c.weight_bytes, .mapped_bytes = c.mapped_bytes,
         .state_bytes = o->state_bytes, .io_bytes = o->io_bytes, .temp_bytes = o->temp_bytes,
         .scratch_bytes = c.scratch_bytes, .imported_bytes = o->shared_bytes,
-        .planned_bytes = m->weight_bytes + m->file_bytes + m->state_bytes + m->io_bytes + most,
+        .planned_bytes = m->weight_bytes + m->file_bytes + m->state_bytes + m->io_bytes +
+                         m->slot_bytes + most,
         .limit_bytes = m->limit_bytes, .programs = o->enqueued, .launches = c.launch_count,
         .busy_ns = c.busy_ns, .stream_slot_bytes = c.stream_slot_bytes,
         .streams = c.stream_count, .streams_ahead = c.stream_ahead,

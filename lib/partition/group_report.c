@@ -12,28 +12,26 @@ typedef struct maker {
     het__group_report *out;
     het__arena *arena;
     het__group_index index;
-    uint32_t *members; /* nodes by group, ascending */
-    uint32_t *first;   /* per group, one more: entries of members */
-    uint32_t *listed;  /* the same with their numbers for the reader */
+    uint32_t *listed; /* members by their numbers for the reader */
 } maker;
 
 static bool sort_members(maker *m)
 {
     const uint32_t nodes = m->q->problem->node_count, groups = m->out->group_count;
     uint32_t *next = het__arena_zero(m->arena, (size_t)groups + 1, sizeof *next);
-    m->members = het__arena_zero(m->arena, (size_t)nodes + 1, sizeof *m->members);
+    m->out->members = het__arena_zero(m->arena, (size_t)nodes + 1, sizeof *m->out->members);
     m->listed = het__arena_zero(m->arena, (size_t)nodes + 1, sizeof *m->listed);
-    m->first = het__arena_zero(m->arena, (size_t)groups + 2, sizeof *m->first);
-    if (!next || !m->members || !m->listed || !m->first)
+    m->out->first = het__arena_zero(m->arena, (size_t)groups + 2, sizeof *m->out->first);
+    if (!next || !m->out->members || !m->listed || !m->out->first)
         return false;
     for (uint32_t n = 0; n < nodes; n++)
-        m->first[m->out->group[n] + 1]++;
+        m->out->first[m->out->group[n] + 1]++;
     for (uint32_t k = 0; k < groups; k++) {
-        m->first[k + 1] += m->first[k];
-        next[k] = m->first[k];
+        m->out->first[k + 1] += m->out->first[k];
+        next[k] = m->out->first[k];
     }
     for (uint32_t n = 0; n < nodes; n++)
-        m->members[next[m->out->group[n]]++] = n;
+        m->out->members[next[m->out->group[n]]++] = n;
     return true;
 }
 
@@ -64,14 +62,14 @@ static void share_bytes(const maker *m, const uint32_t *nodes, uint32_t count,
 
 static bool describe(maker *m, uint32_t k)
 {
-    const uint32_t *nodes = m->members + m->first[k];
-    const uint32_t count = m->first[k + 1] - m->first[k];
+    const uint32_t *nodes = m->out->members + m->out->first[k];
+    const uint32_t count = m->out->first[k + 1] - m->out->first[k];
     const het_subgraph *most = &m->q->nodes->nodes[nodes[0]];
     het_subgraph *s = &m->out->groups[k];
     het__group_cost cost;
     *s = (het_subgraph){ .struct_size = sizeof *s, .name = most->name, .layer = most->layer,
                          .group = k, .operation_count = count, .flags = most->flags,
-                         .nodes = m->listed + m->first[k] };
+                         .nodes = m->listed + m->out->first[k] };
     for (uint32_t i = 0; i < count; i++) {
         const het_subgraph *n = &m->q->nodes->nodes[nodes[i]];
         most = n->flop_count > most->flop_count ? n : most;
@@ -81,9 +79,10 @@ static bool describe(maker *m, uint32_t k)
         s->weight_bytes += n->weight_bytes;
         s->output_bytes += n->output_bytes;
         s->flags &= n->flags;
-        m->out->alone_bytes += n->input_bytes + n->output_bytes + n->weight_bytes;
+        s->ungrouped_bytes += n->input_bytes + n->output_bytes + n->weight_bytes;
+        m->out->alone_ns += n->predicted_ns;
         if (m->q->shown[nodes[i]] != UINT32_MAX)
-            m->listed[m->first[k] + s->node_count++] = m->q->shown[nodes[i]];
+            m->listed[m->out->first[k] + s->node_count++] = m->q->shown[nodes[i]];
     }
     het__group_measure(&m->index, nodes, count, &cost);
     share_bytes(m, nodes, count, &cost, s);
@@ -93,6 +92,8 @@ static bool describe(maker *m, uint32_t k)
     s->predicted_ns = cost.ns;
     het__analysis_times(m->q->device, m->q->nodes->peak, s);
     m->out->bytes += s->input_bytes + s->output_bytes + s->weight_bytes;
+    s->inner_bytes = cost.inner_bytes;
+    m->out->alone_bytes += s->ungrouped_bytes;
     m->out->inner_bytes += cost.inner_bytes;
     const het__group_kind last = m->q->problem->nodes[nodes[count - 1]].kind;
     m->out->tile_count += last == HET__GROUP_RELU || last == HET__GROUP_ACTIVATION;
@@ -106,9 +107,9 @@ static void add_edges(maker *m, uint32_t k, uint32_t *edge_to, het__edge *edges,
     const het__group_problem *p = m->q->problem;
     het_subgraph *s = &m->out->groups[k];
     s->before = sources + *count;
-    for (uint32_t i = m->first[k]; i < m->first[k + 1]; i++)
-        for (uint32_t e = m->index.first_edge[m->members[i]];
-             e < m->index.first_edge[m->members[i] + 1]; e++) {
+    for (uint32_t i = m->out->first[k]; i < m->out->first[k + 1]; i++)
+        for (uint32_t e = m->index.first_edge[m->out->members[i]];
+             e < m->index.first_edge[m->out->members[i] + 1]; e++) {
             const uint32_t from = m->out->group[p->edges[e].from];
             if (from == k || edge_to[from] == k + 1)
                 continue;

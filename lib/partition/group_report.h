@@ -8,13 +8,17 @@
 
 typedef struct het__group_report {
     het_subgraph *groups;
-    uint32_t *group; /* per node of the graph */
+    uint32_t *group;   /* per node of the graph */
+    uint32_t *members; /* nodes by group, ascending */
+    uint32_t *first;   /* per group, one more: entries of members */
+    const char **names; /* per entry of members; NULL: the report does not say */
     uint32_t group_count;
     uint32_t tile_count;   /* groups that end in an activation */
     double bytes;          /* traffic of all groups */
     double alone_bytes;    /* of each member alone */
     double inner_bytes;    /* values that never leave their group, each once */
     double ns;             /* as the problem's cost has it */
+    double alone_ns;       /* predicted, of each member alone */
 } het__group_report;
 
 typedef struct het__group_report_request {

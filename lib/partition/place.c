@@ -87,7 +87,7 @@ static void measure_store(const het__place_problem *p, const het__place_store *s
         if (where && s->is_tied)
             sums->possible = false;
         where = (uint16_t)(where | 1u << d);
-        if (!s->is_file || !(p->file_devices >> d & 1))
+        if (!(s->free_devices >> d & 1) && (!s->is_file || !(p->file_devices >> d & 1)))
             sums->stored[d] += s->bytes;
     }
 }

@@ -43,6 +43,7 @@ typedef struct het__place_store {
     const uint32_t *users; /* nodes, ascending */
     bool is_tied;          /* all users on one device: they write it */
     bool is_file;          /* takes nothing on devices that read it from a file */
+    uint32_t free_devices; /* bits: takes nothing there */
 } het__place_store;
 
 /* Bytes that some devices may take together: what one may use, or what the memory holds that they

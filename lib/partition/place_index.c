@@ -14,10 +14,12 @@ static bool is_shared(const het__place_store *s)
     return s->user_count > 1 && s->users[0] != s->users[s->user_count - 1];
 }
 
-/* Stores whose holders matter later: ties, and where bytes count, what several nodes use. */
+/* Stores whose holders matter later: ties, and where bytes count, what several nodes use; and what
+ * takes nothing on some devices, which sums by node leave out. */
 static bool is_thing(const het__place_store *s, bool memory)
 {
-    return is_shared(s) && (s->is_tied || memory);
+    return (is_shared(s) && (s->is_tied || memory)) ||
+           (memory && s->free_devices && s->user_count > 0);
 }
 
 static uint32_t count_things(const het__place_problem *p, bool memory)
@@ -33,14 +35,14 @@ static void fill_things(const het__place_problem *p, bool memory, het__place_ind
     for (uint32_t v = 0; v < p->value_count; v++)
         x->things[v] = (het__place_thing){ &p->values[v], p->values[v].bytes,
                                            p->values[v].producer % het__place_phases(p),
-                                           last_use(&p->values[v]), false, false };
+                                           last_use(&p->values[v]), false, false, 0 };
     uint32_t n = p->value_count;
     for (uint32_t i = 0; i < p->store_count; i++) {
         const het__place_store *s = &p->stores[i];
         if (is_thing(s, memory))
             x->things[n++] = (het__place_thing){ NULL, s->bytes, 0,
                                                  s->users[s->user_count - 1], s->is_tied,
-                                                 s->is_file };
+                                                 s->is_file, s->free_devices };
     }
 }
 
@@ -100,7 +102,7 @@ static void fill_bytes(const het__place_problem *p, het__place_index *x)
 {
     for (uint32_t i = 0; i < p->store_count; i++) {
         const het__place_store *s = &p->stores[i];
-        if (s->user_count == 0)
+        if (s->user_count == 0 || s->free_devices)
             continue;
         uint32_t users = 0;
         for (uint32_t k = 0; k < s->user_count; k++)

@@ -41,6 +41,16 @@ typedef struct order {
     uint32_t at;
 } order;
 
+/* What a node reads, as this pass sees it. Where there are few devices and many labels a table says
+ * what bringing it costs. */
+#define CHEAP_DEVICES 4
+typedef struct reading {
+    const het__place_thing *thing;
+    uint32_t position;    /* among the things alive before the node */
+    uint32_t place_after; /* behind it; NONE: nobody reads it any more */
+    double bring[1u << CHEAP_DEVICES][CHEAP_DEVICES]; /* by holders and device */
+} reading;
+
 typedef struct pass {
     const het__place_pass *q;
     const het__place_problem *p;
@@ -53,6 +63,13 @@ typedef struct pass {
     uint32_t slot_count, slot_room;
     uint32_t *live, *live_after, *from, *position;
     uint32_t *place_after; /* per thing: where it is behind the node, or NONE */
+    reading *readings;     /* of the node */
+    uint32_t reading_count;
+    bool has_tables;       /* of the readings */
+    uint32_t *held_at;     /* things alive that are values of the node's phase: places, and bytes */
+    double *held_bytes;
+    uint32_t held_count;
+    double first_stored[DEVICES]; /* what the node is the first to store on each device */
     uint32_t live_count, kept_count; /* kept_count: of those behind the node, alive before it */
     uint16_t *base_masks, *new_masks; /* behind the node: of a label as it is, of a candidate */
     uint64_t base_hash, *factor; /* factor: per place, for hashing */
@@ -223,17 +240,20 @@ static double bring_cost(const pass *s, const het__place_value *v, uint16_t wher
     return s->q->transfer_factor ? best * s->q->transfer_factor[device] : best;
 }
 
-/* Bytes of values that every device holds while a node runs, before the node's own. */
-static void occupancy(const pass *s, uint32_t node, const uint16_t *masks, double *bytes)
+static double bring_of(const pass *s, const reading *r, uint16_t where, uint32_t device)
 {
-    const uint32_t phase = node % het__place_phases(s->p);
+    return s->has_tables ? r->bring[where][device]
+                         : bring_cost(s, r->thing->value, where, device);
+}
+
+/* Bytes of values that every device holds while a node runs, before the node's own. */
+static void occupancy(const pass *s, const uint16_t *masks, double *bytes)
+{
     memset(bytes, 0, s->devices * sizeof *bytes);
-    for (uint32_t i = 0; i < s->live_count; i++) {
-        const het__place_thing *t = &s->x->things[s->live[i]];
-        for (uint32_t d = 0; t->value && t->phase == phase && d < s->devices; d++)
-            if (masks[i] >> d & 1)
-                bytes[d] += t->bytes;
-    }
+    for (uint32_t i = 0; i < s->held_count; i++)
+        for (uint32_t d = 0; d < s->devices; d++)
+            if (masks[s->held_at[i]] >> d & 1)
+                bytes[d] += s->held_bytes[i];
 }
 
 static bool is_in_file(const pass *s, uint32_t device)
@@ -243,25 +263,26 @@ static bool is_in_file(const pass *s, uint32_t device)
 
 static double stored_bytes(const pass *s, const het__place_thing *t, uint32_t device)
 {
-    return t->is_file && is_in_file(s, device) ? 0 : t->bytes;
+    const bool is_free = t->free_devices >> device & 1;
+    return is_free || (t->is_file && is_in_file(s, device)) ? 0 : t->bytes;
 }
 
 /* What the node reads gets to the device; false if it cannot. masks: before the node. bytes: values
  * there. */
-static bool fetch(const pass *s, uint32_t node, uint32_t device, const uint16_t *masks,
-                  candidate *c, double *bytes)
+static bool fetch(const pass *s, uint32_t device, const uint16_t *masks, candidate *c,
+                  double *bytes)
 {
-    const het__place_index *x = s->x;
     double brought = 0;
-    for (uint32_t r = x->first_read[node]; r < x->first_read[node + 1]; r++) {
-        const het__place_thing *t = &x->things[x->read[r]];
-        const uint16_t mask = masks[s->position[x->read[r]]];
+    for (uint32_t r = 0; r < s->reading_count; r++) {
+        const reading *at = &s->readings[r];
+        const het__place_thing *t = at->thing;
+        const uint16_t mask = masks[at->position];
         if (mask >> device & 1)
             continue;
         if (t->is_tied)
             return false;
         if (t->value)
-            brought += bring_cost(s, t->value, mask, device);
+            brought += bring_of(s, at, mask, device);
         if (t->value)
             *bytes += t->bytes;
         else if (s->q->memory)
@@ -315,6 +336,39 @@ static double first_stored(const pass *s, uint32_t node, uint32_t device)
     return bytes;
 }
 
+static void fill_table(const pass *s, reading *r)
+{
+    for (uint32_t where = 0; where < 1u << s->devices; where++)
+        for (uint32_t d = 0; d < s->devices; d++)
+            r->bring[where][d] = bring_cost(s, r->thing->value, (uint16_t)where, d);
+}
+
+/* What all labels ask of a node, found once. */
+static void read_node(pass *s, uint32_t node)
+{
+    const het__place_index *x = s->x;
+    const uint32_t phase = node % het__place_phases(s->p);
+    s->has_tables = s->devices <= CHEAP_DEVICES && s->now->count >= 1u << s->devices;
+    s->reading_count = s->held_count = 0;
+    for (uint32_t r = x->first_read[node]; r < x->first_read[node + 1]; r++) {
+        reading *at = &s->readings[s->reading_count++];
+        at->thing = &x->things[x->read[r]];
+        at->position = s->position[x->read[r]];
+        at->place_after = s->place_after[x->read[r]];
+        if (s->has_tables && at->thing->value)
+            fill_table(s, at);
+    }
+    for (uint32_t i = 0; s->q->memory && i < s->live_count; i++) {
+        const het__place_thing *t = &x->things[s->live[i]];
+        if (!t->value || t->phase != phase)
+            continue;
+        s->held_at[s->held_count] = i;
+        s->held_bytes[s->held_count++] = t->bytes;
+    }
+    for (uint32_t d = 0; d < s->devices; d++)
+        s->first_stored[d] = first_stored(s, node, d);
+}
+
 /* Add what the node makes and stores; false if it is more than the memories hold. */
 static bool settle(const pass *s, uint32_t node, uint32_t device, candidate *c, double bytes,
                    const double *held)
@@ -322,7 +376,7 @@ static bool settle(const pass *s, uint32_t node, uint32_t device, candidate *c, 
     const het__place_problem *p = s->p;
     const het__place_index *x = s->x;
     double *stored = c->vector + s->stored_at, *peak = stored + s->devices;
-    stored[device] += first_stored(s, node, device);
+    stored[device] += s->first_stored[device];
     for (uint32_t m = x->first_made[node]; m < x->first_made[node + 1]; m++)
         if (x->things[x->made[m]].value)
             bytes += x->things[x->made[m]].bytes;
@@ -346,15 +400,14 @@ static void carry_over(pass *s, const uint16_t *masks)
 }
 
 /* Holders behind the node once it runs on the device: it holds what the node reads and makes. */
-static void hold(pass *s, uint32_t node, uint32_t device, candidate *c)
+static void hold(pass *s, uint32_t device, candidate *c)
 {
-    const het__place_index *x = s->x;
     const uint16_t here = (uint16_t)(1u << device);
     c->hash = s->base_hash;
     if (s->kept_count)
         memcpy(s->new_masks, s->base_masks, s->kept_count * sizeof *s->new_masks);
-    for (uint32_t r = x->first_read[node]; r < x->first_read[node + 1]; r++) {
-        const uint32_t at = s->place_after[x->read[r]];
+    for (uint32_t r = 0; r < s->reading_count; r++) {
+        const uint32_t at = s->readings[r].place_after;
         if (at == NONE || s->new_masks[at] & here)
             continue;
         s->new_masks[at] = (uint16_t)(s->new_masks[at] | here);
@@ -381,13 +434,13 @@ static bool extend(pass *s, uint32_t node, uint32_t parent, uint32_t device, con
     if (s->q->bottleneck)
         c.vector[device] += own;
     double bytes = held[device];
-    if (!fetch(s, node, device, masks, &c, &bytes))
+    if (!fetch(s, device, masks, &c, &bytes))
         return true;
     if (s->q->memory && !settle(s, node, device, &c, bytes, held))
         return true;
     if (s->q->store_cost)
-        c.cost += s->q->store_cost[device] * first_stored(s, node, device);
-    hold(s, node, device, &c);
+        c.cost += s->q->store_cost[device] * s->first_stored[device];
+    hold(s, device, &c);
     return keep(s, &c, node, parent, device);
 }
 
@@ -548,12 +601,13 @@ static bool advance(pass *s, uint32_t node)
 {
     double held[DEVICES] = { 0 };
     advance_live(s, node);
+    read_node(s, node);
     if (!clear_slots(s) || !make_room(s, s->after, 1))
         return false;
     for (uint32_t i = 0; i < s->now->count; i++) {
         const uint16_t *masks = s->now->masks + (size_t)i * s->now->width;
         if (s->q->memory)
-            occupancy(s, node, masks, held);
+            occupancy(s, masks, held);
         carry_over(s, masks);
         for (uint32_t d = 0; d < s->devices; d++)
             if (!extend(s, node, i, d, held))
@@ -632,9 +686,20 @@ static void price_devices(pass *s)
     }
 }
 
+static uint32_t most_reads(const het__place_index *x, uint32_t nodes)
+{
+    uint32_t most = 0;
+    for (uint32_t n = 0; n < nodes; n++) {
+        const uint32_t reads = x->first_read[n + 1] - x->first_read[n];
+        most = reads > most ? reads : most;
+    }
+    return most;
+}
+
 static bool start(pass *s)
 {
     const size_t nodes = s->p->node_count, things = s->x->thing_count;
+    const size_t reads = most_reads(s->x, s->p->node_count);
     s->floor = het__arena_zero(&s->arena, nodes + 1, sizeof *s->floor);
     s->first_step = het__arena_zero(&s->arena, nodes + 1, sizeof *s->first_step);
     s->live = het__arena_zero(&s->arena, things, sizeof *s->live);
@@ -642,11 +707,15 @@ static bool start(pass *s)
     s->from = het__arena_zero(&s->arena, things, sizeof *s->from);
     s->position = het__arena_zero(&s->arena, things, sizeof *s->position);
     s->place_after = het__arena_zero(&s->arena, things, sizeof *s->place_after);
+    s->readings = het__arena_zero(&s->arena, reads, sizeof *s->readings);
+    s->held_at = het__arena_zero(&s->arena, things, sizeof *s->held_at);
+    s->held_bytes = het__arena_zero(&s->arena, things, sizeof *s->held_bytes);
     s->factor = het__arena_zero(&s->arena, things, sizeof *s->factor);
     s->base_masks = het__arena_zero(&s->arena, things, sizeof *s->base_masks);
     s->new_masks = het__arena_zero(&s->arena, things, sizeof *s->new_masks);
     if (!s->floor || !s->first_step || !s->live || !s->live_after || !s->from || !s->position ||
-        !s->place_after || !s->factor || !s->base_masks || !s->new_masks ||
+        !s->place_after || !s->readings || !s->held_at || !s->held_bytes || !s->factor ||
+        !s->base_masks || !s->new_masks ||
         !make_room(s, s->now, 1))
         return false;
     fill_factors(s->factor, things);

@@ -13,6 +13,7 @@ typedef struct het__place_thing {
     uint32_t phase;
     uint32_t last; /* the last node that reads it */
     bool is_tied, is_file;
+    uint32_t free_devices;
 } het__place_thing;
 
 /* By node: things that appear with it, things that it reads, bytes of stores that it alone uses. */

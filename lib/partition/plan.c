@@ -27,7 +27,7 @@ static het_status cannot_fit(const het__plan_problem *q, bool proven, het_error 
     double stored = 0;
     char limits[128] = "";
     size_t used = 0;
-    for (uint32_t i = 0; i < q->place.store_count; i++)
+    for (uint32_t i = 0; i < q->slot_first; i++)
         stored += q->place.stores[i].bytes;
     for (uint32_t d = 0; d < q->devices; d++) {
         if (!isfinite(q->limit[d]))

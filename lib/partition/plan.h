@@ -52,6 +52,8 @@ typedef struct het__plan_memory {
     double file_bytes;       /* weights that stay in the model's file; then weight_bytes is 0 */
     double state_bytes;
     double io_bytes;         /* inputs and outputs */
+    double slot_bytes;       /* slots of experts; mixtures then have no weight_bytes */
+    double bring_ns;         /* expected time of this step for bringing experts, in predicted_ns */
     double activation_bytes; /* temporaries: the most at a time, of the step with the most */
     double limit_bytes;      /* INFINITY: none */
 } het__plan_memory;

@@ -116,11 +116,17 @@ static void add_store(const writer *w, uint32_t store, het__plan_memory *memory)
         if (seen >> d & 1)
             continue;
         seen |= 1u << d;
-        const bool in_file = !w->q->request->streams && (w->q->place.file_devices >> d & 1);
+        if (s->free_devices >> d & 1)
+            continue;
+        if (store >= w->q->slot_first) {
+            memory[d].slot_bytes += s->bytes;
+            continue;
+        }
         if (s->is_file && comes(w, s, d)) {
             w->plan->stream[d].bytes += s->bytes;
             continue;
         }
+        const bool in_file = !w->q->request->streams && (w->q->place.file_devices >> d & 1);
         double *bytes = kind == HET__VALUE_CONST   ? (in_file ? &memory[d].file_bytes
                                                               : &memory[d].weight_bytes)
                         : kind == HET__VALUE_STATE ? &memory[d].state_bytes : &memory[d].io_bytes;
@@ -140,6 +146,10 @@ static bool collect_memory(writer *w)
     }
     for (uint32_t i = 0; i < w->q->place.store_count; i++)
         add_store(w, i, w->plan->memory);
+    for (uint32_t n = 0; n < w->q->nodes; n++) {
+        const uint32_t d = w->where[(size_t)n * w->q->steps + w->step];
+        w->plan->memory[d].bring_ns += het__plan_bring_ns(w->q, n, w->step, d);
+    }
     return true;
 }
 
@@ -157,6 +167,8 @@ static void share_stores(writer *w)
             if (at % w->q->steps != w->step || seen >> w->where[at] & 1)
                 continue;
             seen |= 1u << w->where[at];
+            if (p->stores[i].free_devices >> w->where[at] & 1)
+                continue; /* slots stay with the entry that has the first mixture */
             const het__plan_entry *e = w->plan->entries;
             uint32_t low = entry, high = w->plan->entry_count;
             while (high - low > 1) {

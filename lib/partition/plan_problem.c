@@ -137,8 +137,9 @@ static bool cost_node(const builder *b, uint32_t node, uint32_t step)
         const size_t at = at_of(q, node, step, d);
         het__cost cost;
         het__cost_node(b->g, &b->g->nodes[node], work, &b->m->device[d], r->exact, &cost);
-        q->node_ns[at] = het__plan_node_streams(r, node, d)
-                             ? fmax(cost.ns, het__plan_stream_ns(r, node, d)) : cost.ns;
+        const double ns = het__plan_node_streams(r, node, d)
+                              ? fmax(cost.ns, het__plan_stream_ns(r, node, d)) : cost.ns;
+        q->node_ns[at] = ns + het__plan_bring_ns(q, node, step, d);
         q->reasons[at] = r->reasons ? r->reasons[(size_t)node * q->devices + d] : NULL;
         if (!q->reasons[at] && q->objective == HET_OBJECTIVE_ENERGY &&
             !knows_energy(&b->m->device[d]))
@@ -337,7 +338,8 @@ static bool add_store(builder *b, uint32_t id)
             users[kept++] = users[i];
     q->store_ids[q->place.store_count] = id;
     b->stores[q->place.store_count++] = (het__place_store){
-        kept_bytes(q, id), kept, users, v->kind == HET__VALUE_STATE, is_file(b, id)
+        kept_bytes(q, id), kept, users, v->kind == HET__VALUE_STATE, is_file(b, id),
+        het__plan_slots_hold(q, id) ? q->slot_devices : 0
     };
     return true;
 }
@@ -347,11 +349,11 @@ static bool collect_values(builder *b)
     het__plan_problem *q = b->q;
     const size_t values = b->g->value_count;
     b->values = het__arena_zero(q->arena, values * q->steps, sizeof *b->values);
-    b->stores = het__arena_zero(q->arena, values, sizeof *b->stores);
+    b->stores = het__arena_zero(q->arena, values + q->devices, sizeof *b->stores);
     b->scratch = het__arena_zero(q->arena, (size_t)q->nodes * q->steps, sizeof *b->scratch);
     q->value_ids = het__arena_zero(q->arena, values * q->steps, sizeof *q->value_ids);
     q->transfer_ns = het__arena_zero(q->arena, values * q->steps, sizeof *q->transfer_ns);
-    q->store_ids = het__arena_zero(q->arena, values, sizeof *q->store_ids);
+    q->store_ids = het__arena_zero(q->arena, values + q->devices, sizeof *q->store_ids);
     if (!b->values || !b->stores || !b->scratch || !q->value_ids || !q->transfer_ns ||
         !q->store_ids)
         return false;
@@ -368,7 +370,7 @@ static bool collect_values(builder *b)
             else if (!is_read && v->kind != HET__VALUE_OUTPUT)
                 b->scratch[(size_t)v->producer * q->steps + k] += bytes_of(q, id, k);
     }
-    return true;
+    return het__plan_slots_store(q, b->stores);
 }
 
 /* ---- limits ---- */
@@ -451,6 +453,7 @@ het_status het__plan_problem_make(const het__plan_request *r, het__arena *arena,
     if ((uint64_t)q->nodes * q->steps >= UINT32_MAX / HET__PLACE_DEVICES_MAX)
         return het__fail(err, HET_E_UNSUPPORTED, "the graph has too many nodes");
     builder b = { .q = q, .g = r->graph, .m = r->machine };
+    het__plan_slots_find(q);
     if (!cost_nodes(&b) || !find_same(&b) || !collect_users(&b) || !collect_values(&b) ||
         !add_wishes(&b) || !collect_limits(&b) || !order_devices(&b))
         return het__fail_nomem(err, "the plan");

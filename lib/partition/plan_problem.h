@@ -24,6 +24,10 @@ typedef struct het__plan_problem {
     double **transfer_ns;  /* likewise: one copy, [from * devices + to] */
     uint32_t *store_ids;   /* per store of place: of the graph */
     double limit[HET__PLACE_DEVICES_MAX]; /* bytes; INFINITY: none */
+    uint32_t slot_devices; /* bits: devices that keep some experts only */
+    double slot_bytes[HET__PLACE_DEVICES_MAX]; /* of all slots */
+    double slot_share[HET__PLACE_DEVICES_MAX]; /* slots in parts of all experts of the graph */
+    uint32_t slot_first;   /* stores from here on are slots */
     het__place_problem place; /* with wishes */
     het__place_problem plain; /* the same without */
 } het__plan_problem;
@@ -31,6 +35,16 @@ typedef struct het__plan_problem {
 /* Fill a problem in memory of the arena. */
 het_status het__plan_problem_make(const het__plan_request *request, het__arena *arena,
                                   het__plan_problem *problem, het_error *err);
+
+/* plan_slots.c. What devices keep of experts; called before nodes have costs. */
+void het__plan_slots_find(het__plan_problem *problem);
+/* Time that a mixture is expected to wait for experts on a device; 0 for all else. */
+double het__plan_bring_ns(const het__plan_problem *problem, uint32_t node, uint32_t step,
+                          uint32_t device);
+/* Whether a value is a stack of experts, which takes nothing on slot_devices. */
+bool het__plan_slots_hold(const het__plan_problem *problem, uint32_t value);
+/* Add the slots' stores, for which there is room. False: out of memory. */
+bool het__plan_slots_store(het__plan_problem *problem, het__place_store *stores);
 
 /* plan_together.c: a placement in which all steps have the same devices, per node of the problem.
  * HET_E_UNSUPPORTED: there is none that keeps the limits, or none was found. */

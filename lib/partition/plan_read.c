@@ -133,7 +133,9 @@ static bool bytes_of_device(reader *r)
     return take(r, " weights ") && number(r, &n) && take(r, " file ") && number(r, &n) &&
            take(r, " states ") && number(r, &n) &&
            take(r, " io ") && number(r, &n) && take(r, " values ") && number(r, &n) &&
-           take(r, " limit ") && number_or_none(r) && end_line(r);
+           take(r, " limit ") && number_or_none(r) &&
+           (!take(r, " slots ") || (number(r, &n) && take(r, " bring ") && number(r, &n))) &&
+           end_line(r);
 }
 
 static het_status read_devices(reader *r)

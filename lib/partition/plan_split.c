@@ -209,8 +209,27 @@ static bool add_node(finder *f, uint32_t node)
     return true;
 }
 
+/* Lanes that no task is on change nothing but how long every event takes: those left, and the
+ * first, stand in lanes, in their order. */
+static uint32_t leave_out_lanes(finder *f, het__sim_lane *lanes)
+{
+    const uint32_t all = f->q->devices + f->q->devices * f->q->devices;
+    uint32_t number[DEVICES + DEVICES * DEVICES] = { 1 }, count = 0;
+    for (uint32_t t = 0; t < f->task_count; t++)
+        number[f->tasks[t].cost.lane] = 1;
+    for (uint32_t i = 0; i < all; i++)
+        if (number[i]) {
+            lanes[count] = f->lanes[i];
+            number[i] = count++;
+        }
+    for (uint32_t t = 0; t < f->task_count; t++)
+        f->tasks[t].cost.lane = number[f->tasks[t].cost.lane];
+    return count;
+}
+
 static het_status simulate(finder *f, double *ns, het_error *err)
 {
+    het__sim_lane lanes[DEVICES + DEVICES * DEVICES];
     const size_t cells = (size_t)f->q->place.value_count * f->q->devices;
     het__sim_result result;
     f->task_count = f->edge_count = 0;
@@ -222,9 +241,9 @@ static het_status simulate(finder *f, double *ns, het_error *err)
             return het__fail_nomem(err, "a simulation");
     const het__sim_problem problem = {
         .task_count = f->task_count, .dependency_count = f->edge_count,
-        .lane_count = f->q->devices + f->q->devices * f->q->devices,
+        .lane_count = leave_out_lanes(f, lanes),
         .group_count = f->m->group_count, .tasks = f->tasks, .dependencies = f->edges,
-        .lanes = f->lanes, .groups = f->groups, .policy = HET__SIM_FIFO,
+        .lanes = lanes, .groups = f->groups, .policy = HET__SIM_FIFO,
     };
     const het_status s = het__simulate(&problem, f->mem, &result, err);
     if (s != HET_OK)

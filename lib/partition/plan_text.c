@@ -63,6 +63,8 @@ static void put_device(het__text *text, const het__plan *plan, uint32_t i)
                      m->weight_bytes, m->file_bytes, m->state_bytes, m->io_bytes,
                      m->activation_bytes);
     put_number(text, " limit", m->limit_bytes);
+    if (m->slot_bytes > 0)
+        het__text_printf(text, " slots %.0f bring %.0f", m->slot_bytes, m->bring_ns);
     het__text_append(text, "\n", 1);
 }
 

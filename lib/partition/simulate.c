@@ -109,20 +109,26 @@ static void end_phases(het__sim *s)
     }
 }
 
+/* Not fmin(), which is a call and asks for each whether it is a number. */
+static double sooner(double a, double b)
+{
+    return b < a ? b : a;
+}
+
 static double next_event(const het__sim *s)
 {
     double at = s->timers == HET__SIM_NONE ? INFINITY : s->items[s->timers].not_before;
     if (s->boundary < 2 * s->p->slow_count)
-        at = fmin(at, s->boundaries[s->boundary]);
+        at = sooner(at, s->boundaries[s->boundary]);
     for (uint32_t i = 0; i < s->p->lane_count; i++) {
         const het__sim_track *l = &s->tracks[i];
-        at = fmin(at, l->next_ns);
+        at = sooner(at, l->next_ns);
         if (!l->is_lost)
-            at = fmin(at, l->lost_at);
+            at = sooner(at, l->lost_at);
         if (s->p->policy == HET__SIM_IN_ORDER && l->running == HET__SIM_NONE &&
             l->queue != HET__SIM_NONE && s->items[l->queue].missing == 0 &&
             !het__sim_is_due(s, s->items[l->queue].not_before))
-            at = fmin(at, s->items[l->queue].not_before);
+            at = sooner(at, s->items[l->queue].not_before);
     }
     return at;
 }

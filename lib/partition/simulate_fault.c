@@ -131,7 +131,7 @@ static void lose(het__sim *s, uint32_t lane)
 
 void het__sim_losses(het__sim *s)
 {
-    for (uint32_t i = 0; i < s->p->lane_count && !s->failed; i++)
+    for (uint32_t i = 0; s->p->loss_count && i < s->p->lane_count && !s->failed; i++)
         if (!s->tracks[i].is_lost && het__sim_is_due(s, s->tracks[i].lost_at))
             lose(s, i);
 }

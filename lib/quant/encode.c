@@ -252,13 +252,3 @@ het__encode_fn het__encoder(het_dtype dtype)
     default: return NULL;
     }
 }
-
-void het__int8_encode(const float *row, int64_t count, int8_t *codes, float *scale)
-{
-    float most = 0;
-    for (int64_t i = 0; i < count; i++)
-        most = fabsf(row[i]) > most ? fabsf(row[i]) : most;
-    *scale = most / 127;
-    for (int64_t i = 0; i < count; i++)
-        codes[i] = *scale > 0 ? (int8_t)het__nearest(row[i] / *scale, -127, 127) : 0;
-}

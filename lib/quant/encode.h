@@ -5,6 +5,8 @@
 #ifndef HET_QUANT_ENCODE_H
 #define HET_QUANT_ENCODE_H
 
+#include <stdbool.h>
+
 #include "lib/quant/quant.h"
 
 /* Encode one row of count elements (whole blocks), all of them finite. importance has one weight
@@ -19,7 +21,13 @@ typedef void (*het__encode_fn)(const float *row, const float *importance, void *
 het__encode_fn het__encoder(het_dtype dtype);
 
 /* Symmetric int8 of one channel: codes from -127 to 127, to the nearest multiple of *scale, which
- * is max |x| / 127 (0 for a channel of zeros). */
+ * is max |x| / 127 (0 for a channel of zeros), rounded up to the next number of F16; beyond F16's
+ * range it is not rounded. */
 void het__int8_encode(const float *row, int64_t count, int8_t *codes, float *scale);
+void het__int8_decode(const int8_t *codes, float scale, float *row, int64_t count);
+/* Whether F16 has a scale exactly, which Q8_0 needs. */
+bool het__int8_is_f16(float scale);
+/* The same values as blocks of Q8_0: count is whole blocks, and het__int8_is_f16(scale). */
+void het__int8_to_q8_0(const int8_t *codes, float scale, void *target, int64_t count);
 
 #endif /* HET_QUANT_ENCODE_H */

@@ -17,6 +17,28 @@ static float largest(const float *values, int count)
     return most;
 }
 
+/* Scales or minimums of a block in whole numbers up to top, which a reader multiplies by the result.
+ * Without weights the largest gets top; with them (how much each group counts) the fit is best
+ * where it matters. */
+static float share_scale(const float *values, const float *counts, int count, int top,
+                         uint8_t *codes)
+{
+    if (counts)
+        return het__fit_levels(values, counts, count, top, codes);
+    const float most = largest(values, count), inverse = most > 0 ? (float)top / most : 0;
+    for (int j = 0; j < count; j++)
+        codes[j] = (uint8_t)het__nearest(inverse * values[j], 0, top);
+    return most > 0 ? most / (float)top : 0;
+}
+
+static float sum_of(const float *weights, int count)
+{
+    float sum = 0;
+    for (int i = 0; i < count; i++)
+        sum += weights[i];
+    return sum;
+}
+
 /* Codes of a group from what its scale and minimum have become; where the scale is zero those of
  * the search stay, since any do. */
 static void round_group(const float *x, int count, float scale, float min, int top, uint8_t *codes)
@@ -25,14 +47,21 @@ static void round_group(const float *x, int count, float scale, float min, int t
         codes[i] = (uint8_t)het__nearest((x[i] + min) / scale, 0, top);
 }
 
+/* What is tried with importance: finer steps, and squared errors. */
+static het__affine_search weighed_search(int top)
+{
+    return (het__affine_search){ top, -0.9f, 0.05f, 36, 0 };
+}
+
 /* ---- Q2_K ---- */
 
 static void block_q2_k(const float *x, const float *importance, uint8_t *b)
 {
-    const het__affine_search search = { 3, -0.5f, 0.1f, 15, 1 };
+    const het__affine_search search =
+        importance ? weighed_search(3) : (het__affine_search){ 3, -0.5f, 0.1f, 15, 1 };
     const float square = importance ? het__mean_square(x, BLOCK) : 0;
-    float scales[16], mins[16], weights[16];
-    uint8_t codes[BLOCK];
+    float scales[16], mins[16], counts[16], weights[16];
+    uint8_t codes[BLOCK], s[16], m[16];
     for (int j = 0; j < 16; j++) {
         const float *group = x + 16 * j;
         if (importance)
@@ -40,15 +69,14 @@ static void block_q2_k(const float *x, const float *importance, uint8_t *b)
         for (int l = 0; !importance && l < 16; l++)
             weights[l] = fabsf(group[l]);
         scales[j] = het__fit_affine(&search, group, weights, 16, &mins[j], codes + 16 * j);
+        counts[j] = sum_of(weights, 16);
     }
-    const float scale = largest(scales, 16), min = largest(mins, 16);
-    const float d = het__store_scale(b + 80, scale > 0 ? scale / 15 : 0);
-    const float dmin = het__store_scale(b + 82, min > 0 ? min / 15 : 0);
+    const float *known = importance ? counts : NULL;
+    const float d = het__store_scale(b + 80, share_scale(scales, known, 16, 15, s));
+    const float dmin = het__store_scale(b + 82, share_scale(mins, known, 16, 15, m));
     for (int j = 0; j < 16; j++) {
-        const int s = scale > 0 ? het__nearest(15 / scale * scales[j], 0, 15) : 0;
-        const int m = min > 0 ? het__nearest(15 / min * mins[j], 0, 15) : 0;
-        b[j] = (uint8_t)(s | m << 4);
-        round_group(x + 16 * j, 16, d * (float)s, dmin * (float)m, 3, codes + 16 * j);
+        b[j] = (uint8_t)(s[j] | m[j] << 4);
+        round_group(x + 16 * j, 16, d * (float)s[j], dmin * (float)m[j], 3, codes + 16 * j);
     }
     for (int i = 0; i < 64; i++) {
         const uint8_t *c = codes + 128 * (i / 32) + i % 32;
@@ -57,6 +85,17 @@ static void block_q2_k(const float *x, const float *importance, uint8_t *b)
 }
 
 /* ---- Q3_K ---- */
+
+/* Like share_scale(), of scales with a sign: codes of -32 to 31, plus 32; all 0 where all are. */
+static float share_signed(const float *scales, const float *counts, uint8_t codes[16])
+{
+    const float extreme = het__extreme(scales, 16), inverse = extreme != 0 ? -32 / extreme : 0;
+    if (counts)
+        return het__fit_scale(scales, counts, 16, 32, codes);
+    for (int j = 0; j < 16; j++)
+        codes[j] = extreme != 0 ? (uint8_t)(het__nearest(inverse * scales[j], -32, 31) + 32) : 0;
+    return extreme != 0 ? 1 / inverse : 0;
+}
 
 /* The inverse of het__q3k_scales(), for scales 0 to 63. */
 static void pack_q3k(const uint8_t scales[16], uint8_t packed[12])
@@ -71,20 +110,19 @@ static void pack_q3k(const uint8_t scales[16], uint8_t packed[12])
 static void block_q3_k(const float *x, const float *importance, uint8_t *b)
 {
     const float square = importance ? 2 * het__mean_square(x, BLOCK) : 0;
-    float scales[16], weights[16];
+    float scales[16], counts[16] = { 0 }, weights[16];
     uint8_t packed[16];
     int8_t codes[BLOCK];
     for (int j = 0; j < 16; j++) {
         if (importance)
             het__weigh(x + 16 * j, importance + 16 * j, square, 16, weights);
         scales[j] = het__fit_codes(x + 16 * j, importance ? weights : NULL, 16, codes + 16 * j);
+        counts[j] = importance ? sum_of(weights, 16) : 0;
     }
-    const float extreme = het__extreme(scales, 16), inverse = extreme != 0 ? -32 / extreme : 0;
-    const float d = het__store_scale(b + 108, extreme != 0 ? 1 / inverse : 0);
+    const float d = het__store_scale(b + 108, share_signed(scales, importance ? counts : NULL,
+                                                           packed));
     for (int j = 0; j < 16; j++) {
-        const int s = het__nearest(inverse * scales[j], -32, 31);
-        const float scale = d * (float)s;
-        packed[j] = extreme != 0 ? (uint8_t)(s + 32) : 0;
+        const float scale = d * (float)((int)packed[j] - 32);
         for (int i = 16 * j; scale != 0 && i < 16 * j + 16; i++)
             codes[i] = (int8_t)het__nearest(x[i] / scale, -4, 3);
     }
@@ -129,20 +167,21 @@ static void codes_k4(const het__affine_search *search, const float *x, const flo
                      uint8_t *b, uint8_t codes[BLOCK])
 {
     const float square = importance ? 2 * het__mean_square(x, BLOCK) : 0;
-    float scales[8], mins[8], weights[32];
+    float scales[8], mins[8], counts[8], weights[32];
+    uint8_t s[8], m[8];
     for (int j = 0; j < 8; j++) {
         weigh_k4(x + 32 * j, importance ? importance + 32 * j : NULL, square, weights);
         scales[j] = het__fit_affine(search, x + 32 * j, weights, 32, &mins[j], codes + 32 * j);
+        counts[j] = sum_of(weights, 32);
     }
-    const float scale = largest(scales, 8), min = largest(mins, 8);
-    const float scale_inverse = scale > 0 ? 63 / scale : 0, min_inverse = min > 0 ? 63 / min : 0;
-    const float d = het__store_scale(b, scale / 63), dmin = het__store_scale(b + 2, min / 63);
+    const float *known = importance ? counts : NULL;
+    const float d = het__store_scale(b, share_scale(scales, known, 8, 63, s));
+    const float dmin = het__store_scale(b + 2, share_scale(mins, known, 8, 63, m));
     memset(b + 4, 0, 12);
     for (int j = 0; j < 8; j++) {
-        const int s = het__nearest(scale_inverse * scales[j], 0, 63);
-        const int m = het__nearest(min_inverse * mins[j], 0, 63);
-        pack_k4(b + 4, j, s, m);
-        round_group(x + 32 * j, 32, d * (float)s, dmin * (float)m, search->top, codes + 32 * j);
+        pack_k4(b + 4, j, s[j], m[j]);
+        round_group(x + 32 * j, 32, d * (float)s[j], dmin * (float)m[j], search->top,
+                    codes + 32 * j);
     }
 }
 
@@ -156,7 +195,8 @@ static void store_k4(const uint8_t codes[BLOCK], uint8_t *nibbles)
 
 static void block_q4_k(const float *x, const float *importance, uint8_t *b)
 {
-    const het__affine_search search = { 15, -1, 0.1f, 20, 0 };
+    const het__affine_search search =
+        importance ? weighed_search(15) : (het__affine_search){ 15, -1, 0.1f, 20, 0 };
     uint8_t codes[BLOCK];
     codes_k4(&search, x, importance, b, codes);
     store_k4(codes, b + 16);
@@ -164,7 +204,8 @@ static void block_q4_k(const float *x, const float *importance, uint8_t *b)
 
 static void block_q5_k(const float *x, const float *importance, uint8_t *b)
 {
-    const het__affine_search search = { 31, -0.5f, 0.1f, 15, 0 };
+    const het__affine_search search =
+        importance ? weighed_search(31) : (het__affine_search){ 31, -0.5f, 0.1f, 15, 0 };
     uint8_t codes[BLOCK];
     codes_k4(&search, x, importance, b, codes);
     memset(b + 16, 0, 32);

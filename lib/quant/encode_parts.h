@@ -57,6 +57,10 @@ float het__fit_scale(const float *x, const float *weights, int count, int reach,
  * zeros has scale 0, codes -4. */
 float het__fit_codes(const float *x, const float *weights, int count, int8_t *codes);
 
+/* x ~ scale * code, codes in [0, top], of count values >= 0, up to 16: the scales of a block, each
+ * of which counts as much as its group. All zeros: scale 0, codes 0. */
+float het__fit_levels(const float *x, const float *weights, int count, int top, uint8_t *codes);
+
 /* x ~ scale * code - min, codes in [0, top], min >= 0. */
 typedef struct het__affine_search {
     int top;

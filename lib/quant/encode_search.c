@@ -81,14 +81,14 @@ float het__fit_scale(const float *x, const float *weights, int count, int reach,
 }
 
 /* Whether element i with another code leaves less error, given the others; then it gets it. */
-static bool improve(const float *x, float w, int i, int8_t *codes, sums *s)
+static bool improve(const float *x, float w, int i, int low, int high, int8_t *codes, sums *s)
 {
     const float q = (float)codes[i];
     sums t = { s->xq - w * x[i] * q, 0 };
     if (!(t.xq > 0))
         return false;
     t.qq = s->qq - w * q * q;
-    const int code = het__nearest(x[i] * t.qq / t.xq, -4, 3);
+    const int code = het__nearest(x[i] * t.qq / t.xq, low, high);
     if (code == codes[i])
         return false;
     t.xq += w * x[i] * (float)code;
@@ -118,8 +118,57 @@ float het__fit_codes(const float *x, const float *weights, int count, int8_t *co
     for (int round = 0; round < 5 && changed; round++) {
         changed = false;
         for (int i = 0; i < count; i++)
-            changed = improve(x, weights ? weights[i] : x[i] * x[i], i, codes, &s) || changed;
+            changed = improve(x, weights ? weights[i] : x[i] * x[i], i, -4, 3, codes, &s) ||
+                      changed;
     }
+    return s.qq > 0 ? s.xq / s.qq : 0;
+}
+
+static sums round_levels(const float *x, const float *weights, int count, float inverse, int top)
+{
+    sums s = { 0, 0 };
+    for (int i = 0; i < count; i++) {
+        const float q = (float)het__nearest(inverse * x[i], 0, top);
+        s.xq += weights[i] * x[i] * q;
+        s.qq += weights[i] * q * q;
+    }
+    return s;
+}
+
+float het__fit_levels(const float *x, const float *weights, int count, int top, uint8_t *codes)
+{
+    int8_t levels[16] = { 0 };
+    float most = 0, best = 0, inverse = 0;
+    assert(count <= 16 && top <= INT8_MAX);
+    for (int i = 0; i < count; i++) {
+        most = x[i] > most ? x[i] : most;
+        codes[i] = 0;
+    }
+    if (!(most >= NOTHING))
+        return 0;
+    /* Each value in turn is about the last that is not cut off: where what is larger hardly counts
+     * the others get finer steps. */
+    for (int i = 0; i < 9 * count; i++) {
+        if (!(x[i / 9] >= NOTHING))
+            continue;
+        const float tried = ((float)top + 0.1f * (float)(i % 9 - 4)) / x[i / 9];
+        const sums s = round_levels(x, weights, count, tried, top);
+        if (s.qq > 0 && s.xq * s.xq > best * s.qq) {
+            best = s.xq * s.xq / s.qq;
+            inverse = tried;
+        }
+    }
+    sums s = round_levels(x, weights, count, inverse, top);
+    for (int i = 0; i < count; i++)
+        levels[i] = (int8_t)het__nearest(inverse * x[i], 0, top);
+    bool changed = true;
+    for (int round = 0; round < 5 && changed; round++) {
+        changed = false;
+        for (int i = 0; i < count; i++)
+            changed = improve(x, weights[i], i, 0, top, levels, &s) || changed;
+    }
+    for (int i = 0; i < count; i++)
+        codes[i] = (uint8_t)levels[i];
     return s.qq > 0 ? s.xq / s.qq : 0;
 }
 

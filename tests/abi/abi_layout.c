@@ -183,7 +183,7 @@ FIELD(het_plan_layer, runner_up_total, 96, 8);
 FIELD(het_plan_layer, runner_up, 104, 4);
 FIELD(het_plan_layer, plan_device, 108, 4);
 
-SIZE(het_plan_device, 96);
+SIZE(het_plan_device, 112);
 FIELD(het_plan_device, struct_size, 0, 4);
 FIELD(het_plan_device, kind, 4, 4);
 FIELD(het_plan_device, context_index, 8, 4);
@@ -198,6 +198,8 @@ FIELD(het_plan_device, activation_bytes, 64, 8);
 FIELD(het_plan_device, limit_bytes, 72, 8);
 FIELD(het_plan_device, busy_ns, 80, 8);
 FIELD(het_plan_device, single_total, 88, 8);
+FIELD(het_plan_device, slot_bytes, 96, 8);
+FIELD(het_plan_device, bring_ns, 104, 8);
 
 SIZE(het_plan_split, 40);
 FIELD(het_plan_split, struct_size, 0, 4);

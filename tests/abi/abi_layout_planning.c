@@ -11,7 +11,7 @@ VALUE(HET_GROUP_PATTERNS, 1);
 VALUE(HET_GROUP_SEARCH, 2);
 VALUE(HET_GROUPS_RECOGNISE, 1);
 
-SIZE(het_groups_options, 56);
+SIZE(het_groups_options, 80);
 FIELD(het_groups_options, struct_size, 0, 4);
 FIELD(het_groups_options, rule, 4, 4);
 FIELD(het_groups_options, flags, 8, 8);
@@ -21,8 +21,12 @@ FIELD(het_groups_options, inputs, 32, 8);
 FIELD(het_groups_options, input_count, 40, 8);
 FIELD(het_groups_options, operation_count_max, 48, 4);
 FIELD(het_groups_options, device, 52, 4);
+FIELD(het_groups_options, phase, 56, 4);
+FIELD(het_groups_options, kv_dtype, 60, 4);
+FIELD(het_groups_options, token_count, 64, 8);
+FIELD(het_groups_options, context_count, 72, 8);
 
-SIZE(het_groups_info, 96);
+SIZE(het_groups_info, 104);
 FIELD(het_groups_info, struct_size, 0, 4);
 FIELD(het_groups_info, group_count, 4, 4);
 FIELD(het_groups_info, node_count, 8, 4);
@@ -39,6 +43,8 @@ FIELD(het_groups_info, unfused_ns, 64, 8);
 FIELD(het_groups_info, predicted_ns, 72, 8);
 FIELD(het_groups_info, greedy_ns, 80, 8);
 FIELD(het_groups_info, patterns_ns, 88, 8);
+FIELD(het_groups_info, is_calibrated, 96, 4);
+FIELD(het_groups_info, phase, 100, 4);
 
 SIZE(het_group, 56);
 FIELD(het_group, struct_size, 0, 4);
@@ -84,6 +90,8 @@ FIELD(het_figure, is_unverified, 20, 4);
 FIELD(het_figure, name, 24, 8);
 FIELD(het_figure, unit, 32, 8);
 FIELD(het_figure, origin, 40, 8);
+
+VALUE(HET_MACHINE_CALIBRATED, 1);
 
 SIZE(het_machine_options, 16);
 FIELD(het_machine_options, struct_size, 0, 4);
@@ -363,7 +371,7 @@ FIELD(het_mapping, tile_columns, 96, 8);
 FIELD(het_mapping, tile_depth, 104, 8);
 FIELD(het_mapping, tile_bytes, 112, 8);
 
-SIZE(het_subgraph, 200);
+SIZE(het_subgraph, 216);
 FIELD(het_subgraph, struct_size, 0, 4);
 FIELD(het_subgraph, node_count, 4, 4);
 FIELD(het_subgraph, nodes, 8, 8);
@@ -394,6 +402,8 @@ FIELD(het_subgraph, predicted_ns, 168, 8);
 FIELD(het_subgraph, joules, 176, 8);
 FIELD(het_subgraph, parallelism, 184, 8);
 FIELD(het_subgraph, mapping, 192, 8);
+FIELD(het_subgraph, ungrouped_bytes, 200, 8);
+FIELD(het_subgraph, inner_bytes, 208, 8);
 
 SIZE(het_concurrency, 40);
 FIELD(het_concurrency, struct_size, 0, 4);
@@ -404,7 +414,7 @@ FIELD(het_concurrency, efficiency, 16, 8);
 FIELD(het_concurrency, critical_ns, 24, 8);
 FIELD(het_concurrency, total_ns, 32, 8);
 
-SIZE(het_analysis_info, 280);
+SIZE(het_analysis_info, 296);
 FIELD(het_analysis_info, struct_size, 0, 4);
 FIELD(het_analysis_info, node_count, 4, 4);
 FIELD(het_analysis_info, group_count, 8, 4);
@@ -445,6 +455,9 @@ FIELD(het_analysis_info, seed_joules, 248, 8);
 FIELD(het_analysis_info, machine, 256, 8);
 FIELD(het_analysis_info, device, 264, 8);
 FIELD(het_analysis_info, concurrency, 272, 8);
+FIELD(het_analysis_info, ungrouped_ns, 280, 8);
+FIELD(het_analysis_info, is_calibrated, 288, 4);
+FIELD(het_analysis_info, phase, 292, 4);
 
 SIZE(het_analysis_stage, 40);
 FIELD(het_analysis_stage, struct_size, 0, 4);

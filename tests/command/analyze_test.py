@@ -246,6 +246,49 @@ def check_language(command, name):
           f'{prefill["totals"]["mac_intensity"]:.0f} in prefill')
 
 
+# Bytes that fusion saves in a block, and that stay inside, values being F32 like positions are
+# I32: width w, f inner columns, k columns of keys.
+def fusion_of(w, f, k, tokens):
+    joined = 2 * w  # q, k, v: the input is read once, not three times
+    rotations = 2 * (w + k) + 2  # q and k are written turned, and read; positions are read once
+    sums = 2 * 2 * w  # of both products: written and read
+    gated = w + 6 * f  # one reading of the input; gate, up and the activation written and read
+    inside = (w + k) + 2 * w + 3 * f
+    return 4 * tokens * (joined + rotations + sums + gated), 4 * tokens * inside
+
+
+def check_language_fusion(command):
+    path = os.path.join(command.folder, 'tinyllama.json')
+    for phase, tokens in (('decode', 1), ('prefill', 512)):
+        out = command.analyze(path, '--phase', phase, '--tokens', str(tokens))
+        f, blocks = out['fusion'], 22
+        check((f['spelled_count'], f['group_count']) == (16 * blocks + 4, 7 * blocks + 4),
+              f'{phase}: {f["spelled_count"]} operations in {f["group_count"]} groups')
+        check(sum(g['operation_count'] for g in f['groups']) == f['spelled_count'],
+              f'{phase}: operations of the groups')
+        saved, inside = (blocks * x for x in fusion_of(2048, 5632, 256, tokens))
+        check(abs(f['ungrouped_bytes'] - f['grouped_bytes'] - saved) <= 1e-9 * saved,
+              f'{phase}: {f["ungrouped_bytes"] - f["grouped_bytes"]} bytes saved, want {saved}')
+        check(f['inner_bytes'] == inside, f'{phase}: {f["inner_bytes"]} inside, want {inside}')
+        groups = json.loads(command.run('groups', path, '--json', '--phase', phase, '--tokens',
+                                        str(tokens), '-q'))
+        totals = groups['totals']
+        check((groups['rule'], groups['phase']) == ('fused', phase), f'{phase}: rule')
+        check((totals['node_count'], totals['group_count'], totals['unfused_bytes'],
+               totals['traffic_bytes'], totals['inner_bytes']) ==
+              (f['spelled_count'], f['group_count'], f['ungrouped_bytes'], f['grouped_bytes'],
+               f['inner_bytes']), f'{phase}: groups and analyze differ')
+        check([g['operations'] for g in groups['groups']] ==
+              [g['operations'] for g in f['groups']], f'{phase}: operations')
+    page = os.path.join(command.folder, 'language.html')
+    table = command.run('analyze', path, '--fusion', '--html', page, '-q')
+    check('356 operations in 158 groups' in table and 'linear,linear,unary,mul' in table, 'table')
+    text = open(page, encoding='utf-8').read()
+    check('158 groups' in text and 'linear,linear,unary,mul' in text, 'groups of the page')
+    print(f'ok     tinyllama: 356 operations in 158 groups, {saved * 1e-6:.1f} MB of a prompt '
+          'saved')
+
+
 # ---- forms ----
 
 def check_schema(out):
@@ -333,7 +376,15 @@ def check_options(command, path):
     command.run('analyze', path, '--device', '99', status=1)
     command.run('analyze', path, '--csv', command.folder + '/no/such', status=1)
     command.run('analyze', path, '--machine', '/no/such', status=1)
-    command.run('sweep', path, status=2)
+    here = command.run('sweep', path)
+    rows = list(csv.DictReader(io.StringIO(command.run('sweep', path, '--machines',
+                                                       'this,amd-8945hs'))))
+    check([(r['machine'], r['basis']) for r in rows] ==
+          [('this', 'probed'), ('amd-8945hs', 'profile')], f'machines of a sweep: {rows}')
+    check(list(csv.DictReader(io.StringIO(here))) == rows[:1], 'this machine without a list')
+    for more, basis in ((), 'probed'), (('--machine', 'this'), 'probed'), \
+            (('--machine', 'amd-8945hs'), 'profile'):
+        check(command.analyze(path, *more)['machine']['figures_basis'] == basis, f'{more}')
     command.run('sweep', path, '--machines', 'a,,b', status=1)
     command.run('sweep', '--machines', 'x', status=2)
 
@@ -346,6 +397,7 @@ def run(command):
               f'{out["concurrency"]["critical_path"]} on the longest chain')
     for name in LANGUAGE:
         check_language(command, name)
+    check_language_fusion(command)
     path = command.write('resnet18')
     out = command.analyze(path)
     check_wrong(command)

@@ -6,6 +6,7 @@
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -70,6 +71,27 @@ def check_report(out, quick):
     return out['devices']
 
 
+# The analysis of this machine uses the same, and says so; a profile is a profile.
+def check_analysis(command, model):
+    def machine_of(*arguments, **more):
+        out = command.json('analyze', model, *arguments, **more)['machine']
+        return out['figures_basis'], out['figures_source'], out['bytes_per_s']
+
+    basis, source, rate = machine_of('--threads', 1)
+    check((basis, source) == ('calibrated', 'measured'), f'analyze: {basis}, {source}')
+    check(machine_of('--threads', 1, '--machine', 'this') == (basis, source, rate), 'this')
+    kept = [float(found) for file in command.files()
+            for found in re.findall(r'^ *bandwidth: (\d+)', file.read_text(), re.M)]
+    check(any(abs(rate / found - 1) < 0.01 for found in kept), f'{rate} bytes/s, kept: {kept}')
+    check(machine_of('--threads', 1, cache='off')[:2] == ('probed', 'assumed'), 'off')
+    check(machine_of('--threads', 2)[0] == 'probed', 'for one thread, used for two')
+    check(machine_of('--machine', 'amd-8945hs')[0] == 'profile', 'a profile')
+    with_it = command.json('analyze', model, '--threads', 1)['totals']['predicted_ns']
+    planned = command.json('plan', model, '--threads', 1)['totals']['figures_source']
+    check(with_it > 0 and planned == 'measured', 'plan and analysis')
+    command.run('analyze', model, '--threads', 1, '--machine', 'amd-8945hs', status=2)
+
+
 def run(command):
     model = command.folder / 'small.onnx'
     small_model(model)
@@ -88,6 +110,7 @@ def run(command):
     check(len(files) == len(devices), f'{len(files)} files of {len(devices)} devices')
     check(source_of(command, model) == 'measured', 'the plan does not use what was measured')
     check(source_of(command, model, cache='off') == 'assumed', 'HETINFER_CALIBRATION=off')
+    check_analysis(command, model)
     two = command.json('plan', model, '--threads', 2)['totals']['figures_source']
     check(two == 'assumed', 'a plan for two threads uses what was measured with one')
 

@@ -68,6 +68,10 @@ def usage_errors_exit_2(c):
                       ['template', c.model], ['template', c.model, '-p', 'x', '-m', 'y'],
                       ['run', c.model, '-p', 'x', '--quiet=1'], ['eval', c.model],
                       ['eval', c.model, '--ids', '1,,2'], ['eval', c.model, '--ids', ''],
+                      ['inspect', c.model, '--dtype', 'q4_x'],
+                      ['chat', c.model, '--quantize', 'q4_x'],
+                      ['eval', c.model, '--ids', '1', '--quantize', 'q4_x'],
+                      ['bench', c.model, '--quantize', 'none'],
                       ['detokenize', c.model], ['inspect'], ['devices', 'x'],
                       ['plan', c.model, '--phase', 'both'], ['bench', c.model, '-r', '-1']):
         out = c.run(*arguments, status=2)

@@ -126,6 +126,8 @@ def check_commands(machine):
         table = machine.run('devices', '--machine', path)
         check('units are cores' in table and 'memory host' in table, table)
         check(table == machine.run('machine', 'show', path), 'devices --machine shows the same')
+        check(machine.run('machine', 'show', 'this', '--text') == machine.run('machine', 'record'),
+              'this machine is not what is recorded of it')
         pathlib.Path(path).write_text(text.replace('kind: reference', 'kind: abacus'),
                                       encoding='utf-8')
         error = machine.run('machine', 'show', path, status=1)

@@ -5,9 +5,11 @@ that nothing is left behind by a failure.
     quantize_test.py COMMAND ROOT
 """
 import json
+import math
 import pathlib
 import resource
 import shutil
+import struct
 import subprocess
 import sys
 import tempfile
@@ -108,6 +110,80 @@ def importance_helps(c, folder):
     c.run(c.model, out, '--importance', folder / 'absent', status=1)
 
 
+class Gguf:
+    """Tensors of a file: name -> (extents, outermost first, type number, bytes)."""
+    SIZES = {0: 4, 1: 2, 24: 1, 30: 2}
+
+    def __init__(self, path):
+        self.data, self.at, self.tensors = path.read_bytes(), 4, {}
+        _, tensors, entries = self.number('I'), self.number('Q'), self.number('Q')
+        for _ in range(entries):
+            self.text()
+            self.value(self.number('I'))
+        found = [(self.text(), [self.number('Q') for _ in range(self.number('I'))][::-1],
+                  self.number('I'), self.number('Q')) for _ in range(tensors)]
+        start = (self.at + 31) // 32 * 32
+        for name, extents, kind, offset in found:
+            size = math.prod(extents) * self.SIZES[kind]
+            self.tensors[name] = extents, kind, self.data[start + offset:start + offset + size]
+
+    def number(self, code):
+        size = struct.calcsize('<' + code)
+        self.at += size
+        return struct.unpack('<' + code, self.data[self.at - size:self.at])[0]
+
+    def text(self):
+        size = self.number('Q')
+        self.at += size
+        return self.data[self.at - size:self.at].decode()
+
+    def value(self, kind):
+        if kind == 8:
+            self.text()
+        elif kind == 9:
+            inner, count = self.number('I'), self.number('Q')
+            for _ in range(count):
+                self.value(inner)
+        else:
+            self.number('BbHhIifB  Qqd'[kind])
+
+
+def int8_is_what_numpy_makes(c, folder):
+    try:
+        import numpy as np
+    except ImportError:
+        return print('int8 is not compared: there is no NumPy')
+    text, out = folder / 'text', folder / 'i8.gguf'
+    text.write_text(TEXT, encoding='utf-8')
+    root = c.json(c.model, out, '--type', 'int8', '--check', text)
+    check(root['type'] == 'I8' and root['check']['divergence'] < 0.005, root['check'])
+    before, after = Gguf(c.model).tensors, Gguf(out).tensors
+    report = {t['name']: t for t in root['tensors']}
+    count = 0
+    for name, (extents, kind, data) in before.items():
+        if report[name]['result'] == 'copied':
+            check(after[name] == (extents, kind, data), name)
+            continue
+        check(kind == 30 and after[name][:2] == (extents, 24), f'{name}: {after[name][:2]}')
+        bits = np.frombuffer(data, np.uint16).astype(np.uint32) << 16
+        x = bits.view(np.float32).reshape(-1, extents[-1])
+        exact = np.abs(x).max(axis=1) / np.float32(127)
+        scale = exact.astype(np.float16)
+        low = scale.astype(np.float32) < exact
+        scale[low] = np.nextafter(scale[low], np.float16(np.inf))
+        scale = scale.astype(np.float32)
+        codes = np.rint(x / np.where(scale > 0, scale, 1)[:, None]).clip(-127, 127)
+        shape, kind, data = after[name + '_scale']
+        check(shape == extents[:-1] and kind == 0 and data == scale.tobytes(), f'{name}: scales')
+        check(after[name][2] == codes.astype(np.int8).tobytes(), f'{name}: codes')
+        error = x - codes * scale[:, None]
+        rms = math.sqrt((error.astype(np.float64) ** 2).mean())
+        check(abs(report[name]['rms_error'] / rms - 1) < 1e-4, report[name])
+        check(report[name]['target_bytes'] == x.size + 4 * len(x), report[name])
+        count += 1
+    check(count == 36 and len(after) == len(before) + count, count)
+
+
 def a_file_can_be_replaced(c, folder):
     path = folder / 'own.gguf'
     shutil.copyfile(c.model, path)
@@ -153,8 +229,8 @@ def usage_errors_exit_2(c, folder):
 def main(program, root):
     c = Command(program, pathlib.Path(root) / 'examples/models/hearth.gguf')
     cases = [report_fits_the_file, mixtures, losses_are_measured, importance_helps,
-             a_file_can_be_replaced, folders_become_files, failures_leave_nothing,
-             usage_errors_exit_2]
+             int8_is_what_numpy_makes, a_file_can_be_replaced, folders_become_files,
+             failures_leave_nothing, usage_errors_exit_2]
     for case in cases:
         with tempfile.TemporaryDirectory() as name:
             case(c, pathlib.Path(name))

@@ -55,7 +55,7 @@ static void make(network *w, uint32_t nodes, bool residual, double room)
         w->values[n] = (het__place_value){ n, count, c, w->transfer, 1000 };
         w->users[n] = n;
         w->stores[n] = (het__place_store){ 1000.0 * (1 + below(&seed, 8)), 1, &w->users[n], false,
-                                             false };
+                                             false, 0 };
         bytes += w->stores[n].bytes;
     }
     for (uint32_t d = 0; d < DEVICES; d++)

@@ -331,26 +331,33 @@ static void refusals(void)
 
 /* ---- language models ---- */
 
+/* per_block: what a block is spelled with. */
 typedef struct known {
     const char *name;
     tiny_options o;
     double parameters, active, kv;
+    uint32_t per_block;
 } known;
+
+/* Norm, product of three, attention, product; norm, gated product, product. */
+#define GROUPS_PER_BLOCK 7
+/* Embedding, norm, head; the rows that are wanted. */
+#define GROUPS_BESIDE 4
 
 /* Sizes of published models; bytes of keys and values are those of F16. */
 static const known models[] = {
     { "TinyLlama-1.1B",
       { .architecture = "llama", .layers = 22, .width = 2048, .ffn = 5632, .heads = 32,
         .kv_heads = 4, .head_size = 64, .vocabulary = 32000, .context = 2048 },
-      1100048384, 1034512384, 22528 },
+      1100048384, 1034512384, 22528, 16 },
     { "Llama-3.2-1B",
       { .architecture = "llama", .layers = 16, .width = 2048, .ffn = 8192, .heads = 32,
         .kv_heads = 8, .head_size = 64, .vocabulary = 128256, .context = 131072, .tied = true },
-      1235814400, 1235814400, 32768 },
+      1235814400, 1235814400, 32768, 16 },
     { "Qwen3-0.6B",
       { .architecture = "qwen3", .layers = 28, .width = 1024, .ffn = 3072, .heads = 16,
         .kv_heads = 8, .head_size = 128, .vocabulary = 151936, .context = 40960, .tied = true },
-      596049920, 596049920, 114688 },
+      596049920, 596049920, 114688, 18 }, /* norms of heads */
 };
 
 static het_model *load_sparse(const known *k)
@@ -376,6 +383,86 @@ static het_model *load_sparse(const known *k)
     return model;
 }
 
+/* The planner's nodes, each with what it was before. */
+static void check_fusion(const het_model *model, const known *k, const het_analysis *a,
+                         uint32_t phase)
+{
+    const double tokens = phase == HET_PHASE_PREFILL ? 512 : 1;
+    const double ffn = (double)k->o.ffn, width = (double)k->o.width;
+    const het_analysis_info t = info_of(a);
+    het_subgraph g = { .struct_size = sizeof g };
+    double operations = 0, saved = 0, inner = 0;
+    uint32_t gated = 0;
+    CHECK_INT(t.phase, phase);
+    CHECK_INT(t.group_count, GROUPS_PER_BLOCK * k->o.layers + GROUPS_BESIDE);
+    CHECK_INT(t.spelled_count, k->per_block * k->o.layers + GROUPS_BESIDE);
+    for (uint32_t i = 0; i < t.group_count; i++) {
+        CHECK_INT(het_analysis_group_at(a, i, &g), HET_OK);
+        const double bytes = g.input_bytes + g.output_bytes + g.weight_bytes;
+        operations += g.operation_count;
+        saved += g.ungrouped_bytes - bytes;
+        inner += g.inner_bytes;
+        CHECK(g.bottleneck != HET_BOTTLENECK_NONE && bytes > 0);
+        CHECK_INT(node_of(a, g.nodes[0]).group, i);
+        if (strcmp(g.operations, "linear,linear,unary,mul") != 0)
+            continue;
+        gated++;
+        CHECK_NEAR(g.parameter_count, 2 * ffn * width, 0);
+        CHECK_NEAR(g.mac_count, tokens * 2 * ffn * width, 0);
+        CHECK_NEAR(g.ungrouped_bytes - bytes, tokens * 4 * (width + 6 * ffn), 0);
+        CHECK_NEAR(g.inner_bytes, tokens * 4 * 3 * ffn, 0);
+    }
+    CHECK_INT(gated, k->o.layers);
+    CHECK_NEAR(operations, t.spelled_count, 0);
+    CHECK_NEAR(saved, t.ungrouped_bytes - t.grouped_bytes, 1e-3);
+    CHECK_NEAR(inner, t.inner_bytes, 1e-3);
+    CHECK_NEAR(t.grouped_bytes, t.traffic_bytes, 1e-3);
+    CHECK_NEAR(t.grouped_ns, t.predicted_ns, 1e-6 * t.predicted_ns);
+    CHECK(t.ungrouped_ns > t.grouped_ns);
+    het_plan_options o = HET_PLAN_OPTIONS_INIT;
+    het_plan_info info = { .struct_size = sizeof info };
+    het_plan *plan = NULL;
+    o.phase = phase;
+    CHECK_INT(het_plan_make(model, &o, &plan, NULL), HET_OK);
+    CHECK_INT(het_plan_get_info(plan, &info), HET_OK);
+    CHECK_INT(info.node_count, t.group_count);
+    CHECK_INT(info.unfused_count, t.spelled_count);
+    het_plan_destroy(plan);
+}
+
+/* The same by het_groups_make(). */
+static void check_groups(const het_model *model, const het_analysis *a)
+{
+    const het_analysis_info t = info_of(a);
+    het_groups_options o = HET_GROUPS_OPTIONS_INIT;
+    het_groups_info info = { .struct_size = sizeof info };
+    het_groups *groups = NULL;
+    const het_tensor_desc none = { .dtype = HET_DTYPE_F32 };
+    o.phase = t.phase;
+    CHECK_INT(het_groups_make(model, &o, &groups, NULL), HET_OK);
+    CHECK_INT(het_groups_get_info(groups, &info), HET_OK);
+    CHECK_INT(info.group_count, t.group_count);
+    CHECK_INT(info.node_count, t.spelled_count);
+    CHECK_NEAR(info.unfused_bytes, t.ungrouped_bytes, 0);
+    CHECK_NEAR(info.traffic_bytes, t.grouped_bytes, 0);
+    CHECK_NEAR(info.inner_bytes, t.inner_bytes, 0);
+    for (uint32_t k = 0; k < info.group_count; k++) {
+        het_group g = { .struct_size = sizeof g };
+        het_subgraph s = { .struct_size = sizeof s };
+        CHECK_INT(het_groups_at(groups, k, &g), HET_OK);
+        CHECK_INT(het_analysis_group_at(a, k, &s), HET_OK);
+        CHECK_INT(g.node_count, s.operation_count);
+        CHECK_STR(g.operations, s.operations);
+        for (uint32_t i = 0; i < g.node_count; i++)
+            CHECK(g.names[i][0] != '\0');
+    }
+    het_groups_destroy(groups);
+    o.inputs = &none;
+    o.input_count = 1;
+    CHECK_INT(het_groups_make(model, &o, &groups, NULL), HET_E_INVALID);
+    CHECK(groups == NULL);
+}
+
 static void language_model(const known *k)
 {
     het_model *model = load_sparse(k);
@@ -390,6 +477,8 @@ static void language_model(const known *k)
     CHECK(decode.node_count < decode.spelled_count);
     CHECK_INT(decode.label, HET_LABEL_MEMORY_BOUND);
     CHECK_NEAR(decode.weight_bytes / (2 * k->active), 1, 0.002);
+    check_fusion(model, k, a, HET_PHASE_DECODE);
+    check_groups(model, a);
     het_analysis_destroy(a);
     o.context_count = 1000; /* its keys and values are read too, and the numbers of their pages */
     a = analyse(model, &o);
@@ -406,7 +495,8 @@ static void language_model(const known *k)
     a = analyse(model, &o);
     CHECK_NEAR(info_of(a).active_parameter_count, k->active, 0);
     CHECK_INT(info_of(a).label, HET_LABEL_COMPUTE_INTENSIVE);
-    CHECK_INT(info_of(a).group_count, 0);
+    check_fusion(model, k, a, HET_PHASE_PREFILL);
+    check_groups(model, a);
     het_analysis_destroy(a);
     het_model_destroy(model);
 }

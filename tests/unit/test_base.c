@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#ifdef __linux__
+#include <sys/prctl.h>
+#endif
+
 #include "lib/base/arena.h"
 #include "lib/base/error.h"
+#include "lib/base/nap.h"
 #include "lib/base/options.h"
 #include "lib/base/os.h"
 #include "lib/base/text.h"
@@ -119,6 +124,22 @@ static void text_grows(void)
     CHECK_INT(mem.bytes, 0);
 }
 
+/* Long enough, and the thread is as punctual as before. */
+static void naps_leave_the_thread_as_it_was(void)
+{
+#ifdef __linux__
+    CHECK_INT(prctl(PR_SET_TIMERSLACK, 70000UL, 0UL, 0UL, 0UL), 0);
+#endif
+    for (uint64_t ns = 1000; ns <= 1000000; ns *= 10) {
+        const uint64_t begin = het__now_ns();
+        het__nap_ns(ns);
+        CHECK(het__now_ns() - begin >= ns);
+    }
+#ifdef __linux__
+    CHECK_INT(prctl(PR_GET_TIMERSLACK, 0, 0, 0, 0), 70000);
+#endif
+}
+
 int main(void)
 {
     test_case(memory_counts);
@@ -128,5 +149,6 @@ int main(void)
     test_case(errors_fill_what_fits);
     test_case(files_map_or_say_why);
     test_case(text_grows);
+    test_case(naps_leave_the_thread_as_it_was);
     return test_finish();
 }

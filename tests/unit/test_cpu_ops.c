@@ -872,8 +872,16 @@ static size_t scratch_for(const spec *s, int64_t pages, size_t *worker)
     r.symbols_max[HET__SYM_PAGES] = r.symbols_max[HET__SYM_STATE_PAGES] = pages;
     s->build(&r, s);
     if (r.device && rig_compile(&r)) {
-        bytes = r.program->bytes;
+        bytes = r.device->shared_bytes + r.device->workers_bytes;
         *worker = r.program->worker_stride;
+        /* Another program takes the same. */
+        het__program *const first = r.program;
+        const uint64_t scratch = r.device->scratch_bytes;
+        CHECK_INT(rig_compile_slice(&r, &err), HET_OK);
+        CHECK_INT(r.device->scratch_bytes, scratch);
+        r.backend->release(r.device, r.program);
+        r.program = first;
+        CHECK_INT(r.device->scratch_bytes, scratch);
     }
     rig_close(&r);
     return bytes;

@@ -142,6 +142,28 @@ static void importance_helps(void)
     }
 }
 
+/* A group of large values that hardly count must not make the other scales coarse. */
+static void scales_are_shared_by_importance(void)
+{
+    static const het_dtype shared[] = { HET_DTYPE_Q2_K, HET_DTYPE_Q4_K, HET_DTYPE_Q5_K };
+    uint64_t state = 21;
+    for (size_t t = 0; t < sizeof shared / sizeof shared[0]; t++) {
+        double with = 0, without = 0;
+        for (int round = 0; round < 20; round++) {
+            float x[ROW], importance[ROW];
+            for (int i = 0; i < ROW; i++) {
+                const bool loud = i % 256 < 32;
+                x[i] = test_random_float(&state) * (loud ? 100 : 1);
+                importance[i] = loud ? 1e-8f : 1;
+            }
+            with += weighted_error(shared[t], x, importance, importance);
+            without += weighted_error(shared[t], x, NULL, importance);
+        }
+        printf("%s: %.3g of the error\n", het_dtype_name(shared[t]), with / without);
+        CHECK(with < 0.5 * without);
+    }
+}
+
 static void int8_per_channel(void)
 {
     uint64_t state = 9;
@@ -157,6 +179,19 @@ static void int8_per_channel(void)
         most = abs(codes[i]) > most ? abs(codes[i]) : most;
     }
     CHECK_INT(most, 127);
+    CHECK(het__int8_is_f16(scale) && scale >= 0);
+    uint8_t blocks[ROW / 32 * 34];
+    float y[ROW], z[ROW];
+    het__int8_to_q8_0(codes, scale, blocks, ROW);
+    het__decoder(HET_DTYPE_Q8_0)(blocks, y, ROW);
+    het__int8_decode(codes, scale, z, ROW);
+    CHECK(memcmp(y, z, sizeof y) == 0);
+    for (int i = 0; i < ROW; i++) /* among F16's smallest numbers: coarser, but nothing is cut */
+        x[i] *= 1e-6f;
+    het__int8_encode(x, ROW, codes, &scale);
+    for (int i = 0; i < ROW; i++)
+        CHECK_NEAR((float)codes[i] * scale, x[i], (double)scale * 0.5001);
+    CHECK(het__int8_is_f16(scale));
     memset(x, 0, sizeof x);
     het__int8_encode(x, ROW, codes, &scale);
     CHECK_NEAR(scale, 0, 0);
@@ -220,6 +255,7 @@ int main(void)
     test_case(constants_and_tiny_values);
     test_case(any_bits_are_survived);
     test_case(importance_helps);
+    test_case(scales_are_shared_by_importance);
     test_case(int8_per_channel);
     if (test_failures) /* a skip below must not hide them */
         return test_finish();

@@ -25,6 +25,7 @@ static void reset(uint64_t pattern)
     async_fault_wait = HET_OK;
     async_gate_from = 0;
     async_gate_opened = 0;
+    async_gate_programs = async_near_programs = 0;
     async_gate_failed = 0;
     async_reads = async_writes = async_imports = async_waits_for = 0;
 }
@@ -327,9 +328,19 @@ static double twice_and_once(double x)
     return silu(silu(x)) + silu(x);
 }
 
-static double twice_and_of_double(double x)
+static double twice_and_of_double_twice(double x)
 {
-    return silu(silu(x)) + silu(2 * x);
+    return silu(silu(x)) + 2 * silu(2 * x);
+}
+
+static double of_both_twice(double x)
+{
+    return 2 * silu(x) + 2 * silu(2 * x);
+}
+
+static double twice_and_of_double_and_once(double x)
+{
+    return silu(silu(x)) + silu(2 * x) + silu(x);
 }
 
 static double thrice_and_twice(double x)
@@ -407,6 +418,31 @@ static void waits_are_for_a_part(void)
     }
 }
 
+/* A value that crosses while the program which reads the one before it has not even begun. */
+static void values_take_turns(void)
+{
+    for (char other = '1'; other <= '2'; other++) {
+        small s;
+        het_error err = HET_ERROR_INIT;
+        const uint32_t x = begin_small(&s);
+        char first[] = "1:b", second[] = "1:d", third[] = "1:f";
+        first[0] = second[0] = third[0] = other;
+        const uint32_t a = node(&s, "0:a", 0, x, HET__NO_VALUE);
+        const uint32_t b = node(&s, first, 1, a, HET__NO_VALUE);
+        const uint32_t c = node(&s, "0:c", 2, x, x);
+        const uint32_t d = node(&s, second, 3, c, HET__NO_VALUE);
+        const uint32_t e = node(&s, "0:e", 4, x, HET__NO_VALUE);
+        const uint32_t f = node(&s, third, 5, b, d);
+        const uint32_t y = node(&s, "0:y", 6, f, e);
+        async_gate_from = 1;
+        async_gate_programs = 3;
+        CHECK_INT(make_small(&s, y, &err), HET_OK);
+        check_small(&s, twice_and_of_double_and_once);
+        CHECK_INT(async_gate_failed, 0);
+        end_small(&s);
+    }
+}
+
 /* A copy waits for the slow program that still reads what it goes over. */
 static void copies_wait_for_readers(void)
 {
@@ -414,18 +450,21 @@ static void copies_wait_for_readers(void)
     het_error err = HET_ERROR_INIT;
     const uint32_t x = begin_small(&s);
     const uint32_t a = node(&s, "2:a", 0, x, HET__NO_VALUE);
-    const uint32_t b = node(&s, "2:b", 1, a, HET__NO_VALUE);
+    const uint32_t z = node(&s, "2:z", 1, x, HET__NO_VALUE);
+    const uint32_t b = node(&s, "2:b", 1, a, z);
     const uint32_t c = node(&s, "0:c", 2, x, x);
     const uint32_t d = node(&s, "2:d", 3, c, HET__NO_VALUE);
-    const uint32_t y = node(&s, "2:y", 4, b, d);
+    const uint32_t e = node(&s, "0:e", 4, x, x);
+    const uint32_t f = node(&s, "2:f", 5, e, HET__NO_VALUE);
+    const uint32_t y = node(&s, "2:y", 6, node(&s, "2:g", 6, b, d), f);
     async_delay_ns = 20000000;
     CHECK_INT(make_small(&s, y, &err), HET_OK);
-    check_small(&s, twice_and_of_double);
-    /* Otherwise this looks at nothing: three values of four fit, one takes another's place. */
-    CHECK_INT(usage_of(&s, 2).temp_bytes, 3 * WIDTH * sizeof(float));
-    CHECK_INT(usage_of(&s, 2).counts.copies, 1);
+    check_small(&s, of_both_twice);
+    /* Otherwise this looks at nothing: d and e take the places of a and z. */
+    CHECK_INT(usage_of(&s, 2).temp_bytes, 4 * WIDTH * sizeof(float));
+    CHECK_INT(usage_of(&s, 2).counts.copies, 2);
     CHECK_INT(usage_of(&s, 2).counts.input_bytes, WIDTH * sizeof(float));
-    CHECK_INT(async_writes, 2);
+    CHECK_INT(async_writes, 3);
     CHECK_INT(async_reads, 1); /* y */
     end_small(&s);
 }
@@ -440,14 +479,17 @@ static void shared_bytes_wait_for_readers(void)
     const uint32_t b = node(&s, "1:b", 1, a, HET__NO_VALUE);
     const uint32_t c = node(&s, "0:c", 2, x, x);
     const uint32_t d = node(&s, "1:d", 3, c, HET__NO_VALUE);
-    const uint32_t y = node(&s, "1:y", 4, b, d);
+    const uint32_t e = node(&s, "0:e", 4, x, x);
+    const uint32_t f = node(&s, "1:f", 5, e, HET__NO_VALUE);
+    const uint32_t y = node(&s, "1:y", 6, node(&s, "1:g", 6, b, d), f);
     async_delay_ns = 20000000;
     CHECK_INT(make_small(&s, y, &err), HET_OK);
-    check_small(&s, twice_and_of_double);
+    check_small(&s, twice_and_of_double_twice);
     het__exec_counters sums;
     het__exec_counters_get(s.exec, &sums);
-    CHECK_INT(sums.shared_bytes, 2 * WIDTH * sizeof(float)); /* y, and a place for a and c */
-    CHECK_INT(usage_of(&s, 1).counts.shares, 2);
+    /* y, a place for a and e, one for c between them. */
+    CHECK_INT(sums.shared_bytes, 3 * WIDTH * sizeof(float));
+    CHECK_INT(usage_of(&s, 1).counts.shares, 3);
     CHECK_INT(usage_of(&s, 1).counts.copies, 0);
     CHECK_INT(usage_of(&s, 0).imported_bytes, sums.shared_bytes);
     CHECK_INT(async_imports, 2);
@@ -815,6 +857,7 @@ int main(void)
     CHECK_INT(het_context_create(&o, &context, &err), HET_OK);
     test_case(devices_work_at_once);
     test_case(waits_are_for_a_part);
+    test_case(values_take_turns);
     test_case(copies_wait_for_readers);
     test_case(shared_bytes_wait_for_readers);
     test_case(refused_memory_is_copied);

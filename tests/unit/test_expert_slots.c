@@ -3,8 +3,13 @@
  * down to room for one; what is brought adds up; a run allocates nothing.
  *
  * A processor's driver stands in for a GPU's; without one the program skips. */
-#define _XOPEN_SOURCE 700 /* setenv */
+#define _GNU_SOURCE /* setenv, RTLD_NEXT */
 #include <hetinfer.h>
+
+#include <dlfcn.h>
+
+#define CL_TARGET_OPENCL_VERSION 120
+#include <CL/cl.h>
 
 #include "cl_case.h"
 #include "counting_allocator.h"
@@ -388,6 +393,116 @@ static void every_allocation(void)
     CHECK_INT(counter.blocks, 0);
 }
 
+/* ---- uploads that fail ---- */
+
+/* Of writes that do not block, which only bringing experts asks for. */
+static struct {
+    cl_int code;      /* CL_SUCCESS: none fails */
+    uint32_t at, end; /* calls [at, end), from 1 */
+    uint32_t calls, failed;
+} fault;
+
+/* In place of the loader's function. */
+cl_int clEnqueueWriteBuffer(cl_command_queue queue, cl_mem buffer, cl_bool blocks, size_t offset,
+                            size_t bytes, const void *source, cl_uint count,
+                            const cl_event *events, cl_event *event)
+{
+    static cl_int (*next)(cl_command_queue, cl_mem, cl_bool, size_t, size_t, const void *, cl_uint,
+                          const cl_event *, cl_event *);
+    if (!next)
+        *(void **)&next = dlsym(RTLD_NEXT, "clEnqueueWriteBuffer");
+    if (!blocks && ++fault.calls >= fault.at && fault.calls < fault.end) {
+        fault.failed++;
+        return fault.code;
+    }
+    return next(queue, buffer, blocks, offset, bytes, source, count, events, event);
+}
+
+/* Experts on the OpenCL device, in three slots, the rest on the CPU. */
+static void run_split(result *out)
+{
+    static const char text[] =
+        "hetinfer-policy: 1\nrules:\n  - class: expert_ffn\n    prefer: opencl_igpu\n"
+        "  - class: [embedding, attention, attention_qkv_proj, norm, lm_head, router_logits]\n"
+        "    prefer: cpu_onednn\n"
+        "limits:\n  opencl_igpu: { experts: 75 kB }\n";
+    static counting_allocator counter;
+    const het_allocator allocator = counting_allocator_of(&counter);
+    het_error err = HET_ERROR_INIT;
+    het_context_options c = HET_CONTEXT_OPTIONS_INIT;
+    het_session_options o = HET_SESSION_OPTIONS_INIT;
+    het_context *context = NULL;
+    het_model *model = NULL;
+    het_session *session = NULL;
+    het_sequence *sequence = NULL;
+    het_policy *policy = NULL;
+    memset(out, 0, sizeof *out);
+    fault.calls = fault.failed = 0;
+    c.allocator = &allocator;
+    c.backends = "cpu_onednn,opencl_igpu";
+    o.context_max = 128;
+    o.threads = 1;
+    o.precision = HET_PRECISION_EXACT;
+    het_status s = het_context_create(&c, &context, &err);
+    if (!s)
+        s = het_model_load(context, path, NULL, &model, &err);
+    if (!s)
+        s = het_policy_load_memory(context, text, strlen(text), "test", &policy, &err);
+    o.policy = policy;
+    if (!s)
+        s = het_session_create(model, &o, &session, &err);
+    if (!s)
+        s = het_sequence_create(session, &sequence, &err);
+    if (!s)
+        s = generate(model, session, sequence, out, &err);
+    out->traffic.struct_size = sizeof out->traffic;
+    if (!s)
+        s = het_session_expert_traffic(session, &out->traffic);
+    out->status = s;
+    snprintf(out->message, sizeof out->message, "%s", err.message);
+    het_sequence_destroy(sequence);
+    het_session_destroy(session);
+    het_policy_destroy(policy);
+    het_model_destroy(model);
+    het_context_destroy(context);
+    CHECK_INT(counter.blocks, 0);
+}
+
+/* Each kind of failure, at the k-th upload, once and for good: the same tokens, and nothing is left
+ * behind. */
+static void uploads_that_fail(void)
+{
+    static const cl_int codes[] = { CL_OUT_OF_RESOURCES, CL_MEM_OBJECT_ALLOCATION_FAILURE,
+                                    CL_INVALID_COMMAND_QUEUE, CL_INVALID_VALUE, -9999 };
+    static const uint32_t calls[] = { 1, 2, 7, 40 };
+    result want, got;
+    char source[512];
+    snprintf(path, sizeof path, "%s",
+             test_source_path(source, sizeof source, "examples/models/hearth-phimoe"));
+    fault.at = fault.end = 0;
+    run_split(&want);
+    if (want.status)
+        TEST_FAIL("%s", want.message);
+    CHECK(fault.calls > 40 && want.traffic.slot_count == 3);
+    printf("%u uploads\n", fault.calls);
+    uint32_t met = 0;
+    for (uint32_t i = 0; i < sizeof codes / sizeof codes[0] * 4 * 2; i++) {
+        fault.code = codes[i / 8];
+        fault.at = calls[i % 4];
+        fault.end = i / 4 % 2 ? UINT32_MAX : fault.at + 1;
+        run_split(&got);
+        if (got.status)
+            TEST_FAIL("code %d at call %u%s: %s: %s", fault.code, fault.at,
+                      fault.end == UINT32_MAX ? " and on" : "", het_status_name(got.status),
+                      got.message);
+        else if (memcmp(got.ids, want.ids, sizeof got.ids) != 0)
+            TEST_FAIL("code %d at call %u: other tokens", fault.code, fault.at);
+        met += fault.failed > 0;
+    }
+    CHECK_INT(met, sizeof codes / sizeof codes[0] * 4 * 2);
+    fault.at = fault.end = 0;
+}
+
 int main(void)
 {
     const char *data = getenv("HETINFER_TEST_DATA"), *lasting = getenv("HETINFER_TEST_LONG");
@@ -396,6 +511,7 @@ int main(void)
     test_case(bits_are_the_same);
     test_case(bits_are_the_same_on_gpus);
     test_case(every_allocation);
+    test_case(uploads_that_fail);
     if (data && *data && lasting) { /* kernels for a whole model take minutes to build */
         snprintf(path, sizeof path, "%s/llm/derived/stories260K-x256-moe2of4-Q4_K_M.gguf", data);
         test_case(all_of_them);

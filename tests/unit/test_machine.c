@@ -292,7 +292,7 @@ static void wrong_arguments_are_refused(void)
     o.threads = 5000;
     CHECK_INT(het_machine_from_context(context, &o, &m, &err), HET_E_INVALID);
     o.threads = 0;
-    o.flags = 1;
+    o.flags = 2;
     CHECK_INT(het_machine_from_context(context, &o, &m, &err), HET_E_VERSION);
     CHECK_INT(het_machine_load(context, "intel-185h", &m, &err), HET_OK);
     het_machine_device d = { .struct_size = sizeof d };

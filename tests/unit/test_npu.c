@@ -7,6 +7,7 @@
 
 #include "lib/base/dtype.h"
 #include "lib/plain/act.h"
+#include "lib/quant/encode.h"
 #include "lib/quant/quant.h"
 
 #define EXTENT_MAX 512
@@ -252,6 +253,48 @@ static void gated_is_bit_exact(void)
     npu_close(&r);
 }
 
+/* A matrix in int8 with one scale per column goes as it is: were its parts encoded again, those in
+ * which no code is 127 would be rounded twice. */
+static void int8_by_channel_is_not_rounded_again(void)
+{
+    enum { ROWS = 6, INNER = 96, COLUMNS = 20 };
+    static uint8_t blocks[COLUMNS * INNER / 32 * 34];
+    static int8_t codes[COLUMNS][INNER];
+    static double want[ROWS * COLUMNS];
+    uint64_t seed = 11;
+    rig r;
+    npu_use_design("small-single", 32);
+    if (!npu_open(&r, ""))
+        return;
+    for (int n = 0; n < COLUMNS; n++) {
+        for (int k = 0; k < INNER; k++)
+            codes[n][k] = (int8_t)((int)(test_random(&seed) % 101) - 50);
+        het__int8_to_q8_0(codes[n], 0.0625f * (float)(n + 1), blocks + n * INNER / 32 * 34, INNER);
+    }
+    const het__extent shape[] = { EXTENT(ROWS), EXTENT(INNER) };
+    const uint32_t in[] = {
+        het__graph_value(&r.graph, "x", HET__VALUE_INPUT, HET_DTYPE_F32, 2, shape),
+        HET__NO_VALUE, het__graph_const(&r.graph, "w", HET_DTYPE_Q8_0, 2,
+                                        (int64_t[]){ COLUMNS, INNER }, blocks), HET__NO_VALUE,
+    };
+    het__attrs attrs = { .linear = { 1, false } };
+    const uint32_t y = het__graph_node(&r.graph, HET__OP_LINEAR, 0, "l", in, 4, &attrs, NULL);
+    if (rig_compile(&r)) {
+        float *x = rig_data(&r, in[0]);
+        for (int i = 0; i < ROWS * INNER; i++) /* the factor of every part of a row is 1 */
+            x[i] = i % 16 ? (float)((int)(test_random(&seed) % 255) - 127) : 127.0f;
+        rig_run(&r);
+        for (int i = 0; i < ROWS * COLUMNS; i++) {
+            double sum = 0;
+            for (int k = 0; k < INNER; k++)
+                sum += (double)x[i / COLUMNS * INNER + k] * codes[i % COLUMNS][k];
+            want[i] = sum * 0.0625 * (i % COLUMNS + 1);
+        }
+        check_equal("int8", rig_data(&r, y), want, ROWS * COLUMNS);
+    }
+    npu_close(&r);
+}
+
 static void matmul_case(bool transpose_b)
 {
     enum { ROWS = 10, INNER = 70, COLUMNS = 33 };
@@ -469,6 +512,7 @@ int main(void)
     test_case(one_core_is_bit_exact);
     test_case(whole_array_is_bit_exact);
     test_case(gated_is_bit_exact);
+    test_case(int8_by_channel_is_not_rounded_again);
     test_case(matmul_is_bit_exact);
     test_case(odd_rows_stay_by_themselves);
     test_case(bf16_is_what_ref_gives_of_rounded_numbers);

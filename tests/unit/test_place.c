@@ -77,6 +77,7 @@ static void make_problem(problem *b, uint64_t *seed, uint32_t nodes, uint32_t de
  * needed. */
 static void add_memory(problem *b, uint64_t *seed)
 {
+    static uint64_t free_seed = 77;
     double all = 0;
     const uint32_t stores = below(seed, STORES_MAX + 1);
     for (uint32_t s = 0; s < stores; s++) {
@@ -86,7 +87,9 @@ static void add_memory(problem *b, uint64_t *seed)
              n += below(seed, 3))
             b->users[s][count++] = n;
         b->stores[s] = (het__place_store){ below(seed, 40), count, b->users[s],
-                                           below(seed, 4) == 0, below(seed, 2) == 0 };
+                                           below(seed, 4) == 0, below(seed, 2) == 0, 0 };
+        if (below(&free_seed, 3) == 0)
+            b->stores[s].free_devices = below(&free_seed, 1u << b->p.device_count);
         all += b->stores[s].bytes;
     }
     b->p.stores = b->stores;
@@ -128,7 +131,8 @@ static double bytes_on(const het__place_problem *p, const uint8_t *device, uint3
         bool used = false;
         for (uint32_t i = 0; i < p->stores[s].user_count; i++)
             used = used || device[p->stores[s].users[i]] == d;
-        used = used && !(p->stores[s].is_file && p->file_devices >> d & 1);
+        used = used && !(p->stores[s].is_file && p->file_devices >> d & 1) &&
+               !(p->stores[s].free_devices >> d & 1);
         stored += used ? p->stores[s].bytes : 0;
     }
     for (uint32_t n = 0; n < p->node_count; n++) {
@@ -379,7 +383,7 @@ static void shared_weight(void)
 {
     static const double cost[] = { 1, 9, 9, 1 };
     static const uint32_t users[] = { 0, 1 };
-    const het__place_store store = { 10, 2, users, false, false };
+    const het__place_store store = { 10, 2, users, false, false, 0 };
     het__place_limit limits[] = { { 1, 10 }, { 2, 9 } };
     het__place_problem p = { .node_count = 2, .device_count = 2, .node_cost = cost,
                              .store_count = 1, .stores = &store, .limit_count = 2,
@@ -410,7 +414,7 @@ static void phases(void)
     static const uint32_t readers[] = { 2, 3 }, state[] = { 2, 3 };
     const het__place_value values[] = { { 0, 1, &readers[0], free_ns, 30 },
                                         { 1, 1, &readers[1], free_ns, 20 } };
-    const het__place_store store = { 5, 2, state, true, false };
+    const het__place_store store = { 5, 2, state, true, false, 0 };
     const het__place_limit limit = { 1, 35 };
     het__place_problem p = { .node_count = 4, .device_count = 2, .node_cost = cost,
                              .value_count = 2, .values = values, .store_count = 1,

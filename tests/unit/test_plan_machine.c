@@ -78,10 +78,11 @@ static void check_sums(const het_plan *p, const het_plan_info *info)
     }
     for (uint32_t d = 0; d < info->device_count; d++) {
         const het_plan_device v = device_of(p, d);
-        held += v.weight_bytes + v.file_bytes;
+        held += v.weight_bytes + v.file_bytes + v.slot_bytes;
         kept += v.state_bytes;
         counted += v.node_count;
-        CHECK(v.weight_bytes + v.state_bytes + v.io_bytes + v.activation_bytes <= v.limit_bytes);
+        CHECK(v.weight_bytes + v.slot_bytes + v.state_bytes + v.io_bytes + v.activation_bytes <=
+              v.limit_bytes);
         CHECK(info->total <= v.single_total * (1 + 1e-12));
     }
     CHECK(stored <= held && stored > 0);
@@ -285,6 +286,70 @@ static void policies(void)
     het_model_destroy(model);
 }
 
+/* Experts of 11 MB, 512 of them, on a GPU that may hold 3 GB. */
+static het_status plan_slots(const het_model *model, const het_machine *machine, const char *limits,
+                             het_plan_device *gpu)
+{
+    char text[512];
+    het_error err = HET_ERROR_INIT;
+    het_policy *policy = NULL;
+    het_plan *p = NULL;
+    het_plan_options o = HET_PLAN_OPTIONS_INIT;
+    snprintf(text, sizeof text, "hetinfer-policy: 1\nname: slots\nstatic_partition:\n"
+             "  expert_ffn: igpu\nlimits:\n  igpu:\n%s", limits);
+    CHECK_INT(het_policy_load_memory(context, text, strlen(text), "slots", &policy,
+                                     &err), HET_OK);
+    o.machine = machine;
+    o.policy = policy;
+    o.phase = HET_PHASE_DECODE;
+    o.context_count = 512;
+    o.token_count = 1;
+    const het_status s = het_plan_make(model, &o, &p, &err);
+    if (s == HET_OK) {
+        const het_plan_info i = info_of(p);
+        for (uint32_t d = 0; d < i.device_count; d++)
+            if (device_of(p, d).kind == HET_DEVICE_IGPU)
+                *gpu = device_of(p, d);
+        char line[64];
+        snprintf(line, sizeof line, " slots %.0f bring %.0f\n", gpu->slot_bytes, gpu->bring_ns);
+        CHECK((strstr(het_plan_text(p), line) != NULL) == (gpu->slot_bytes > 0));
+        check_sums(p, &i);
+        check_load(model, &o, p);
+    }
+    het_plan_destroy(p);
+    het_policy_destroy(policy);
+    return s;
+}
+
+/* Slots count once for all mixtures, experts not at all; what is expected to be brought is time.
+ * With every expert in a slot nothing is. */
+static void experts_in_slots(void)
+{
+    const double expert = 3 * 448 * 4096 * 2.0;
+    het_model *model = load(tiny_moe, 0);
+    het_machine *machine = profile("intel-185h");
+    het_plan_device one = { 0 }, two = { 0 }, all = { 0 }, none = { 0 };
+    if (!model || !machine)
+        return;
+    CHECK_INT(plan_slots(model, machine, "    memory: 3 GB\n", &none), HET_E_UNSUPPORTED);
+    CHECK_INT(plan_slots(model, machine, "    memory: 3 GB\n    experts: 1 GB\n", &one), HET_OK);
+    CHECK_INT(plan_slots(model, machine, "    memory: 3 GB\n    experts: 2 GB\n", &two), HET_OK);
+    CHECK_INT(plan_slots(model, machine, "    memory: 3 GB\n    experts: 8 GB\n", &none),
+              HET_E_UNSUPPORTED);
+    CHECK_INT(plan_slots(model, machine, "    experts: 8 GB\n", &all), HET_OK);
+    CHECK_NEAR(one.slot_bytes, 90 * expert, 0);
+    CHECK_NEAR(two.slot_bytes, 181 * expert, 0);
+    CHECK_NEAR(all.slot_bytes, 512 * expert, 0);
+    CHECK(one.weight_bytes + one.slot_bytes <= 3e9 && two.weight_bytes + two.slot_bytes <= 3e9);
+    CHECK(one.bring_ns > 0 && one.bring_ns < one.busy_ns);
+    CHECK_NEAR(all.bring_ns, 0, 0);
+    CHECK_NEAR(one.bring_ns / two.bring_ns,
+               (1 - 90.0 / 512 * 0.875) / (1 - 181.0 / 512 * 0.875), 1e-9);
+    printf("slots: %.3f and %.3f ms for bringing\n", one.bring_ns / 1e6, two.bring_ns / 1e6);
+    het_machine_destroy(machine);
+    het_model_destroy(model);
+}
+
 int main(void)
 {
     CHECK_INT(het_context_create(NULL, &context, NULL), HET_OK);
@@ -292,6 +357,7 @@ int main(void)
     test_case(objectives);
     test_case(little_memory);
     test_case(policies);
+    test_case(experts_in_slots);
     het_context_destroy(context);
     return test_finish();
 }

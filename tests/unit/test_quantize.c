@@ -9,7 +9,9 @@
 
 #include "counting_allocator.h"
 #include "folder.h"
+#include "lib/api/importance.h"
 #include "lib/import/gguf.h"
+#include "lib/quant/quant.h"
 #include "test.h"
 #include "tiny_folder.h"
 #include "tiny_model.h"
@@ -229,6 +231,47 @@ static void values_that_do_not_fit(void)
     }
 }
 
+/* A scale per row beside the codes; a file without them, or with what is none, is refused. */
+static void int8_by_channel(void)
+{
+    static const float bad[] = { NAN, -1, INFINITY };
+    parsed p;
+    het_error err = HET_ERROR_INIT;
+    het_model *m = load(tiny_file(GW_F32, 64)), *broken = NULL;
+    het_quantization *q = NULL;
+    CHECK_INT(quantize(m, HET_DTYPE_I8, "i.gguf", &q, NULL), HET_OK);
+    const het_quantization_tensor t = tensor_of(q, "blk.0.ffn_up.weight");
+    CHECK_INT(t.type, HET_DTYPE_I8);
+    CHECK_INT(t.target_bytes, 256 * 64 + 256 * 4);
+    het_quantization_destroy(q);
+    const char *path = test_folder_file(&folder, "i.gguf");
+    if (!parse(&p, path))
+        return;
+    const het__gguf_tensor *codes = het__gguf_tensor_find(&p.gguf, "blk.0.ffn_up.weight");
+    const het__gguf_tensor *scales = het__gguf_tensor_find(&p.gguf, "blk.0.ffn_up.weight_scale");
+    CHECK(codes && codes->dtype == HET_DTYPE_I8 && codes->rank == 2);
+    CHECK(scales && scales->dtype == HET_DTYPE_F32 && scales->rank == 1);
+    CHECK_INT(scales ? scales->extent[0] : 0, 256);
+    for (int i = 0; scales && i < 3; i++) {
+        float *last = (float *)(uintptr_t)scales->data + 255;
+        const float before = *last;
+        *last = bad[i];
+        test_file_write(path, p.data, p.gguf.bytes);
+        CHECK_INT(het_model_load(context, path, NULL, &broken, &err), HET_E_FORMAT);
+        CHECK(strstr(err.message, "scale 255") && strstr(err.message, "blk.0.ffn_up.weight"));
+        *last = before;
+    }
+    for (size_t i = 0; i + 25 < p.gguf.bytes; i++) /* the scales under another name */
+        if (memcmp((char *)p.data + i, "blk.0.ffn_up.weight_scale", 25) == 0)
+            ((char *)p.data)[i + 24] = 'f';
+    test_file_write(path, p.data, p.gguf.bytes);
+    CHECK_INT(het_model_load(context, path, NULL, &broken, &err), HET_E_FORMAT);
+    CHECK(strstr(err.message, "blk.0.ffn_up.weight_scale"));
+    close_parsed(&p);
+    het_model_destroy(m);
+    test_folder_empty(&folder);
+}
+
 /* More threads than pieces, and fewer: the same file and the same report. */
 static void threads_change_nothing(void)
 {
@@ -336,15 +379,15 @@ static void folders_become_files(void)
 static void while_loading(void)
 {
     static const char *const names[] = { "mixtral", "gemma3n", "phi3", "smollm3" };
-    static const uint32_t types[] = { HET_DTYPE_Q8_0, HET_DTYPE_BF16 };
-    for (size_t i = 0; i < 2 * sizeof names / sizeof names[0]; i++) {
+    static const uint32_t types[] = { HET_DTYPE_Q8_0, HET_DTYPE_BF16, HET_DTYPE_I8 };
+    for (size_t i = 0; i < 3 * sizeof names / sizeof names[0]; i++) {
         char file[128], path[512];
         float a[WORDS] = { 0 }, b[WORDS] = { 1 };
         het_model_options o = HET_MODEL_OPTIONS_INIT;
         het_model *small = NULL;
-        snprintf(file, sizeof file, "tests/models/reference/folders/%s", names[i / 2]);
+        snprintf(file, sizeof file, "tests/models/reference/folders/%s", names[i / 3]);
         het_model *m = load(test_source_path(path, sizeof path, file));
-        o.quantize_type = types[i % 2];
+        o.quantize_type = types[i % 3];
         o.threads = 1 + (uint32_t)i % 3;
         CHECK_INT(quantize(m, o.quantize_type, "f.gguf", NULL, NULL), HET_OK);
         het_model *g = load(test_folder_file(&folder, "f.gguf"));
@@ -355,7 +398,7 @@ static void while_loading(void)
         for (int k = 0; k < WORDS; k++)
             worst = fmax(worst, fabs((double)a[k] - (double)b[k]));
         if (!(worst < 2e-5))
-            TEST_FAIL("%s: off by %g", names[i / 2], worst);
+            TEST_FAIL("%s: off by %g", names[i / 3], worst);
         het_model_destroy(small);
         het_model_destroy(g);
         het_model_destroy(m);
@@ -382,6 +425,91 @@ static void while_loading_goes_wrong(void)
     CHECK(memcmp(a, b, sizeof a) == 0);
     het_model_destroy(plain);
     het_model_destroy(m);
+}
+
+/* Sum over an expert's matrix of weight times squared difference. */
+static double weighed_error(const het__gguf_tensor *x, const het__gguf_tensor *y, int64_t expert,
+                            const float *weights)
+{
+    static float a[4096], b[4096];
+    const int64_t rows = x->extent[1], columns = x->extent[2];
+    double sum = 0;
+    for (int64_t r = expert * rows; r < (expert + 1) * rows && columns <= 4096; r++) {
+        het__decoder(x->dtype)((const char *)x->data + r * het_dtype_bytes(x->dtype, columns), a,
+                               columns);
+        het__decoder(y->dtype)((const char *)y->data + r * het_dtype_bytes(y->dtype, columns), b,
+                               columns);
+        for (int64_t i = 0; i < columns; i++)
+            sum += (double)weights[i] * pow((double)a[i] - (double)b[i], 2);
+    }
+    return sum;
+}
+
+/* Every expert is encoded for the tokens that reach it: the error there falls, and what the experts
+ * multiply last is weighed too. */
+static void experts_are_weighed_by_themselves(void)
+{
+    static const uint32_t types[] = { HET_DTYPE_Q4_0, HET_DTYPE_Q4_1 };
+    static const char text[] =
+        "It was a dark and stormy evening, and the old house stood silent upon the hill. She had "
+        "waited by the window for an hour, and when at last the carriage came, she could not "
+        "find the strength to rise from her chair. \"You are late,\" said she, \"and I had begun "
+        "to think that you would never return.\" He answered nothing, but took her hand in his.";
+    char path[512];
+    het__mem mem;
+    het__arena arena;
+    het__importance importance;
+    parsed exact, plain, weighed;
+    het_error err = HET_ERROR_INIT;
+    het__mem_init(&mem, NULL);
+    het__arena_init(&arena, &mem);
+    het_model *m = load(test_source_path(path, sizeof path, "examples/models/hearth-phimoe"));
+    CHECK_INT(quantize(m, HET_DTYPE_F32, "f32.gguf", NULL, NULL), HET_OK);
+    CHECK_INT(het__importance_measure(m, text, strlen(text), 2, NULL, NULL, &arena, &importance,
+                                      &err), HET_OK);
+    for (int k = 0; k < 2; k++) {
+        het_quantize_options o = HET_QUANTIZE_OPTIONS_INIT;
+        int stacks = 0, fell = 0, experts = 0;
+        o.type = types[k];
+        CHECK_INT(het_quantize(m, &o, test_folder_file(&folder, "a.gguf"), NULL, &err), HET_OK);
+        o.importance = text;
+        o.importance_bytes = strlen(text);
+        CHECK_INT(het_quantize(m, &o, test_folder_file(&folder, "b.gguf"), NULL, &err), HET_OK);
+        if (!parse(&exact, test_folder_file(&folder, "f32.gguf")) ||
+            !parse(&plain, test_folder_file(&folder, "a.gguf")) ||
+            !parse(&weighed, test_folder_file(&folder, "b.gguf")))
+            return;
+        for (size_t i = 0; i < exact.gguf.tensor_count; i++) {
+            const het__gguf_tensor *x = &exact.gguf.tensors[i];
+            if (!strstr(x->name, "_exps."))
+                continue;
+            const het__column_weights *w = het__importance_of(&importance, x);
+            CHECK(w && w->matrices == x->extent[0] && w->columns == x->extent[2]);
+            double before = 0, after = 0;
+            for (int64_t e = 0; w && e < w->matrices; e++) {
+                const double a = weighed_error(x, &plain.gguf.tensors[i], e,
+                                               w->weights + e * w->columns);
+                const double b = weighed_error(x, &weighed.gguf.tensors[i], e,
+                                               w->weights + e * w->columns);
+                experts++;
+                fell += b < a;
+                before += a;
+                after += b;
+            }
+            stacks++;
+            if (!(after < before))
+                TEST_FAIL("%s: %g without, %g with", x->name, before, after);
+        }
+        printf("%s: less error in %d of %d experts, %d tensors\n",
+               het_dtype_name((het_dtype)types[k]), fell, experts, stacks);
+        CHECK(stacks >= 3 && fell == experts);
+        close_parsed(&exact);
+        close_parsed(&plain);
+        close_parsed(&weighed);
+    }
+    het__arena_finish(&arena);
+    het_model_destroy(m);
+    test_folder_empty(&folder);
 }
 
 /* The model must be there to read the text, and the text must be one. */
@@ -599,7 +727,8 @@ static void example_model_keeps_what_it_knows(void)
         "find the strength to rise from her chair. \"You are late,\" said she, \"and I had begun "
         "to think that you would never return.\" He answered nothing, but took her hand in his.";
     static const struct { het_dtype dtype; double worse; } types[] = {
-        { HET_DTYPE_Q8_0, 0.005 }, { HET_DTYPE_F16, 0.005 },  { HET_DTYPE_Q6_K, 0.005 },
+        { HET_DTYPE_Q8_0, 0.005 }, { HET_DTYPE_I8, 0.01 },
+        { HET_DTYPE_F16, 0.005 },  { HET_DTYPE_Q6_K, 0.005 },
         { HET_DTYPE_Q5_1, 0.05 },  { HET_DTYPE_Q5_0, 0.05 },  { HET_DTYPE_Q4_K, 0.1 },
         { HET_DTYPE_Q4_1, 0.15 },  { HET_DTYPE_Q4_0, 0.15 },  { HET_DTYPE_IQ4_NL, 0.15 },
         { HET_DTYPE_MXFP4, 0.3 },
@@ -686,11 +815,13 @@ int main(void)
     test_case(types_by_name);
     test_case(wrong_calls);
     test_case(values_that_do_not_fit);
+    test_case(int8_by_channel);
     test_case(threads_change_nothing);
     test_case(folders_become_files);
     test_case(what_gguf_cannot_say);
     test_case(while_loading);
     test_case(while_loading_goes_wrong);
+    test_case(experts_are_weighed_by_themselves);
     test_case(importance_goes_wrong);
     test_case(vocabularies_come_along);
     test_case(failure_leaves_nothing);

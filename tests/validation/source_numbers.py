@@ -81,8 +81,10 @@ class Source:
 
     def run(self, *arguments):
         if arguments not in self.known:
-            self.known[arguments] = subprocess.run([self.program, *arguments], check=True,
-                                                   capture_output=True, text=True).stdout
+            ran = subprocess.run([self.program, *arguments], capture_output=True, text=True)
+            if ran.returncode:
+                sys.exit(f'{" ".join(arguments)}: status {ran.returncode}: {ran.stderr}')
+            self.known[arguments] = ran.stdout
         return self.known[arguments]
 
     def analyze(self, name, *more):
