@@ -50,12 +50,14 @@ typedef struct het__gpu_driver {
     /* Optional, all or none: bytes from the host beside what is started. They come after `after`
      * (NULL: at once) and are there at *event; the source stays as it is until then. mark: an event
      * when all that was started so far has ended. await: what is started from now on begins after
-     * it. settle: the host waits for it. Events are given back by forget, which takes NULL. */
+     * it. settle: the host waits for it. state: HET_E_BUSY while it is to come, HET_OK afterwards,
+     * or why it never comes; does not wait. Events are given back by forget, which takes NULL. */
     het_status (*upload)(het__gpu *gpu, het__gpu_memory *memory, size_t offset, const void *source,
                          size_t bytes, void *after, void **event, het_error *err);
     het_status (*mark)(het__gpu *gpu, void **event, het_error *err);
     het_status (*await)(het__gpu *gpu, void *event, het_error *err);
     het_status (*settle)(het__gpu *gpu, void *event, het_error *err);
+    het_status (*state)(het__gpu *gpu, void *event, het_error *err);
     void (*forget)(het__gpu *gpu, void *event);
 
     /* Around what a step of a program starts; is_first: of this program. drop() instead of end():

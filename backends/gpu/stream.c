@@ -6,6 +6,9 @@
 
 #include "lib/base/error.h"
 
+/* Uploads that are remembered: as many times all slots, before the oldest is waited for. */
+#define SENT_SLOTS 16
+
 /* A constant in a form, in host memory: programs of several phases share it. */
 typedef struct laid {
     struct laid *next;
@@ -26,8 +29,8 @@ typedef struct piece {
 typedef struct slot {
     het__gpu_memory **memories; /* [place_count] */
     het__gpu_item *item;        /* NULL: nothing that is known */
-    void *arrived; /* events; NULL: nothing is under way */
-    void *left;    /* when the last use of what is there has ended */
+    void *arrived; /* one of `sent`, the last that goes here; NULL: all have ended */
+    void *left;    /* event: when the last use of what is there has ended; NULL: long ago */
     uint64_t used; /* by the clock */
     bool was_ahead; /* what is there came before it was asked for, and was not used yet */
 } slot;
@@ -48,6 +51,9 @@ struct het__gpu_stream {
     size_t *place_bytes;
     slot *slots;
     uint64_t clock;
+    /* Uploads that are not known to have ended, in their order: a ring. */
+    void **sent;
+    uint32_t sent_first, sent_count, sent_max;
 };
 
 /* ---- memory that is found late ---- */
@@ -65,6 +71,45 @@ het__gpu_memory *het__gpu_memory_now(het__gpu_memory *memory)
     const piece *p = (const piece *)((uintptr_t)memory - 1);
     assert(p->item->slot);
     return p->item->slot->memories[p->place];
+}
+
+/* ---- uploads ---- */
+
+/* The oldest upload has ended, or counts for nothing any more. */
+static void forget_oldest(het__gpu *gpu, het__gpu_stream *x)
+{
+    void *event = x->sent[x->sent_first];
+    for (uint32_t i = 0; x->slots && i < x->slot_count; i++)
+        if (x->slots[i].arrived == event)
+            x->slots[i].arrived = NULL;
+    gpu->driver->forget(gpu, event);
+    x->sent_first = (x->sent_first + 1) % x->sent_max;
+    x->sent_count--;
+}
+
+het_status het__gpu_stream_check(het__gpu *gpu, het_error *err)
+{
+    het__gpu_stream *x = gpu->stream;
+    het_status s = HET_OK;
+    while (x && x->sent_count && s == HET_OK) {
+        s = gpu->driver->state(gpu, x->sent[x->sent_first], err);
+        if (s != HET_E_BUSY)
+            forget_oldest(gpu, x);
+    }
+    if (s == HET_OK || s == HET_E_BUSY)
+        return HET_OK;
+    het__gpu_stream_forget(gpu);
+    return s;
+}
+
+/* Room to remember one more. */
+static het_status make_room(het__gpu *gpu, het__gpu_stream *x, het_error *err)
+{
+    if (x->sent_count < x->sent_max)
+        return HET_OK;
+    const het_status s = gpu->driver->settle(gpu, x->sent[x->sent_first], err);
+    forget_oldest(gpu, x);
+    return s;
 }
 
 /* ---- slots ---- */
@@ -88,10 +133,6 @@ void het__gpu_stream_forget(het__gpu *gpu)
 
 static void drop_slot(het__gpu *gpu, const het__gpu_stream *x, slot *s)
 {
-    het_error err = HET_ERROR_INIT;
-    if (s->arrived && !gpu->is_gone && gpu->driver->settle(gpu, s->arrived, &err) != HET_OK)
-        gpu->is_gone = true; /* what is still written must not be given back */
-    forget_event(gpu, &s->arrived);
     forget_event(gpu, &s->left);
     for (uint32_t k = 0; s->memories && k < x->place_count; k++)
         if (s->memories[k])
@@ -99,8 +140,22 @@ static void drop_slot(het__gpu *gpu, const het__gpu_stream *x, slot *s)
     het__free(gpu->host.mem, s->memories);
 }
 
+/* What is still written must not be given back; what failed is not written. */
+static void end_uploads(het__gpu *gpu, het__gpu_stream *x)
+{
+    het_error err = HET_ERROR_INIT;
+    while (x->sent_count) {
+        void *event = x->sent[x->sent_first];
+        if (!gpu->is_gone && gpu->driver->state(gpu, event, &err) == HET_E_BUSY &&
+            gpu->driver->settle(gpu, event, &err) != HET_OK)
+            gpu->is_gone = true;
+        forget_oldest(gpu, x);
+    }
+}
+
 static void drop_slots(het__gpu *gpu, het__gpu_stream *x)
 {
+    end_uploads(gpu, x);
     het__gpu_stream_forget(gpu);
     for (uint32_t i = 0; x->slots && i < x->slot_count; i++)
         drop_slot(gpu, x, &x->slots[i]);
@@ -160,6 +215,13 @@ static het_status fit_slots(het__gpu *gpu, het__gpu_stream *x, const het__gpu_it
         bytes[p->place] = p->bytes > bytes[p->place] ? p->bytes : bytes[p->place];
     x->place_bytes = bytes;
     x->place_count = count;
+    const uint32_t sent_max = SENT_SLOTS * x->slot_count * count;
+    void **sent = het__realloc(gpu->host.mem, x->sent, sent_max * sizeof *sent);
+    if (!sent)
+        return het__fail_nomem(err, "places of layers");
+    x->sent = sent;
+    x->sent_max = sent_max;
+    x->sent_first = 0;
     return make_slots(gpu, x, err);
 }
 
@@ -193,6 +255,7 @@ void het__gpu_stream_drop(het__gpu *gpu)
         het__free(gpu->host.mem, x->laid);
         x->laid = next;
     }
+    het__free(gpu->host.mem, x->sent);
     het__free(gpu->host.mem, x->place_bytes);
     het__free(gpu->host.mem, x);
     gpu->stream = NULL;
@@ -334,16 +397,19 @@ static slot *next_slot(const het__gpu_stream *x)
 
 static het_status send(het__gpu *gpu, slot *s, const piece *p, het_error *err)
 {
+    het__gpu_stream *x = gpu->stream;
     void *event = NULL;
     gpu->counters.streamed_bytes += p->bytes;
     if (!gpu->driver->upload)
         return gpu->driver->memory_write(gpu, s->memories[p->place], 0, p->source, p->bytes, err);
-    const het_status status = gpu->driver->upload(gpu, s->memories[p->place], 0, p->source,
-                                                  p->bytes, s->left, &event, err);
+    het_status status = make_room(gpu, x, err);
+    if (status == HET_OK)
+        status = gpu->driver->upload(gpu, s->memories[p->place], 0, p->source, p->bytes, s->left,
+                                     &event, err);
     if (status != HET_OK)
         return status;
-    forget_event(gpu, &s->arrived); /* uploads come in their order: the last one is enough */
-    s->arrived = event;
+    x->sent[(x->sent_first + x->sent_count++) % x->sent_max] = event;
+    s->arrived = event; /* uploads come in their order: to wait for the last one is enough */
     return HET_OK;
 }
 

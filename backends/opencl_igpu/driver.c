@@ -186,6 +186,19 @@ static het_status settle(het__gpu *gpu, void *event, het_error *err)
     return code == CL_SUCCESS ? HET_OK : het__cl_failed(device, err, code, "clWaitForEvents");
 }
 
+static het_status state(het__gpu *gpu, void *event, het_error *err)
+{
+    het__device *device = het__cl_device(gpu);
+    cl_int now = CL_COMPLETE;
+    const cl_int code = clGetEventInfo(event, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof now, &now,
+                                       NULL);
+    if (code != CL_SUCCESS)
+        return het__cl_failed(device, err, code, "clGetEventInfo");
+    if (now < 0)
+        return het__cl_failed(device, err, now, "an upload");
+    return now == CL_COMPLETE ? HET_OK : HET_E_BUSY;
+}
+
 static void forget(het__gpu *gpu, void *event)
 {
     if (event && !gpu->is_gone)
@@ -235,6 +248,7 @@ const het__gpu_driver het__cl_driver = {
     .mark = mark,
     .await = await,
     .settle = settle,
+    .state = state,
     .forget = forget,
     .begin = begin,
     .call = het__cl_call,

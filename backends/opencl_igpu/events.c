@@ -198,7 +198,7 @@ het_status het__cl_wait_for(het__device *device, uint64_t count, uint64_t timeou
         }
     }
     retire_to(device, count);
-    return HET_OK;
+    return het__gpu_stream_check(&device->gpu, err);
 }
 
 het_status het__cl_wait(het__device *device, uint64_t timeout_ns, het_error *err)
