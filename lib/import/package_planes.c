@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Bytes of like meaning side by side: exponents of trained weights take few values and compress to
  * a third, mantissas and signs look like noise, and mixed with them exponents would not be found.
- * The loops are written so that compilers make vectors of them. */
+ * The loops over GROUP elements are written so that compilers make vectors of them, at -O2 too: a
+ * known number of turns, and pointers that do not overlap. */
 #include "lib/import/package_parts.h"
 
 #include <assert.h>
 #include <string.h>
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "elements are little-endian in files");
+
+#define GROUP 16
 
 static void split_2(const uint8_t *source, size_t count, uint8_t *low, uint8_t *high)
 {
@@ -20,11 +23,24 @@ static void split_2(const uint8_t *source, size_t count, uint8_t *low, uint8_t *
     }
 }
 
-static void join_2(const uint8_t *low, const uint8_t *high, size_t count, uint8_t *target)
+static inline uint16_t joined_2(uint8_t low, uint8_t high)
 {
-    for (size_t i = 0; i < count; i++) {
-        uint16_t v = (uint16_t)(low[i] | high[i] << 8);
-        v = (uint16_t)(v >> 1 | v << 15);
+    const uint16_t v = (uint16_t)(low | high << 8);
+    return (uint16_t)(v >> 1 | v << 15);
+}
+
+static void join_2(const uint8_t *restrict low, const uint8_t *restrict high, size_t count,
+                   uint8_t *restrict target)
+{
+    size_t i = 0;
+    for (; i + GROUP <= count; i += GROUP) {
+        uint16_t v[GROUP];
+        for (int k = 0; k < GROUP; k++)
+            v[k] = joined_2(low[i + (size_t)k], high[i + (size_t)k]);
+        memcpy(target + 2 * i, v, sizeof v);
+    }
+    for (; i < count; i++) {
+        const uint16_t v = joined_2(low[i], high[i]);
         memcpy(target + 2 * i, &v, sizeof v);
     }
 }
