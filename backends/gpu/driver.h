@@ -80,6 +80,13 @@ typedef struct het__gpu_kept het__gpu_kept; /* a constant on the device */
 typedef struct het__gpu_experts het__gpu_experts; /* experts.h */
 typedef struct het__gpu_stream het__gpu_stream; /* stream.h */
 
+/* Uploads that are not known to have ended: sent.h. */
+typedef struct het__gpu_sent {
+    void **events; /* a ring */
+    size_t first, count, max;
+    uint64_t last; /* number of the latest */
+} het__gpu_sent;
+
 struct het__gpu {
     const het__gpu_driver *driver;
     const het__gpu_facts *facts;
@@ -94,6 +101,7 @@ struct het__gpu {
     uint64_t expert_bytes; /* 0: all experts are constants like others */
     uint32_t expert_keep;  /* het_expert_keep */
     het__gpu_experts *experts; /* NULL: no mixture yet, or no limit */
+    het__gpu_sent sent;
     struct het__gpu_scratch *scratch;
     uint32_t stream_slots; /* of slices that stream; 0: there are none */
     het__gpu_stream *stream; /* NULL: none was compiled */

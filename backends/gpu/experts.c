@@ -4,6 +4,7 @@
 #include <assert.h>
 
 #include "backends/gpu/product.h"
+#include "backends/gpu/sent.h"
 #include "lib/base/dtype.h"
 #include "lib/base/error.h"
 #include "lib/plain/experts.h"
@@ -11,11 +12,13 @@
 /* Blocks of host memory where experts are laid out: one is filled while the other is read. */
 #define STAGES 2
 #define PLACES_MAX (UINT32_C(1) << 20)
+/* Uploads per slot that can be under way. */
+#define SENT_SLOTS 16
 
 typedef struct place {
     het__gpu_memory *memory;
-    void *arrived; /* events; NULL: nothing is under way */
-    void *left;    /* when the last use of what is there has ended */
+    uint64_t arrived; /* upload: the last that goes here */
+    void *left;       /* event: when the last use of what is there has ended */
 } place;
 
 struct het__gpu_experts {
@@ -41,14 +44,9 @@ static void forget(het__gpu *gpu, void **event)
 
 static void drop_places(het__gpu *gpu, het__gpu_experts *x)
 {
+    het__gpu_sent_end(gpu);
     for (uint32_t i = 0; i < x->place_count; i++) {
         place *p = &x->places[i];
-        if (p->arrived && !gpu->is_gone) {
-            het_error err = HET_ERROR_INIT;
-            if (gpu->driver->settle(gpu, p->arrived, &err) != HET_OK)
-                gpu->is_gone = true; /* what is still read must not be given back */
-        }
-        forget(gpu, &p->arrived);
         forget(gpu, &p->left);
         gpu->driver->memory_free(gpu, p->memory);
     }
@@ -60,6 +58,13 @@ static void drop_places(het__gpu *gpu, het__gpu_experts *x)
         het__free(gpu->host.mem, x->stages[i]);
         x->stages[i] = NULL;
     }
+}
+
+void het__gpu_experts_forget(het__gpu *gpu)
+{
+    het__gpu_experts *x = gpu->experts;
+    for (uint32_t i = 0; x && i < x->cache.slot_count; i++)
+        het__expert_cache_drop(&x->cache, i);
 }
 
 void het__gpu_experts_drop(het__gpu *gpu)
@@ -115,6 +120,8 @@ static het_status make_places(het__gpu *gpu, het__gpu_experts *x, size_t bytes, 
     }
     if (s == HET_OK)
         s = het__expert_cache_size(&x->cache, count, err);
+    if (s == HET_OK)
+        s = het__gpu_sent_reserve(gpu, (size_t)SENT_SLOTS * count, err);
     if (s != HET_OK)
         drop_places(gpu, x);
     return s;
@@ -213,8 +220,8 @@ static het_status lay(het__gpu *gpu, const het__gpu_mixture *m, uint32_t expert,
         return HET_OK;
     const uint32_t last = x->stage_slot[x->stage];
     /* Uploads come in their order, so the slot's latest one is enough, whatever it was. */
-    if (last != HET__EXPERT_NO_SLOT && x->places[last].arrived) {
-        const het_status s = gpu->driver->settle(gpu, x->places[last].arrived, err);
+    if (last != HET__EXPERT_NO_SLOT) {
+        const het_status s = het__gpu_sent_settle(gpu, x->places[last].arrived, err);
         if (s != HET_OK)
             return s;
     }
@@ -231,17 +238,8 @@ static het_status lay(het__gpu *gpu, const het__gpu_mixture *m, uint32_t expert,
 static het_status send(het__gpu *gpu, place *p, size_t at, const void *source, size_t bytes,
                        het_error *err)
 {
-    void *event = NULL;
     gpu->experts->staged_bytes += bytes;
-    if (!gpu->driver->upload)
-        return gpu->driver->memory_write(gpu, p->memory, at, source, bytes, err);
-    const het_status s =
-        gpu->driver->upload(gpu, p->memory, at, source, bytes, p->left, &event, err);
-    if (s != HET_OK)
-        return s;
-    forget(gpu, &p->arrived);
-    p->arrived = event;
-    return HET_OK;
+    return het__gpu_send(gpu, p->memory, at, source, bytes, p->left, &p->arrived, err);
 }
 
 static het_status bring(het__gpu *gpu, const het__gpu_mixture *m, uint32_t expert, uint32_t slot,
@@ -276,7 +274,7 @@ het_status het__gpu_experts_take(het__gpu *gpu, const het__gpu_mixture *mixture,
 het_status het__gpu_experts_await(het__gpu *gpu, uint32_t slot, het_error *err)
 {
     place *p = &gpu->experts->places[slot];
-    return p->arrived ? gpu->driver->await(gpu, p->arrived, err) : HET_OK;
+    return het__gpu_sent_await(gpu, p->arrived, err);
 }
 
 het__gpu_memory *het__gpu_experts_memory(const het__gpu *gpu, uint32_t slot)

@@ -43,6 +43,9 @@ void het__gpu_experts_give_up(het__gpu *gpu, uint32_t slot);
 het_status het__gpu_experts_look_ahead(het__gpu *gpu, const het__gpu_mixture *mixture,
                                        het_error *err);
 
+/* What is in the slots is not known. */
+void het__gpu_experts_forget(het__gpu *gpu);
+
 /* Before the device is closed. */
 void het__gpu_experts_drop(het__gpu *gpu);
 void het__gpu_experts_count(const het__gpu *gpu, het__backend_counters *counters);

@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "backends/gpu/sent.h"
 #include "lib/base/error.h"
 
 /* Uploads that are remembered: as many times all slots, before the oldest is waited for. */
@@ -29,7 +30,7 @@ typedef struct piece {
 typedef struct slot {
     het__gpu_memory **memories; /* [place_count] */
     het__gpu_item *item;        /* NULL: nothing that is known */
-    void *arrived; /* one of `sent`, the last that goes here; NULL: all have ended */
+    uint64_t arrived; /* upload: the last that goes here */
     void *left;    /* event: when the last use of what is there has ended; NULL: long ago */
     uint64_t used; /* by the clock */
     bool was_ahead; /* what is there came before it was asked for, and was not used yet */
@@ -51,9 +52,6 @@ struct het__gpu_stream {
     size_t *place_bytes;
     slot *slots;
     uint64_t clock;
-    /* Uploads that are not known to have ended, in their order: a ring. */
-    void **sent;
-    uint32_t sent_first, sent_count, sent_max;
 };
 
 /* ---- memory that is found late ---- */
@@ -71,45 +69,6 @@ het__gpu_memory *het__gpu_memory_now(het__gpu_memory *memory)
     const piece *p = (const piece *)((uintptr_t)memory - 1);
     assert(p->item->slot);
     return p->item->slot->memories[p->place];
-}
-
-/* ---- uploads ---- */
-
-/* The oldest upload has ended, or counts for nothing any more. */
-static void forget_oldest(het__gpu *gpu, het__gpu_stream *x)
-{
-    void *event = x->sent[x->sent_first];
-    for (uint32_t i = 0; x->slots && i < x->slot_count; i++)
-        if (x->slots[i].arrived == event)
-            x->slots[i].arrived = NULL;
-    gpu->driver->forget(gpu, event);
-    x->sent_first = (x->sent_first + 1) % x->sent_max;
-    x->sent_count--;
-}
-
-het_status het__gpu_stream_check(het__gpu *gpu, het_error *err)
-{
-    het__gpu_stream *x = gpu->stream;
-    het_status s = HET_OK;
-    while (x && x->sent_count && s == HET_OK) {
-        s = gpu->driver->state(gpu, x->sent[x->sent_first], err);
-        if (s != HET_E_BUSY)
-            forget_oldest(gpu, x);
-    }
-    if (s == HET_OK || s == HET_E_BUSY)
-        return HET_OK;
-    het__gpu_stream_forget(gpu);
-    return s;
-}
-
-/* Room to remember one more. */
-static het_status make_room(het__gpu *gpu, het__gpu_stream *x, het_error *err)
-{
-    if (x->sent_count < x->sent_max)
-        return HET_OK;
-    const het_status s = gpu->driver->settle(gpu, x->sent[x->sent_first], err);
-    forget_oldest(gpu, x);
-    return s;
 }
 
 /* ---- slots ---- */
@@ -140,22 +99,9 @@ static void drop_slot(het__gpu *gpu, const het__gpu_stream *x, slot *s)
     het__free(gpu->host.mem, s->memories);
 }
 
-/* What is still written must not be given back; what failed is not written. */
-static void end_uploads(het__gpu *gpu, het__gpu_stream *x)
-{
-    het_error err = HET_ERROR_INIT;
-    while (x->sent_count) {
-        void *event = x->sent[x->sent_first];
-        if (!gpu->is_gone && gpu->driver->state(gpu, event, &err) == HET_E_BUSY &&
-            gpu->driver->settle(gpu, event, &err) != HET_OK)
-            gpu->is_gone = true;
-        forget_oldest(gpu, x);
-    }
-}
-
 static void drop_slots(het__gpu *gpu, het__gpu_stream *x)
 {
-    end_uploads(gpu, x);
+    het__gpu_sent_end(gpu);
     het__gpu_stream_forget(gpu);
     for (uint32_t i = 0; x->slots && i < x->slot_count; i++)
         drop_slot(gpu, x, &x->slots[i]);
@@ -215,14 +161,9 @@ static het_status fit_slots(het__gpu *gpu, het__gpu_stream *x, const het__gpu_it
         bytes[p->place] = p->bytes > bytes[p->place] ? p->bytes : bytes[p->place];
     x->place_bytes = bytes;
     x->place_count = count;
-    const uint32_t sent_max = SENT_SLOTS * x->slot_count * count;
-    void **sent = het__realloc(gpu->host.mem, x->sent, sent_max * sizeof *sent);
-    if (!sent)
-        return het__fail_nomem(err, "places of layers");
-    x->sent = sent;
-    x->sent_max = sent_max;
-    x->sent_first = 0;
-    return make_slots(gpu, x, err);
+    const het_status s =
+        het__gpu_sent_reserve(gpu, (size_t)SENT_SLOTS * x->slot_count * count, err);
+    return s == HET_OK ? make_slots(gpu, x, err) : s;
 }
 
 /* ---- items ---- */
@@ -255,7 +196,6 @@ void het__gpu_stream_drop(het__gpu *gpu)
         het__free(gpu->host.mem, x->laid);
         x->laid = next;
     }
-    het__free(gpu->host.mem, x->sent);
     het__free(gpu->host.mem, x->place_bytes);
     het__free(gpu->host.mem, x);
     gpu->stream = NULL;
@@ -395,24 +335,6 @@ static slot *next_slot(const het__gpu_stream *x)
     return best;
 }
 
-static het_status send(het__gpu *gpu, slot *s, const piece *p, het_error *err)
-{
-    het__gpu_stream *x = gpu->stream;
-    void *event = NULL;
-    gpu->counters.streamed_bytes += p->bytes;
-    if (!gpu->driver->upload)
-        return gpu->driver->memory_write(gpu, s->memories[p->place], 0, p->source, p->bytes, err);
-    het_status status = make_room(gpu, x, err);
-    if (status == HET_OK)
-        status = gpu->driver->upload(gpu, s->memories[p->place], 0, p->source, p->bytes, s->left,
-                                     &event, err);
-    if (status != HET_OK)
-        return status;
-    x->sent[(x->sent_first + x->sent_count++) % x->sent_max] = event;
-    s->arrived = event; /* uploads come in their order: to wait for the last one is enough */
-    return HET_OK;
-}
-
 static het_status bring(het__gpu *gpu, het__gpu_item *item, bool is_ahead, het_error *err)
 {
     het__gpu_stream *x = gpu->stream;
@@ -421,7 +343,10 @@ static het_status bring(het__gpu *gpu, het__gpu_item *item, bool is_ahead, het_e
         s->item->slot = NULL;
     s->item = NULL;
     for (const piece *p = item->first; p; p = p->next) {
-        const het_status status = send(gpu, s, p, err);
+        gpu->counters.streamed_bytes += p->bytes;
+        /* They come in their order: to wait for the last one is enough. */
+        const het_status status = het__gpu_send(gpu, s->memories[p->place], 0, p->source, p->bytes,
+                                                s->left, &s->arrived, err);
         if (status != HET_OK)
             return status;
     }
@@ -445,9 +370,7 @@ het_status het__gpu_stream_take(het__gpu *gpu, het__gpu_item *item, het_error *e
     if (x->last && x->last != item)
         x->last->after = item;
     x->last = item;
-    if (!item->slot->arrived)
-        return HET_OK;
-    s = gpu->driver->await(gpu, item->slot->arrived, err);
+    s = het__gpu_sent_await(gpu, item->slot->arrived, err);
     if (s != HET_OK)
         het__gpu_stream_forget(gpu);
     return s;

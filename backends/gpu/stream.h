@@ -32,9 +32,6 @@ het_status het__gpu_stream_piece(het__gpu *gpu, const het__gpu_operand *constant
  * fails nothing counts as there. */
 het_status het__gpu_stream_take(het__gpu *gpu, het__gpu_item *item, het_error *err);
 het_status het__gpu_stream_leave(het__gpu *gpu, het__gpu_item *item, het_error *err);
-/* After a wait for programs: whether all that they were to find was there. Not every driver lets a
- * command fail because one that it waits for did. */
-het_status het__gpu_stream_check(het__gpu *gpu, het_error *err);
 /* What is in the slots is not known: a wait has failed. */
 void het__gpu_stream_forget(het__gpu *gpu);
 

@@ -17,7 +17,7 @@
 
 #include <assert.h>
 
-#include "backends/gpu/stream.h"
+#include "backends/gpu/sent.h"
 #include "lib/base/error.h"
 #include "lib/base/nap.h"
 #include "lib/base/os.h"
@@ -193,12 +193,12 @@ het_status het__cl_wait_for(het__device *device, uint64_t count, uint64_t timeou
             timeout_ns ? wait_limited(device, event, expected_end(device, count), timeout_ns, err)
                        : wait_unlimited(device, event, err);
         if (s != HET_OK) {
-            het__gpu_stream_forget(&device->gpu);
+            het__gpu_sent_forget(&device->gpu);
             return s;
         }
     }
     retire_to(device, count);
-    return het__gpu_stream_check(&device->gpu, err);
+    return het__gpu_sent_check(&device->gpu, err);
 }
 
 het_status het__cl_wait(het__device *device, uint64_t timeout_ns, het_error *err)

@@ -10,68 +10,13 @@
 #define _GNU_SOURCE /* RTLD_NEXT */
 #include "../fault/failover.h"
 #include "cl_case.h"
-#include "cl_lost.h"
+#include "cl_uploads.h"
 #include "drivers/level_zero/ask.h"
 #include "lib/api/handles.h"
 
 #define LAYERS 6
 
-/* ---- uploads that fail ---- */
-
-static uint64_t uploads;
-static uint64_t fail_from; /* of uploads, from 1; 0: none */
-static uint64_t fail_count;
-static cl_int fail_code;
-static bool fails_late; /* the call succeeds, and what it began does not */
-static uint32_t failures;
-
-static cl_event failed_late; /* the last such */
-
-/* What was to be written is not: zeros are. */
-static const void *nothing(size_t bytes)
-{
-    static const char zeros[1 << 17];
-    CHECK(bytes <= sizeof zeros);
-    return zeros;
-}
-
-cl_int CL_API_CALL clEnqueueWriteBuffer(cl_command_queue queue, cl_mem buffer, cl_bool blocking,
-                                        size_t offset, size_t size, const void *data,
-                                        cl_uint events, const cl_event *list, cl_event *event)
-{
-    static cl_int(CL_API_CALL *next)(cl_command_queue, cl_mem, cl_bool, size_t, size_t,
-                                     const void *, cl_uint, const cl_event *, cl_event *);
-    if (!next)
-        *(void **)&next = dlsym(RTLD_NEXT, "clEnqueueWriteBuffer");
-    uploads += !blocking;
-    const bool fails =
-        !blocking && fail_from && uploads >= fail_from && uploads < fail_from + fail_count;
-    if (fails && !fails_late) {
-        cl_end_all();
-        return fail_code;
-    }
-    const cl_int code = next(queue, buffer, blocking, offset, size,
-                             fails ? nothing(size) : data, events, list, event);
-    if (fails && code == CL_SUCCESS)
-        failed_late = *event;
-    return code;
-}
-
-cl_int CL_API_CALL clGetEventInfo(cl_event event, cl_event_info what, size_t size, void *value,
-                                  size_t *bytes)
-{
-    static cl_int(CL_API_CALL *next)(cl_event, cl_event_info, size_t, void *, size_t *);
-    if (!next)
-        *(void **)&next = dlsym(RTLD_NEXT, "clGetEventInfo");
-    const cl_int code = next(event, what, size, value, bytes);
-    if (event == failed_late && what == CL_EVENT_COMMAND_EXECUTION_STATUS && !code &&
-        *(cl_int *)value == CL_COMPLETE) {
-        cl_end_all();
-        *(cl_int *)value = fail_code;
-        failed_late = NULL;
-    }
-    return code;
-}
+static uint32_t failures; /* uploads that failed */
 
 /* ---- models and sessions ---- */
 
@@ -190,9 +135,9 @@ static void budgets(const char *backend, const char *device, uint32_t type)
 
 static void bits_on_opencl(void)
 {
-    uploads = 0;
+    cl_fault.calls = 0;
     budgets("opencl_igpu", "opencl_igpu", GW_F32);
-    CHECK(uploads > 0);
+    CHECK(cl_fault.calls > 0);
     budgets("opencl_igpu", "opencl_igpu", GW_Q8_0);
 }
 
@@ -294,20 +239,20 @@ static void fail_upload(uint64_t from, uint64_t count, cl_int code, double bytes
              "fallback:\n  on_error: {retry: 3, next: any}\n", bytes);
     fo_set_policy(&f, text);
     f.warnings = 0;
-    uploads = fail_from = 0;
+    cl_fault.calls = cl_fault.at = 0;
     if (fo_session(&f, f.model, &session, &err)) {
         TEST_FAIL("%s", err.message);
         return;
     }
     CHECK(plan_of(session, HET_PHASE_DECODE)->stream[0].come_count > 0);
-    CHECK_INT(uploads, 0);
-    fail_from = from;
-    fail_count = count;
-    fail_code = code;
+    CHECK_INT(cl_fault.calls, 0);
+    cl_fault.at = from;
+    cl_fault.end = from + count;
+    cl_fault.code = code;
     const het_status s = fo_generate(session, FO_TOKENS, &run, &err);
-    const bool met = uploads >= from;
+    const bool met = cl_fault.calls >= from;
     failures += met;
-    fail_from = 0;
+    cl_fault.at = 0;
     if (s)
         TEST_FAIL("upload %llu, code %d: %s", (unsigned long long)from, (int)code, err.message);
     CHECK(fo_same(&run, want, FO_TOKENS));
@@ -348,10 +293,10 @@ static void late_failures(void)
     const het__plan_memory *m = &want.memory;
     const double bytes = m->weight_bytes + m->state_bytes + m->io_bytes + m->activation_bytes -
                          want.layers_bytes / 2;
-    fails_late = true;
+    cl_fault.is_late = true;
     for (uint64_t at = 1; at < 420; at += 141)
         fail_upload(at, 1, CL_OUT_OF_RESOURCES, bytes, &want.run);
-    fails_late = false;
+    cl_fault.is_late = false;
     fo_close(&f);
 }
 
