@@ -44,6 +44,7 @@ def main():
     frame = segment + 16 * tensors[24]
     seeds = {
         'tensors': tensors, 'blocks': blocks, 'folder': folder,
+        'large_blocks': changed(tensors, 16, 1 << 24),
         'broken_nothing': b'', 'broken_magic': b'HETPACK', 'broken_header': tensors[:95],
         'broken_index': tensors[:200], 'broken_data': tensors[:-1],
         'broken_version': changed(tensors, 8, 9), 'broken_kind': changed(tensors, 12, 7),

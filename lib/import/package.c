@@ -175,6 +175,8 @@ static het_status read_segment(reader *r, uint32_t index, uint64_t *frames)
     if (s->bytes > INT64_MAX - p->content_bytes)
         return bad(r, "its files are larger than any");
     *frames += count;
+    const uint32_t longest = s->bytes < p->block_bytes ? (uint32_t)s->bytes : p->block_bytes;
+    p->frame_max = longest > p->frame_max ? longest : p->frame_max;
     p->content_bytes += s->bytes;
     p->tensor_count += name_bytes > 0;
     return HET_OK;

@@ -40,6 +40,7 @@ typedef struct het__package {
     size_t bytes;
     het_package_kind kind;
     uint32_t block_bytes;
+    uint32_t frame_max; /* bytes of the longest frame, unpacked: block_bytes, or less */
     uint32_t file_count, segment_count, tensor_count;
     uint64_t frame_count;
     uint64_t content_bytes; /* of all files */

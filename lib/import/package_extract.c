@@ -83,7 +83,7 @@ het_status het__package_extract(const het__package *package, const het__package_
     extractor x = { package, request, NULL, (uint64_t)request->threads * ROUND_FRAMES };
     if (package->frame_count < x.round)
         x.round = package->frame_count;
-    x.buffer = het__alloc(request->mem, (size_t)x.round * package->block_bytes);
+    x.buffer = het__alloc(request->mem, (size_t)x.round * package->frame_max);
     if (!x.buffer)
         return het__fail_nomem(err, "unpacking");
     const het_status s = package->kind == HET_PACKAGE_FOLDER

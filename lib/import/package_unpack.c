@@ -16,7 +16,7 @@
 
 typedef struct worker {
     het__decompressor *decompressor;
-    uint8_t *planes; /* block_bytes */
+    uint8_t *planes; /* frame_max */
     uint8_t *joined; /* the same, where there is no target; else NULL */
     const char *problem; /* of frame; NULL: none */
     uint64_t frame;
@@ -141,7 +141,7 @@ static het_status name_problem(const het__package *p, const worker *w, het_error
 
 static bool prepare(worker *w, const het__package_job *job, het__mem *mem)
 {
-    const size_t bytes = job->package->block_bytes;
+    const size_t bytes = job->package->frame_max;
     w->decompressor = het__decompressor_create();
     w->planes = het__alloc(mem, bytes);
     w->joined = job->target ? NULL : het__alloc(mem, bytes);
