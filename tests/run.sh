@@ -56,11 +56,12 @@ unsanitised="$unsanitised|l0.*|device-intel_l0|ze_.*|fault_failover_l0"
 # OpenCL's drivers compile for as long as tests run, and leak by themselves; Level Zero's tests are
 # on one of them.
 unsanitised="$unsanitised|ocloc|opencl.*|cl_.*|device-opencl.*|claims-opencl.*|expert_slots"
-unsanitised="$unsanitised|split.*|steady-.*|four|backends-page"
+unsanitised="$unsanitised|split.*|steady-.*|stream(_l0)?|four|backends-page"
 # What the second compiler need not repeat: drivers, golden vectors, long searches, measuring.
 repeated='install|bare|authors.*|logits.*|own_model.*|tokenizers-.*|opencl.*|cl_.*|ocloc|ze_.*|l0.*'
-repeated="$repeated|device-.*|claims-.*|expert_slots|split.*|steady-.*|four|fault_failover_l0"
-repeated="$repeated|instructions|plan_machine|calibrate|exec_networks|analyze_networks"
+repeated="$repeated|device-.*|claims-.*|expert_slots|split.*|steady-.*|stream(_l0)?|four"
+repeated="$repeated|fault_failover_l0|instructions|plan_machine|calibrate|exec_networks"
+repeated="$repeated|analyze_networks"
 threaded='pool|share|threads|graph_threads|session|network|generate|null|exec|cpu_ops|cache|file'
 threaded="$threaded|exec_devices|sim|bind|experts|npu_queue|fault_triggers|fault_heat"
 
