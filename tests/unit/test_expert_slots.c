@@ -258,7 +258,28 @@ static void build(rig *r, pair_of_mixtures *p)
 typedef struct steps {
     float out[8][ROWS * WIDTH];
     het__backend_counters counters;
+    uint64_t traced, traced_ahead, traced_bytes;
 } steps;
+
+/* Experts of both mixtures, one after the other. */
+static void look_at_brought(rig *r, steps *all)
+{
+    static uint64_t free_ns;
+    het__brought list[5];
+    uint32_t count;
+    do {
+        count = r->backend->brought(r->device, list, 5);
+        for (uint32_t i = 0; i < count; i++) {
+            CHECK(list[i].expert < MIXTURE && (list[i].layer == 0 || list[i].layer == 1));
+            CHECK(list[i].end_ns >= list[i].begin_ns);
+            CHECK(!list[i].is_device_clock || list[i].begin_ns >= free_ns);
+            free_ns = list[i].is_device_clock ? list[i].end_ns : free_ns;
+            all->traced_ahead += list[i].is_ahead;
+            all->traced_bytes += list[i].bytes;
+        }
+        all->traced += count;
+    } while (count == 5);
+}
 
 static void run_steps(uint64_t slots, uint32_t keep, steps *all)
 {
@@ -276,6 +297,8 @@ static void run_steps(uint64_t slots, uint32_t keep, steps *all)
     CHECK_INT(rig_open_device(&r, &err), HET_OK);
     if (!rig_compile(&r))
         return;
+    look_at_brought(&r, all);
+    CHECK_INT(all->traced, 0);
     for (int i = 0; i < 8; i++) {
         const size_t n = (size_t)tokens[i];
         const uint32_t values[3] = { p.x, p.scores[0], p.scores[1] };
@@ -288,6 +311,7 @@ static void run_steps(uint64_t slots, uint32_t keep, steps *all)
         }
         rig_run(&r);
         cl_take(&r, p.out, all->out[i], n * WIDTH * sizeof *data);
+        look_at_brought(&r, all);
     }
     r.backend->counters(r.device, &all->counters);
     rig_close(&r);
@@ -309,6 +333,10 @@ static void same_bits(uint64_t slots, uint32_t keep, const steps *want)
     CHECK_INT(c->expert_slots, slots < most ? slots : most);
     CHECK(c->expert_misses > 0);
     CHECK_INT(c->expert_staged_bytes % brought, 0);
+    /* All but what is still on its way, ahead of the next step. */
+    CHECK(got.traced <= brought);
+    CHECK_INT(got.traced_bytes * brought, c->expert_staged_bytes * got.traced);
+    CHECK(brought - got.traced <= c->expert_ahead - got.traced_ahead);
     CHECK_INT(c->expert_evictions, brought > c->expert_slots ? brought - c->expert_slots : 0);
     if (slots >= most) /* each once */
         CHECK(brought <= most);

@@ -205,6 +205,108 @@ static void counters_add_up(void)
     fo_close(&f);
 }
 
+/* ---- traces ---- */
+
+static int keep_text(void *user, const char *text, size_t bytes)
+{
+    char *all = user;
+    const size_t used = strlen(all);
+    if (used + bytes < 1 << 20) {
+        memcpy(all + used, text, bytes);
+        all[used + bytes] = '\0';
+    }
+    return 0;
+}
+
+/* Layers in the order in which they come, one after the other, and no others than the plan's. */
+static void check_uploads(const het__trace *trace, const het__plan *p, uint64_t *count,
+                          uint64_t *bytes, uint64_t *ahead)
+{
+    uint64_t free_ns = 0;
+    *count = *bytes = *ahead = 0;
+    for (uint32_t i = 0; i < het__trace_count(trace); i++) {
+        const het__trace_event *e = het__trace_at(trace, i);
+        char name[48];
+        if (e->kind != HET__TRACE_UPLOAD)
+            continue;
+        snprintf(name, sizeof name, "block %d", e->layer);
+        CHECK_STR(e->name, name);
+        CHECK(e->begin_ns >= free_ns && e->end_ns >= e->begin_ns);
+        CHECK(e->device == 0 && e->other == HET__TRACE_NO_EXPERT && e->step > 0);
+        bool comes = false;
+        for (uint32_t k = 0; k < p->entry_count; k++)
+            comes = comes || (p->entries[k].layer == e->layer && p->entries[k].is_streamed);
+        CHECK(comes);
+        free_ns = e->end_ns;
+        *count += 1;
+        *bytes += e->bytes;
+        *ahead += e->is_ahead;
+    }
+}
+
+/* What a trace has of uploads is what the counters count, less what is still on its way. */
+static void uploads_are_traced(const char *backend, const char *device, const char *clock)
+{
+    static char json[1 << 20];
+    het_error err = HET_ERROR_INIT;
+    static outcome want;
+    het_session *session = NULL;
+    char text[200];
+    static fo_run run;
+    uint64_t count, bytes, ahead;
+    open_all(backend, GW_Q8_0, false);
+    CHECK_INT(generate(device, 0, "", &want, &err), HET_OK);
+    const het__plan_memory *m = &want.memory;
+    snprintf(text, sizeof text, "hetinfer-policy: 1\nlimits:\n"
+             "  %s: { memory: %.0f B, stream: true }\n", device,
+             m->weight_bytes + m->state_bytes + m->io_bytes + m->activation_bytes -
+             want.layers_bytes / 2);
+    fo_set_policy(&f, text);
+    if (fo_session(&f, f.model, &session, &err)) {
+        TEST_FAIL("%s", err.message);
+        return;
+    }
+    CHECK_INT(fo_generate(session, 4, &run, &err), HET_OK);
+    const het_telemetry_device before = usage_of(session);
+    CHECK_INT(het_session_trace_start(session, 0, &err), HET_OK);
+    const uint64_t blocks = f.counter.blocks;
+    CHECK_INT(fo_generate(session, FO_TOKENS, &run, &err), HET_OK);
+    CHECK_INT(f.counter.blocks, blocks);
+    const het_telemetry_device after = usage_of(session);
+    check_uploads(session->trace, plan_of(session, HET_PHASE_DECODE), &count, &bytes, &ahead);
+    const uint64_t brought = after.stream_count - before.stream_count;
+    printf("%s: %u of %u uploads of %u bytes in the trace, %u of them ahead\n", backend,
+           (unsigned)count, (unsigned)brought, (unsigned)bytes, (unsigned)ahead);
+    CHECK(count <= brought && count + 2 >= brought && count > FO_TOKENS);
+    CHECK_INT((after.stream_bytes - before.stream_bytes) * count, bytes * brought);
+    CHECK(ahead <= after.stream_ahead_count - before.stream_ahead_count + 2);
+    CHECK_INT(het_session_trace_write(session, keep_text, json, &err), HET_OK);
+    CHECK(strstr(json, ": weights that come\"") != NULL);
+    const char *first = strstr(json, "\"tid\":65,\"cat\":\"upload\",\"name\":\"block ");
+    CHECK(first && (strstr(first, "\"ahead\":true") != NULL) == (ahead > 0));
+    CHECK((ahead > 0) == (strcmp(clock, "device") == 0));
+    snprintf(text, sizeof text, "\"clock\":\"%s\",\"layer\":", clock);
+    CHECK(first && strstr(first, text) && strstr(first, text) < strchr(first, '\n'));
+    json[0] = '\0';
+    het_session_destroy(session);
+    fo_close(&f);
+}
+
+static void uploads_of_opencl_are_traced(void)
+{
+    uploads_are_traced("opencl_igpu", "opencl_igpu", "device");
+}
+
+static void uploads_of_sim_are_traced(void)
+{
+    uploads_are_traced("sim", "simulated", "device");
+}
+
+static void uploads_of_level_zero_are_traced(void)
+{
+    uploads_are_traced("intel_l0", "intel_l0", "host");
+}
+
 /* ---- what is refused ---- */
 
 static void never_means_never(void)
@@ -389,6 +491,7 @@ static int level_zero(void)
 {
     driver = ze_ask_find();
     test_case(bits_on_level_zero);
+    test_case(uploads_of_level_zero_are_traced);
     test_case(copies_of_level_zero_fail);
     return test_finish();
 }
@@ -404,6 +507,8 @@ int main(int argc, char **argv)
     test_case(bits_on_gpu_kernels);
     test_case(bits_on_sim);
     test_case(counters_add_up);
+    test_case(uploads_of_opencl_are_traced);
+    test_case(uploads_of_sim_are_traced);
     test_case(never_means_never);
     test_case(failures_lose_nothing);
     test_case(late_failures);
