@@ -54,6 +54,8 @@ typedef struct het__gpu_driver {
      * or why it never comes; does not wait. Events are given back by forget, which takes NULL. */
     het_status (*upload)(het__gpu *gpu, het__gpu_memory *memory, size_t offset, const void *source,
                          size_t bytes, void *after, void **event, het_error *err);
+    /* Optional: so many uploads may be remembered at once; before the first, while nothing runs. */
+    het_status (*uploads_reserve)(het__gpu *gpu, size_t count, het_error *err);
     het_status (*mark)(het__gpu *gpu, void **event, het_error *err);
     het_status (*await)(het__gpu *gpu, void *event, het_error *err);
     het_status (*settle)(het__gpu *gpu, void *event, het_error *err);

@@ -32,6 +32,10 @@ het_status het__gpu_sent_reserve(het__gpu *gpu, size_t count, het_error *err)
     het__gpu_sent *s = &gpu->sent;
     if (!gpu->driver->upload || count <= s->max)
         return HET_OK;
+    const het_status status = gpu->driver->uploads_reserve
+                                  ? gpu->driver->uploads_reserve(gpu, count, err) : HET_OK;
+    if (status != HET_OK)
+        return status;
     size_t bytes;
     void **events = het__mul_size(count, sizeof *events, &bytes)
                         ? het__alloc(gpu->host.mem, bytes) : NULL;
