@@ -11,6 +11,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "backends/gpu/notes.h"
 #include "backends/gpu/sent.h"
 #include "backends/gpu/stream.h"
 #include "lib/base/dtype.h"
@@ -52,6 +53,7 @@ void het__gpu_drop_constants(het__gpu *gpu)
     het__gpu_experts_drop(gpu);
     het__gpu_stream_drop(gpu);
     het__gpu_sent_drop(gpu);
+    het__gpu_notes_drop(gpu);
     while (gpu->kept) {
         het__gpu_kept *next = gpu->kept->next;
         kept_drop(gpu, gpu->kept);
