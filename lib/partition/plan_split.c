@@ -522,9 +522,10 @@ het_status het__plan_split_find(const het__plan_problem *q, const uint8_t *devic
     het_status s = start(f) ? simulate(f, &plan->simulated_ns, err)
                             : het__fail_nomem(err, "the plan");
     plan->split_ns = plan->simulated_ns;
-    if (s == HET_OK && q->devices > 1)
+    const bool searches = q->request->split && q->devices > 1;
+    if (s == HET_OK && searches)
         s = find_splits(f, err);
-    if (s == HET_OK && q->devices > 1)
+    if (s == HET_OK && searches)
         s = find_branches(f, err);
     het__free(f->mem, f->tasks);
     het__free(f->mem, f->edges);
