@@ -128,22 +128,58 @@ static bool can_overlap(const maker *m, uint32_t a, uint32_t b)
     return registered(m, a)->backend->is_asynchronous || registered(m, b)->backend->is_asynchronous;
 }
 
+/* What more programs a divided product takes where all of it is on its device: another part, and
+ * what is behind them. */
+static double overhead_ns(const maker *m, uint32_t phase, uint32_t node)
+{
+    const het__node *n = &m->q->graph->nodes[node];
+    const bool has_residual = n->op == HET__OP_LINEAR && n->attrs.linear.residual;
+    return m->machine->device[m->plans[phase].node_device[node]].launch.value *
+           (1 + n->output_count + has_residual);
+}
+
+/* What the simulation of a phase found; worth: per node, what it gains in all phases. */
+static void note_found(maker *m, uint32_t phase, const het__plan *found, double *worth)
+{
+    double before = found->simulated_ns;
+    m->plain_ns[phase] = found->simulated_ns;
+    for (uint32_t i = 0; i < found->split_count; i++) {
+        const het__plan_split *split = &found->splits[i];
+        const double gain = before - split->simulated_ns;
+        before = split->simulated_ns;
+        if (split->share == 1 || !can_overlap(m, split->device, split->other) ||
+            !het__can_split_rows(m->q->graph, &m->q->graph->nodes[split->first_node]))
+            continue;
+        divide(m, phase, split->first_node, split->other, split->share);
+        worth[split->first_node] += gain * het__exec_phase_weight(m->phases, phase);
+    }
+}
+
+/* What one phase gains the others must not lose by having more nodes. */
+static void drop_unworthy(maker *m, double *worth)
+{
+    for (uint32_t n = 0; n < m->nodes; n++) {
+        for (uint32_t p = 0; p < m->phases; p++)
+            worth[n] -= overhead_ns(m, p, n) * het__exec_phase_weight(m->phases, p);
+        for (uint32_t p = 0; p < m->phases && worth[n] <= 0; p++)
+            *spread_of(m, p, n) = (spread){ 0, 0, 0 };
+    }
+}
+
 /* What the simulation of the plans finds to pay. */
 static het_status search(maker *m, het_error *err)
 {
     const het__exec_planning how = { .split = true };
     het__plan found[HET__PHASE_COUNT];
-    const het_status s = het__exec_plan_with(m->q, &how, m->mem, found, err);
+    double *worth = het__arena_zero(&m->arena, m->nodes, sizeof *worth);
+    const het_status s = worth ? het__exec_plan_with(m->q, &how, m->mem, found, err)
+                               : het__fail_nomem(err, "the plan");
     for (uint32_t p = 0; s == HET_OK && p < m->phases; p++) {
-        m->plain_ns[p] = found[p].simulated_ns;
-        for (uint32_t i = 0; i < found[p].split_count; i++) {
-            const het__plan_split *split = &found[p].splits[i];
-            if (split->share < 1 && can_overlap(m, split->device, split->other) &&
-                het__can_split_rows(m->q->graph, &m->q->graph->nodes[split->first_node]))
-                divide(m, p, split->first_node, split->other, split->share);
-        }
+        note_found(m, p, &found[p], worth);
         het__plan_finish(&found[p]);
     }
+    if (s == HET_OK)
+        drop_unworthy(m, worth);
     m->has_plain = s == HET_OK;
     return s;
 }

@@ -374,6 +374,20 @@ static bool begin(splitter *s, uint32_t cut_count, het__mem *mem)
     return true;
 }
 
+/* A whole constant that nobody reads any more is not taken for what its parts are parts of. */
+static bool forget_unread(splitter *s)
+{
+    het__graph *g = s->to;
+    uint32_t *uses = room_for(s, g->value_count, sizeof *uses);
+    if (!uses)
+        return false;
+    het__graph_use_counts(g, uses);
+    for (uint32_t v = 0; v < g->value_count; v++)
+        if (!uses[v] && g->values[v].kind == HET__VALUE_CONST)
+            g->values[v].data = NULL;
+    return true;
+}
+
 static void copy_or_cut(splitter *s, uint32_t node, const het__row_cut *cuts, uint32_t count,
                         bool is_reversed)
 {
@@ -401,6 +415,7 @@ het_status het__split_rows(const het__graph *graph, const het__row_cut *cuts, ui
             c++;
         copy_or_cut(&s, n, cuts + first, c - first, parts_reversed && parts_reversed[n]);
     }
+    s.failed = s.failed || !forget_unread(&s);
     const het_status st = s.failed ? het__fail_nomem(err, "a graph with split products")
                                    : het__graph_check(&out->graph, err);
     if (st != HET_OK)
