@@ -24,7 +24,7 @@ typedef enum het_phase {
 } het_phase;
 
 /** Judge by simulation what a sum of times cannot see: products of matrices split by rows over two
- *  devices, and branches side by side. Sessions divide products as docs/policy.md says. */
+ *  devices, and branches side by side. Sessions do so where docs/policy.md says. */
 #define HET_PLAN_SPLIT (UINT64_C(1) << 0)
 /** Place the phase alone, as if the other one did not need its weights and states too. */
 #define HET_PLAN_ALONE (UINT64_C(1) << 1)
@@ -231,7 +231,7 @@ HET_API HET_NODISCARD het_status het_plan_transfer_at(const het_plan *plan, uint
 
 /**
  * One split or branch that the simulation found to pay, in the order in which they were found; of a
- * session's plan, one product that is divided.
+ * session's plan, one that it runs.
  *
  * @param plan   Plan made with HET_PLAN_SPLIT, or a session's.
  * @param index  In [0, split_count).

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "lib/base/error.h"
+#include "lib/exec/branch.h"
 #include "lib/exec/registry.h"
 #include "lib/passes/split_rows.h"
 
@@ -27,6 +28,9 @@ typedef struct maker {
     het__policy_view view;
     const het__node_label *labels; /* NULL: the policy names no split */
     spread *spreads;           /* [phase * nodes + node] */
+    het__branch *branches;     /* room for all that there can be */
+    uint32_t branch_count;
+    uint32_t *order, *position; /* of nodes, branches moved: branch.h */
     double plain_ns[HET__PHASE_COUNT]; /* simulated, undivided */
     bool has_plain;
     bool is_forced;            /* by the policy */
@@ -138,6 +142,43 @@ static double overhead_ns(const maker *m, uint32_t phase, uint32_t node)
            (1 + n->output_count + has_residual);
 }
 
+/* States are in one place in all phases. */
+static bool has_state(const het__graph *g, uint32_t first, uint32_t count)
+{
+    for (uint32_t n = first; n < first + count; n++)
+        for (uint32_t i = 0; i < g->nodes[n].input_count; i++)
+            if (g->nodes[n].inputs[i] != HET__NO_VALUE &&
+                g->values[g->nodes[n].inputs[i]].kind == HET__VALUE_STATE)
+                return true;
+    return false;
+}
+
+static void note_branch(maker *m, uint32_t phase, const het__plan_split *found)
+{
+    if (has_state(m->q->graph, found->first_node, found->node_count))
+        return;
+    m->branches[m->branch_count++] = (het__branch){
+        found->first_node, found->node_count, phase, (uint8_t)found->other,
+        !registered(m, found->other)->backend->is_asynchronous,
+    };
+}
+
+/* Products in it that the policy divides are left to the policy. */
+static void drop_divided_branches(maker *m)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < m->branch_count; i++) {
+        const het__branch *b = &m->branches[i];
+        bool is_whole = true;
+        for (uint32_t n = b->first; n < b->first + b->count; n++)
+            for (uint32_t p = 0; p < m->phases; p++)
+                is_whole = is_whole && spread_of(m, p, n)->low == spread_of(m, p, n)->high;
+        if (is_whole)
+            m->branches[kept++] = *b;
+    }
+    m->branch_count = kept;
+}
+
 /* What the simulation of a phase found; worth: per node, what it gains in all phases. */
 static void note_found(maker *m, uint32_t phase, const het__plan *found, double *worth)
 {
@@ -147,7 +188,11 @@ static void note_found(maker *m, uint32_t phase, const het__plan *found, double 
         const het__plan_split *split = &found->splits[i];
         const double gain = before - split->simulated_ns;
         before = split->simulated_ns;
-        if (split->share == 1 || !can_overlap(m, split->device, split->other) ||
+        if (!can_overlap(m, split->device, split->other))
+            continue;
+        if (split->share == 1)
+            note_branch(m, phase, split);
+        if (split->share == 1 ||
             !het__can_split_rows(m->q->graph, &m->q->graph->nodes[split->first_node]))
             continue;
         divide(m, phase, split->first_node, split->other, split->share);
@@ -233,7 +278,9 @@ static het_status cut_graph(maker *m, het_error *err)
     if (!cuts || !reversed)
         return het__fail_nomem(err, "the plan");
     const uint32_t count = collect_cuts(m, cuts, reversed);
-    return het__split_rows(m->q->graph, cuts, count, reversed, m->mem, &m->made, err);
+    het__branch_order(m->q->graph, m->branches, m->branch_count, m->order, m->position);
+    const het__split_request q = { m->q->graph, cuts, count, reversed, m->order };
+    return het__split_rows(&q, m->mem, &m->made, err);
 }
 
 /* ---- its plan ---- */
@@ -280,6 +327,43 @@ static void mark_begins(maker *m, const uint8_t *given, uint8_t *begins)
     }
 }
 
+/* Nodes of the new graph that a node of the old one has become. */
+static uint32_t first_of(const maker *m, uint32_t node)
+{
+    uint32_t n = 0;
+    while (m->made.origins[n].node != node)
+        n++;
+    return n;
+}
+
+static uint32_t end_of(const maker *m, uint32_t node)
+{
+    uint32_t n = first_of(m, node);
+    while (n < m->made.graph.node_count && m->made.origins[n].node == node)
+        n++;
+    return n;
+}
+
+/* Branches of a phase on their devices. What stands behind their source, and who uses them, begin
+ * entries: the source has ended before what else its device does, and that is not held up. */
+static void place_branches(const maker *m, uint32_t phase, uint8_t *given, uint8_t *begins)
+{
+    const het__graph *g = m->q->graph;
+    for (uint32_t i = 0; i < m->branch_count; i++) {
+        const het__branch *b = &m->branches[i];
+        if (b->phase != phase)
+            continue;
+        const uint32_t source = het__branch_source(g, b, m->position);
+        const uint32_t user = het__branch_user(g, b, m->position);
+        for (uint32_t n = b->first; n < b->first + b->count; n++)
+            given[first_of(m, n)] = b->device;
+        if (source != HET__NO_VALUE)
+            begins[end_of(m, source)] = 1; /* the branch, if nothing else, is behind it */
+        if (user != HET__NO_VALUE)
+            begins[first_of(m, user)] = 1;
+    }
+}
+
 static bool place(maker *m)
 {
     const uint32_t count = m->made.graph.node_count;
@@ -299,15 +383,17 @@ static bool place(maker *m)
             m->given[step + n] = (uint8_t)there;
         }
         mark_begins(m, m->given + step, m->begins + step);
+        place_branches(m, p, m->given + step, m->begins + step);
     }
     return true;
 }
 
-/* What a plan's products are divided into, as het__plan_split_find() would list it. */
+/* What a plan's products are divided into, and its branches, as het__plan_split_find() would list it. */
 static bool list_splits(const maker *m, uint32_t phase, het__plan *plan)
 {
     const het__split_origin *o = m->made.origins;
-    plan->splits = het__arena_zero(&plan->arena, m->made.split_count, sizeof *plan->splits);
+    plan->splits = het__arena_zero(&plan->arena, (size_t)m->made.split_count + m->branch_count,
+                                   sizeof *plan->splits);
     plan->split_count = 0;
     plan->simulated_ns = m->plain_ns[phase];
     for (uint32_t n = 0; plan->splits && n < m->made.graph.node_count; n++) {
@@ -323,6 +409,17 @@ static bool list_splits(const maker *m, uint32_t phase, het__plan *plan)
             n, 1, device, s->low == device ? s->high : s->low,
             s->low == device ? 1 - s->share : s->share, plan->split_ns, name,
         };
+    }
+    for (uint32_t i = 0; plan->splits && i < m->branch_count; i++) {
+        const het__branch *b = &m->branches[i];
+        const char *name = het__arena_strdup(&plan->arena, m->q->graph->nodes[b->first].name);
+        if (!name)
+            return false;
+        if (b->phase == phase)
+            plan->splits[plan->split_count++] = (het__plan_split){
+                first_of(m, b->first), b->count, m->plans[phase].node_device[b->first], b->device,
+                1, plan->split_ns, name,
+            };
     }
     return plan->splits != NULL;
 }
@@ -405,18 +502,23 @@ static het_status plan_made(maker *m, bool *is_kept, het_error *err)
 static het_status make(maker *m, bool *is_kept, het_error *err)
 {
     het_status s = HET_OK;
-    m->spreads = het__arena_zero(&m->arena, (size_t)m->nodes * m->phases, sizeof *m->spreads);
-    if (!m->spreads)
+    const size_t all = (size_t)m->nodes * m->phases;
+    m->spreads = het__arena_zero(&m->arena, all, sizeof *m->spreads);
+    m->branches = het__arena_zero(&m->arena, all, sizeof *m->branches);
+    m->order = het__arena_zero(&m->arena, m->nodes, sizeof *m->order);
+    m->position = het__arena_zero(&m->arena, m->nodes, sizeof *m->position);
+    if (!m->spreads || !m->branches || !m->order || !m->position)
         return het__fail_nomem(err, "the plan");
     if (is_searched(m))
         s = search(m, err);
     if (s == HET_OK && bind_policy(m, err, &s)) {
         obey_policy(m);
         het__policy_view_finish(&m->view);
+        drop_divided_branches(m);
     }
     if (s == HET_OK)
         s = cut_graph(m, err);
-    if (s != HET_OK || !m->made.split_count)
+    if (s != HET_OK || !(m->made.split_count || m->branch_count))
         return s;
     if (!place(m))
         return het__fail_nomem(err, "the plan");

@@ -402,18 +402,33 @@ static void copy_or_cut(splitter *s, uint32_t node, const het__row_cut *cuts, ui
         add_node(s, p.node, &origin);
 }
 
-het_status het__split_rows(const het__graph *graph, const het__row_cut *cuts, uint32_t cut_count,
-                           const bool *parts_reversed, het__mem *mem, het__split_graph *out,
+/* The cuts of a node, by halving. */
+static const het__row_cut *cuts_of(const het__split_request *q, uint32_t node, uint32_t *count)
+{
+    uint32_t low = 0, high = q->cut_count;
+    while (low < high) {
+        const uint32_t middle = low + (high - low) / 2;
+        if (q->cuts[middle].node < node)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    for (*count = 0; low + *count < q->cut_count && q->cuts[low + *count].node == node;)
+        ++*count;
+    return q->cuts + low;
+}
+
+het_status het__split_rows(const het__split_request *q, het__mem *mem, het__split_graph *out,
                            het_error *err)
 {
-    splitter s = { .from = graph, .out = out, .to = &out->graph };
+    splitter s = { .from = q->graph, .out = out, .to = &out->graph };
     memset(out, 0, sizeof *out);
-    s.failed = !begin(&s, cut_count, mem);
-    for (uint32_t n = 0, c = 0; n < graph->node_count && !s.failed; n++) {
-        const uint32_t first = c;
-        while (c < cut_count && cuts[c].node == n)
-            c++;
-        copy_or_cut(&s, n, cuts + first, c - first, parts_reversed && parts_reversed[n]);
+    s.failed = !begin(&s, q->cut_count, mem);
+    for (uint32_t i = 0; i < q->graph->node_count && !s.failed; i++) {
+        const uint32_t n = q->order ? q->order[i] : i;
+        uint32_t count = 0;
+        const het__row_cut *cuts = q->cut_count ? cuts_of(q, n, &count) : NULL;
+        copy_or_cut(&s, n, cuts, count, q->parts_reversed && q->parts_reversed[n]);
     }
     s.failed = s.failed || !forget_unread(&s);
     const het_status st = s.failed ? het__fail_nomem(err, "a graph with split products")

@@ -42,12 +42,19 @@ typedef struct het__split_graph {
  * rows (transpose_b), conv of one group without a residual. Pure. */
 bool het__can_split_rows(const het__graph *graph, const het__node *node);
 
-/* cuts: by node, then by share, all of nodes that can be cut. Cuts that fall on no row between the
- * first and the last, or together, are left out; split_count may be 0. parts_reversed: per node,
- * may be NULL: its last part stands first, to be started first. On failure nothing is left.
- * HET_E_NOMEM, or HET_E_INTERNAL. */
-het_status het__split_rows(const het__graph *graph, const het__row_cut *cuts, uint32_t cut_count,
-                           const bool *parts_reversed, het__mem *mem, het__split_graph *out,
+typedef struct het__split_request {
+    const het__graph *graph;
+    const het__row_cut *cuts; /* by node, then by share, all of nodes that can be cut */
+    uint32_t cut_count;
+    const bool *parts_reversed; /* per node, may be NULL: its last part stands first, to be started
+                                   first */
+    const uint32_t *order; /* all nodes, as they are to stand; NULL: as they do. Whatever makes a
+                              value stands before who reads it. */
+} het__split_request;
+
+/* Cuts that fall on no row between the first and the last, or together, are left out; split_count
+ * may be 0. On failure nothing is left. HET_E_NOMEM, or HET_E_INTERNAL. */
+het_status het__split_rows(const het__split_request *request, het__mem *mem, het__split_graph *out,
                            het_error *err);
 
 #endif /* HET_PASSES_SPLIT_ROWS_H */

@@ -6,6 +6,7 @@
 #include <hetinfer.h>
 
 #include "tiny_model.h"
+#include "tiny_onnx.h"
 
 #include "lib/api/handles.h"
 #include "lib/exec/trace.h"
@@ -76,7 +77,8 @@ static void parts_point_into_the_whole(void)
     const het__row_cut cuts[] = { { r.two, 0.25 }, { r.two, 0.75 }, { r.one, 0.5 },
                                   { r.gated, 0.5 } };
     const bool reversed[3] = { false, true, false };
-    CHECK_INT(het__split_rows(&r.g, cuts, 4, reversed, &memory, &s, &err), HET_OK);
+    const het__split_request q = { &r.g, cuts, 4, reversed, NULL };
+    CHECK_INT(het__split_rows(&q, &memory, &s, &err), HET_OK);
     CHECK_INT(s.split_count, 3);
     /* Three parts and two joins; two parts, a join and the residual; two parts and a join. */
     CHECK_INT(s.graph.node_count, 5 + 4 + 3);
@@ -113,12 +115,14 @@ static void cuts_without_rows_are_left_out(void)
     begin(&r);
     /* Tiles of 8 rows of 64, single rows of 12: 0.04 is nothing of q, nor of k; 0.05 a row of k. */
     const het__row_cut none[] = { { r.two, 0.04 }, { r.gated, 0.97 } };
-    CHECK_INT(het__split_rows(&r.g, none, 2, NULL, &memory, &s, NULL), HET_OK);
+    const het__split_request nothing = { &r.g, none, 2, NULL, NULL };
+    CHECK_INT(het__split_rows(&nothing, &memory, &s, NULL), HET_OK);
     CHECK_INT(s.split_count, 0);
     CHECK_INT(s.graph.node_count, r.g.node_count);
     het__graph_finish(&s.graph);
     const het__row_cut small[] = { { r.two, 0.05 }, { r.two, 0.055 }, { r.two, 0.06 } };
-    CHECK_INT(het__split_rows(&r.g, small, 3, NULL, &memory, &s, NULL), HET_OK);
+    const het__split_request little = { &r.g, small, 3, NULL, NULL };
+    CHECK_INT(het__split_rows(&little, &memory, &s, NULL), HET_OK);
     CHECK_INT(s.split_count, 1);
     /* All of q in the second part, which makes the output by itself; k is joined. */
     CHECK_INT(s.graph.node_count, 2 + 1 + 2);
@@ -338,7 +342,7 @@ static void limits_hold_for_parts(void)
 static bool overlap(const het__trace_event *a, const het__trace_event *b)
 {
     return a->kind == HET__TRACE_PROGRAM && b->kind == HET__TRACE_PROGRAM && a->step == b->step &&
-           a->layer == b->layer && a->device != b->device && a->begin_ns < b->end_ns &&
+           a->device != b->device && a->begin_ns < b->end_ns &&
            b->begin_ns < a->end_ns;
 }
 
@@ -372,6 +376,102 @@ static void parts_run_side_by_side(void)
     close_context();
 }
 
+/* ---- branches ---- */
+
+#define SIDE 640
+#define ROWS 256
+
+/* x -> a -> relu, then two branches of two products each, and their sum. Weights by columns, which
+ * are not divided. */
+static void make_branches(tiny_onnx *m)
+{
+    static const char *const names[] = { "a", "b1", "b2", "c1", "c2" };
+    float *weights = malloc(sizeof(float) * SIDE * SIDE);
+    uint64_t seed = 11;
+    char extents[24];
+    snprintf(extents, sizeof extents, "%d,%d", SIDE, SIDE);
+    tiny_onnx_input(m, "x", TINY_F32, "256,640");
+    for (int i = 0; weights && i < 5; i++) {
+        for (int k = 0; k < SIDE * SIDE; k++)
+            weights[k] = test_random_float(&seed) / 32;
+        tiny_onnx_floats(m, names[i], extents, weights, (size_t)SIDE * SIDE);
+    }
+    tiny_onnx_node(m, "MatMul", "", "first", "x,a", "xa");
+    tiny_onnx_node(m, "Relu", "", "bend", "xa", "h");
+    tiny_onnx_node(m, "MatMul", "", "b.1", "h,b1", "hb");
+    tiny_onnx_node(m, "Sigmoid", "", "b.2", "hb", "hs");
+    tiny_onnx_node(m, "MatMul", "", "b.3", "hs,b2", "b");
+    tiny_onnx_node(m, "Sigmoid", "", "c.0", "h", "g");
+    tiny_onnx_node(m, "MatMul", "", "c.1", "g,c1", "gc");
+    tiny_onnx_node(m, "Sigmoid", "", "c.2", "gc", "gs");
+    tiny_onnx_node(m, "MatMul", "", "c.3", "gs,c2", "c");
+    tiny_onnx_node(m, "Add", "", "sum", "b,c", "y");
+    tiny_onnx_output(m, "y", TINY_F32, "256,640");
+    tiny_onnx_finish(m, 13);
+    free(weights);
+}
+
+static void run_branches(het_session *s, float *pixels, float *out)
+{
+    het_error err = HET_ERROR_INIT;
+    het_tensor in = HET_TENSOR_INIT, result = HET_TENSOR_INIT;
+    het_port port = { .struct_size = sizeof port, .desc = HET_TENSOR_DESC_INIT };
+    CHECK_INT(het_model_input_at(model, 0, &port), HET_OK);
+    in.desc = port.desc;
+    in.data = pixels;
+    in.size_bytes = sizeof(float) * ROWS * SIDE;
+    CHECK_INT(het_session_bind_input(s, "x", &in, &err), HET_OK);
+    CHECK_INT(het_session_run(s, &err), HET_OK);
+    CHECK_INT(het_session_get_output(s, "y", &result, &err), HET_OK);
+    if (result.data)
+        memcpy(out, result.data, sizeof(float) * ROWS * SIDE);
+}
+
+static void branches_run_beside_each_other(void)
+{
+    static float x[ROWS * SIDE], want[ROWS * SIDE], got[ROWS * SIDE];
+    uint64_t seed = 3;
+    het_context_options o = HET_CONTEXT_OPTIONS_INIT;
+    het_error err = HET_ERROR_INIT;
+    tiny_onnx m = { 0 };
+    uint32_t overlaps = 0;
+    setenv("HETINFER_SIM", "amd-8945hs:cpu,intel-185h:cpu", 1);
+    setenv("HETINFER_SIM_SCALE", "1", 1);
+    o.backends = "sim";
+    make_branches(&m);
+    if (het_context_create(&o, &context, &err) != HET_OK ||
+        het_model_load_memory(context, m.file, m.bytes, NULL, &model, &err) != HET_OK)
+        TEST_FAIL("%s", err.message);
+    for (int i = 0; i < ROWS * SIDE; i++)
+        x[i] = test_random_float(&seed);
+    het_session *plain = open_session(V "split: {when: never}\n");
+    het_session *split = open_session(V "split: {when: always}\n");
+    if (plain && split) {
+        het_plan_split first = { .struct_size = sizeof first };
+        run_branches(plain, x, want);
+        run_branches(split, x, got);
+        CHECK(memcmp(got, want, sizeof got) == 0);
+        const het_plan_info info = info_of(split, HET_PHASE_DECODE);
+        printf("a run %.3f ms simulated, with %u branches %.3f ms\n", info.simulated_ns / 1e6,
+               info.split_count, info.split_ns / 1e6);
+        CHECK(info.split_count > 0 && info.split_ns < info.simulated_ns);
+        CHECK_INT(het_plan_split_at(het_session_plan(split, HET_PHASE_DECODE), 0, &first), HET_OK);
+        CHECK(first.share == 1 && first.device != first.other);
+        for (int i = 0; i < 20 && overlaps == 0; i++) {
+            CHECK_INT(het_session_trace_start(split, 0, NULL), HET_OK);
+            run_branches(split, x, got);
+            overlaps = overlaps_of(split->trace);
+        }
+        CHECK(memcmp(got, want, sizeof got) == 0);
+        CHECK(overlaps > 0);
+    }
+    het_session_destroy(plain);
+    het_session_destroy(split);
+    het_model_destroy(model);
+    het_context_destroy(context);
+    tiny_onnx_free(&m);
+}
+
 int main(void)
 {
     het__mem_init(&memory, NULL);
@@ -381,5 +481,6 @@ int main(void)
     test_case(every_row_is_held_once);
     test_case(limits_hold_for_parts);
     test_case(parts_run_side_by_side);
+    test_case(branches_run_beside_each_other);
     return test_finish();
 }
