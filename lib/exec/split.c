@@ -388,7 +388,8 @@ static bool place(maker *m)
     return true;
 }
 
-/* What a plan's products are divided into, and its branches, as het__plan_split_find() would list it. */
+/* What a plan's products are divided into, and its branches, as het__plan_split_find() would list
+ * them. */
 static bool list_splits(const maker *m, uint32_t phase, het__plan *plan)
 {
     const het__split_origin *o = m->made.origins;
