@@ -540,7 +540,8 @@ het_status het__exec_plan_split(const het__exec_request *request, het__mem *mem,
     const het__machine machine = plans[0].machine;
     m.machine = &machine;
     m.devices = machine.device_count;
-    if (m.devices < 2 || split_when(request) == HET__SPLIT_NEVER || streams(&m))
+    const bool is_wanted = is_searched(&m) || (request->policy && request->policy->split_count);
+    if (m.devices < 2 || split_when(request) == HET__SPLIT_NEVER || streams(&m) || !is_wanted)
         return HET_OK;
     het__arena_init(&m.arena, mem);
     s = make(&m, &is_kept, err);
