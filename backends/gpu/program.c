@@ -23,6 +23,7 @@ static const het__gpu_op *const ops[HET__OP_T_FIRST] = {
     [HET__OP_POOL] = &het__gpu_pool,       [HET__OP_BLOCK] = &het__gpu_block,
     [HET__OP_UNBLOCK] = &het__gpu_unblock, [HET__OP_MATMUL] = &het__gpu_matmul,
     [HET__OP_QCONV] = &het__gpu_qconv,     [HET__OP_QMAP] = &het__gpu_qmap,
+    [HET__OP_JOIN] = &het__gpu_join,
 };
 
 static const het__gpu_op *op_of(het__op op)

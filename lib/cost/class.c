@@ -103,7 +103,7 @@ uint32_t het__work_class_of(const het__graph *graph, const het__node *node)
         return HET__WORK_ELEMENTWISE;
     case HET__OP_EMBED: case HET__OP_ROWS:
         return HET__WORK_GATHER;
-    case HET__OP_BLOCK: case HET__OP_UNBLOCK: case HET__OP_COLUMNS:
+    case HET__OP_BLOCK: case HET__OP_UNBLOCK: case HET__OP_COLUMNS: case HET__OP_JOIN:
         return HET__WORK_MOVE;
     default:
         return HET__WORK_OTHER;

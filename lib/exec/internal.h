@@ -2,6 +2,7 @@
 /* What the files of the executor share.
  *
  *     executor.c  making and destroying, compiling
+ *     split.c     plans with divided products; support.c those without
  *     share.c     values that lie in host memory which several devices use in place
  *     layout.c    places of all other values, buffers, budgets
  *     lend.c      inputs and outputs that lie where the caller has them
@@ -95,7 +96,8 @@ struct het__exec {
     /* immutable after create */
     het__mem *mem;
     het__log *log;
-    const het__graph *graph;
+    const het__graph *graph; /* the request's, or split */
+    het__graph split;        /* with divided products: split.h */
     het__exec_request request;
     uint32_t device_count; /* of the plans' machine */
     het__opened opened[HET__MACHINE_DEVICES_MAX];

@@ -133,6 +133,12 @@ typedef struct het__plan_request {
     const het__plan_streams *streams; /* of plan.c's own */
     const uint8_t *forced;           /* per step, per node: a device; see het__plan_read() */
     bool split;                      /* judge splits and branches by simulation: plan_split.c */
+    bool simulated;                  /* fill simulated_ns at least */
+    /* Per step, per node: the placement, which is not searched for; in place of forced. */
+    const uint8_t *given;
+    /* Per step, per node: nodes that begin an entry, so that what stands before them can be waited
+     * for by itself. NULL: entries are as long as they can be. */
+    const uint8_t *begins;
 } het__plan_request;
 
 /* Make a plan for the first step, or for each of them: plans has room for one per step, in their

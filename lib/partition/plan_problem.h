@@ -58,7 +58,7 @@ bool het__plan_describe(const het__plan_problem *problem, const uint8_t *devices
                         het__plan *plan);
 
 /* plan_split.c: simulate one step of the plan, and look for products and branches that pay when
- * another device takes part. Fills simulated_ns, split_ns, splits. */
+ * another device takes part, if the request has split. Fills simulated_ns, split_ns, splits. */
 het_status het__plan_split_find(const het__plan_problem *problem, const uint8_t *devices,
                                 uint32_t step, het__plan *plan, het_error *err);
 
