@@ -25,6 +25,7 @@
 #define HET_BACKEND_H
 
 #include "lib/base/hash.h"
+#include "lib/base/lender.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
 #include "lib/ir/graph.h"
@@ -106,6 +107,10 @@ typedef struct het__slice {
     /* Constants of lib/ir/stream.h are not kept on the device: they are brought before each run of
      * the program, if that can be while the program before it runs. */
     bool streams;
+    /* For a backend that borrows: constants are read after het__borrow_keep(), or where
+     * het__borrow() says. While compiling only; team is the backend's to set meanwhile. NULL:
+     * value->data is all there is to it. */
+    het__borrower *borrower;
 } het__slice;
 
 typedef struct het__backend_counters {
@@ -182,6 +187,10 @@ typedef struct het__backend {
 
     /* Slices may stream (see het__slice). */
     bool streams;
+
+    /* It asks slice->borrower for the constants that it reads. Else they are where value->data says
+     * before compile is called. */
+    bool borrows;
 
     /* Products are computed in fewer bits than HET_PRECISION_EXACT allows: the core plans none of
      * them for a session that is to be exact. */

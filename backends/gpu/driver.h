@@ -163,5 +163,10 @@ het_status het__gpu_keep_plain(het__gpu *gpu, const het__slice *slice, het__gpu_
                                size_t bytes, het_error *err);
 /* Before the device is closed. */
 void het__gpu_drop_constants(het__gpu *gpu);
+/* A constant, or those of a slice that are not read while it is compiled alone, stay where their
+ * data says; without a borrower all do. */
+het_status het__gpu_keep_data(const het__slice *slice, const het__value *value, const void *data,
+                              het_error *err);
+het_status het__gpu_keep_slice(const het__gpu *gpu, const het__slice *slice, het_error *err);
 
 #endif /* HET_GPU_DRIVER_H */

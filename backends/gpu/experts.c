@@ -183,7 +183,11 @@ static het_status add(het__gpu_call *call, het__gpu_mixture **mixture, het_error
     if (!m)
         return het__fail_nomem(err, "the cache of experts");
     const size_t bytes = describe(call, m);
-    het_status s = het__expert_cache_add(&x->cache, m->count, &m->first_key, err);
+    het_status s = HET_OK;
+    for (uint32_t i = 2; s == HET_OK && i < 5; i++) /* they are read whenever one is chosen */
+        s = het__gpu_keep_data(call->slice, &call->inputs[i].value, call->inputs[i].host, err);
+    if (s == HET_OK)
+        s = het__expert_cache_add(&x->cache, m->count, &m->first_key, err);
     if (s == HET_OK)
         s = make_places(gpu, x, bytes, err);
     if (s != HET_OK) {

@@ -148,6 +148,7 @@ const het__backend het__backend_intel_l0 = {
     .state = l0_state,
     .is_asynchronous = true,
     .streams = true,
+    .borrows = true,
     .buffer_create = het__l0_buffer_create,
     .buffer_destroy = het__l0_buffer_destroy,
     .buffer_host = het__l0_buffer_host,

@@ -80,6 +80,7 @@ const het__backend het__backend_opencl_igpu = {
     .measure = het__cl_measure,
     .is_asynchronous = true,
     .streams = true,
+    .borrows = true,
     .buffer_create = het__cl_buffer_create,
     .buffer_destroy = het__cl_buffer_destroy,
     .buffer_host = het__cl_buffer_host,
