@@ -130,6 +130,17 @@ typedef struct het__backend_counters {
     uint64_t streamed_bytes;
 } het__backend_counters;
 
+/* Something that was brought to a device beside its programs. */
+#define HET__NO_EXPERT UINT32_MAX
+typedef struct het__brought {
+    uint64_t begin_ns, end_ns; /* by het__now_ns() */
+    uint64_t bytes;
+    int32_t layer;             /* as its nodes say */
+    uint32_t expert;           /* of that layer's mixture; HET__NO_EXPERT: the layer's weights */
+    bool is_ahead;             /* before it was asked for */
+    bool is_device_clock;      /* the device measured it; else the host, from outside */
+} het__brought;
+
 typedef struct het__backend {
     const char *name;
     bool on_demand; /* used only when named */
@@ -233,6 +244,11 @@ typedef struct het__backend {
     /* Optional: when the program that was enqueued as number `count` (from 1) ran, by
      * het__now_ns(); false if that is not known, or too long ago. Only after it was waited for. */
     bool (*span)(het__device *device, uint64_t count, uint64_t *begin_ns, uint64_t *end_ns);
+    /* Optional: what was brought for programs (expert_bytes, stream_slots) and is known to have
+     * arrived since this was last called, in its order; at most max, of which the device remembers
+     * the last thousand or so. The first call finds none: remembering begins with it. Allocates
+     * nothing, does not wait. NULL: nothing is known. */
+    uint32_t (*brought)(het__device *device, het__brought *list, uint32_t max);
 
     void (*counters)(het__device *device, het__backend_counters *counters);
 } het__backend;

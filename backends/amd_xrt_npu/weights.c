@@ -219,8 +219,10 @@ het_status het__npu_weights_get(het__device *device, const het__slice *slice, ui
     const het__value *v = &slice->graph->values[value];
     int64_t rows, columns;
     het__value_matrix(v, slice->symbols_max, &rows, &columns);
+    const int64_t inner = is_transposed ? rows : columns, outer = is_transposed ? columns : rows;
     for (const het__npu_weights *w = device->weights; w; w = w->next)
-        if (w->data == v->data && w->is_transposed == is_transposed) {
+        if (w->data == v->data && w->is_transposed == is_transposed && w->inner == inner &&
+            w->columns == outer) {
             *weights = w;
             return HET_OK;
         }
@@ -229,8 +231,8 @@ het_status het__npu_weights_get(het__device *device, const het__slice *slice, ui
         return het__fail_nomem(err, "weights of an NPU");
     w->data = v->data;
     w->is_transposed = is_transposed;
-    w->inner = is_transposed ? rows : columns;
-    w->columns = is_transposed ? columns : rows;
+    w->inner = inner;
+    w->columns = outer;
     w->design = het__npu_choose(device->designs, usable(device), w->inner, w->columns);
     het_status s = HET_OK;
     if (w->design == HET__NPU_DESIGNS_MAX)

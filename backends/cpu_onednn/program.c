@@ -143,6 +143,7 @@ static het_status build_node(het__cpu_build *build, const het__node *node, const
     case HET__OP_MOE:
         return het__cpu_build_moe(build, node);
     case HET__OP_COLUMNS:
+    case HET__OP_JOIN:
     case HET__OP_CUT:
     case HET__OP_MATCH:
     case HET__OP_PREDICT:

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Steps of operations on whole rows: columns, cut, match, streams predicted and corrected. A task
- * is a row. Sums are kept in double, in one order. */
+/* Steps of operations on whole rows: columns, joined parts, cut, match, streams predicted and
+ * corrected. A task is a row. Sums are kept in double, in one order. */
 #include <math.h>
 #include <string.h>
 
@@ -14,7 +14,8 @@ typedef struct rows {
     const float *in[STREAMS_MAX + 2];
     float *out[STREAMS_MAX];
     int64_t columns, x_columns; /* of outputs; of the first input */
-    uint32_t streams;
+    int64_t part_columns[STREAMS_MAX]; /* of the inputs that are joined */
+    uint32_t streams, parts;
     het__attrs attrs;
 } rows;
 
@@ -31,6 +32,18 @@ static void columns_task(const het__cpu_step *step, int64_t t, unsigned char *sc
     const rows *r = step->data;
     memcpy(r->out[0] + t * r->columns, r->in[0] + t * r->x_columns + r->attrs.columns.first,
            (size_t)r->columns * sizeof(float));
+}
+
+static void join_task(const het__cpu_step *step, int64_t t, unsigned char *scratch)
+{
+    (void)scratch;
+    const rows *r = step->data;
+    float *y = r->out[0] + t * r->columns;
+    for (uint32_t i = 0; i < r->parts; i++) {
+        const int64_t n = r->part_columns[i];
+        memcpy(y, r->in[i] + t * n, (size_t)n * sizeof(float));
+        y += n;
+    }
 }
 
 static double mean_of(const float *x, int64_t n)
@@ -116,6 +129,8 @@ static het__cpu_task_fn task_of(het__op op)
     switch (op) {
     case HET__OP_COLUMNS:
         return columns_task;
+    case HET__OP_JOIN:
+        return join_task;
     case HET__OP_CUT:
         return cut_task;
     case HET__OP_MATCH:
@@ -140,6 +155,9 @@ het_status het__cpu_build_streams(het__cpu_build *build, const het__node *node)
     r->x_columns = het__cpu_value(build, node, 0)->extent[1].count;
     for (uint32_t i = 0; i < node->input_count; i++)
         het__cpu_place(build, node->inputs[i], &r->in[i]);
+    r->parts = node->op == HET__OP_JOIN ? node->input_count : 0;
+    for (uint32_t i = 0; i < r->parts; i++)
+        r->part_columns[i] = het__cpu_value(build, node, i)->extent[1].count;
     for (uint32_t o = 0; o < node->output_count; o++)
         het__cpu_place(build, node->outputs[o], &r->out[o]);
     step->bind = bind;

@@ -11,6 +11,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "backends/gpu/notes.h"
 #include "backends/gpu/sent.h"
 #include "backends/gpu/stream.h"
 #include "lib/base/dtype.h"
@@ -31,10 +32,13 @@ struct het__gpu_kept {
     bool is_guest;    /* mem is another entry's */
 };
 
-static het__gpu_kept *find(het__gpu *gpu, const void *data, const char *form)
+/* Of constants that begin at the same place (rows of a matrix and all of it) each has forms of its
+ * own; as they lie, the longest serves for all. */
+static het__gpu_kept *find(het__gpu *gpu, const void *data, const char *form, size_t bytes)
 {
     for (het__gpu_kept *k = gpu->kept; k; k = k->next)
-        if (k->data == data && strcmp(k->form, form) == 0)
+        if (k->data == data && strcmp(k->form, form) == 0 &&
+            (k->bytes == bytes || (!*form && k->bytes > bytes)))
             return k;
     return NULL;
 }
@@ -52,6 +56,7 @@ void het__gpu_drop_constants(het__gpu *gpu)
     het__gpu_experts_drop(gpu);
     het__gpu_stream_drop(gpu);
     het__gpu_sent_drop(gpu);
+    het__gpu_notes_drop(gpu);
     while (gpu->kept) {
         het__gpu_kept *next = gpu->kept->next;
         kept_drop(gpu, gpu->kept);
@@ -214,7 +219,7 @@ het_status het__gpu_keep_plain(het__gpu *gpu, const het__slice *slice, het__gpu_
         operand->offset = 0;
         return het__gpu_stream_piece(gpu, operand, "", bytes, NULL, NULL, &operand->mem, err);
     }
-    het__gpu_kept *k = find(gpu, operand->host, "");
+    het__gpu_kept *k = find(gpu, operand->host, "", bytes);
     if (!k) {
         k = kept_new(gpu, operand->host, "", bytes);
         if (!k)
@@ -254,9 +259,8 @@ static het_status keep_form(het__gpu_call *call, const het__gpu_operand *constan
     if (constant && call->slice && call->slice->streams && het__value_streams(&constant->value))
         return het__gpu_stream_piece(gpu, constant, form, bytes, lay, user, mem, err);
     const void *data = constant ? constant->host : NULL;
-    het__gpu_kept *k = find(gpu, data, form);
+    het__gpu_kept *k = find(gpu, data, form, bytes);
     if (k) {
-        assert(k->bytes == bytes);
         *mem = k->mem;
         return HET_OK;
     }

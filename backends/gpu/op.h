@@ -166,7 +166,7 @@ het__gpu_memory *het__gpu_memory_now(het__gpu_memory *memory);
 /* ---- operations (ops_*.c) ---- */
 
 extern const het__gpu_op het__gpu_embed, het__gpu_norm, het__gpu_softmax, het__gpu_rows,
-    het__gpu_columns, het__gpu_cut, het__gpu_match, het__gpu_predict,
+    het__gpu_columns, het__gpu_join, het__gpu_cut, het__gpu_match, het__gpu_predict,
     het__gpu_correct;                                                     /* ops_rows.c */
 extern const het__gpu_op het__gpu_rope, het__gpu_attention;               /* ops_attention.c */
 extern const het__gpu_op het__gpu_binary, het__gpu_unary;                 /* ops_elementwise.c */

@@ -311,6 +311,36 @@ static het_status columns_launch(het__gpu_call *call, const int64_t *symbols, he
 
 const het__gpu_op het__gpu_columns = { all_f32, columns_prepare, columns_launch };
 
+static het_status join_prepare(het__gpu_call *call, het_error *err)
+{
+    return move_kernel(call, "join", 1, err);
+}
+
+/* One launch per part. */
+static het_status join_launch(het__gpu_call *call, const int64_t *symbols, het_error *err)
+{
+    (void)symbols;
+    const own *o = call->own;
+    const het__gpu_operand *out = &call->outputs[0];
+    int64_t first = 0;
+    het_status s = HET_OK;
+    for (uint32_t i = 0; s == HET_OK && i < call->input_count; i++) {
+        const het__gpu_operand *part = &call->inputs[i];
+        const size_t global[2] = { (size_t)part->columns, (size_t)out->rows };
+        het__gpu_arg_tensor(o->kernel, 0, part);
+        het__gpu_arg_tensor(o->kernel, 2, out);
+        het__gpu_arg_int(o->kernel, 4, part->columns);
+        het__gpu_arg_int(o->kernel, 5, first);
+        het__gpu_arg_int(o->kernel, 6, out->columns);
+        het__gpu_arg_int(o->kernel, 7, out->rows);
+        s = het__gpu_launch(call, o->kernel, 2, global, NULL, err);
+        first += part->columns;
+    }
+    return s;
+}
+
+const het__gpu_op het__gpu_join = { all_f32, join_prepare, join_launch };
+
 /* ---- predict, correct ---- */
 
 static het_status predict_prepare(het__gpu_call *call, het_error *err)

@@ -23,6 +23,7 @@ static const het__gpu_op *const ops[HET__OP_T_FIRST] = {
     [HET__OP_POOL] = &het__gpu_pool,       [HET__OP_BLOCK] = &het__gpu_block,
     [HET__OP_UNBLOCK] = &het__gpu_unblock, [HET__OP_MATMUL] = &het__gpu_matmul,
     [HET__OP_QCONV] = &het__gpu_qconv,     [HET__OP_QMAP] = &het__gpu_qmap,
+    [HET__OP_JOIN] = &het__gpu_join,
 };
 
 static const het__gpu_op *op_of(het__op op)
@@ -235,7 +236,7 @@ het_status het__gpu_compile(het__gpu *gpu, const het__slice *slice, het__program
     if (s == HET_OK)
         s = het__gpu_keep_slice(gpu, slice, err);
     if (s == HET_OK && slice->streams)
-        s = het__gpu_stream_begin(gpu, err);
+        s = het__gpu_stream_begin(gpu, slice->graph->nodes[slice->nodes[0]].layer, err);
     for (uint32_t i = 0; i < slice->node_count && s == HET_OK; i++)
         s = call_init(gpu, p, slice, &slice->graph->nodes[slice->nodes[i]],
                       &p->calls[p->call_count++], err);

@@ -49,6 +49,16 @@ __kernel void columns(HET_IN(x), HET_OUT(y), const uint x_columns, const uint fi
             HET_FLOATS(x)[(ulong)t * x_columns + first + i];
 }
 
+/* A part of wider rows, from column first onwards. */
+__kernel void join(HET_IN(x), HET_OUT(y), const uint x_columns, const uint first,
+                   const uint y_columns, const uint tokens)
+{
+    const uint i = (uint)get_global_id(0), t = (uint)get_global_id(1);
+    if (i < x_columns && t < tokens)
+        HET_FLOATS_OUT(y)[(ulong)t * y_columns + first + i] =
+            HET_FLOATS(x)[(ulong)t * x_columns + i];
+}
+
 /* One stream b: own + sum over a of c[b * streams + a] * h_a. */
 __kernel void predict(HET_IN(c), HET_IN(h0), HET_IN(h1), HET_IN(h2), HET_IN(h3), HET_IN(h4),
                       HET_IN(h5), HET_IN(h6), HET_IN(h7), HET_IN(own), HET_OUT(y), const uint b,

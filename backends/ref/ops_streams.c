@@ -21,6 +21,20 @@ static void columns_run(const het__ref_call *call)
 
 const het__ref_kernel het__ref_columns = { .run = columns_run, .floats = 1u };
 
+static void join_run(const het__ref_call *call)
+{
+    const het__ref_operand *out = &call->outputs[0];
+    for (int64_t t = 0; t < out->rows; t++) {
+        char *y = (char *)het__ref_row_out(out, t);
+        for (uint32_t i = 0; i < call->input_count; i++) {
+            memcpy(y, row_of(call, i, t), (size_t)call->inputs[i].row_bytes);
+            y += call->inputs[i].row_bytes;
+        }
+    }
+}
+
+const het__ref_kernel het__ref_join = { .run = join_run, .floats = 0xffu };
+
 static void cut_run(const het__ref_call *call)
 {
     const het__ref_operand *out = &call->outputs[0];

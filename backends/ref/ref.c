@@ -27,6 +27,7 @@ static const het__ref_kernel *const kernels[HET__OP_T_FIRST] = {
     [HET__OP_COLUMNS] = &het__ref_columns, [HET__OP_MOE] = &het__ref_moe,
     [HET__OP_CUT] = &het__ref_cut,         [HET__OP_MATCH] = &het__ref_match,
     [HET__OP_PREDICT] = &het__ref_predict, [HET__OP_CORRECT] = &het__ref_correct,
+    [HET__OP_JOIN] = &het__ref_join,
 };
 
 struct het__device {

@@ -48,7 +48,7 @@ typedef struct het__ref_kernel {
 extern const het__ref_kernel het__ref_embed, het__ref_norm, het__ref_linear, het__ref_gated,
     het__ref_rope, het__ref_attention, het__ref_add, het__ref_mul, het__ref_unary,
     het__ref_softmax, het__ref_rows, het__ref_image, het__ref_matmul, het__ref_qconv,
-    het__ref_qmap, het__ref_columns, het__ref_moe, het__ref_cut, het__ref_match,
+    het__ref_qmap, het__ref_columns, het__ref_join, het__ref_moe, het__ref_cut, het__ref_match,
     het__ref_predict, het__ref_correct;
 
 /* NULL where an optional input is absent. */

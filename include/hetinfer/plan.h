@@ -24,7 +24,7 @@ typedef enum het_phase {
 } het_phase;
 
 /** Judge by simulation what a sum of times cannot see: products of matrices split by rows over two
- *  devices, and branches side by side. Sessions do not run such plans yet. */
+ *  devices, and branches side by side. Sessions do so where docs/policy.md says. */
 #define HET_PLAN_SPLIT (UINT64_C(1) << 0)
 /** Place the phase alone, as if the other one did not need its weights and states too. */
 #define HET_PLAN_ALONE (UINT64_C(1) << 1)
@@ -90,7 +90,8 @@ typedef struct het_plan_info {
     double greedy_total;        /**< Of each node on the first device that supports it, NPU before
                                      GPU before CPU; infinite: it is over a limit. */
     double simulated_ns;        /**< One step of the plan as simulated, devices side by side where
-                                     nothing waits, with HET_PLAN_SPLIT; else 0. */
+                                     nothing waits, with HET_PLAN_SPLIT; undivided, of a session
+                                     that divides products; else 0. */
     double split_ns;            /**< The same with what het_plan_split_at() tells. */
     uint32_t split_count;       /**< Entries of het_plan_split_at(). */
     uint32_t best_single;       /**< Device (of the plan) that alone has the lowest total;
@@ -118,6 +119,7 @@ typedef struct het_plan_layer {
                                  infinite: no other device can. */
     uint32_t runner_up;     /**< Device of the plan, or UINT32_MAX. */
     uint32_t plan_device;   /**< Device of the plan, in [0, device_count). */
+    double stream_bytes;    /**< Of stored_bytes: what is not kept but comes for each step. */
 } het_plan_layer;
 
 /** One device of the plan, which need not be there. Strings are borrowed from the plan. */
@@ -141,6 +143,13 @@ typedef struct het_plan_device {
                                   experts' matrices are then not in weight_bytes. */
     double bring_ns;         /**< Part of busy_ns: bringing experts that are expected to be
                                   missing, if all are chosen equally often (docs/experts.md). */
+    uint32_t slot_count;     /**< Slots of experts. */
+    uint32_t stream_slot_count;  /**< Slots for weights of layers that come for each step; 0: all
+                                      layers keep theirs (docs/planning.md). */
+    double stream_slot_bytes;    /**< One of these; all of them are in weight_bytes. */
+    double stream_bytes;         /**< What comes in a step. */
+    uint32_t stream_layer_count; /**< Layers here whose weights come. */
+    uint32_t stream_layer_max;   /**< Of so many layers here. */
 } het_plan_device;
 
 /** One copy between devices. Strings are borrowed from the plan. */
@@ -153,7 +162,8 @@ typedef struct het_plan_transfer {
     double predicted_ns;   /**< Expected time. */
 } het_plan_transfer;
 
-/** What HET_PLAN_SPLIT adds to a plan. Strings are borrowed from the plan. */
+/** What HET_PLAN_SPLIT adds to a plan, or what a session divides. Strings are borrowed from the
+ *  plan. */
 typedef struct het_plan_split {
     uint32_t struct_size;  /**< Set by the caller. */
     uint32_t device;       /**< Device of the plan that has the nodes. */
@@ -228,9 +238,10 @@ HET_API HET_NODISCARD het_status het_plan_transfer_at(const het_plan *plan, uint
                                                       het_plan_transfer *transfer);
 
 /**
- * One split or branch that the simulation found to pay, in the order in which they were found.
+ * One split or branch that the simulation found to pay, in the order in which they were found; of a
+ * session's plan, one that it runs.
  *
- * @param plan   Plan made with HET_PLAN_SPLIT.
+ * @param plan   Plan made with HET_PLAN_SPLIT, or a session's.
  * @param index  In [0, split_count).
  * @param split  Filled up to split->struct_size bytes.
  * @retval HET_E_INVALID  Index out of range.

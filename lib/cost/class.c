@@ -61,8 +61,9 @@ static uint32_t tensor_class(const het__graph *graph, const het__node *node)
         return HET__WORK_REDUCE;
     case HET__OP_T_ATTENTION: case HET__OP_T_FLEX_ATTENTION: case HET__OP_T_LINEAR_ATTENTION:
         return HET__WORK_ATTENTION;
-    case HET__OP_T_ROTARY_EMBEDDING: case HET__OP_T_RESIZE: case HET__OP_T_UPSAMPLE:
-    case HET__OP_T_RANGE:
+    case HET__OP_T_RESIZE: case HET__OP_T_UPSAMPLE:
+        return HET__WORK_RESIZE;
+    case HET__OP_T_ROTARY_EMBEDDING: case HET__OP_T_RANGE:
         return HET__WORK_ELEMENTWISE;
     default:
         break;
@@ -102,7 +103,7 @@ uint32_t het__work_class_of(const het__graph *graph, const het__node *node)
         return HET__WORK_ELEMENTWISE;
     case HET__OP_EMBED: case HET__OP_ROWS:
         return HET__WORK_GATHER;
-    case HET__OP_BLOCK: case HET__OP_UNBLOCK: case HET__OP_COLUMNS:
+    case HET__OP_BLOCK: case HET__OP_UNBLOCK: case HET__OP_COLUMNS: case HET__OP_JOIN:
         return HET__WORK_MOVE;
     default:
         return HET__WORK_OTHER;

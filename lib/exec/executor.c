@@ -6,19 +6,22 @@
 
 #include "lib/base/error.h"
 #include "lib/exec/internal.h"
+#include "lib/exec/split.h"
 
 #define SETTLE_NS UINT64_C(30000000000) /* that destroying waits where waits have no limit */
 
 /* ---- create ---- */
 
-/* Both phases over one residency of weights, and attention where the states are. */
+/* All phases over one residency of weights, and attention where the states are. */
 static het_status make_plans(het__exec *x, het_error *err)
 {
-    if (x->request.phase_count == 1)
-        return het__exec_plan(&x->request, x->request.symbols_max[0], NULL, x->mem,
-                              &x->phase[0].plan, err);
-    return het__exec_plan_phases(&x->request, x->mem, &x->phase[HET_PHASE_DECODE].plan,
-                                 &x->phase[HET_PHASE_PREFILL].plan, err);
+    het__plan plans[HET__PHASE_COUNT];
+    const het_status s = het__exec_plan_split(&x->request, x->mem, plans, &x->split, err);
+    for (uint32_t p = 0; s == HET_OK && p < x->request.phase_count; p++)
+        x->phase[p].plan = plans[p];
+    if (s == HET_OK && x->split.arena.mem)
+        x->graph = &x->split;
+    return s;
 }
 
 /* Of each device of the machine: the session's, or exact where the policy wants products in F32. */
@@ -269,6 +272,7 @@ void het__exec_destroy(het__exec *x)
         het__free(x->mem, x->shared_block);
     for (uint32_t p = 0; p < x->request.phase_count; p++)
         het__plan_finish(&x->phase[p].plan);
+    het__graph_finish(&x->split);
     het__arena_finish(&x->arena);
     het__free(x->mem, x);
 }
@@ -278,6 +282,11 @@ void het__exec_destroy(het__exec *x)
 const het__plan *het__exec_plan_of(const het__exec *x, uint32_t phase)
 {
     return phase < x->request.phase_count ? &x->phase[phase].plan : NULL;
+}
+
+const het__graph *het__exec_graph(const het__exec *x)
+{
+    return x->graph;
 }
 
 static uint32_t find_value(const het__exec *x, const char *name, het__value_kind kind)

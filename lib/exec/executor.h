@@ -112,10 +112,6 @@ het_status het__exec_plan(const het__exec_request *request, const int64_t *symbo
                           const het_device_figures *figures, het__mem *mem, het__plan *plan,
                           het_error *err);
 
-/* Place both phases together, as a session needs them: states on one device, weights once. */
-het_status het__exec_plan_phases(const het__exec_request *request, het__mem *mem,
-                                 het__plan *decode, het__plan *prefill, het_error *err);
-
 /* Why not, for each node of a graph and each device: reasons[node * device count + device], NULL
  * where it runs. In the arena; HET_E_NOMEM is the only failure. */
 het_status het__exec_support(const het__registry *registry, const het__graph *graph,
@@ -125,6 +121,9 @@ het_status het__exec_create(const het__exec_request *request, het__exec **exec, 
 void het__exec_destroy(het__exec *exec);
 
 const het__plan *het__exec_plan_of(const het__exec *exec, uint32_t phase);
+/* That the plans are of: the request's, or one made of it whose products are divided (split.h).
+ * Values of the request's graph have the same numbers in it. */
+const het__graph *het__exec_graph(const het__exec *exec);
 
 /* Host memory of an input, to be filled before a run; of an output, to be read after it. NULL if
  * the graph has no such value. */

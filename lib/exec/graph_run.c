@@ -581,5 +581,6 @@ const het__plan *het__graph_run_plan(const het__graph_run *r)
 
 const het__graph *het__graph_run_graph(const het__graph_run *r)
 {
-    return r->last ? &r->last->graph : NULL;
+    const form *f = r->last;
+    return !f ? NULL : f->exec ? het__exec_graph(f->exec) : &f->graph;
 }

@@ -63,7 +63,8 @@ uint64_t het__graph_run_copied(const het__graph_run *run);
 const het__exec *het__graph_run_exec(const het__graph_run *run);
 const het__recovery *het__graph_run_recovery(const het__graph_run *run);
 
-/* The plan and fused graph of the form used last; NULL if it is interpreted or there is none. */
+/* The plan of the form used last, NULL if it is interpreted or there is none; and the fused graph
+ * that it is of. */
 const het__plan *het__graph_run_plan(const het__graph_run *run);
 const het__graph *het__graph_run_graph(const het__graph_run *run);
 

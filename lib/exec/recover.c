@@ -19,6 +19,7 @@
 #include "lib/base/error.h"
 #include "lib/base/text.h"
 #include "lib/exec/registry.h"
+#include "lib/exec/split.h"
 
 _Static_assert(HET__DEVICES_MAX <= HET__MACHINE_DEVICES_MAX, "a bit and a row per device");
 
@@ -493,18 +494,15 @@ static bool put_back(het__recovery *r)
 /* The plan that an executor failed to be made of is made again, for what its device was to hold. */
 static double held_before(const het__exec_request *request, uint32_t device)
 {
-    het__plan plans[2];
-    het__mem *mem = request->registry->host.mem;
-    if (request->phase_count == 1) {
-        if (het__exec_plan(request, request->symbols_max[0], NULL, mem, &plans[0], NULL) != HET_OK)
-            return 0;
-    } else if (het__exec_plan_phases(request, mem, &plans[0], &plans[1], NULL) != HET_OK) {
+    het__plan plans[HET__PHASE_COUNT];
+    het__graph graph;
+    const uint32_t count = request->phase_count ? request->phase_count : HET__PHASE_COUNT;
+    if (het__exec_plan_split(request, request->registry->host.mem, plans, &graph, NULL) != HET_OK)
         return 0;
-    }
     const double held = held_by(&plans[0], device);
-    het__plan_finish(&plans[0]);
-    if (request->phase_count != 1)
-        het__plan_finish(&plans[1]);
+    for (uint32_t p = 0; p < count; p++)
+        het__plan_finish(&plans[p]);
+    het__graph_finish(&graph);
     return held;
 }
 

@@ -6,6 +6,7 @@
 #include "lib/base/error.h"
 #include "lib/exec/executor.h"
 #include "lib/exec/registry.h"
+#include "lib/exec/split.h"
 
 /* Steps of decoding per step of a prompt, by which the phases are weighed: as het_plan_options has
  * it. */
@@ -88,11 +89,11 @@ static bool is_exact(const het__exec_request *request, const het__policy_view *v
            (request->policy && het__policy_precision_of(view, device) == HET__PEAK_F32);
 }
 
-static het_status ask_backends(const het__exec_request *request, const het__machine *machine,
-                               const het__policy_view *view, het__arena *arena,
-                               const char ***reasons)
+static het_status ask_backends(const het__exec_request *request, const het__graph *graph,
+                               const het__machine *machine, const het__policy_view *view,
+                               het__arena *arena, const char ***reasons)
 {
-    const size_t nodes = request->graph->node_count;
+    const size_t nodes = graph->node_count;
     bool failed = false;
     *reasons = het__arena_zero(arena, nodes * machine->device_count, sizeof **reasons);
     if (!*reasons)
@@ -101,24 +102,23 @@ static het_status ask_backends(const het__exec_request *request, const het__mach
         for (uint32_t d = 0; d < machine->device_count; d++)
             (*reasons)[n * machine->device_count + d] =
                 refusal(&request->registry->device[machine->device[d].context_index],
-                        is_exact(request, view, d), request->graph, &request->graph->nodes[n],
-                        arena, &failed);
+                        is_exact(request, view, d), graph, &graph->nodes[n], arena, &failed);
     return failed ? HET_E_NOMEM : HET_OK;
 }
 
 /* What planning under a policy takes: names resolved, and what part of a network each node is. */
-static het_status bind_policy(const het__exec_request *request, const het__machine *machine,
-                              het__arena *arena, het__policy_view *view,
-                              het__node_label **labels, het_error *err)
+static het_status bind_policy(const het__exec_request *request, const het__graph *graph,
+                              const het__machine *machine, het__arena *arena,
+                              het__policy_view *view, het__node_label **labels, het_error *err)
 {
     *labels = NULL;
     memset(view, 0, sizeof *view);
     if (!request->policy)
         return HET_OK;
-    *labels = het__arena_zero(arena, (size_t)request->graph->node_count + 1, sizeof **labels);
+    *labels = het__arena_zero(arena, (size_t)graph->node_count + 1, sizeof **labels);
     if (!*labels)
         return het__fail_nomem(err, "the plan");
-    const het_status s = het__graph_labels(request->graph, arena->mem, *labels, err);
+    const het_status s = het__graph_labels(graph, arena->mem, *labels, err);
     return s == HET_OK ? het__policy_bind(request->policy, machine, arena->mem, view, err) : s;
 }
 
@@ -146,11 +146,23 @@ uint32_t het__exec_streaming(const het__registry *registry, const het__machine *
     return devices;
 }
 
+const char *het__exec_refusal(const het__exec_request *request, const het__graph *graph,
+                              uint32_t node, uint32_t device, het__arena *arena)
+{
+    bool failed = false;
+    const char *why = refusal(&request->registry->device[device],
+                              request->precision == HET_PRECISION_EXACT, graph,
+                              &graph->nodes[node], arena, &failed);
+    return failed ? "" : why;
+}
+
 /* One plan per step. */
 static het_status make_plans(const het__exec_request *request, const het__machine *machine,
-                             const het__plan_step *steps, uint32_t count, het__mem *mem,
-                             het__plan *plans, het_error *err)
+                             const het__plan_step *steps, uint32_t count,
+                             const het__exec_planning *how, het__mem *mem, het__plan *plans,
+                             het_error *err)
 {
+    const het__graph *graph = how->graph ? how->graph : request->graph;
     het__arena arena;
     het__policy_view view;
     het__node_label *labels;
@@ -159,17 +171,19 @@ static het_status make_plans(const het__exec_request *request, const het__machin
     for (uint32_t d = 0; request->memory_limits && d < machine->device_count; d++)
         limits[d] = request->memory_limits[machine->device[d].context_index];
     het__arena_init(&arena, mem);
-    het_status s = bind_policy(request, machine, &arena, &view, &labels, err);
-    if (s == HET_OK && ask_backends(request, machine, &view, &arena, &reasons) != HET_OK)
+    het_status s = bind_policy(request, graph, machine, &arena, &view, &labels, err);
+    if (s == HET_OK && ask_backends(request, graph, machine, &view, &arena, &reasons) != HET_OK)
         s = het__fail_nomem(err, "the plan");
     if (s == HET_OK) {
         const het__plan_request plan_request = {
-            .graph = request->graph, .unfused_count = request->unfused_count,
+            .graph = graph, .unfused_count = request->unfused_count,
             .machine = machine, .symbols = steps->symbols, .reasons = reasons,
             .exact = request->precision == HET_PRECISION_EXACT, .step_count = count,
             .steps = steps, .policy = request->policy ? &view : NULL, .labels = labels,
             .limits = limits,
             .stream_devices = het__exec_streaming(request->registry, machine),
+            .split = how->split, .simulated = how->simulated, .given = how->given,
+            .begins = how->begins,
         };
         s = het__plan_make(&plan_request, mem, plans, err);
     }
@@ -193,27 +207,35 @@ het_status het__exec_plan(const het__exec_request *request, const int64_t *symbo
                           const het_device_figures *figures, het__mem *mem, het__plan *plan,
                           het_error *err)
 {
+    static const het__exec_planning plain = { .graph = NULL };
     het__machine machine;
     const het__plan_step step = { symbols, 1, "" };
     const het_status s = machine_of(request, figures, &machine, err);
-    return s == HET_OK ? make_plans(request, &machine, &step, 1, mem, plan, err) : s;
+    return s == HET_OK ? make_plans(request, &machine, &step, 1, &plain, mem, plan, err) : s;
 }
 
-het_status het__exec_plan_phases(const het__exec_request *request, het__mem *mem,
-                                 het__plan *decode, het__plan *prefill, het_error *err)
+double het__exec_phase_weight(uint32_t phase_count, uint32_t phase)
 {
+    return phase_count > 1 && phase == HET_PHASE_DECODE ? DECODES_PER_PROMPT : 1;
+}
+
+het_status het__exec_plan_with(const het__exec_request *request, const het__exec_planning *how,
+                               het__mem *mem, het__plan *plans, het_error *err)
+{
+    static const char *const names[] = { [HET_PHASE_DECODE] = "decode",
+                                         [HET_PHASE_PREFILL] = "prefill" };
+    const uint32_t count = request->phase_count ? request->phase_count : HET__PHASE_COUNT;
     het__machine machine;
-    het__plan plans[2];
-    const het__plan_step steps[2] = {
-        { request->symbols_max[HET_PHASE_PREFILL], 1, "prefill" },
-        { request->symbols_max[HET_PHASE_DECODE], DECODES_PER_PROMPT, "decode" },
-    };
+    het__plan_step steps[HET__PHASE_COUNT];
+    het__plan made[HET__PHASE_COUNT];
+    for (uint32_t p = 0; p < count; p++)
+        steps[het__exec_step_of(count, p)] =
+            (het__plan_step){ request->symbols_max[p], het__exec_phase_weight(count, p),
+                              count > 1 ? names[p] : "" };
     het_status s = machine_of(request, NULL, &machine, err);
     if (s == HET_OK)
-        s = make_plans(request, &machine, steps, 2, mem, plans, err);
-    if (s == HET_OK) {
-        *prefill = plans[0];
-        *decode = plans[1];
-    }
+        s = make_plans(request, &machine, steps, count, how, mem, made, err);
+    for (uint32_t p = 0; s == HET_OK && p < count; p++)
+        plans[p] = made[het__exec_step_of(count, p)];
     return s;
 }

@@ -201,6 +201,8 @@ het_status het__op_shape_moe(const het__graph *graph, const het__node *node, het
                              uint32_t *count, het_error *err);
 het_status het__op_shape_columns(const het__graph *graph, const het__node *node,
                                  het__value *outputs, uint32_t *count, het_error *err);
+het_status het__op_shape_join(const het__graph *graph, const het__node *node, het__value *outputs,
+                              uint32_t *count, het_error *err);
 het_status het__op_shape_row(const het__graph *graph, const het__node *node, het__value *outputs,
                              uint32_t *count, het_error *err);
 het_status het__op_shape_streams(const het__graph *graph, const het__node *node,

@@ -425,6 +425,7 @@ static const het__op_info ops[HET__OP_T_FIRST] = {
     [HET__OP_SOFTMAX] = { "softmax", 1, 1, shape_same, count_elementwise, "rows" },
     [HET__OP_ROWS] = { "rows", 2, 2, shape_rows, count_none, "rows" },
     [HET__OP_COLUMNS] = { "columns", 1, 1, het__op_shape_columns, het__op_count_row, "tokens" },
+    [HET__OP_JOIN] = { "join", 2, 8, het__op_shape_join, het__op_count_row, "tokens" },
     [HET__OP_MOE] = { "moe", 5, 5, het__op_shape_moe, het__op_count_moe,
                       "tokens, experts, columns" },
     [HET__OP_CUT] = { "cut", 1, 1, het__op_shape_row, het__op_count_row, "tokens" },

@@ -29,6 +29,7 @@ typedef enum het__op {
     HET__OP_SOFTMAX,   /* (x [T,D]) -> [T,D]: over the last extent */
     HET__OP_ROWS,      /* (x [T,D], rows [R]) -> [R,D] */
     HET__OP_COLUMNS,   /* (x [T,N]) -> [T,count]: columns from first */
+    HET__OP_JOIN,      /* (2 to 8 parts [T,Ni]) -> [T, sum of Ni]: rows behind one another */
     HET__OP_MOE,       /* (x [T,D], scores [T,E], Wg [E,F,D], Wu [E,F,D], Wd [E,D,F]) -> [T,D]:
                           sum over the experts that the router picks for a token, in their order,
                           of share * (Wd · (act(Wg·x) * (Wu·x))) */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Rules and arithmetic of the operations that single families of language models need: mixtures of
- * experts, and streams of hidden states. */
+ * experts, and streams of hidden states; and of whole rows. */
 #include <math.h>
 #include <string.h>
 
@@ -128,6 +128,27 @@ het_status het__op_shape_columns(const het__graph *graph, const het__node *node,
     return HET_OK;
 }
 
+het_status het__op_shape_join(const het__graph *graph, const het__node *node, het__value *out,
+                              uint32_t *count, het_error *err)
+{
+    const het__value *x = input(graph, node, 0);
+    int64_t columns = 0;
+    if (node->input_count < 2 || node->input_count > 8)
+        return refuse(node, "there are not 2 to 8 parts", err);
+    if (!is_matrix(x))
+        return refuse(node, "a part is not a matrix", err);
+    for (uint32_t i = 0; i < node->input_count; i++) {
+        const het__value *part = input(graph, node, i);
+        if (!is_matrix(part) || !same_rows(part, x) ||
+            part->extent[1].count > INT64_MAX - columns)
+            return refuse(node, "the parts do not have the same rows", err);
+        columns += part->extent[1].count;
+    }
+    like(out, x, columns);
+    *count = 1;
+    return HET_OK;
+}
+
 het_status het__op_shape_row(const het__graph *graph, const het__node *node, het__value *out,
                              uint32_t *count, het_error *err)
 {
@@ -145,7 +166,7 @@ void het__op_count_row(const het__graph *graph, const het__node *node, const int
                        het__work *work)
 {
     const double n = (double)het__value_elements(&graph->values[node->outputs[0]], symbols);
-    work->flops = node->op == HET__OP_COLUMNS ? 0 : 6 * n;
+    work->flops = node->op == HET__OP_COLUMNS || node->op == HET__OP_JOIN ? 0 : 6 * n;
     work->units = (double)het__extent_bind(input(graph, node, 0)->extent[0], symbols);
 }
 

@@ -194,7 +194,7 @@ static het_status fill(const het__plan_problem *q, const uint8_t *devices, uint3
     plan->unfused_count = r->unfused_count;
     het_status s = het__plan_describe(q, devices, step, plan) ? HET_OK
                                                               : het__fail_nomem(err, "the plan");
-    if (s == HET_OK && r->split)
+    if (s == HET_OK && (r->split || r->simulated))
         s = het__plan_split_find(q, devices, step, plan, err);
     if (s != HET_OK)
         return s;
@@ -268,6 +268,21 @@ static bool is_better(const candidate *b, const candidate *a, bool is_wanted)
             b->common.total < a->common.total);
 }
 
+static het_status place_given(const het__plan_request *r, het__arena *arena, het__mem *mem,
+                              candidate *c, het_error *err)
+{
+    het_status s = problem_of(r, arena, c, err);
+    if (s != HET_OK)
+        return s;
+    for (uint32_t k = 0; k < c->q.steps; k++)
+        for (uint32_t n = 0; n < c->q.nodes; n++)
+            c->placement.device[(size_t)n * c->q.steps + k] = r->given[(size_t)k * c->q.nodes + n];
+    s = measure(c, mem, err);
+    if (s == HET_OK && !isfinite(c->common.total))
+        s = cannot_fit(&c->q, false, err);
+    return s;
+}
+
 static het_status place_best(const het__plan_request *r, het__arena *arena, het__mem *mem,
                              candidate *a, candidate *b, candidate **best, het_error *err)
 {
@@ -301,7 +316,11 @@ static het_status make(const het__plan_request *r, het__arena *arena, het__mem *
     candidate *both = het__arena_zero(arena, 2, sizeof *both), *best = NULL;
     if (!both)
         return het__fail_nomem(err, "the plan");
-    het_status s = place_best(r, arena, mem, &both[0], &both[1], &best, err);
+    het_status s = HET_OK;
+    if (r->given)
+        s = place_given(r, arena, mem, best = &both[0], err);
+    else
+        s = place_best(r, arena, mem, &both[0], &both[1], &best, err);
     for (uint32_t k = 0; s == HET_OK && k < best->q.steps; k++)
         s = fill(&best->q, best->placement.device, k, &best->common, mem, &plans[k], err);
     return s;

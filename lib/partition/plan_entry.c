@@ -120,6 +120,7 @@ static void add_store(const writer *w, uint32_t store, het__plan_memory *memory)
             continue;
         if (store >= w->q->slot_first) {
             memory[d].slot_bytes += s->bytes;
+            memory[d].slot_count += w->q->slot_count[d];
             continue;
         }
         if (s->is_file && comes(w, s, d)) {
@@ -153,6 +154,17 @@ static bool collect_memory(writer *w)
     return true;
 }
 
+static void add_share(const writer *w, const het__place_store *s, uint32_t kind,
+                      het__plan_entry *e)
+{
+    if (kind == HET__VALUE_STATE)
+        e->state_bytes += s->bytes;
+    else
+        e->stored_bytes += s->bytes;
+    if (s->is_file && comes(w, s, e->device))
+        e->stream_bytes += s->bytes;
+}
+
 /* Stores belong to the entry that uses them first on its device; states to that of their node. */
 static void share_stores(writer *w)
 {
@@ -179,10 +191,7 @@ static void share_stores(writer *w)
                     high = middle;
             }
             entry = low;
-            if (kind == HET__VALUE_CONST)
-                w->plan->entries[entry].stored_bytes += p->stores[i].bytes;
-            else
-                w->plan->entries[entry].state_bytes += p->stores[i].bytes;
+            add_share(w, &p->stores[i], kind, &w->plan->entries[entry]);
         }
     }
 }
@@ -332,7 +341,8 @@ static const char *entry_reason(const writer *w, const het__plan_entry *e)
                                        devices[refused].backend, why)
                    : "other devices cannot get what it reads";
     const double more = (e->runner_up_total - w->plan->total) / 1e6;
-    const char *but = more >= 0 ? "" : w->q->wish > 0 ? ", against the policy or the memories"
+    const char *but = more >= 0 ? "" : w->q->request->given ? ", but not side by side"
+                    : w->q->wish > 0 ? ", against the policy or the memories"
                                                       : ", which the memories do not hold";
     return het__arena_printf(&w->plan->arena,
                              "%s ms here, %s ms on %s, where the plan takes %s %s %s%s",
@@ -377,6 +387,12 @@ static bool describe_entry(writer *w, het__plan_entry *e)
     return e->operations && e->name && e->reason;
 }
 
+static bool begins(const writer *w, uint32_t node)
+{
+    const uint8_t *marks = w->q->request->begins;
+    return marks && marks[(size_t)w->step * w->q->nodes + node];
+}
+
 static bool make_entries(writer *w)
 {
     het__plan *plan = w->plan;
@@ -385,7 +401,8 @@ static bool make_entries(writer *w)
         return false;
     for (uint32_t n = 0; n < plan->node_count; n++) {
         het__plan_entry *e = plan->entry_count ? &plan->entries[plan->entry_count - 1] : NULL;
-        if (!e || e->layer != w->g->nodes[n].layer || e->device != plan->node_device[n]) {
+        if (!e || e->layer != w->g->nodes[n].layer || e->device != plan->node_device[n] ||
+            begins(w, n)) {
             e = &plan->entries[plan->entry_count++];
             e->layer = w->g->nodes[n].layer;
             e->device = plan->node_device[n];

@@ -25,6 +25,7 @@ typedef struct het__plan_problem {
     uint32_t *store_ids;   /* per store of place: of the graph */
     double limit[HET__PLACE_DEVICES_MAX]; /* bytes; INFINITY: none */
     uint32_t slot_devices; /* bits: devices that keep some experts only */
+    uint32_t slot_count[HET__PLACE_DEVICES_MAX];
     double slot_bytes[HET__PLACE_DEVICES_MAX]; /* of all slots */
     double slot_share[HET__PLACE_DEVICES_MAX]; /* slots in parts of all experts of the graph */
     uint32_t slot_first;   /* stores from here on are slots */
@@ -57,7 +58,7 @@ bool het__plan_describe(const het__plan_problem *problem, const uint8_t *devices
                         het__plan *plan);
 
 /* plan_split.c: simulate one step of the plan, and look for products and branches that pay when
- * another device takes part. Fills simulated_ns, split_ns, splits. */
+ * another device takes part, if the request has split. Fills simulated_ns, split_ns, splits. */
 het_status het__plan_split_find(const het__plan_problem *problem, const uint8_t *devices,
                                 uint32_t step, het__plan *plan, het_error *err);
 

@@ -16,6 +16,7 @@
 #include "lib/partition/place_search.h"
 #include "lib/partition/plan_problem.h"
 #include "lib/partition/simulate.h"
+#include "lib/passes/split_rows.h"
 
 #define DEVICES HET__PLACE_DEVICES_MAX
 #define NONE UINT32_MAX
@@ -260,18 +261,10 @@ static bool can_run(const finder *f, uint32_t node, uint32_t device)
     return isfinite(node_ns(f, node, device));
 }
 
-/* A product whose weights are rows that can be given away; their bytes. */
+/* A product whose weights are rows that can be given away, as sessions do; their bytes. */
 static double divisible_bytes(const finder *f, uint32_t node)
 {
-    const het__node *n = &f->g->nodes[node];
-    switch (n->op) {
-    case HET__OP_LINEAR: case HET__OP_GATED: case HET__OP_CONV: case HET__OP_MATMUL:
-    case HET__OP_T_MAT_MUL: case HET__OP_T_GEMM: case HET__OP_T_CONV:
-        break;
-    default:
-        return 0;
-    }
-    return work_of(f, node)->weight_bytes;
+    return het__can_split_rows(f->g, &f->g->nodes[node]) ? work_of(f, node)->weight_bytes : 0;
 }
 
 /* Time of a share of a node with both devices at work. */
@@ -522,9 +515,10 @@ het_status het__plan_split_find(const het__plan_problem *q, const uint8_t *devic
     het_status s = start(f) ? simulate(f, &plan->simulated_ns, err)
                             : het__fail_nomem(err, "the plan");
     plan->split_ns = plan->simulated_ns;
-    if (s == HET_OK && q->devices > 1)
+    const bool searches = q->request->split && q->devices > 1;
+    if (s == HET_OK && searches)
         s = find_splits(f, err);
-    if (s == HET_OK && q->devices > 1)
+    if (s == HET_OK && searches)
         s = find_branches(f, err);
     het__free(f->mem, f->tasks);
     het__free(f->mem, f->edges);

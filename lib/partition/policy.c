@@ -16,6 +16,7 @@ const char *const het__trigger_names[] = { "on_error", "on_oom", "on_timeout", "
 const char *const het__host_names[] = { "tokenization", "sampling", "memory_management",
                                         "orchestration", NULL };
 const char *const het__expert_keep_names[] = { "recent", "frequent", NULL };
+const char *const het__split_names[] = { "auto", "always", "never", NULL };
 const char *const het__peak_names[] = { "f32", "f16", "bf16", "int8", NULL };
 
 void het__policy_init(het__policy *policy, het__mem *mem)
@@ -30,6 +31,7 @@ void het__policy_finish(het__policy *policy)
     if (!policy->mem)
         return;
     het__free(policy->mem, policy->rules);
+    het__free(policy->mem, policy->splits);
     het__arena_finish(&policy->arena);
     memset(policy, 0, sizeof *policy);
 }
@@ -296,6 +298,40 @@ static het_status check_selector(const het__policy_rule *r, const char *at, het_
     return HET_OK;
 }
 
+static bool copy_selector(het__policy *policy, het__policy_rule *to, const het__policy_rule *from)
+{
+    *to = *from;
+    to->name = from->name ? het__arena_strdup(&policy->arena, from->name) : NULL;
+    to->op = from->op ? het__arena_strdup(&policy->arena, from->op) : NULL;
+    return (!from->name || to->name) && (!from->op || to->op);
+}
+
+het_status het__policy_append_split(het__policy *policy, const het__policy_split *split,
+                                    const char *what, het_error *err)
+{
+    const place at = place_of(what, split->where.line);
+    const het_status s = check_selector(&split->where, at.text, err);
+    if (s != HET_OK)
+        return s;
+    if (policy->split_count == HET__POLICY_RULES_MAX)
+        return het__fail(err, HET_E_INVALID, "%sthere are more than %d splits", at.text,
+                         HET__POLICY_RULES_MAX);
+    if (policy->split_count == policy->split_capacity) {
+        const uint32_t capacity = policy->split_capacity ? 2 * policy->split_capacity : 8;
+        het__policy_split *p = het__realloc(policy->mem, policy->splits, capacity * sizeof *p);
+        if (!p)
+            return het__fail_nomem(err, "the policy");
+        policy->splits = p;
+        policy->split_capacity = capacity;
+    }
+    het__policy_split *own = &policy->splits[policy->split_count];
+    *own = *split;
+    if (!copy_selector(policy, &own->where, &split->where))
+        return het__fail_nomem(err, "the policy");
+    policy->split_count++;
+    return HET_OK;
+}
+
 /* Room for one more rule, whose strings are copied to where the policy's are. */
 static het_status append(het__policy *policy, const het__policy_rule *rule, het_error *err)
 {
@@ -308,11 +344,7 @@ static het_status append(het__policy *policy, const het__policy_rule *rule, het_
         policy->rules = rules;
         policy->rule_capacity = capacity;
     }
-    het__policy_rule *r = &policy->rules[policy->rule_count];
-    *r = *rule;
-    r->name = rule->name ? het__arena_strdup(&policy->arena, rule->name) : NULL;
-    r->op = rule->op ? het__arena_strdup(&policy->arena, rule->op) : NULL;
-    if ((rule->name && !r->name) || (rule->op && !r->op))
+    if (!copy_selector(policy, &policy->rules[policy->rule_count], rule))
         return het__fail_nomem(err, "the policy");
     policy->rule_count++;
     return HET_OK;

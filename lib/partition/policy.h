@@ -64,6 +64,21 @@ typedef struct het__policy_limit {
     uint32_t line;
 } het__policy_limit;
 
+/* Whether products are divided by rows, and branches moved, where a simulation says it pays. */
+typedef enum het__policy_split_when {
+    HET__SPLIT_AUTO = 0, /* where all devices were measured */
+    HET__SPLIT_ALWAYS,
+    HET__SPLIT_NEVER,    /* not where it is asked for by name either */
+    HET__SPLIT_COUNT
+} het__policy_split_when;
+
+/* Products of which a share of the rows is another device's, whatever the simulation says. */
+typedef struct het__policy_split {
+    het__policy_rule where; /* its selectors and line */
+    char to[HET__POLICY_WORD_MAX];
+    double share;           /* of the rows, in (0, 1) */
+} het__policy_split;
+
 typedef enum het__scheduling {
     HET__SCHEDULING_FIFO = 0,
     HET__SCHEDULING_BW_AWARE,
@@ -123,6 +138,9 @@ typedef struct het__policy {
     uint32_t limit_count;
     het__policy_precision precision[HET__POLICY_LIMITS_MAX];
     uint32_t precision_count;
+    uint32_t split_when;       /* het__policy_split_when */
+    het__policy_split *splits; /* later ones win */
+    uint32_t split_count, split_capacity;
     /* Thresholds of dynamic partitioning; 0: none. */
     double min_flops, min_bytes;
     double max_transfer_ratio; /* time to bring and fetch / time to run */
@@ -246,6 +264,10 @@ double het__policy_memory_limit(const het__policy_view *view, uint32_t device);
 double het__policy_experts(const het__policy_view *view, uint32_t device, uint32_t *keep);
 /* Of limits that name a device: NEVER before ALWAYS before UNSAID. */
 het__policy_stream het__policy_streams(const het__policy_view *view, uint32_t device);
+/* Share of the rows that other devices than the one that has a product take of it, and which, as
+ * bits: by the last of the policy's splits that means the product and names any; 0: none does. */
+double het__policy_split_of(const het__policy_view *view, const het__policy_subject *subject,
+                            uint32_t device, uint32_t *others);
 /* Host threads; 0: nobody says. The profile "efficiency" halves the machine's units. */
 uint32_t het__policy_threads(const het__policy_view *view, uint32_t device);
 /* Never DEFAULT: without a word, energy under the profile "efficiency", else latency. policy may be

@@ -90,6 +90,21 @@ static void note_rules(const het__policy *p, const visitor *v)
     }
 }
 
+static void note_split(const het__policy *p, const visitor *v)
+{
+    static const char *const texts[HET__SPLIT_COUNT] = {
+        [HET__SPLIT_ALWAYS] = "products are divided wherever the simulation says that it pays",
+        [HET__SPLIT_NEVER] = "no product is divided and no branch moved",
+    };
+    if (p->split_when)
+        say(v, 0, "split.when", SESSIONS, texts[p->split_when]);
+    if (p->split_count && p->split_when == HET__SPLIT_NEVER)
+        say(v, p->splits[0].where.line, "split.rows", 0, "has no effect: split.when is never");
+    else if (p->split_count)
+        say(v, p->splits[0].where.line, "split.rows", SESSIONS,
+            "products of which another device takes a share of the rows");
+}
+
 /* ---- the rest ---- */
 
 static bool is_host(const char *device)
@@ -205,6 +220,7 @@ void het__policy_notes(const het__policy *policy, het__policy_visit visit, void 
         say(&v, 0, "power_profile", PLANS | SESSIONS,
             "chooses the objective where none is said; efficiency halves the threads of sessions");
     note_rules(policy, &v);
+    note_split(policy, &v);
     note_limits(policy, &v);
     note_running(policy, &v);
 }

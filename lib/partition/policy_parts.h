@@ -11,6 +11,7 @@
 #define HET__POLICY_FLOPS_MAX 1e24
 #define HET__POLICY_BYTES_MAX 1e18
 #define HET__POLICY_SHARE_MIN 1e-6
+#define HET__POLICY_ROWS_MIN 0.001 /* share of a product's rows, and of those that stay */
 #define HET__POLICY_THREADS_MAX 1024
 
 /* A name of devices taken apart. */
@@ -36,6 +37,10 @@ bool het__policy_rule_covers(const het__policy_rule *a, const het__policy_rule *
 het_status het__policy_append_rule(het__policy *policy, const het__policy_rule *rule,
                                    const char *what, het_error *err);
 
+/* Append a copy. HET_E_INVALID if its selectors are none, or there is no room. */
+het_status het__policy_append_split(het__policy *policy, const het__policy_split *split,
+                                    const char *what, het_error *err);
+
 /* A policy that the library brings, by name. */
 typedef struct het__preset {
     const char *name, *text;
@@ -51,6 +56,7 @@ extern const char *const het__objective_names[];  /* by het_objective - 1; NULL-
 extern const char *const het__power_names[];      /* by het__power_profile */
 extern const char *const het__scheduling_names[]; /* by het__scheduling */
 extern const char *const het__trigger_names[];    /* by het__policy_trigger: "on_error", … */
+extern const char *const het__split_names[];      /* by het__policy_split_when */
 extern const char *const het__peak_names[];       /* by het__peak: "f32", … */
 extern const char *const het__expert_keep_names[]; /* by het_expert_keep */
 extern const char *const het__host_names[];       /* by bit of het__policy.host_parts */

@@ -218,6 +218,58 @@ static het_status read_rules(reader *r, const het__yaml_node *node)
     return s;
 }
 
+/* ---- products divided by rows ---- */
+
+static het_status read_when(reader *r, const het__yaml_node *node)
+{
+    return read_choice(r, node, het__split_names, &r->policy->split_when);
+}
+
+static const char *const split_keys[] = { "class", "op", "name", "layers", "min_flops",
+                                          "max_flops", "min_bytes", "max_bytes", "to", "share",
+                                          NULL };
+
+static het_status read_split_key(reader *r, const het__yaml_node *node, het__policy_split *split)
+{
+    if (strcmp(node->key, "to") == 0)
+        return read_device(r, node, split->to);
+    if (strcmp(node->key, "share") == 0)
+        return read_number(r, node, HET__POLICY_ROWS_MIN, 1 - HET__POLICY_ROWS_MIN, &split->share);
+    return read_rule_key(r, node, &split->where);
+}
+
+static het_status read_split_rows(reader *r, const het__yaml_node *node)
+{
+    if (node->kind != HET__YAML_SEQUENCE)
+        return het__yaml_fail(r->what, node, r->err, "rows must be a list");
+    for (uint32_t i = 0; i < node->count; i++) {
+        const het__yaml_node *item = &node->children[i];
+        het__policy_split split = { .where = { .layer_first = -1, .layer_last = -1,
+                                               .line = item->line } };
+        het_status s = het__yaml_keys(r->what, item, split_keys, r->err);
+        for (uint32_t k = 0; s == HET_OK && k < item->count; k++)
+            s = read_split_key(r, &item->children[k], &split);
+        if (s == HET_OK && (!*split.to || split.share <= 0))
+            s = het__yaml_fail(r->what, item, r->err, "a split needs to and share");
+        if (s == HET_OK)
+            s = het__policy_append_split(r->policy, &split, r->what, r->err);
+        if (s != HET_OK)
+            return s;
+    }
+    return HET_OK;
+}
+
+static het_status read_split(reader *r, const het__yaml_node *node)
+{
+    static const key_reader keys[] = {
+        { "when", read_when },
+        { "rows", read_split_rows },
+    };
+    return READ_KEYS(r, node, keys);
+}
+
+/* ---- the static partition ---- */
+
 /* What is done before and after the network: on the host, whatever anybody says. */
 static het_status read_host_part(reader *r, const het__yaml_node *node, uint32_t part)
 {
@@ -633,6 +685,7 @@ static const key_reader document_keys[] = {
     { "power_profile", read_power },
     { "static_partition", read_static },
     { "rules", read_rules },
+    { "split", read_split },
     { "limits", read_limits },
     { "dynamic", read_dynamic },
     { "precision", read_precision },

@@ -321,6 +321,22 @@ het__policy_stream het__policy_streams(const het__policy_view *view, uint32_t de
     return (het__policy_stream)said;
 }
 
+double het__policy_split_of(const het__policy_view *view, const het__policy_subject *subject,
+                            uint32_t device, uint32_t *others)
+{
+    *others = 0;
+    for (uint32_t i = view->policy ? view->policy->split_count : 0; i-- > 0;) {
+        const het__policy_split *split = &view->policy->splits[i];
+        if (!matches(&split->where, subject))
+            continue;
+        *others = het__policy_workers(view->machine, split->to) & view->enabled &
+                  ~(UINT32_C(1) << device);
+        if (*others)
+            return split->share;
+    }
+    return 0;
+}
+
 uint32_t het__policy_threads(const het__policy_view *view, uint32_t device)
 {
     const het__policy *p = view->policy;

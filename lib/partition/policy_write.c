@@ -80,8 +80,8 @@ static void put_layers(het__text *t, const het__policy_rule *r)
     het__text_append(t, "\n", 1);
 }
 
-/* The item's dash stands on a line of its own, so that every key looks alike. */
-static void put_rule(het__text *t, const het__policy_rule *r)
+/* Which nodes. The item's dash stands on a line of its own, so that every key looks alike. */
+static void put_selector(het__text *t, const het__policy_rule *r)
 {
     het__text_printf(t, "  -\n");
     put_classes(t, r->classes);
@@ -92,6 +92,11 @@ static void put_rule(het__text *t, const het__policy_rule *r)
     put_quantity(t, "    max_flops", r->flops_max, "");
     put_quantity(t, "    min_bytes", r->bytes_min, "B");
     put_quantity(t, "    max_bytes", r->bytes_max, "B");
+}
+
+static void put_rule(het__text *t, const het__policy_rule *r)
+{
+    put_selector(t, r);
     put_devices(t, "    must", &r->must);
     put_devices(t, "    prefer", &r->prefer);
     put_devices(t, "    never", &r->never);
@@ -108,6 +113,24 @@ static void put_rules(het__text *t, const het__policy *p)
         het__text_printf(t, "rules:\n");
     for (uint32_t i = 0; i < p->rule_count; i++)
         put_rule(t, &p->rules[i]);
+}
+
+static void put_split(het__text *t, const het__policy *p)
+{
+    if (!p->split_when && !p->split_count)
+        return;
+    het__text_printf(t, "split:\n");
+    if (p->split_when)
+        het__text_printf(t, "  when: %s\n", het__split_names[p->split_when]);
+    if (p->split_count)
+        het__text_printf(t, "  rows:\n");
+    for (uint32_t i = 0; i < p->split_count; i++) {
+        put_selector(t, &p->splits[i].where);
+        het__text_printf(t, "    to: ");
+        put_device(t, p->splits[i].to);
+        het__text_append(t, "\n", 1);
+        put_quantity(t, "    share", p->splits[i].share, "");
+    }
 }
 
 /* ---- the rest ---- */
@@ -213,6 +236,7 @@ void het__policy_write(const het__policy *policy, het__text *text)
     if (policy->power)
         het__text_printf(text, "power_profile: %s\n", het__power_names[policy->power]);
     put_rules(text, policy);
+    put_split(text, policy);
     put_limits(text, policy);
     put_running(text, policy);
     put_fallback(text, policy);

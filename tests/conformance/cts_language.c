@@ -236,6 +236,19 @@ static void columns_of(int64_t columns, int64_t first, int64_t count)
     cts_check(c);
 }
 
+static void join(int64_t first, int64_t second, int32_t parts)
+{
+    cts_case *c = cts_begin("join", "%d and %d columns, %d parts", (int)first, (int)second, parts);
+    uint32_t in[8];
+    if (!c)
+        return;
+    for (int32_t i = 0; i < parts; i++)
+        in[i] = cts_matrix(c, "x", i % 2 ? second : first);
+    cts_node(c, HET__OP_JOIN, in, (uint32_t)parts, NULL);
+    cts_tokens(c, COUNT(few), few);
+    cts_check(c);
+}
+
 static void small_rows(void)
 {
     static const int64_t widths[] = { 1, 61, 96, 1000, 4099 };
@@ -253,6 +266,10 @@ static void small_rows(void)
         for (int k = HET__UNARY_SILU; k <= HET__UNARY_SOFTCAP; k++)
             unary((het__unary)k, k >= HET__UNARY_SCALE ? 1.5f : 0, widths[i], 3);
     }
+    join(1, 61, 2);
+    join(96, 32, 2);
+    join(1000, 24, 3);
+    join(5, 7, 8);
     unary(HET__UNARY_SILU, 0, 67, 60);
     unary(HET__UNARY_GELU_TANH, 0, 67, 60);
     norm(HET__NORM_RMS, 96, 24, true, false);

@@ -16,9 +16,6 @@
 
 #include "../tiny_model.h"
 
-#define PROMPT 20
-#define STEPS 12
-
 static het_context *context;
 static uint32_t placements = 300, slice = 1, slice_count = 1;
 static const char *wanted = "";
@@ -111,54 +108,17 @@ static void read_slice(void)
 
 /* ---- language models ---- */
 
-typedef struct generated {
-    int32_t ids[STEPS];
-    float *logits; /* STEPS rows */
-    size_t vocabulary;
-    bool good;
-} generated;
-
-static int32_t largest_of(const float *row, size_t n)
+static void generate(het_session *s, split_generated *g)
 {
-    size_t best = 0;
-    for (size_t i = 1; i < n; i++)
-        if (row[i] > row[best])
-            best = i;
-    return (int32_t)best;
-}
-
-static void generate(het_session *s, generated *g)
-{
-    int32_t ids[PROMPT];
-    het_sequence *q = NULL;
     het_error err = HET_ERROR_INIT;
-    for (int i = 0; i < PROMPT; i++)
-        ids[i] = (int32_t)(3 + (size_t)i * 37 % (g->vocabulary - 3));
-    g->good = het_sequence_create(s, &q, NULL) == HET_OK &&
-              het_sequence_append(q, ids, PROMPT, 0, NULL) == HET_OK;
-    for (int i = 0; i < STEPS && g->good; i++) {
-        int64_t first;
-        uint32_t rows = 0;
-        while (g->good && het_sequence_pending(q) > 0)
-            g->good = het_session_step(s, NULL, &err) == HET_OK;
-        const float *logits = g->good ? het_sequence_logits(q, &first, &rows) : NULL;
-        g->good = logits && rows > 0;
-        if (!g->good)
-            break;
-        memcpy(g->logits + (size_t)i * g->vocabulary, logits + (rows - 1) * g->vocabulary,
-               g->vocabulary * sizeof *logits);
-        g->ids[i] = largest_of(logits + (rows - 1) * g->vocabulary, g->vocabulary);
-        g->good = het_sequence_append(q, &g->ids[i], 1, 0, NULL) == HET_OK;
-    }
-    if (!g->good)
+    if (!split_generate(s, g, &err))
         TEST_FAIL("pattern %" PRIu64 ": %s", placed.pattern, err.message);
-    het_sequence_destroy(q);
 }
 
-static void compare_generated(const char *name, const generated *got, const generated *want,
-                              double *worst)
+static void compare_generated(const char *name, const split_generated *got,
+                              const split_generated *want, double *worst)
 {
-    const double e = split_worst_of(got->logits, want->logits, STEPS * want->vocabulary);
+    const double e = split_worst_of(got->logits, want->logits, SPLIT_STEPS * want->vocabulary);
     *worst = fmax(*worst, e);
     test_checks += 2;
     if (memcmp(got->ids, want->ids, sizeof got->ids) != 0)
@@ -168,7 +128,7 @@ static void compare_generated(const char *name, const generated *got, const gene
                   placed.pattern, e);
 }
 
-static bool generate_once(const het_model *model, const char *devices, generated *g)
+static bool generate_once(const het_model *model, const char *devices, split_generated *g)
 {
     het_session *s = open_session(model, devices);
     g->good = s != NULL;
@@ -183,12 +143,12 @@ static bool generate_once(const het_model *model, const char *devices, generated
 static void split_language(const char *name, const het_model *model)
 {
     het_model_info info = { .struct_size = sizeof info };
-    generated want = { .good = false }, got = { .good = false };
+    split_generated want = { .good = false }, got = { .good = false };
     double worst = 0;
     CHECK_INT(het_model_get_info(model, &info), HET_OK);
     want.vocabulary = got.vocabulary = (size_t)info.vocabulary_size;
-    want.logits = calloc(STEPS * want.vocabulary, sizeof(float));
-    got.logits = calloc(STEPS * want.vocabulary, sizeof(float));
+    want.logits = calloc(SPLIT_STEPS * want.vocabulary, sizeof(float));
+    got.logits = calloc(SPLIT_STEPS * want.vocabulary, sizeof(float));
     placed.pattern = 0;
     most_transfers = most_devices = 0;
     if (want.logits && got.logits && generate_once(model, first_device(), &want))

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What is compared where a model is spread over devices: how far numbers are off, and one run of a
- * network of small images. */
+/* What is compared where a model is spread over devices: how far numbers are off, tokens that a
+ * language model generates, and one run of a network of small images. */
 #ifndef HETINFER_TEST_SPLIT_H
 #define HETINFER_TEST_SPLIT_H
 
@@ -14,6 +14,8 @@
 #define SPLIT_IMAGES 4
 #define SPLIT_PIXELS (SPLIT_IMAGES * 3 * 4096)
 #define SPLIT_SCORES (SPLIT_IMAGES * 64)
+#define SPLIT_PROMPT 20
+#define SPLIT_STEPS 12
 
 /* The largest difference over the largest that is wanted; a NaN is infinitely far off. */
 static inline double split_worst_of(const float *got, const float *want, size_t count)
@@ -26,6 +28,49 @@ static inline double split_worst_of(const float *got, const float *want, size_t 
             worst = isnan(e) ? INFINITY : e;
     }
     return worst / largest;
+}
+
+typedef struct split_generated {
+    int32_t ids[SPLIT_STEPS];
+    float *logits; /* SPLIT_STEPS rows */
+    size_t vocabulary;
+    bool good;
+} split_generated;
+
+static inline int32_t split_largest_of(const float *row, size_t n)
+{
+    size_t best = 0;
+    for (size_t i = 1; i < n; i++)
+        if (row[i] > row[best])
+            best = i;
+    return (int32_t)best;
+}
+
+/* A prompt of made-up tokens, and greedy ones behind it; g->good is returned. */
+static inline bool split_generate(het_session *s, split_generated *g, het_error *err)
+{
+    int32_t ids[SPLIT_PROMPT];
+    het_sequence *q = NULL;
+    for (int i = 0; i < SPLIT_PROMPT; i++)
+        ids[i] = (int32_t)(3 + (size_t)i * 37 % (g->vocabulary - 3));
+    g->good = het_sequence_create(s, &q, NULL) == HET_OK &&
+              het_sequence_append(q, ids, SPLIT_PROMPT, 0, NULL) == HET_OK;
+    for (int i = 0; i < SPLIT_STEPS && g->good; i++) {
+        int64_t first;
+        uint32_t rows = 0;
+        while (g->good && het_sequence_pending(q) > 0)
+            g->good = het_session_step(s, NULL, err) == HET_OK;
+        const float *logits = g->good ? het_sequence_logits(q, &first, &rows) : NULL;
+        g->good = logits && rows > 0;
+        if (!g->good)
+            break;
+        memcpy(g->logits + (size_t)i * g->vocabulary, logits + (rows - 1) * g->vocabulary,
+               g->vocabulary * sizeof *logits);
+        g->ids[i] = split_largest_of(logits + (rows - 1) * g->vocabulary, g->vocabulary);
+        g->good = het_sequence_append(q, &g->ids[i], 1, 0, NULL) == HET_OK;
+    }
+    het_sequence_destroy(q);
+    return g->good;
 }
 
 static inline void split_make_images(float *pixels)

@@ -4,7 +4,8 @@
  *
  *     steady [BACKEND]      the second device: sim, opencl_igpu, intel_l0
  *
- * Placements by layers, halves and single nodes, so that values cross often. Calls of OpenCL that
+ * Placements by layers, halves and single nodes, and products divided by rows, so that values cross
+ * often. Calls of OpenCL that
  * make objects come here, because a program's names go before those of libraries. */
 #define _POSIX_C_SOURCE 200809L /* setenv */
 #include "placed.h"
@@ -133,6 +134,15 @@ static uint32_t devices_of(const het_session *s)
     return (mask & 1) + (mask >> 1 & 1);
 }
 
+/* Everything on the first device but for some rows of each product. */
+#define DIVIDED                                      \
+    "hetinfer-policy: 1\n"                           \
+    "rules: [{prefer: %s}]\n"                        \
+    "split: {rows: [{to: %s, share: 0.4}]}\n"
+
+static het_policy *divided;
+static het_policy *policy; /* of sessions; NULL: none */
+
 static het_session *open_session(const het_model *model)
 {
     het_error err = HET_ERROR_INIT;
@@ -141,6 +151,7 @@ static het_session *open_session(const het_model *model)
     o.threads = 2;
     o.batch_max = 32;
     o.context_max = 128;
+    o.policy = policy;
     if (het_session_create(model, &o, &s, &err) != HET_OK)
         TEST_FAIL("pattern %" PRIx64 ": %s", placed.pattern, err.message);
     return s;
@@ -215,6 +226,10 @@ static void each_placement(const char *name, const het_model *model,
         most = devices > most ? devices : most;
     }
     CHECK_INT(most, 2);
+    placed.pattern = 0;
+    policy = divided;
+    CHECK_INT(run(name, model), 2);
+    policy = NULL;
 }
 
 static void file(const char *path, uint32_t (*run)(const char *, const het_model *))
@@ -273,10 +288,16 @@ int main(int argc, char **argv)
     context->registry.count = 2;
     placed_begin(&context->registry);
     count_buffers();
+    char text[256];
+    const char *other = strcmp(second, "sim") == 0 ? "simulated" : second;
+    snprintf(text, sizeof text, DIVIDED, first_backend(), other);
+    if (het_policy_load_memory(context, text, strlen(text), NULL, &divided, &err) != HET_OK)
+        TEST_FAIL("%s", err.message);
     made();
     file("tests/models/reference/families/mixtral.gguf", language);
     file("examples/models/digits-conv.onnx", network);
     file("examples/models/digits-vit.onnx", network);
+    het_policy_destroy(divided);
     het_context_destroy(context);
     printf("%s: %" PRIu64 " buffers, %" PRIu64 " objects of OpenCL, all before the first steps\n",
            list, buffers, driver_objects);

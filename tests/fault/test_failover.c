@@ -156,6 +156,81 @@ static void every_call_of_a_generation(void)
     fail_everywhere(generate, f.model, 100);
 }
 
+/* Everything on the host, and of some products a part on a null device. */
+#define DIVIDED                      \
+    "hetinfer-policy: 1\n"           \
+    "rules:\n"                       \
+    "  - prefer: cpu\n"              \
+    "split:\n"                       \
+    "  rows:\n"                      \
+    "    - {class: ffn, layers: 0, to: \"null:0\", share: 0.4}\n" \
+    "    - {class: qkv, layers: 1-, to: \"null:1\", share: 0.3}\n" \
+    "fallback:\n"                    \
+    "  on_error: {retry: 3, next: any}\n" \
+    "  on_timeout: {after_ms: 3, next: any}\n"
+
+static void every_call_with_divided_products(void)
+{
+    fo_set_policy(&f, DIVIDED);
+    is_spread(f.model);
+    fail_everywhere(generate, f.model, 100);
+}
+
+/* In mid-generation: parts go elsewhere or back to the host, and not a token changes. */
+static void divided_products_come_back(void)
+{
+    het_error err = HET_ERROR_INIT;
+    het_session *session = NULL;
+    het_sequence *q = NULL;
+    fo_run run = { .count = 0 };
+    het_plan_info info = { .struct_size = sizeof info };
+    fo_reset(&f, 2);
+    CHECK_INT(fo_session(&f, f.model, &session, &err), HET_OK);
+    CHECK_INT(fo_begin(session, &q, &err), HET_OK);
+    while (run.count < FO_TOKENS / 2)
+        CHECK_INT(fo_next(session, q, &run, &err), HET_OK);
+    CHECK_INT(het_plan_get_info(het_session_plan(session, HET_PHASE_DECODE), &info), HET_OK);
+    CHECK(info.split_count >= 3);
+    for (uint32_t device = FO_FIRST; device <= FO_SECOND; device++)
+        fo_arm(device, HET__NULL_ENQUEUE, 5, false, HET__NULL_LOST, HET_OK);
+    while (run.count < FO_TOKENS)
+        CHECK_INT(fo_next(session, q, &run, &err), HET_OK);
+    CHECK(fo_same(&run, &want, FO_TOKENS));
+    CHECK_INT(f.warnings, 2);
+    CHECK_INT(fo_health(session, FO_FIRST).state, HET_HEALTH_OUT);
+    CHECK_INT(fo_health(session, FO_SECOND).state, HET_HEALTH_OUT);
+    CHECK_INT(het_plan_get_info(het_session_plan(session, HET_PHASE_DECODE), &info), HET_OK);
+    CHECK_INT(info.split_count, 0);
+    het_sequence_destroy(q);
+    het_session_destroy(session);
+}
+
+/* Whichever block is refused while a session with divided products is made: no memory and nothing
+ * left, or all is well. */
+static void every_allocation_of_divided_products(void)
+{
+    uint64_t n = 1, refused = 0;
+    bool met = true;
+    fo_set_policy(&f, DIVIDED);
+    for (; met && n < 20000; n += is_long || n < 50 ? 1 : 3) {
+        het_error err = HET_ERROR_INIT;
+        het_session *session = NULL;
+        const int64_t blocks = f.counter.blocks;
+        fo_reset(&f, 2);
+        counting_allocator_fail(&f.counter, n);
+        const het_status s = fo_session(&f, f.model, &session, &err);
+        met = f.counter.failed > 0;
+        counting_allocator_fail(&f.counter, 0);
+        if (s != HET_OK && s != HET_E_NOMEM)
+            TEST_FAIL("allocation %u: %s: %s", (unsigned)n, het_status_name(s), err.message);
+        refused += s != HET_OK;
+        het_session_destroy(session);
+        CHECK_INT(f.counter.blocks, blocks);
+    }
+    printf("%u allocations, %u refused\n", (unsigned)n, (unsigned)refused);
+    CHECK(refused > 20 && !met);
+}
+
 /* ---- a graph ---- */
 
 #define GRAPH_SPREAD                 \
@@ -374,6 +449,9 @@ static void with(const char *backends)
     if (!f.model)
         return;
     test_case(every_call_of_a_generation);
+    test_case(every_call_with_divided_products);
+    test_case(divided_products_come_back);
+    test_case(every_allocation_of_divided_products);
     test_case(sequences_come_back);
     test_case(warmup_keeps_logits);
     test_case(every_allocation_of_a_recovery);

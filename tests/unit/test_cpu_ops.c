@@ -193,7 +193,10 @@ static void build_streams(rig *r, const spec *s)
     node(r, HET__OP_CORRECT, in, 5, (het__attrs){ .correct = { 2 } });
     node(r, HET__OP_MATCH, in + 1, 2, (het__attrs){ .match = { 1e-5f } });
     node(r, HET__OP_CUT, in + 1, 1, (het__attrs){ .cut = { 0.5f } });
-    node(r, HET__OP_COLUMNS, in + 1, 1, (het__attrs){ .columns = { 3, s->k / 2 } });
+    const uint32_t part =
+        node(r, HET__OP_COLUMNS, in + 1, 1, (het__attrs){ .columns = { 3, s->k / 2 } });
+    const uint32_t parts[3] = { part, in[2], part };
+    node(r, HET__OP_JOIN, parts, 3, (het__attrs){ { 0 } });
     node(r, HET__OP_UNARY, in + 1, 1, (het__attrs){ .unary = { HET__UNARY_SCALE, 0.3f } });
     node(r, HET__OP_UNARY, in + 1, 1, (het__attrs){ .unary = { HET__UNARY_SOFTCAP, 1.5f } });
     const uint32_t bare[2] = { in[1], HET__NO_VALUE };

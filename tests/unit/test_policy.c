@@ -80,7 +80,12 @@ static bool same_policy(const het__policy *a, const het__policy *b)
                 a->host_parts == b->host_parts && a->skip_missing == b->skip_missing &&
                 a->rule_count == b->rule_count && a->limit_count == b->limit_count &&
                 a->precision_count == b->precision_count && a->min_flops == b->min_flops &&
-                a->min_bytes == b->min_bytes && a->max_transfer_ratio == b->max_transfer_ratio;
+                a->min_bytes == b->min_bytes && a->max_transfer_ratio == b->max_transfer_ratio &&
+                a->split_when == b->split_when && a->split_count == b->split_count;
+    for (uint32_t i = 0; same && i < a->split_count; i++)
+        same = same_rule(&a->splits[i].where, &b->splits[i].where) &&
+               strcmp(a->splits[i].to, b->splits[i].to) == 0 &&
+               a->splits[i].share == b->splits[i].share;
     for (uint32_t i = 0; same && i < a->rule_count; i++)
         same = same_rule(&a->rules[i], &b->rules[i]);
     for (uint32_t i = 0; same && i < a->limit_count; i++)
@@ -176,6 +181,12 @@ static void check_rest_of_reference(const het__policy *p)
     CHECK_INT(p->limits[3].stream, HET__STREAM_ALWAYS);
     CHECK(p->limits[0].memory_bytes == 2e9 && p->limits[1].memory_share == 0.5);
     CHECK_INT(p->limits[2].threads, 4);
+    CHECK_INT(p->split_when, HET__SPLIT_AUTO);
+    CHECK_INT(p->split_count, 1);
+    CHECK_INT(p->splits[0].where.classes, 1u << HET__CLASS_FFN);
+    CHECK_INT(p->splits[0].where.layer_last, INT32_MAX);
+    CHECK_STR(p->splits[0].to, "igpu");
+    CHECK(p->splits[0].share == 0.25);
     CHECK(p->min_flops == 1e6 && p->min_bytes == 4096 && p->max_transfer_ratio == 0.5);
     CHECK_INT(p->precision_count, 2);
     CHECK_INT(p->precision[0].type, HET__PEAK_INT8);
@@ -262,6 +273,17 @@ static const struct {
     { V "rules:\n  - min_flops: 5\n    max_flops: 4\n    must: cpu\n", "p.yaml:3: the rule's b" },
     { V "rules:\n  - max_bytes: 5\n    must: cpu\n", "p.yaml:3: max_bytes is '5'" },
     { V "rules:\n  - name: \"a\\nb\"\n    must: cpu\n", "p.yaml:3: name holds a character" },
+    { V "split: true\n", "p.yaml:2: " },
+    { V "split: {when: often}\n", "p.yaml:2: when must be one of auto, always, never" },
+    { V "split: {rows: 4}\n", "p.yaml:2: rows must be a list" },
+    { V "split:\n  rows:\n    - share: 0.5\n", "p.yaml:4: a split needs to and share" },
+    { V "split:\n  rows:\n    - to: cpu\n", "p.yaml:4: a split needs to and share" },
+    { V "split:\n  rows:\n    - {to: tpu, share: 0.5}\n", "p.yaml:4: 'tpu' is no device" },
+    { V "split:\n  rows:\n    - {to: cpu, share: 1}\n", "p.yaml:4: share is '1', not in 0.001" },
+    { V "split:\n  rows:\n    - {to: cpu, share: 0.5, must: cpu}\n", "p.yaml:4: " },
+    { V "split:\n  rows:\n    - {to: cpu, share: 0.5, layers: 5-2}\n", "p.yaml:4: layers must" },
+    { V "split:\n  rows:\n    - {to: cpu, share: 0.5, min_flops: 5, max_flops: 4}\n",
+      "p.yaml:4: the rule's b" },
     { V "limits: []\n", "p.yaml:2: limits must be a mapping" },
     { V "limits:\n  tpu: {threads: 1}\n", "p.yaml:3: 'tpu' is no device" },
     { V "limits:\n  cpu: {cores: 1}\n", "p.yaml:3: " },
@@ -384,6 +406,11 @@ static void what_can_hold_is_read(void)
         V "fallback: {on_error: fail, on_oom: fallback, on_timeout: retry}\n",
         V "devices: [cpu]\nfallback: {on_error: {retry: 1, next: any}}\n",
         V "limits: {cpu: {}}\n",
+        V "split: {}\n",
+        V "split: {when: never, rows: []}\n",
+        V "split:\n  when: always\n  rows:\n    - {to: \"null:1\", share: 0.001}\n"
+          "    - {class: [ffn, lm_head], op: \"l*\", name: \"b?\", layers: 3, min_flops: 7,"
+          " max_bytes: 1 MiB, to: gpu, share: 0.125}\n",
         V "limits: {\"gpu:1\": {memory: 1 kB}}\nprecision: {\"null\": f32}\n",
         V "rules:\n  - layers: 24-\n    name: \"a\\\"\\\\*?\xc3\xa9\"\n"
           "    never: [ref, \"null\"]\n",

@@ -88,6 +88,37 @@ static void ask_all(const char *text, const question *questions, size_t count)
         ask_all(text, list_, sizeof list_ / sizeof list_[0]);                      \
     } while (0)
 
+/* ---- splits ---- */
+
+/* The last split counts that means the product and names a device beside its own. */
+static void last_split_wins(void)
+{
+    static const struct {
+        uint32_t device;
+        int32_t layer;
+        double share;
+        uint32_t others;
+    } want[] = {
+        { 0, 0, 0.25, 1u << 1 }, { 0, 5, 0.5, 1u << 2 }, { 2, 5, 0.25, 1u << 1 },
+        { 1, 0, 0, 0 }, { 1, 5, 0.5, 1u << 2 },
+    };
+    const het__machine m = laptop();
+    het__policy p;
+    het__policy_view view;
+    CHECK_INT(read_policy(V "split:\n  rows:\n    - {to: igpu, share: 0.25}\n"
+                            "    - {layers: 4-, to: npu, share: 0.5}\n"
+                            "    - {layers: 0-8, to: \"gpu:1\", share: 0.75}\n", &p), HET_OK);
+    CHECK_INT(het__policy_bind(&p, &m, &memory, &view, NULL), HET_OK);
+    for (size_t i = 0; i < sizeof want / sizeof *want; i++) {
+        const het__policy_subject s = subject(HET__CLASS_FFN, want[i].layer, "x");
+        uint32_t others;
+        CHECK(het__policy_split_of(&view, &s, want[i].device, &others) == want[i].share);
+        CHECK_INT(others, want[i].others);
+    }
+    het__policy_view_finish(&view);
+    het__policy_finish(&p);
+}
+
 /* ---- rules ---- */
 
 static void partition_is_exact(void)
@@ -464,6 +495,7 @@ static void memory_runs_out(void)
 int main(void)
 {
     het__mem_init(&memory, NULL);
+    test_case(last_split_wins);
     test_case(partition_is_exact);
     test_case(later_rules_win);
     test_case(wishes);

@@ -514,6 +514,12 @@ def bare_cases():
          [text, given([3, 4, 1000], [T], I32)], [(2 * values[[3, 0, 0]], [T, 6])])
 
 
+def join_cases():
+    parts = [uniform(3, n) for n in (4, 1, 6)]
+    case("join", "JOIN", "{ 0 }", {T: 3}, [given(x, [T, x.shape[1]]) for x in parts],
+         [(np.concatenate(parts, axis=1), [T, 11])])
+
+
 def fold(text):
     lines = []
     for line in text.split("\n"):
@@ -530,7 +536,7 @@ def main():
               "linear": (linear_cases,), "gated": (gated_cases,), "rope": (rope_cases,),
               "attention": (attention_cases,),
               "attention_wide": (attention_wide_cases,), "moe": (moe_cases,),
-              "streams": (stream_cases, bare_cases)}
+              "streams": (stream_cases, bare_cases, join_cases)}
     groups = {}
     for group, functions in makers.items():
         for make in functions:

@@ -142,6 +142,21 @@ static const double v358[] = {
     1.75, 1.875, 3.75, -0.625, 0.375, 3.375, 0.375, 0.5, -2.75, -3, -0.625, -3.5, 0.375, 0.5, -2.75,
     -3, -0.625, -3.5,
 };
+static const float v359[] = {
+    1.4375, -0.8125, -1.625, -1.125, -0.25, 1.5, -2, 0.375, 1.875, -0.875, -0.8125, 1.75,
+};
+static const float v360[] = {
+    -0.8125, -1.5625, -0.3125,
+};
+static const float v361[] = {
+    -0.75, -0.75, 1.375, -0.6875, 1.875, -1.9375, -0.4375, 0.5, -1.375, 0.1875, -0.6875, -1.25,
+    1.5625, -0.625, 1.5625, 1.6875, 1.5625, 1.375,
+};
+static const double v362[] = {
+    1.4375, -0.8125, -1.625, -1.125, -0.8125, -0.75, -0.75, 1.375, -0.6875, 1.875, -1.9375, -0.25,
+    1.5, -2, 0.375, -1.5625, -0.4375, 0.5, -1.375, 0.1875, -0.6875, -1.25, 1.875, -0.875, -0.8125,
+    1.75, -0.3125, 1.5625, -0.625, 1.5625, 1.6875, 1.5625, 1.375,
+};
 static const ops_case ops_streams[] = {
     { .name = "columns", .op = HET__OP_COLUMNS, .tolerance = 1e-06,
       .attrs = { .columns = { 3, 4 } },
@@ -218,4 +233,13 @@ static const ops_case ops_streams[] = {
                   INPUT(I32, v357, NULL, 1, { S(TOKENS) }) },
       .output_count = 1,
       .outputs = { { 2, { S(TOKENS), N(6) }, v358 } } },
+    { .name = "join", .op = HET__OP_JOIN, .tolerance = 1e-06,
+      .attrs = { { 0 } },
+      .symbols = { [HET__SYM_TOKENS] = 3 },
+      .input_count = 3,
+      .inputs = { INPUT(F32, v359, NULL, 2, { S(TOKENS), N(4) }),
+                  INPUT(F32, v360, NULL, 2, { S(TOKENS), N(1) }),
+                  INPUT(F32, v361, NULL, 2, { S(TOKENS), N(6) }) },
+      .output_count = 1,
+      .outputs = { { 2, { S(TOKENS), N(11) }, v362 } } },
 };
