@@ -25,6 +25,7 @@
 #define HET_BACKEND_H
 
 #include "lib/base/hash.h"
+#include "lib/base/lender.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
 #include "lib/ir/graph.h"
@@ -106,6 +107,10 @@ typedef struct het__slice {
     /* Constants of lib/ir/stream.h are not kept on the device: they are brought before each run of
      * the program, if that can be while the program before it runs. */
     bool streams;
+    /* For a backend that borrows: constants are read after het__borrow_keep(), or where
+     * het__borrow() says. While compiling only; team is the backend's to set meanwhile. NULL:
+     * value->data is all there is to it. */
+    het__borrower *borrower;
 } het__slice;
 
 typedef struct het__backend_counters {
@@ -124,6 +129,17 @@ typedef struct het__backend_counters {
                                             asked for */
     uint64_t streamed_bytes;
 } het__backend_counters;
+
+/* Something that was brought to a device beside its programs. */
+#define HET__NO_EXPERT UINT32_MAX
+typedef struct het__brought {
+    uint64_t begin_ns, end_ns; /* by het__now_ns() */
+    uint64_t bytes;
+    int32_t layer;             /* as its nodes say */
+    uint32_t expert;           /* of that layer's mixture; HET__NO_EXPERT: the layer's weights */
+    bool is_ahead;             /* before it was asked for */
+    bool is_device_clock;      /* the device measured it; else the host, from outside */
+} het__brought;
 
 typedef struct het__backend {
     const char *name;
@@ -171,6 +187,10 @@ typedef struct het__backend {
 
     /* Slices may stream (see het__slice). */
     bool streams;
+
+    /* It asks slice->borrower for the constants that it reads. Else they are where value->data says
+     * before compile is called. */
+    bool borrows;
 
     /* Products are computed in fewer bits than HET_PRECISION_EXACT allows: the core plans none of
      * them for a session that is to be exact. */
@@ -224,6 +244,11 @@ typedef struct het__backend {
     /* Optional: when the program that was enqueued as number `count` (from 1) ran, by
      * het__now_ns(); false if that is not known, or too long ago. Only after it was waited for. */
     bool (*span)(het__device *device, uint64_t count, uint64_t *begin_ns, uint64_t *end_ns);
+    /* Optional: what was brought for programs (expert_bytes, stream_slots) and is known to have
+     * arrived since this was last called, in its order; at most max, of which the device remembers
+     * the last thousand or so. The first call finds none: remembering begins with it. Allocates
+     * nothing, does not wait. NULL: nothing is known. */
+    uint32_t (*brought)(het__device *device, het__brought *list, uint32_t max);
 
     void (*counters)(het__device *device, het__backend_counters *counters);
 } het__backend;

@@ -55,11 +55,11 @@ unsanitised="$unsanitised|symbols|headers.*|manual|plan_machine|calibrate"
 unsanitised="$unsanitised|l0.*|device-intel_l0|ze_.*|fault_failover_l0"
 # OpenCL's drivers compile for as long as tests run, and leak by themselves; Level Zero's tests are
 # on one of them.
-unsanitised="$unsanitised|ocloc|opencl.*|cl_.*|device-opencl.*|claims-opencl.*|expert_slots"
+unsanitised="$unsanitised|ocloc|opencl.*|cl_.*|device-opencl.*|claims-opencl.*|expert_slots(_l0)?"
 unsanitised="$unsanitised|split.*|steady-.*|stream(_l0)?|four|backends-page"
 # What the second compiler need not repeat: drivers, golden vectors, long searches, measuring.
 repeated='install|bare|authors.*|logits.*|own_model.*|tokenizers-.*|opencl.*|cl_.*|ocloc|ze_.*|l0.*'
-repeated="$repeated|device-.*|claims-.*|expert_slots|split.*|steady-.*|stream(_l0)?|four"
+repeated="$repeated|device-.*|claims-.*|expert_slots(_l0)?|split.*|steady-.*|stream(_l0)?|four"
 repeated="$repeated|fault_failover_l0|instructions|plan_machine|calibrate|exec_networks"
 repeated="$repeated|analyze_networks"
 threaded='pool|share|threads|graph_threads|session|network|generate|null|exec|cpu_ops|cache|file'

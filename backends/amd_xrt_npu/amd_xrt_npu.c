@@ -91,6 +91,7 @@ const het__backend het__backend_amd_xrt_npu = {
     .figures = het__npu_figures,
     .product_unit = het__npu_product_unit,
     .is_asynchronous = true,
+    .borrows = true,
     .is_reduced = true,
     .buffer_create = npu_buffer_create,
     .buffer_destroy = npu_buffer_destroy,

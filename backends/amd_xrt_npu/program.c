@@ -161,7 +161,13 @@ static het_status bias_of(const het__slice *slice, const het__node *node, uint32
     float *decoded = count > 0 ? het__arena_zero(arena, (size_t)count, sizeof *decoded) : NULL;
     if (!decoded)
         return het__fail_nomem(err, "a bias");
-    het__decoder(v->dtype)(v->data, decoded, count);
+    const void *data = v->data;
+    const size_t bytes = (size_t)het__value_bytes(v, slice->symbols_max);
+    const het_status s =
+        slice->borrower ? het__borrow(slice->borrower, v->data, bytes, &data, err) : HET_OK;
+    if (s != HET_OK)
+        return s;
+    het__decoder(v->dtype)(data, decoded, count);
     *bias = decoded;
     return HET_OK;
 }

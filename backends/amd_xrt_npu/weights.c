@@ -207,6 +207,11 @@ static uint32_t usable(const het__device *device)
     return mask;
 }
 
+static size_t constant_bytes(const het__value *value, const het__slice *slice)
+{
+    return (size_t)het__value_bytes(value, slice->symbols_max);
+}
+
 het_status het__npu_weights_get(het__device *device, const het__slice *slice, uint32_t value,
                                 bool is_transposed, const het__npu_weights **weights,
                                 het_error *err)
@@ -232,8 +237,11 @@ het_status het__npu_weights_get(het__device *device, const het__slice *slice, ui
     het_status s = HET_OK;
     if (w->design == HET__NPU_DESIGNS_MAX)
         s = het__fail(err, HET_E_UNSUPPORTED, "no design that works multiplies %s", v->name);
+    het__value there = *v;
+    if (s == HET_OK && slice->borrower)
+        s = het__borrow(slice->borrower, v->data, constant_bytes(v, slice), &there.data, err);
     if (s == HET_OK)
-        s = make(device, w, v, err);
+        s = make(device, w, &there, err);
     if (s != HET_OK) {
         drop_one(device, w);
         return s;
@@ -241,8 +249,7 @@ het_status het__npu_weights_get(het__device *device, const het__slice *slice, ui
     w->next = device->weights;
     device->weights = w;
     if (slice->constant_copied)
-        slice->constant_copied(slice->user, v->data,
-                               (size_t)het__value_bytes(v, slice->symbols_max));
+        slice->constant_copied(slice->user, v->data, constant_bytes(v, slice));
     *weights = w;
     return HET_OK;
 }

@@ -131,6 +131,7 @@ typedef struct het__cpu_build {
     size_t shared_bytes;  /* most that any node takes */
     size_t worker_bytes;
     bool lost_field; /* no memory to remember a pointer in: the program cannot be used */
+    het__borrower *borrower; /* of constants */
     het_error *err;
 } het__cpu_build;
 
@@ -168,9 +169,17 @@ het_status het__cpu_matrix_part(het__cpu_build *build, uint32_t value, int64_t i
 /* F32 elements of a small constant, or of a value with a place, where vector must be as
  * het__cpu_place() wants it; NULL for HET__NO_VALUE. */
 het_status het__cpu_vector_get(het__cpu_build *build, uint32_t value, const float **vector);
+/* Whether a constant in F32 lies where no float can be read: files pack bytes without gaps. Kernels
+ * read a copy of it, het__cpu_vector_get(). */
+bool het__cpu_lies_askew(const het__value *v);
 /* A table that is read as it lies. */
 het_status het__cpu_table_get(het__cpu_build *build, uint32_t value,
                               const het__cpu_matrix **matrix);
+/* The node's constants are where their data says: for whatever does not ask by the functions
+ * above. */
+het_status het__cpu_constants_keep(het__cpu_build *build, const het__node *node);
+/* Who borrows constants to re-lay them: its bytes are made by the pool. */
+het__team het__cpu_team(const het__device *device);
 void het__cpu_constants_free(het__device *device);
 /* The memory of all matrices that do not lie in the cache: none of them may be in use. */
 void het__cpu_matrices_free(het__device *device);

@@ -329,6 +329,7 @@ const het__backend het__backend_cpu_onednn = {
     .supports = cpu_supports,
     .image_block = cpu_image_block,
     .measure = het__cpu_measure,
+    .borrows = true,
     .buffer_create = cpu_buffer_create,
     .buffer_destroy = cpu_buffer_destroy,
     .buffer_host = cpu_buffer_host,

@@ -102,8 +102,31 @@ static bool joins(const het__cpu_build *build, const het__node *norm, const het_
            graph->values[out].kind == HET__VALUE_TEMP;
 }
 
+/* Whether an operation takes its constants by the functions of weights.c alone. */
+static bool asks_for_weights(het__op op)
+{
+    switch (op) {
+    case HET__OP_EMBED:
+    case HET__OP_NORM:
+    case HET__OP_LINEAR:
+    case HET__OP_GATED:
+    case HET__OP_MATMUL:
+    case HET__OP_ROPE:
+    case HET__OP_ATTENTION:
+    case HET__OP_MOE:
+        return true;
+    default:
+        return false;
+    }
+}
+
 static het_status build_node(het__cpu_build *build, const het__node *node, const het__node *norm)
 {
+    if (!asks_for_weights(node->op)) {
+        const het_status s = het__cpu_constants_keep(build, node);
+        if (s != HET_OK)
+            return s;
+    }
     switch (node->op) {
     case HET__OP_EMBED:
         return het__cpu_build_embed(build, node);
@@ -217,9 +240,13 @@ het_status het__cpu_compile(het__device *device, const het__slice *slice, het__p
         goto fail;
     }
     het__graph_use_counts(slice->graph, uses);
+    const het__team team = het__cpu_team(device);
+    het__borrower none = { NULL, NULL, NULL };
     het__cpu_build build = { .device = device, .program = p, .slice = slice, .uses = uses,
-                             .err = err };
+                             .borrower = slice->borrower ? slice->borrower : &none, .err = err };
+    build.borrower->team = &team;
     s = build_nodes(&build);
+    build.borrower->team = NULL;
     if (s == HET_OK)
         s = reserve_scratch(&build);
     het__free(mem, uses);

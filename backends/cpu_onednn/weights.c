@@ -15,6 +15,8 @@
 /* File bytes re-laid before their pages may leave memory: copy and original are never both
  * resident as a whole. */
 #define PART_BYTES ((int64_t)16 << 20)
+/* The same where they are unpacked for it: few enough to be in a cache when they are re-laid. */
+#define LENT_BYTES ((int64_t)8 << 20)
 /* Form of a vector: F32 elements. No level's forms reach so far. */
 #define FORM_VECTOR UINT32_MAX
 
@@ -85,6 +87,59 @@ static void tell_copied(const het__cpu_build *build, const void *data, size_t by
 {
     if (build->slice->constant_copied)
         build->slice->constant_copied(build->slice->user, data, bytes);
+}
+
+/* ---- bytes that are made when they are asked for ---- */
+
+typedef struct team_job {
+    void (*fn)(void *job, uint32_t number);
+    void *job;
+} team_job;
+
+static void team_region(void *arg, uint32_t worker, uint32_t count)
+{
+    const team_job *t = arg;
+    (void)count;
+    t->fn(t->job, worker);
+}
+
+static void team_run(void *user, void (*fn)(void *job, uint32_t number), void *job)
+{
+    team_job t = { fn, job };
+    het__pool_run(user, team_region, &t);
+}
+
+het__team het__cpu_team(const het__device *device)
+{
+    return (het__team){ het__pool_count(device->pool), team_run, device->pool };
+}
+
+static size_t source_bytes(const het__cpu_constant *c)
+{
+    return (size_t)c->matrix.n * c->matrix.row_bytes;
+}
+
+/* It is read as it lies. */
+static het_status keep_source(het__cpu_build *build, const het__cpu_constant *c)
+{
+    return het__borrow_keep(build->borrower, c->data, source_bytes(c), build->err);
+}
+
+het_status het__cpu_constants_keep(het__cpu_build *build, const het__node *node)
+{
+    const het__slice *slice = build->slice;
+    for (uint32_t i = 0; slice->borrower && i < node->input_count; i++) {
+        const uint32_t id = node->inputs[i];
+        const het__value *v = id == HET__NO_VALUE ? NULL : &slice->graph->values[id];
+        if (!v || v->kind != HET__VALUE_CONST || !v->data)
+            continue;
+        const int64_t bytes = het__value_bytes(v, slice->symbols_max);
+        const het_status s = het__borrow_keep(build->borrower, v->data,
+                                              bytes > 0 ? (size_t)bytes : 0, build->err);
+        if (s != HET_OK)
+            return s;
+    }
+    return HET_OK;
 }
 
 /* ---- memory of re-laid weights ---- */
@@ -206,7 +261,10 @@ static het_status keep_rows(het__cpu_build *build, het__cpu_constant *c)
 {
     het__device *device = build->device;
     const size_t bytes = (size_t)c->matrix.n * c->matrix.row_bytes;
-    float *rows = slab_take(device, &device->matrix_slabs, bytes);
+    const het_status s = keep_source(build, c);
+    float *rows = s == HET_OK ? slab_take(device, &device->matrix_slabs, bytes) : NULL;
+    if (s != HET_OK)
+        return s;
     if (!rows)
         return het__fail_nomem(build->err, "turned weights");
     turn(device, c, rows, 0, c->matrix.n);
@@ -218,19 +276,34 @@ static het_status keep_rows(het__cpu_build *build, het__cpu_constant *c)
 
 /* ---- re-laying ---- */
 
-static void pack_part(const het__cpu_build *build, const het__cpu_constant *c, int64_t rows,
-                      int64_t first, int64_t last, float *turned)
+static het_status pack_part(het__cpu_build *build, const het__cpu_constant *c, int64_t rows,
+                            int64_t first, int64_t last, float *turned)
 {
     het__cpu_matrix m = c->matrix;
+    const size_t bytes = (size_t)(last - first) * m.row_bytes;
+    const char *data = (const char *)c->data + (size_t)first * m.row_bytes;
+    const void *at = turned;
     if (turned) {
         turn(build->device, c, turned, first, last);
-        m.source = (const void *)((uintptr_t)turned - (uintptr_t)first * m.row_bytes);
+    } else {
+        const het_status s = het__borrow(build->borrower, data, bytes, &at, build->err);
+        if (s != HET_OK)
+            return s;
     }
+    m.source = (const void *)((uintptr_t)at - (uintptr_t)first * m.row_bytes);
     pack_job job = { build->device, &m, rows, first, last };
     het__pool_run(build->device->pool, pack_region, &job);
     if (!turned)
-        tell_copied(build, (const char *)m.source + (size_t)first * m.row_bytes,
-                    (size_t)(last - first) * m.row_bytes);
+        tell_copied(build, data, bytes);
+    return HET_OK;
+}
+
+/* Rows of a part, a multiple of those that a thread takes. */
+static int64_t part_rows(const het__cpu_build *build, const het__cpu_matrix *m, int64_t rows)
+{
+    const int64_t bytes = build->slice->borrower ? LENT_BYTES : PART_BYTES;
+    const int64_t part = (bytes / (int64_t)m->row_bytes / rows + 1) * rows;
+    return part < m->n ? part : m->n;
 }
 
 static het_status pack(het__cpu_build *build, het__cpu_constant *c)
@@ -239,24 +312,27 @@ static het_status pack(het__cpu_build *build, het__cpu_constant *c)
     het__cpu_matrix *m = &c->matrix;
     const int64_t granule = device->level->granule(m);
     const int64_t rows = (PACK_ROWS + granule - 1) / granule * granule;
-    int64_t part = (PART_BYTES / (int64_t)m->row_bytes / rows + 1) * rows;
-    part = part < m->n ? part : m->n;
+    const int64_t part = part_rows(build, m, rows);
     float *turned = NULL;
+    het_status s = HET_OK;
     if (c->turned) {
-        turned = het__alloc(device->host->mem, (size_t)part * m->row_bytes);
+        s = keep_source(build, c);
+        turned = s == HET_OK ? het__alloc(device->host->mem, (size_t)part * m->row_bytes) : NULL;
         if (!turned)
-            return het__fail_nomem(build->err, "re-laid weights");
+            return s == HET_OK ? het__fail_nomem(build->err, "re-laid weights") : s;
     }
     m->packed = slab_take(device, &device->matrix_slabs, c->packed_bytes);
+    if (!m->packed)
+        s = het__fail_nomem(build->err, "re-laid weights");
     if (m->packed && device->cache) /* what lies between the parts of a form is written too */
         memset(m->packed, 0, c->packed_bytes);
-    for (int64_t first = 0; m->packed && first < m->n; first += part)
-        pack_part(build, c, rows, first, m->n - first < part ? m->n : first + part, turned);
+    for (int64_t first = 0; s == HET_OK && first < m->n; first += part)
+        s = pack_part(build, c, rows, first, m->n - first < part ? m->n : first + part, turned);
     het__free(device->host->mem, turned);
-    if (!m->packed)
-        return het__fail_nomem(build->err, "re-laid weights");
+    if (s != HET_OK)
+        return s;
     if (c->turned)
-        tell_copied(build, c->data, (size_t)m->n * m->row_bytes);
+        tell_copied(build, c->data, source_bytes(c));
     device->weight_bytes += c->packed_bytes;
     return HET_OK;
 }
@@ -282,8 +358,12 @@ static het_status get_matrix(het__cpu_build *build, const het__value *v, const f
     c->packed_bytes = device->level->choose(
         &c->matrix, exact ? HET_PRECISION_EXACT : HET_PRECISION_FAST, relay);
     if (!c->packed_bytes && !c->turned) {
-        count_mapped(device, c);
-        return HET_OK;
+        s = keep_source(build, c);
+        if (s == HET_OK)
+            count_mapped(device, c);
+        else
+            drop_newest(device);
+        return s;
     }
     if (c->packed_bytes && het__cpu_cache_load(device, c))
         return HET_OK;
@@ -324,12 +404,32 @@ het_status het__cpu_table_get(het__cpu_build *build, uint32_t value,
     het__cpu_constant *c;
     bool fresh;
     const form_wanted want = { HET__CPU_USE_TABLE, v->extent[0].count, v->extent[1].count, false };
-    const het_status s = get(build, v, &want, &c, &fresh);
+    het_status s = get(build, v, &want, &c, &fresh);
+    if (s == HET_OK && fresh) {
+        s = keep_source(build, c);
+        if (s == HET_OK)
+            count_mapped(build->device, c);
+        else
+            drop_newest(build->device);
+    }
+    if (s == HET_OK)
+        *matrix = &c->matrix;
+    return s;
+}
+
+static het_status decode_vector(het__cpu_build *build, het__cpu_constant *c)
+{
+    het__device *device = build->device;
+    const void *at;
+    const het_status s = het__borrow(build->borrower, c->data, source_bytes(c), &at, build->err);
     if (s != HET_OK)
         return s;
-    if (fresh)
-        count_mapped(build->device, c);
-    *matrix = &c->matrix;
+    c->matrix.packed = slab_take(device, &device->vector_slabs, c->packed_bytes);
+    if (!c->matrix.packed)
+        return het__fail_nomem(build->err, "a weight vector");
+    het__decoder(c->matrix.dtype)(at, c->matrix.packed, c->matrix.k);
+    device->weight_bytes += c->packed_bytes;
+    tell_copied(build, c->data, c->matrix.row_bytes);
     return HET_OK;
 }
 
@@ -349,25 +449,27 @@ het_status het__cpu_vector_get(het__cpu_build *build, uint32_t value, const floa
     het__cpu_constant *c;
     bool fresh;
     const form_wanted want = { HET__CPU_USE_VECTOR, 1, n, false };
-    const het_status s = get(build, v, &want, &c, &fresh);
+    het_status s = get(build, v, &want, &c, &fresh);
     if (s != HET_OK)
         return s;
     if (fresh) {
         c->packed_bytes = (size_t)n * sizeof(float);
         c->matrix.form = FORM_VECTOR;
     }
-    if (fresh && !het__cpu_cache_load(device, c)) {
-        c->matrix.packed = slab_take(device, &device->vector_slabs, c->packed_bytes);
-        if (!c->matrix.packed) {
-            drop_newest(device);
-            return het__fail_nomem(build->err, "a weight vector");
-        }
-        het__decoder(v->dtype)(v->data, c->matrix.packed, n);
-        device->weight_bytes += c->packed_bytes;
-        tell_copied(build, v->data, c->matrix.row_bytes);
-    }
-    *vector = c->matrix.packed;
-    return HET_OK;
+    if (fresh && !het__cpu_cache_load(device, c))
+        s = decode_vector(build, c);
+    if (s == HET_OK)
+        *vector = c->matrix.packed;
+    else
+        drop_newest(device);
+    return s;
+}
+
+bool het__cpu_lies_askew(const het__value *v)
+{
+    const int64_t ones[HET__SYM_MAX] = { [HET__SYM_ONE] = 1 };
+    return v->kind == HET__VALUE_CONST && v->dtype == HET_DTYPE_F32 &&
+           (uintptr_t)v->data % sizeof(float) != 0 && het__value_elements(v, ones) > 0;
 }
 
 void het__cpu_constants_free(het__device *device)

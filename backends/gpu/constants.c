@@ -11,6 +11,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "backends/gpu/notes.h"
 #include "backends/gpu/sent.h"
 #include "backends/gpu/stream.h"
 #include "lib/base/dtype.h"
@@ -55,6 +56,7 @@ void het__gpu_drop_constants(het__gpu *gpu)
     het__gpu_experts_drop(gpu);
     het__gpu_stream_drop(gpu);
     het__gpu_sent_drop(gpu);
+    het__gpu_notes_drop(gpu);
     while (gpu->kept) {
         het__gpu_kept *next = gpu->kept->next;
         kept_drop(gpu, gpu->kept);
@@ -84,6 +86,44 @@ static het_status upload(het__gpu *gpu, const void *data, size_t bytes, het__gpu
                          "a constant of %zu bytes is larger than the %llu that the device allows",
                          bytes, (unsigned long long)gpu->facts->buffer_max_bytes);
     return gpu->driver->memory_make(gpu, bytes ? bytes : 1, bytes ? data : NULL, mem, err);
+}
+
+/* ---- bytes that are made when they are asked for ---- */
+
+static het_status borrow(const het__slice *slice, const void *data, size_t bytes, const void **at,
+                         het_error *err)
+{
+    *at = data;
+    return slice && slice->borrower ? het__borrow(slice->borrower, data, bytes, at, err) : HET_OK;
+}
+
+het_status het__gpu_keep_data(const het__slice *slice, const het__value *value, const void *data,
+                              het_error *err)
+{
+    const int64_t bytes = slice && slice->borrower && value->kind == HET__VALUE_CONST && data
+                              ? het__value_bytes(value, slice->symbols_max) : 0;
+    return bytes > 0 ? het__borrow_keep(slice->borrower, data, (size_t)bytes, err) : HET_OK;
+}
+
+/* What kernels read in the host's memory, and what is brought from there for each run. */
+het_status het__gpu_keep_slice(const het__gpu *gpu, const het__slice *slice, het_error *err)
+{
+    const bool in_place =
+        gpu->driver->memory_import && (gpu->weights_mapped || gpu->facts->is_cpu);
+    if (!slice->borrower || !(in_place || slice->streams))
+        return HET_OK;
+    for (uint32_t n = 0; n < slice->node_count; n++) {
+        const het__node *node = &slice->graph->nodes[slice->nodes[n]];
+        for (uint32_t i = 0; i < node->input_count; i++) {
+            if (node->inputs[i] == HET__NO_VALUE)
+                continue;
+            const het__value *v = &slice->graph->values[node->inputs[i]];
+            const het_status s = het__gpu_keep_data(slice, v, v->data, err);
+            if (s != HET_OK)
+                return s;
+        }
+    }
+    return HET_OK;
 }
 
 /* ---- as they lie ---- */
@@ -185,7 +225,10 @@ het_status het__gpu_keep_plain(het__gpu *gpu, const het__slice *slice, het__gpu_
         if (!k)
             return het__fail_nomem(err, "a constant");
         const bool in_place = use_in_place(gpu, slice, operand->host, bytes, k);
-        const het_status s = in_place ? HET_OK : upload(gpu, operand->host, bytes, &k->mem, err);
+        const void *data;
+        het_status s = in_place ? HET_OK : borrow(slice, operand->host, bytes, &data, err);
+        if (s == HET_OK && !in_place)
+            s = upload(gpu, data, bytes, &k->mem, err);
         if (s != HET_OK) {
             kept_drop(gpu, k);
             return s;
@@ -224,8 +267,14 @@ static het_status keep_form(het__gpu_call *call, const het__gpu_operand *constan
     k = kept_new(gpu, data, form, bytes);
     void *laid = het__alloc(gpu->host.mem, bytes);
     het_status s = k && laid ? HET_OK : het__fail_nomem(err, "a constant");
+    het__gpu_operand at = { .host = NULL };
+    if (s == HET_OK && constant) {
+        at = *constant;
+        const int64_t n = het__value_bytes(&at.value, call->symbols_max);
+        s = borrow(call->slice, constant->host, n > 0 ? (size_t)n : 0, &at.host, err);
+    }
     if (s == HET_OK) {
-        lay(user, constant, laid);
+        lay(user, constant ? &at : NULL, laid);
         s = upload(gpu, laid, bytes, &k->mem, err);
     }
     het__free(gpu->host.mem, laid);

@@ -54,11 +54,15 @@ typedef struct het__gpu_driver {
      * or why it never comes; does not wait. Events are given back by forget, which takes NULL. */
     het_status (*upload)(het__gpu *gpu, het__gpu_memory *memory, size_t offset, const void *source,
                          size_t bytes, void *after, void **event, het_error *err);
+    /* Optional: so many uploads may be remembered at once; before the first, while nothing runs. */
+    het_status (*uploads_reserve)(het__gpu *gpu, size_t count, het_error *err);
     het_status (*mark)(het__gpu *gpu, void **event, het_error *err);
     het_status (*await)(het__gpu *gpu, void *event, het_error *err);
     het_status (*settle)(het__gpu *gpu, void *event, het_error *err);
     het_status (*state)(het__gpu *gpu, void *event, het_error *err);
     void (*forget)(het__gpu *gpu, void *event);
+    /* Optional: when an upload that has ended ran, by het__now_ns(); false: not known. */
+    bool (*times)(het__gpu *gpu, void *event, uint64_t *begin_ns, uint64_t *end_ns);
 
     /* Around what a step of a program starts; is_first: of this program. drop() instead of end():
      * it was not started whole, does not count, and has ended when drop() returns. */
@@ -79,6 +83,7 @@ typedef struct het__gpu_driver {
 typedef struct het__gpu_kept het__gpu_kept; /* a constant on the device */
 typedef struct het__gpu_experts het__gpu_experts; /* experts.h */
 typedef struct het__gpu_stream het__gpu_stream; /* stream.h */
+typedef struct het__gpu_notes het__gpu_notes; /* notes.h */
 
 /* Uploads that are not known to have ended: sent.h. */
 typedef struct het__gpu_sent {
@@ -102,6 +107,7 @@ struct het__gpu {
     uint32_t expert_keep;  /* het_expert_keep */
     het__gpu_experts *experts; /* NULL: no mixture yet, or no limit */
     het__gpu_sent sent;
+    het__gpu_notes *notes; /* NULL: nothing is brought */
     struct het__gpu_scratch *scratch;
     uint32_t stream_slots; /* of slices that stream; 0: there are none */
     het__gpu_stream *stream; /* NULL: none was compiled */
@@ -157,5 +163,10 @@ het_status het__gpu_keep_plain(het__gpu *gpu, const het__slice *slice, het__gpu_
                                size_t bytes, het_error *err);
 /* Before the device is closed. */
 void het__gpu_drop_constants(het__gpu *gpu);
+/* A constant, or those of a slice that are not read while it is compiled alone, stay where their
+ * data says; without a borrower all do. */
+het_status het__gpu_keep_data(const het__slice *slice, const het__value *value, const void *data,
+                              het_error *err);
+het_status het__gpu_keep_slice(const het__gpu *gpu, const het__slice *slice, het_error *err);
 
 #endif /* HET_GPU_DRIVER_H */

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 
+#include "backends/gpu/notes.h"
 #include "backends/gpu/product.h"
 #include "backends/gpu/sent.h"
 #include "lib/base/dtype.h"
@@ -154,6 +155,7 @@ static size_t describe(const het__gpu_call *call, het__gpu_mixture *m)
         end = het__round_up(end + m->bytes[i], HET__ALIGN);
     }
     m->count = (uint32_t)call->inputs[2].value.extent[0].count;
+    m->layer = call->node->layer;
     return end;
 }
 
@@ -162,6 +164,11 @@ static het_status begin(het__gpu *gpu, het_error *err)
     het__gpu_experts *x = het__alloc_zero(gpu->host.mem, 1, sizeof *x);
     if (!x)
         return het__fail_nomem(err, "the cache of experts");
+    const het_status s = het__gpu_notes_begin(gpu, err);
+    if (s != HET_OK) {
+        het__free(gpu->host.mem, x);
+        return s;
+    }
     het__expert_cache_init(&x->cache, gpu->host.mem, (het_expert_keep)gpu->expert_keep);
     x->end = &x->first;
     gpu->experts = x;
@@ -176,7 +183,11 @@ static het_status add(het__gpu_call *call, het__gpu_mixture **mixture, het_error
     if (!m)
         return het__fail_nomem(err, "the cache of experts");
     const size_t bytes = describe(call, m);
-    het_status s = het__expert_cache_add(&x->cache, m->count, &m->first_key, err);
+    het_status s = HET_OK;
+    for (uint32_t i = 2; s == HET_OK && i < 5; i++) /* they are read whenever one is chosen */
+        s = het__gpu_keep_data(call->slice, &call->inputs[i].value, call->inputs[i].host, err);
+    if (s == HET_OK)
+        s = het__expert_cache_add(&x->cache, m->count, &m->first_key, err);
     if (s == HET_OK)
         s = make_places(gpu, x, bytes, err);
     if (s != HET_OK) {
@@ -243,15 +254,17 @@ static het_status send(het__gpu *gpu, place *p, size_t at, const void *source, s
 }
 
 static het_status bring(het__gpu *gpu, const het__gpu_mixture *m, uint32_t expert, uint32_t slot,
-                        het_error *err)
+                        bool is_ahead, het_error *err)
 {
     const unsigned char *laid;
     place *p = &gpu->experts->places[slot];
     het_status s = lay(gpu, m, expert, slot, &laid, err);
+    het__gpu_note_open(gpu, m->layer, expert, is_ahead);
     if (s == HET_OK && laid)
         s = send(gpu, p, 0, laid, m->at[2] + m->bytes[2], err);
     for (uint32_t i = 0; i < 3 && s == HET_OK && !laid; i++)
         s = send(gpu, p, m->at[i], m->weights[i] + (size_t)expert * m->bytes[i], m->bytes[i], err);
+    het__gpu_note_close(gpu, s == HET_OK);
     if (s != HET_OK)
         het__expert_cache_drop(&gpu->experts->cache, slot);
     return s;
@@ -265,7 +278,7 @@ het_status het__gpu_experts_take(het__gpu *gpu, const het__gpu_mixture *mixture,
     *slot = het__expert_cache_take(&gpu->experts->cache, mixture->first_key + expert, &is_new);
     if (*slot == HET__EXPERT_NO_SLOT || !is_new)
         return HET_OK;
-    const het_status s = bring(gpu, mixture, expert, *slot, err);
+    const het_status s = bring(gpu, mixture, expert, *slot, false, err);
     if (s != HET_OK)
         *slot = HET__EXPERT_NO_SLOT;
     return s;
@@ -317,7 +330,7 @@ het_status het__gpu_experts_look_ahead(het__gpu *gpu, const het__gpu_mixture *mi
             het__expert_cache_expect(&x->cache, next->first_key + next->recent[i], since);
         if (slot == HET__EXPERT_NO_SLOT)
             continue;
-        const het_status s = bring(gpu, next, next->recent[i], slot, err);
+        const het_status s = bring(gpu, next, next->recent[i], slot, true, err);
         if (s != HET_OK)
             return s;
     }

@@ -22,6 +22,7 @@ typedef struct het__gpu_mixture {
     size_t blocks[3], bytes[3];      /* of one expert */
     size_t at[3], small_at[3];       /* in the slot; in the matrix */
     uint32_t count, first_key;
+    int32_t layer;                   /* for notes */
     uint32_t recent[HET__EXPERTS_USED_MAX], recent_count; /* what the last token chose */
 } het__gpu_mixture;
 

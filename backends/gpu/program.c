@@ -233,8 +233,10 @@ het_status het__gpu_compile(het__gpu *gpu, const het__slice *slice, het__program
     het__arena_init(&p->arena, gpu->host.mem);
     p->calls = het__arena_zero(&p->arena, slice->node_count, sizeof *p->calls);
     het_status s = p->calls ? HET_OK : het__fail_nomem(err, "a program");
+    if (s == HET_OK)
+        s = het__gpu_keep_slice(gpu, slice, err);
     if (s == HET_OK && slice->streams)
-        s = het__gpu_stream_begin(gpu, err);
+        s = het__gpu_stream_begin(gpu, slice->graph->nodes[slice->nodes[0]].layer, err);
     for (uint32_t i = 0; i < slice->node_count && s == HET_OK; i++)
         s = call_init(gpu, p, slice, &slice->graph->nodes[slice->nodes[i]],
                       &p->calls[p->call_count++], err);

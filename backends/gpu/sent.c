@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "backends/gpu/experts.h"
+#include "backends/gpu/notes.h"
 #include "backends/gpu/stream.h"
 #include "lib/base/error.h"
 
@@ -16,9 +17,11 @@ static void *event_of(const het__gpu_sent *s, uint64_t number)
     return number > ended ? s->events[(s->first + (number - ended - 1)) % s->max] : NULL;
 }
 
-static void drop_oldest(het__gpu *gpu)
+/* well: it has ended as it should. */
+static void drop_oldest(het__gpu *gpu, bool well)
 {
     het__gpu_sent *s = &gpu->sent;
+    het__gpu_note_ended(gpu, s->last - s->count + 1, s->events[s->first], well && !gpu->is_gone);
     gpu->driver->forget(gpu, s->events[s->first]);
     s->first = (s->first + 1) % s->max;
     s->count--;
@@ -29,6 +32,10 @@ het_status het__gpu_sent_reserve(het__gpu *gpu, size_t count, het_error *err)
     het__gpu_sent *s = &gpu->sent;
     if (!gpu->driver->upload || count <= s->max)
         return HET_OK;
+    const het_status status = gpu->driver->uploads_reserve
+                                  ? gpu->driver->uploads_reserve(gpu, count, err) : HET_OK;
+    if (status != HET_OK)
+        return status;
     size_t bytes;
     void **events = het__mul_size(count, sizeof *events, &bytes)
                         ? het__alloc(gpu->host.mem, bytes) : NULL;
@@ -51,7 +58,7 @@ static het_status make_room(het__gpu *gpu, het_error *err)
     if (s->count < s->max)
         return HET_OK;
     const het_status status = gpu->driver->settle(gpu, s->events[s->first], err);
-    drop_oldest(gpu);
+    drop_oldest(gpu, status == HET_OK);
     if (status != HET_OK)
         het__gpu_sent_forget(gpu);
     return status;
@@ -63,15 +70,18 @@ het_status het__gpu_send(het__gpu *gpu, het__gpu_memory *memory, size_t offset, 
     het__gpu_sent *s = &gpu->sent;
     void *event = NULL;
     *number = 0;
-    if (!gpu->driver->upload)
-        return gpu->driver->memory_write(gpu, memory, offset, source, bytes, err);
-    het_status status = make_room(gpu, err);
-    if (status == HET_OK)
+    het_status status = gpu->driver->upload ? make_room(gpu, err) : HET_OK;
+    if (status == HET_OK && !gpu->driver->upload)
+        status = gpu->driver->memory_write(gpu, memory, offset, source, bytes, err);
+    else if (status == HET_OK)
         status = gpu->driver->upload(gpu, memory, offset, source, bytes, after, &event, err);
     if (status != HET_OK)
         return status;
-    s->events[(s->first + s->count++) % s->max] = event;
-    *number = ++s->last;
+    if (gpu->driver->upload) {
+        s->events[(s->first + s->count++) % s->max] = event;
+        *number = ++s->last;
+    }
+    het__gpu_note_sent(gpu, *number, bytes);
     return HET_OK;
 }
 
@@ -94,7 +104,7 @@ het_status het__gpu_sent_check(het__gpu *gpu, het_error *err)
     while (s->count && status == HET_OK) {
         status = gpu->driver->state(gpu, s->events[s->first], err);
         if (status != HET_E_BUSY)
-            drop_oldest(gpu);
+            drop_oldest(gpu, status == HET_OK);
     }
     if (status == HET_OK || status == HET_E_BUSY)
         return HET_OK;
@@ -118,7 +128,7 @@ void het__gpu_sent_end(het__gpu *gpu)
         if (!gpu->is_gone && gpu->driver->state(gpu, event, &err) == HET_E_BUSY &&
             gpu->driver->settle(gpu, event, &err) != HET_OK)
             gpu->is_gone = true;
-        drop_oldest(gpu);
+        drop_oldest(gpu, false);
     }
 }
 

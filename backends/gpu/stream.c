@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "backends/gpu/notes.h"
 #include "backends/gpu/sent.h"
 #include "lib/base/error.h"
 
@@ -42,6 +43,7 @@ struct het__gpu_item {
     piece *first, **end;
     uint32_t piece_count;
     slot *slot;           /* NULL: it must be brought */
+    int32_t layer;        /* for notes */
     bool is_merged;       /* its pieces belong to another by now */
 };
 
@@ -201,9 +203,12 @@ void het__gpu_stream_drop(het__gpu *gpu)
     gpu->stream = NULL;
 }
 
-het_status het__gpu_stream_begin(het__gpu *gpu, het_error *err)
+het_status het__gpu_stream_begin(het__gpu *gpu, int32_t layer, het_error *err)
 {
     assert(gpu->stream_slots >= 2);
+    const het_status s = het__gpu_notes_begin(gpu, err);
+    if (s != HET_OK)
+        return s;
     if (!gpu->stream) {
         gpu->stream = het__alloc_zero(gpu->host.mem, 1, sizeof *gpu->stream);
         if (!gpu->stream)
@@ -214,6 +219,7 @@ het_status het__gpu_stream_begin(het__gpu *gpu, het_error *err)
     if (!item)
         return het__fail_nomem(err, "places of layers");
     item->end = &item->first;
+    item->layer = layer;
     item->next = gpu->stream->items;
     gpu->stream->items = item;
     gpu->stream->making = item;
@@ -342,14 +348,17 @@ static het_status bring(het__gpu *gpu, het__gpu_item *item, bool is_ahead, het_e
     if (s->item)
         s->item->slot = NULL;
     s->item = NULL;
-    for (const piece *p = item->first; p; p = p->next) {
+    het_status status = HET_OK;
+    het__gpu_note_open(gpu, item->layer, HET__NO_EXPERT, is_ahead);
+    for (const piece *p = item->first; p && status == HET_OK; p = p->next) {
         gpu->counters.streamed_bytes += p->bytes;
         /* They come in their order: to wait for the last one is enough. */
-        const het_status status = het__gpu_send(gpu, s->memories[p->place], 0, p->source, p->bytes,
-                                                s->left, &s->arrived, err);
-        if (status != HET_OK)
-            return status;
+        status = het__gpu_send(gpu, s->memories[p->place], 0, p->source, p->bytes, s->left,
+                               &s->arrived, err);
     }
+    het__gpu_note_close(gpu, status == HET_OK);
+    if (status != HET_OK)
+        return status;
     s->item = item;
     s->was_ahead = is_ahead;
     s->used = ++x->clock;

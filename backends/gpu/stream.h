@@ -18,8 +18,9 @@
 typedef struct het__gpu_item het__gpu_item;
 
 /* Before and after the calls of a slice that streams are prepared: a piece is asked for in between.
- * begin makes an item; end finds the one that the program has, and room in the slots for it. */
-het_status het__gpu_stream_begin(het__gpu *gpu, het_error *err);
+ * begin makes an item, of a layer; end finds the one that the program has, and room in the slots
+ * for it. */
+het_status het__gpu_stream_begin(het__gpu *gpu, int32_t layer, het_error *err);
 het_status het__gpu_stream_end(het__gpu *gpu, het__gpu_item **item, het_error *err);
 
 /* A constant of the slice, as it lies (lay NULL) or in a form; constants of other slices are

@@ -4,7 +4,8 @@
  * One immediate list takes everything: what is appended is started at once and runs in order, by
  * the list itself where the driver offers that, else by barriers. A card with an engine that only
  * copies has a second list for what goes between its memory and the host's: such a copy waits for
- * the programs that use the buffer, and others run meanwhile. After a device is lost or hangs,
+ * the programs that use the buffer, and others run meanwhile. What is brought beside programs has a
+ * list of its own (uploads.c). After a device is lost or hangs,
  * nothing is asked of its driver any more, not even to free: what it still holds is left to it. */
 #include "backends/intel_l0/l0.h"
 
@@ -29,28 +30,33 @@ static void make_copies(het__device *d)
         d->copies = NULL;
 }
 
+ze_result_t het__l0_list_make(het__device *d, uint32_t ordinal, ze_command_list_handle_t *list)
+{
+    const ze_command_queue_desc_t queue = { .stype = ZE_STRUCTURE_TYPE_COMMAND_QUEUE_DESC,
+                                            .ordinal = ordinal,
+                                            .flags = d->is_in_order ? FLAG_IN_ORDER : 0,
+                                            .mode = ZE_COMMAND_QUEUE_MODE_ASYNCHRONOUS };
+    return zeCommandListCreateImmediate(d->context, d->found.id, &queue, list);
+}
+
 static ze_result_t make_list(het__device *d)
 {
-    ze_command_queue_desc_t queue = { .stype = ZE_STRUCTURE_TYPE_COMMAND_QUEUE_DESC,
-                                      .ordinal = d->found.ordinal,
-                                      .mode = ZE_COMMAND_QUEUE_MODE_ASYNCHRONOUS };
     d->is_in_order = (uint32_t)d->found.api >= API_IN_ORDER;
-    queue.flags = d->is_in_order ? FLAG_IN_ORDER : 0;
-    ze_result_t code = zeCommandListCreateImmediate(d->context, d->found.id, &queue, &d->list);
+    ze_result_t code = het__l0_list_make(d, d->found.ordinal, &d->list);
     if (d->is_in_order && code != ZE_RESULT_SUCCESS) {
         d->is_in_order = false;
-        queue.flags = 0;
-        code = zeCommandListCreateImmediate(d->context, d->found.id, &queue, &d->list);
+        code = het__l0_list_make(d, d->found.ordinal, &d->list);
     }
     return code;
 }
 
-static ze_result_t make_event(het__device *d, uint32_t index, ze_event_handle_t *event)
+ze_result_t het__l0_event_make(ze_event_pool_handle_t pool, uint32_t index,
+                               ze_event_handle_t *event)
 {
     const ze_event_desc_t desc = { .stype = ZE_STRUCTURE_TYPE_EVENT_DESC, .index = index,
                                    .signal = ZE_EVENT_SCOPE_FLAG_HOST,
                                    .wait = ZE_EVENT_SCOPE_FLAG_HOST };
-    return zeEventCreate(d->pool, &desc, event);
+    return zeEventCreate(pool, &desc, event);
 }
 
 static ze_result_t make_events(het__device *d)
@@ -61,13 +67,15 @@ static ze_result_t make_events(het__device *d)
     };
     ze_result_t code = zeEventPoolCreate(d->context, &desc, 1, &d->found.id, &d->pool);
     for (uint32_t i = 0; i < HET__L0_RING && code == ZE_RESULT_SUCCESS; i++) {
-        code = make_event(d, 2 * i, &d->ring[i].first);
+        code = het__l0_event_make(d->pool, 2 * i, &d->ring[i].first);
         if (code == ZE_RESULT_SUCCESS)
-            code = make_event(d, 2 * i + 1, &d->ring[i].last);
+            code = het__l0_event_make(d->pool, 2 * i + 1, &d->ring[i].last);
     }
     if (code == ZE_RESULT_SUCCESS)
-        code = make_event(d, 2 * HET__L0_RING, &d->own);
-    return code == ZE_RESULT_SUCCESS ? make_event(d, 2 * HET__L0_RING + 1, &d->end) : code;
+        code = het__l0_event_make(d->pool, 2 * HET__L0_RING, &d->own);
+    if (code == ZE_RESULT_SUCCESS)
+        code = het__l0_event_make(d->pool, 2 * HET__L0_RING + 1, &d->end);
+    return code;
 }
 
 /* Functions that the driver has beyond the specification: only together. */
@@ -168,6 +176,7 @@ void het__l0_close(het__device *d)
     if (d->list && !d->gpu.is_gone)
         settle(d);
     het__gpu_drop_constants(&d->gpu);
+    het__l0_uploads_drop(d);
     het__l0_drop_modules(d);
     if (!d->gpu.is_gone) {
         destroy_events(d);

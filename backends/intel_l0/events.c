@@ -13,6 +13,7 @@
 
 #include <assert.h>
 
+#include "backends/gpu/sent.h"
 #include "lib/base/error.h"
 #include "lib/base/os.h"
 
@@ -112,20 +113,26 @@ static uint64_t host_time(const het__device *device, uint64_t ticks)
     return ahead < behind ? device->clock_ns + ns : device->clock_ns - ns;
 }
 
+bool het__l0_times(het__device *device, ze_event_handle_t first, ze_event_handle_t last,
+                   uint64_t *begin_ns, uint64_t *end_ns)
+{
+    ze_kernel_timestamp_result_t begin, end;
+    if (zeEventQueryKernelTimestamp(first, &begin) != ZE_RESULT_SUCCESS ||
+        zeEventQueryKernelTimestamp(last, &end) != ZE_RESULT_SUCCESS || !read_clock(device))
+        return false;
+    *begin_ns = host_time(device, begin.global.kernelStart);
+    *end_ns = host_time(device, end.global.kernelEnd);
+    return *end_ns >= *begin_ns;
+}
+
 /* ---- retiring ---- */
 
 static void retire(het__device *device)
 {
     het__l0_run *run = &device->ring[device->retired++ % HET__L0_RING];
-    ze_kernel_timestamp_result_t begin, end;
+    uint64_t from, to;
     run->begin_ns = run->end_ns = 0;
-    if (!run->has_first ||
-        zeEventQueryKernelTimestamp(run->first, &begin) != ZE_RESULT_SUCCESS ||
-        zeEventQueryKernelTimestamp(run->last, &end) != ZE_RESULT_SUCCESS || !read_clock(device))
-        return;
-    const uint64_t from = host_time(device, begin.global.kernelStart);
-    const uint64_t to = host_time(device, end.global.kernelEnd);
-    if (to < from)
+    if (!run->has_first || !het__l0_times(device, run->first, run->last, &from, &to))
         return;
     run->begin_ns = from;
     run->end_ns = to;
@@ -151,9 +158,13 @@ het_status het__l0_wait_for(het__device *device, uint64_t count, uint64_t timeou
     const het_status s =
         het__l0_await(device, device->ring[(count - 1) % HET__L0_RING].last,
                       limit_of(device, count, timeout_ns), err);
-    while (s == HET_OK && device->retired < count)
+    if (s != HET_OK) {
+        het__gpu_sent_forget(&device->gpu);
+        return s;
+    }
+    while (device->retired < count)
         retire(device);
-    return s;
+    return het__gpu_sent_check(&device->gpu, err);
 }
 
 het_status het__l0_wait(het__device *device, uint64_t timeout_ns, het_error *err)
@@ -207,8 +218,7 @@ het_status het__l0_run_begin(het__gpu *gpu, bool is_first, het_error *err)
     return HET_OK;
 }
 
-/* Behind all that was appended. */
-static het_status signal_end(het__device *device, ze_event_handle_t event, het_error *err)
+het_status het__l0_signal_end(het__device *device, ze_event_handle_t event, het_error *err)
 {
     const ze_result_t code = zeCommandListAppendBarrier(device->list, event, 0, NULL);
     if (code != ZE_RESULT_SUCCESS)
@@ -217,10 +227,28 @@ static het_status signal_end(het__device *device, ze_event_handle_t event, het_e
     return HET_OK;
 }
 
+het_status het__l0_own_reset(het__device *device, het_error *err)
+{
+    const ze_result_t code =
+        device->own_is_used ? zeEventHostReset(device->own) : ZE_RESULT_SUCCESS;
+    if (code != ZE_RESULT_SUCCESS)
+        return het__l0_failed(device, err, code, "zeEventHostReset");
+    device->own_is_used = true;
+    return HET_OK;
+}
+
+het_status het__l0_pass(het__device *device, het_error *err)
+{
+    het_status s = het__l0_own_reset(device, err);
+    if (s == HET_OK)
+        s = het__l0_signal_end(device, device->own, err);
+    return s == HET_OK ? het__l0_await(device, device->own, HET__L0_PATIENCE_NS, err) : s;
+}
+
 het_status het__l0_run_end(het__gpu *gpu, het_error *err)
 {
     het__device *device = het__l0_device(gpu);
-    const het_status s = signal_end(device, device->open_run->last, err);
+    const het_status s = het__l0_signal_end(device, device->open_run->last, err);
     if (s != HET_OK) {
         /* The core may run the program again, here or elsewhere: it must not be under way. */
         het__l0_run_drop(gpu);
@@ -240,7 +268,7 @@ void het__l0_run_drop(het__gpu *gpu)
     if (gpu->is_gone)
         return;
     /* Even before its first kernel: a barrier may have gone ahead. */
-    if (signal_end(device, run->last, &err) != HET_OK ||
+    if (het__l0_signal_end(device, run->last, &err) != HET_OK ||
         het__l0_await(device, run->last, HET__L0_PATIENCE_NS, &err) != HET_OK)
         gpu->is_gone = true;
 }

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "backends/gpu/experts.h"
+#include "backends/gpu/notes.h"
 #include "lib/base/error.h"
 #include "lib/base/os.h"
 
@@ -125,6 +126,11 @@ static het_status l0_enqueue(het__device *device, het__program *program, const i
     return s;
 }
 
+static uint32_t l0_brought(het__device *device, het__brought *list, uint32_t max)
+{
+    return het__gpu_notes_take(&device->gpu, list, max);
+}
+
 static void l0_counters(het__device *device, het__backend_counters *counters)
 {
     *counters = device->gpu.counters;
@@ -142,6 +148,7 @@ const het__backend het__backend_intel_l0 = {
     .state = l0_state,
     .is_asynchronous = true,
     .streams = true,
+    .borrows = true,
     .buffer_create = het__l0_buffer_create,
     .buffer_destroy = het__l0_buffer_destroy,
     .buffer_host = het__l0_buffer_host,
@@ -154,5 +161,6 @@ const het__backend het__backend_intel_l0 = {
     .wait = het__l0_wait,
     .wait_for = het__l0_wait_for,
     .span = het__l0_span,
+    .brought = l0_brought,
     .counters = l0_counters,
 };

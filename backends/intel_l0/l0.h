@@ -74,7 +74,9 @@ struct het__device {
     bool has_unordered;    /* something was started that no barrier stands behind */
     ze_event_pool_handle_t pool;
     ze_event_handle_t own; /* of copies that block */
+    bool own_is_used;      /* it may be signalled */
     ze_event_handle_t end; /* of the list */
+    struct het__l0_uploads *uploads; /* NULL: nothing is brought beside programs */
     void *staging;         /* host memory that those copies go through; NULL: not needed yet */
     het__l0_import_fn import_pointer; /* NULL: the driver has none */
     het__l0_unimport_fn release_pointer;
@@ -105,6 +107,11 @@ static inline het__device *het__l0_device(het__gpu *gpu)
 het_status het__l0_open(const het__host *host, uint32_t index, const het__open_options *options,
                         het__device **device, het_error *err);
 void het__l0_close(het__device *device);
+/* A list of a group of queues, immediate and asynchronous; in order as the device's own is. */
+ze_result_t het__l0_list_make(het__device *device, uint32_t ordinal,
+                              ze_command_list_handle_t *list);
+ze_result_t het__l0_event_make(ze_event_pool_handle_t pool, uint32_t index,
+                               ze_event_handle_t *event);
 
 /* ---- memory (memory.c) ---- */
 
@@ -148,6 +155,16 @@ het_status het__l0_drain(het__device *device, uint64_t timeout_ns, het_error *er
 /* An event is signalled in time; 0: no limit. */
 het_status het__l0_await(het__device *device, ze_event_handle_t event, uint64_t timeout_ns,
                          het_error *err);
+/* An event behind all that was appended. */
+het_status het__l0_signal_end(het__device *device, ze_event_handle_t event, het_error *err);
+/* The device's own event is as new. Before its use, not after: a failure must leave no event that
+ * seems to say that the next copy has ended. */
+het_status het__l0_own_reset(het__device *device, het_error *err);
+/* All that was appended has ended; inside a program too. */
+het_status het__l0_pass(het__device *device, het_error *err);
+/* From the beginning of one event to the end of another, both signalled, by het__now_ns(). */
+bool het__l0_times(het__device *device, ze_event_handle_t first, ze_event_handle_t last,
+                   uint64_t *begin_ns, uint64_t *end_ns);
 /* The event that what is copied must wait for if programs up to `count` use it, or NULL. */
 ze_event_handle_t het__l0_end_of(const het__device *device, uint64_t count);
 het_status het__l0_run_begin(het__gpu *gpu, bool is_first, het_error *err);
@@ -157,6 +174,20 @@ het_status het__l0_wait(het__device *device, uint64_t timeout_ns, het_error *err
 het_status het__l0_wait_for(het__device *device, uint64_t count, uint64_t timeout_ns,
                             het_error *err);
 bool het__l0_span(het__device *device, uint64_t count, uint64_t *begin_ns, uint64_t *end_ns);
+
+/* ---- uploads (uploads.c): parts of the table of driver.c ---- */
+
+het_status het__l0_uploads_reserve(het__gpu *gpu, size_t count, het_error *err);
+void het__l0_uploads_drop(het__device *device); /* nothing is under way */
+het_status het__l0_upload(het__gpu *gpu, het__gpu_memory *memory, size_t offset,
+                          const void *source, size_t bytes, void *after, void **event,
+                          het_error *err);
+het_status het__l0_mark(het__gpu *gpu, void **event, het_error *err);
+het_status het__l0_await_upload(het__gpu *gpu, void *event, het_error *err);
+het_status het__l0_settle(het__gpu *gpu, void *event, het_error *err);
+het_status het__l0_state(het__gpu *gpu, void *event, het_error *err);
+void het__l0_forget(het__gpu *gpu, void *event);
+bool het__l0_upload_times(het__gpu *gpu, void *event, uint64_t *begin_ns, uint64_t *end_ns);
 
 /* ---- kernels (modules.c, driver.c) ---- */
 

@@ -33,12 +33,7 @@ static het_status finish_copy(het__device *device, ze_result_t code, const char 
 {
     if (code != ZE_RESULT_SUCCESS)
         return het__l0_failed(device, err, code, what);
-    const het_status s = het__l0_await(device, device->own, HET__L0_PATIENCE_NS, err);
-    if (s != HET_OK)
-        return s;
-    code = zeEventHostReset(device->own);
-    return code == ZE_RESULT_SUCCESS ? HET_OK
-                                     : het__l0_failed(device, err, code, "zeEventHostReset");
+    return het__l0_await(device, device->own, HET__L0_PATIENCE_NS, err);
 }
 
 /* Behind the programs up to number last_use, where a queue of its own copies; else behind all,
@@ -48,7 +43,9 @@ static het_status copy_now(het__device *device, void *target, const void *source
 {
     const bool is_aside = device->copies && last_use != BEHIND_ALL;
     ze_event_handle_t after = is_aside ? het__l0_end_of(device, last_use) : NULL;
-    const het_status s = is_aside ? HET_OK : het__l0_order(device, err);
+    het_status s = is_aside ? HET_OK : het__l0_order(device, err);
+    if (s == HET_OK)
+        s = het__l0_own_reset(device, err);
     if (s != HET_OK)
         return s;
     device->has_unordered = device->has_unordered || !is_aside;
@@ -61,7 +58,9 @@ static het_status copy_now(het__device *device, void *target, const void *source
 static het_status fill_now(het__device *device, void *target, size_t bytes, het_error *err)
 {
     static const uint8_t zero = 0;
-    const het_status s = het__l0_order(device, err);
+    het_status s = het__l0_order(device, err);
+    if (s == HET_OK)
+        s = het__l0_own_reset(device, err);
     if (s != HET_OK)
         return s;
     device->has_unordered = true;

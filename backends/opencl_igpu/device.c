@@ -38,7 +38,8 @@ static cl_int make_queues(het__device *d, bool has_uploads)
     if (code == CL_SUCCESS)
         d->copies = clCreateCommandQueue(d->context, d->found.id, 0, &code);
     if (code == CL_SUCCESS && has_uploads)
-        d->uploads = clCreateCommandQueue(d->context, d->found.id, 0, &code);
+        d->uploads = clCreateCommandQueue(d->context, d->found.id, CL_QUEUE_PROFILING_ENABLE,
+                                          &code);
     return code;
 }
 

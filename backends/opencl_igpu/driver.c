@@ -205,6 +205,11 @@ static void forget(het__gpu *gpu, void *event)
         clReleaseEvent(event);
 }
 
+static bool times(het__gpu *gpu, void *event, uint64_t *begin_ns, uint64_t *end_ns)
+{
+    return het__cl_times(het__cl_device(gpu), event, begin_ns, end_ns);
+}
+
 static het__gpu_memory *memory_of(const het__buffer *buffer)
 {
     return (het__gpu_memory *)buffer->mem;
@@ -250,6 +255,7 @@ const het__gpu_driver het__cl_driver = {
     .settle = settle,
     .state = state,
     .forget = forget,
+    .times = times,
     .begin = begin,
     .call = het__cl_call,
     .end = end,

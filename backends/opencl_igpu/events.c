@@ -218,6 +218,17 @@ bool het__cl_span(het__device *device, uint64_t count, uint64_t *begin_ns, uint6
     return true;
 }
 
+bool het__cl_times(const het__device *device, cl_event event, uint64_t *begin_ns, uint64_t *end_ns)
+{
+    const uint64_t begin = time_of(event, CL_PROFILING_COMMAND_START);
+    const uint64_t end = time_of(event, CL_PROFILING_COMMAND_END);
+    if (begin < TIME_LEAST_NS || end < begin || !device->clock_set_ns)
+        return false;
+    *begin_ns = (uint64_t)((int64_t)begin + device->clock_ns);
+    *end_ns = (uint64_t)((int64_t)end + device->clock_ns);
+    return true;
+}
+
 /* ---- starting ---- */
 
 het_status het__cl_run_begin(het__device *device, het_error *err)

@@ -127,6 +127,9 @@ het_status het__cl_wait(het__device *device, uint64_t timeout_ns, het_error *err
 het_status het__cl_wait_for(het__device *device, uint64_t count, uint64_t timeout_ns,
                             het_error *err);
 bool het__cl_span(het__device *device, uint64_t count, uint64_t *begin_ns, uint64_t *end_ns);
+/* When an event that has ended ran, by het__now_ns(). */
+bool het__cl_times(const het__device *device, cl_event event, uint64_t *begin_ns,
+                   uint64_t *end_ns);
 /* The event that ends when the first count programs have, or NULL: they have. */
 cl_event het__cl_last_event(const het__device *device, uint64_t count);
 

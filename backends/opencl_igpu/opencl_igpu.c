@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "backends/gpu/experts.h"
+#include "backends/gpu/notes.h"
 #include "lib/base/error.h"
 
 extern const het__backend het__backend_opencl_igpu;
@@ -29,6 +30,11 @@ static void cl_probe(const het__host *host, het__probed *probed)
     }
     snprintf(probed->reason, sizeof probed->reason, "%s", list->reason);
     het__free(host->mem, list);
+}
+
+static uint32_t cl_brought(het__device *device, het__brought *list, uint32_t max)
+{
+    return het__gpu_notes_take(&device->gpu, list, max);
 }
 
 static void cl_counters(het__device *device, het__backend_counters *counters)
@@ -74,6 +80,7 @@ const het__backend het__backend_opencl_igpu = {
     .measure = het__cl_measure,
     .is_asynchronous = true,
     .streams = true,
+    .borrows = true,
     .buffer_create = het__cl_buffer_create,
     .buffer_destroy = het__cl_buffer_destroy,
     .buffer_host = het__cl_buffer_host,
@@ -86,5 +93,6 @@ const het__backend het__backend_opencl_igpu = {
     .wait = het__cl_wait,
     .wait_for = het__cl_wait_for,
     .span = het__cl_span,
+    .brought = cl_brought,
     .counters = cl_counters,
 };

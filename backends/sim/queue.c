@@ -24,7 +24,7 @@ static het_status compute(het__device *d, const het__sim_job *job, double *ns, h
 
 /* ---- weights that come ---- */
 
-static void send(het__device *d, het__program *p, uint64_t from)
+static void send(het__device *d, het__program *p, uint64_t from, bool is_ahead)
 {
     const double bandwidth = d->profile.link_bandwidth;
     const double ns = d->profile.link_latency_ns +
@@ -32,7 +32,9 @@ static void send(het__device *d, het__program *p, uint64_t from)
     const uint64_t begin = from > d->uploads_end_ns ? from : d->uploads_end_ns;
     p->arrives_ns = begin + (uint64_t)(ns * d->scale);
     d->uploads_end_ns = p->arrives_ns;
-    d->stream_count++;
+    d->brought[d->stream_count++ % HET__SIM_SPANS] = (het__brought){
+        begin, p->arrives_ns, p->stream_bytes, p->layer, HET__NO_EXPERT, is_ahead, true,
+    };
     d->streamed_bytes += p->stream_bytes;
 }
 
@@ -44,14 +46,14 @@ static uint64_t begin_streamed(het__device *d, het__program *p, uint64_t now)
         return now;
     d->stream_ahead += p->arrives_ns != 0;
     if (!p->arrives_ns)
-        send(d, p, now);
+        send(d, p, now, false);
     const uint64_t begin = p->arrives_ns > now ? p->arrives_ns : now;
     p->arrives_ns = 0;
     if (d->last_streamed && d->last_streamed != p)
         d->last_streamed->after = p;
     d->last_streamed = p;
     if (p->after && !p->after->arrives_ns)
-        send(d, p->after, begin);
+        send(d, p->after, begin, true);
     return begin;
 }
 
@@ -115,13 +117,15 @@ het_status het__sim_queue_start(het__device *d, het_error *err)
     het__cond_init(&d->change);
     d->jobs = het__alloc(d->mem, HET__SIM_QUEUE_MAX * sizeof *d->jobs);
     d->spans = het__alloc_zero(d->mem, HET__SIM_SPANS, sizeof *d->spans);
-    het_status s = d->jobs && d->spans ? HET_OK : het__fail_nomem(err, "a queue");
+    d->brought = het__alloc_zero(d->mem, HET__SIM_SPANS, sizeof *d->brought);
+    het_status s = d->jobs && d->spans && d->brought ? HET_OK : het__fail_nomem(err, "a queue");
     if (s == HET_OK && !het__thread_start(&d->thread, work, d))
         s = het__fail(err, HET_E_NOMEM, "no thread for a simulated device");
     if (s == HET_OK)
         return s;
     het__free(d->mem, d->jobs);
     het__free(d->mem, d->spans);
+    het__free(d->mem, d->brought);
     d->jobs = NULL;
     het__cond_finish(&d->change);
     het__mutex_finish(&d->inner_lock);
@@ -138,6 +142,7 @@ void het__sim_queue_stop(het__device *d)
     het__thread_join(d->thread);
     het__free(d->mem, d->jobs);
     het__free(d->mem, d->spans);
+    het__free(d->mem, d->brought);
     het__cond_finish(&d->change);
     het__mutex_finish(&d->inner_lock);
     het__mutex_finish(&d->lock);

@@ -380,6 +380,7 @@ static het_status sim_compile(het__device *d, const het__slice *slice, het__prog
         return s;
     }
     p->stream_bytes = stream_bytes(slice);
+    p->layer = slice->graph->nodes[slice->nodes[0]].layer;
     s = keep_constants(d, slice, &bytes, err);
     if (s == HET_OK)
         s = fit_slots(d, p->stream_bytes, err);
@@ -452,6 +453,23 @@ static bool sim_span(het__device *d, uint64_t count, uint64_t *begin_ns, uint64_
     return known;
 }
 
+static uint32_t sim_brought(het__device *d, het__brought *list, uint32_t max)
+{
+    uint32_t count = 0;
+    het__mutex_lock(&d->lock);
+    if (d->stream_count - d->brought_taken > HET__SIM_SPANS)
+        d->brought_taken = d->stream_count - HET__SIM_SPANS;
+    while (count < max && d->brought_taken < d->stream_count) {
+        const het__brought *b = &d->brought[d->brought_taken % HET__SIM_SPANS];
+        if (b->end_ns > het__now_ns())
+            break;
+        list[count++] = *b;
+        d->brought_taken++;
+    }
+    het__mutex_unlock(&d->lock);
+    return count;
+}
+
 /* Time is the modelled one: what a device of that kind would have been busy. */
 static void sim_counters(het__device *d, het__backend_counters *counters)
 {
@@ -492,5 +510,6 @@ const het__backend het__backend_sim = {
     .wait = sim_wait,
     .wait_for = sim_wait_for,
     .span = sim_span,
+    .brought = sim_brought,
     .counters = sim_counters,
 };

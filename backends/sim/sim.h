@@ -65,6 +65,7 @@ struct het__program {
     het__sim_model model;
     het__program *next;    /* of the device's */
     uint64_t stream_bytes; /* that come before each run */
+    int32_t layer;
     het__program *after;   /* guarded by lock: the one with such bytes that ran next, last time */
     uint64_t arrives_ns;   /* likewise; 0: nothing is under way */
 };
@@ -108,6 +109,8 @@ struct het__device {
     het__program *last_streamed;
     uint64_t uploads_end_ns;
     uint64_t stream_count, stream_ahead, streamed_bytes;
+    het__brought *brought; /* ring of HET__SIM_SPANS, by stream_count; likewise what was taken */
+    uint64_t brought_taken;
     /* of the core's thread */
     uint64_t used_bytes;  /* buffers, constants */
     uint32_t stream_slots;

@@ -135,8 +135,12 @@ static int print_devices(const het_plan *plan, const het_plan_info *info)
         print_total(v.single_total);
         putchar('\n');
         if (v.slot_bytes > 0)
-            printf("%-12s keeps experts in slots of %s in all; bringing others %.4f ms expected\n",
-                   "", format_bytes(v.slot_bytes, a), v.bring_ns * 1e-6);
+            printf("%-12s keeps experts in %u slots of %s in all; %.4f ms for bringing others\n",
+                   "", v.slot_count, format_bytes(v.slot_bytes, a), v.bring_ns * 1e-6);
+        if (v.stream_slot_count)
+            printf("%-12s brings weights of %u of %u layers for each step, %s, in %u slots of %s\n",
+                   "", v.stream_layer_count, v.stream_layer_max, format_bytes(v.stream_bytes, a),
+                   v.stream_slot_count, format_bytes(v.stream_slot_bytes, b));
         if (v.file_bytes > 0)
             printf("%-12s reads %s of weights from the file: not everything fits\n", "",
                    format_bytes(v.file_bytes, a));

@@ -20,30 +20,36 @@ static json_t *device_number(uint32_t index)
 static json_t *json_layer(const het_plan_layer *l)
 {
     return json_pack(
-        "{s:i, s:s, s:I, s:s, s:o, s:o, s:I, s:f, s:f, s:f, s:f, s:I, s:f, s:f, s:o, s:o}", "layer",
-        (int)l->layer, "name", l->name, "device",
+        "{s:i, s:s, s:I, s:s, s:o, s:o, s:I, s:f, s:f, s:f, s:f, s:I, s:f, s:f, s:f, s:o, s:o}",
+        "layer", (int)l->layer, "name", l->name, "device",
         l->device == UINT32_MAX ? (json_int_t)-1 : (json_int_t)l->device, "backend", l->backend,
         "operations", json_text(l->operations, strlen(l->operations)), "reason",
         json_text(l->reason, strlen(l->reason)), "node_count", (json_int_t)l->node_count,
         "predicted_ns", l->predicted_ns, "flop_count", l->flop_count, "weight_bytes",
         l->weight_bytes, "activation_bytes", l->activation_bytes, "plan_device",
-        (json_int_t)l->plan_device, "stored_bytes", l->stored_bytes, "state_bytes",
-        l->state_bytes, "runner_up", device_number(l->runner_up), "runner_up_total",
-        number(l->runner_up_total));
+        (json_int_t)l->plan_device, "stored_bytes", l->stored_bytes, "stream_bytes",
+        l->stream_bytes, "state_bytes", l->state_bytes, "runner_up", device_number(l->runner_up),
+        "runner_up_total", number(l->runner_up_total));
 }
 
 static json_t *json_device(const het_plan_device *d)
 {
-    return json_pack("{s:o, s:s, s:o, s:I, s:f, s:f, s:f, s:f, s:f, s:o, s:f, s:o, s:f, s:f}",
-                     "name", json_text(d->name, strlen(d->name)), "backend", d->backend,
-                     "context_index", device_number(d->context_index), "node_count",
-                     (json_int_t)d->node_count,
-                     "weight_bytes", d->weight_bytes, "file_bytes", d->file_bytes, "state_bytes",
-                     d->state_bytes, "io_bytes", d->io_bytes, "activation_bytes",
-                     d->activation_bytes, "limit_bytes",
-                     number(d->limit_bytes), "busy_ns", d->busy_ns, "single_total",
-                     number(d->single_total), "slot_bytes", d->slot_bytes, "bring_ns",
-                     d->bring_ns);
+    json_t *device = json_pack(
+        "{s:o, s:s, s:o, s:I, s:f, s:f, s:f, s:f, s:f, s:o, s:f, s:o}", "name",
+        json_text(d->name, strlen(d->name)), "backend", d->backend, "context_index",
+        device_number(d->context_index), "node_count", (json_int_t)d->node_count, "weight_bytes",
+        d->weight_bytes, "file_bytes", d->file_bytes, "state_bytes", d->state_bytes, "io_bytes",
+        d->io_bytes, "activation_bytes", d->activation_bytes, "limit_bytes",
+        number(d->limit_bytes), "busy_ns", d->busy_ns, "single_total", number(d->single_total));
+    json_t *more = json_pack(
+        "{s:I, s:f, s:f, s:I, s:f, s:f, s:I, s:I}", "slot_count", (json_int_t)d->slot_count,
+        "slot_bytes", d->slot_bytes, "bring_ns", d->bring_ns, "stream_slot_count",
+        (json_int_t)d->stream_slot_count, "stream_slot_bytes", d->stream_slot_bytes,
+        "stream_bytes", d->stream_bytes, "stream_layer_count", (json_int_t)d->stream_layer_count,
+        "stream_layer_max", (json_int_t)d->stream_layer_max);
+    json_object_update(device, more);
+    json_decref(more);
+    return device;
 }
 
 static json_t *json_transfer(const het_plan_transfer *t)

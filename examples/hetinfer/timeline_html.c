@@ -240,6 +240,26 @@ static void put_layer(FILE *f, const timeline *t, const het_plan_layer *l)
     fputs("</small></td></tr>\n", f);
 }
 
+/* What a device does not keep. */
+static void put_device(FILE *f, const timeline *t, const het_plan_device *d, uint32_t index)
+{
+    char a[32], b[32];
+    if (d->stream_slot_count) {
+        fputs("<p class=\"note\">", f);
+        put_text(f, t->lanes[index].name);
+        fprintf(f, " brings the weights of %u of %u layers for each step: %s, in %u slots of %s."
+                "</p>\n", d->stream_layer_count, d->stream_layer_max,
+                format_bytes(d->stream_bytes, a), d->stream_slot_count,
+                format_bytes(d->stream_slot_bytes, b));
+    }
+    if (d->slot_count) {
+        fputs("<p class=\"note\">", f);
+        put_text(f, t->lanes[index].name);
+        fprintf(f, " keeps experts in %u slots of %s in all.</p>\n", d->slot_count,
+                format_bytes(d->slot_bytes, a));
+    }
+}
+
 static int put_plan(FILE *f, const timeline *t, const het_plan *plan)
 {
     het_plan_info info = { .struct_size = sizeof info };
@@ -258,6 +278,12 @@ static int put_plan(FILE *f, const timeline *t, const het_plan *plan)
             put_layer(f, t, &l);
     }
     fputs("</table>\n", f);
+    for (uint32_t i = 0; !status && i < info.device_count; i++) {
+        het_plan_device d = { .struct_size = sizeof d };
+        status = het_plan_device_at(plan, i, &d);
+        if (!status)
+            put_device(f, t, &d, i);
+    }
     return status ? failure("%s", het_status_name(status)) : STATUS_GO;
 }
 

@@ -44,8 +44,9 @@ typedef struct het_model_options {
                                    its matrices are taken to have, F32, F16, BF16 or a block
                                    format; 0: what the file says. Weights beside the file are
                                    left alone then. No effect on other models. */
-    uint32_t threads;         /**< Threads that unpack a package (package.h) or quantise, up to
-                                   1024, the caller's one of them; they end with the call.
+    uint32_t threads;         /**< Threads that unpack a package (package.h), also for devices that
+                                   have none of their own to do it, or quantise, up to 1024, the
+                                   caller's one of them; they end with the call.
                                    0 = one per processor, at most 16. No effect on other loads. */
     uint32_t quantize_type;   /**< Of a language model with weights: the het_dtype that its matrices
                                    get as het_quantize() would give it (quantize.h), in memory; or
@@ -151,7 +152,8 @@ typedef struct het_port {
  *
  * @retval HET_E_IO           A file is missing, or cannot be opened or mapped.
  * @retval HET_E_FORMAT       The bytes are malformed; the message says where. Of a package: a
- *                            piece is corrupt; the message names the tensor.
+ *                            piece that is needed already is corrupt; the message names the
+ *                            tensor. Those of other weights are checked when they are unpacked.
  * @retval HET_E_UNSUPPORTED  A model family, tokenizer, block format or type of
  *                            input or weight that this release does not know; the
  *                            message names it. An operation of an ONNX file that
@@ -161,7 +163,9 @@ typedef struct het_port {
  * @retval HET_E_NOMEM        Out of memory.
  *
  * Cost: proportional to the vocabulary or the nodes, not to the weights; experts that a folder
- * holds one by one are copied side by side; a package is unpacked, 1 to 2 GB a second and thread.
+ * holds one by one are copied side by side. Weights of a package are unpacked when something asks
+ * for them, a session mostly: the file must stay as it is until the model and all its sessions are
+ * destroyed, as a plain one must.
  * Thread-safety: other threads may use the context meanwhile.
  * @since 0.1
  */
@@ -176,7 +180,7 @@ HET_API HET_NODISCARD het_status het_model_load(het_context *context, const char
  * @param data        The bytes of a GGUF file, aligned to 32 bytes, or of an ONNX
  *                    file without external data, a package or a config.json, at any
  *                    address. Kept until the model and all its sessions are destroyed, and must not
- *                    change.
+ *                    change; a package is unpacked by this call, and not read afterwards.
  * @param size_bytes  Readable bytes at @p data.
  * @param options     May be NULL: defaults.
  * @param model       Receives the handle.

@@ -119,6 +119,7 @@ typedef struct het_plan_layer {
                                  infinite: no other device can. */
     uint32_t runner_up;     /**< Device of the plan, or UINT32_MAX. */
     uint32_t plan_device;   /**< Device of the plan, in [0, device_count). */
+    double stream_bytes;    /**< Of stored_bytes: what is not kept but comes for each step. */
 } het_plan_layer;
 
 /** One device of the plan, which need not be there. Strings are borrowed from the plan. */
@@ -142,6 +143,13 @@ typedef struct het_plan_device {
                                   experts' matrices are then not in weight_bytes. */
     double bring_ns;         /**< Part of busy_ns: bringing experts that are expected to be
                                   missing, if all are chosen equally often (docs/experts.md). */
+    uint32_t slot_count;     /**< Slots of experts. */
+    uint32_t stream_slot_count;  /**< Slots for weights of layers that come for each step; 0: all
+                                      layers keep theirs (docs/planning.md). */
+    double stream_slot_bytes;    /**< One of these; all of them are in weight_bytes. */
+    double stream_bytes;         /**< What comes in a step. */
+    uint32_t stream_layer_count; /**< Layers here whose weights come. */
+    uint32_t stream_layer_max;   /**< Of so many layers here. */
 } het_plan_device;
 
 /** One copy between devices. Strings are borrowed from the plan. */

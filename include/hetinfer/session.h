@@ -117,6 +117,7 @@ typedef struct het_session_options {
  * @retval HET_E_UNSUPPORTED  No device can run some operation, or may under the policy. Or the
  *                            model's layers cannot be cut there: more than one tensor goes from one
  *                            to the next, or both sides share keys and values.
+ * @retval HET_E_FORMAT       A weight of the model's package is corrupt; the message names it.
  * @retval HET_E_CANCELLED    The progress callback asked for it.
  * @retval HET_E_NOMEM        Out of memory.
  *

@@ -27,7 +27,7 @@ typedef struct het_layer_time {
 
 /**
  * Record from now on what each step does: programs, copies between devices, copies of inputs and
- * outputs, waits.
+ * outputs, waits, weights of layers and experts that come for it.
  *
  * Times are the device's own where it knows them, else the host's, which then include what the
  * device was waiting for; each event says which. An earlier record is given up.
@@ -57,7 +57,11 @@ HET_API void het_session_trace_stop(het_session *session);
  * The object's traceEvents has complete events ("ph": "X") with times in microseconds from the
  * first one. Each device has a lane of programs, named after the plan's layers, with operations,
  * number of nodes and the plan's time; and a lane of what the host does for it: copies, "shared"
- * where nothing had to be copied, and waits. Steps have lane 0. args.clock is "device" or "host".
+ * where nothing had to be copied, and waits. A device to which weights come has a third lane of
+ * category "upload": args.layer, args.bytes, args.ahead (sent for before its turn) and, of one
+ * expert, args.expert; an upload belongs to the step in which it was seen to have arrived, and
+ * counters of them are in het_telemetry_device and het_expert_traffic. Steps have lane 0.
+ * args.clock is "device" or "host".
  * Recording goes on.
  *
  * @param session  Session with a trace.

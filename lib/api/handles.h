@@ -89,6 +89,7 @@ struct het_model {
     _Atomic uint32_t refs;
     het_context *context;
     het__mapping mapping; /* of the file, or unpacked; data NULL: memory of the caller */
+    het__package_store *store; /* of weights that are still packed, or NULL */
     het_model_info info;
     bool is_whole; /* false: loaded without its graph */
     het_tokenizer *tokenizer; /* may be NULL */
@@ -197,12 +198,14 @@ het_status het__language_open(het_model *model, const void *data, size_t bytes,
 /* The same of a config.json: a model without weights. */
 het_status het__language_outline(het_model *model, const void *data, size_t bytes,
                                  const het_model_options *o, het_error *err);
-/* The same of a package of a GGUF file; nothing of it is kept. */
+/* The same of a package of a GGUF file; without a store nothing of it is kept. */
 het_status het__language_package(het_model *model, const het__hf_packed *packed,
                                  const het_model_options *o, het_error *err);
 /* The same of a Hugging Face folder. */
 het_status het__language_folder(het_model *model, const het__hf_place *place,
                                 const het_model_options *o, het_error *err);
+/* Who has the bytes of weights that are not where their data says; NULL: all are. */
+const het__lender *het__model_lender(const het_model *model);
 /* Whether the data lies in a mapped file, whose pages can be read again. */
 bool het__language_is_mapped(const het_model *model, const void *data);
 void het__language_close(het_model *model);

@@ -70,11 +70,14 @@ static het_status check_scales(const het__gguf_tensor *t, const het__gguf_tensor
 }
 
 static het_status expand(het_model *m, het__gguf_tensor *t, const het__gguf_tensor *scales,
-                         het_error *err)
+                         het__borrower *borrower, het_error *err)
 {
     const int64_t columns = t->extent[t->rank - 1], rows = het__gguf_elements(t) / columns;
     het_dtype type = HET_DTYPE_F32;
-    const het_status s = check_scales(t, scales, rows, &type, err);
+    const void *from = NULL;
+    het_status s = check_scales(t, scales, rows, &type, err);
+    if (s == HET_OK)
+        s = het__borrow(borrower, t->data, t->bytes, &from, err);
     if (s != HET_OK)
         return s;
     const size_t bytes = het__gguf_bytes_as(t, type), row_bytes = bytes / (size_t)rows;
@@ -82,7 +85,7 @@ static het_status expand(het_model *m, het__gguf_tensor *t, const het__gguf_tens
     if (!target)
         return het__fail_nomem(err, "the weights of a model");
     for (int64_t r = 0; r < rows; r++) {
-        const int8_t *codes = (const int8_t *)t->data + r * columns;
+        const int8_t *codes = (const int8_t *)from + r * columns;
         void *row = target + (size_t)r * row_bytes;
         if (type == HET_DTYPE_Q8_0)
             het__int8_to_q8_0(codes, scale_at(scales, r), row, columns);
@@ -112,17 +115,21 @@ static het_status leave_out(het__gguf *gguf, het__arena *arena, het_error *err)
 het_status het__int8_loaded(het_model *m, het_error *err)
 {
     het__gguf *gguf = &m->language->gguf;
+    het__borrower borrower = { .lender = het__model_lender(m) };
     bool found = false;
-    for (size_t i = 0; i < gguf->tensor_count; i++) {
+    het_status s = HET_OK;
+    for (size_t i = 0; s == HET_OK && i < gguf->tensor_count; i++) {
         het__gguf_tensor *t = &gguf->tensors[i];
         if (t->dtype != HET_DTYPE_I8 || t->rank < 2 || !ends_in(t->name, ".weight") || !t->data)
             continue;
         het__gguf_tensor *scales = (het__gguf_tensor *)scales_of(gguf, t->name);
-        const het_status s = expand(m, t, scales, err);
-        if (s != HET_OK)
-            return s;
-        scales->rank = 0;
+        s = expand(m, t, scales, &borrower, err);
+        if (s == HET_OK)
+            scales->rank = 0;
         found = true;
     }
+    het__borrow_end(&borrower);
+    if (s != HET_OK)
+        return s;
     return found ? leave_out(gguf, &m->language->arena, err) : HET_OK;
 }

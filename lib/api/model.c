@@ -23,6 +23,7 @@ void het__model_release(het_model *model)
     if (!model || atomic_fetch_sub_explicit(&model->refs, 1, memory_order_acq_rel) != 1)
         return;
     het_context *context = model->context;
+    het__package_store_destroy(model->store); /* before the places of its files go */
     if (model->language)
         het__language_close(model);
     if (model->network)
@@ -88,6 +89,7 @@ typedef struct origin {
     const char *path;           /* NULL: memory */
     const het__hf_place *place; /* NULL: no folder with weights or a tokenizer */
     const het__hf_packed *packed; /* NULL: no package of a GGUF file */
+    het__package_store *store;    /* of the package that it is; NULL: none, or one in memory */
 } origin;
 
 static het_status read_model(het_model *m, const origin *from, const het_model_options *o,
@@ -111,18 +113,20 @@ static het_status read_model(het_model *m, const origin *from, const het_model_o
     return het__language_open(m, data, bytes, o, err);
 }
 
-/* Takes over the mapping. */
+/* Takes over the mapping and the store. */
 static het_status create_model(het_context *context, origin *from, const het_model_options *o,
                                het_model **model, het_error *err)
 {
     het_model *m = het__alloc_zero(&context->mem, 1, sizeof *m);
     if (!m) {
         het__unmap_file(&from->mapping);
+        het__package_store_destroy(from->store);
         return het__fail_nomem(err, "a model");
     }
     atomic_init(&m->refs, 1);
     m->context = context;
     m->mapping = from->mapping;
+    m->store = from->store;
     het__context_retain(context);
     het_status s = read_model(m, from, o, err);
     if (s == HET_OK)
@@ -151,54 +155,82 @@ static bool is_whole_folder(const het__hf_place *place, const het_model_options 
 /* More threads than this only wait for memory. */
 #define UNPACK_THREADS 16
 
+static uint32_t unpack_threads(const het_model_options *o)
+{
+    const uint32_t cpus = het__cpu_count();
+    return o->threads ? o->threads : cpus < UNPACK_THREADS ? cpus : UNPACK_THREADS;
+}
+
+/* Takes over the store. */
 static het_status load_packed_folder(het_context *context, const het__hf_place *place,
                                      const char *path, const het_model_options *o,
                                      het_model **model, het_error *err)
 {
-    origin from = { .path = path, .place = place };
+    origin from = { .path = path, .place = place, .store = place->packed->store };
     if (is_whole_folder(place, o))
         return create_model(context, &from, o, model, err);
     from.place = NULL;
     het_status s = het__hf_map(place, "config.json", &from.mapping, err);
     if (s == HET_OK && !from.mapping.data)
         s = het__fail(err, HET_E_UNSUPPORTED, "the package of a folder has no config.json");
-    if (s != HET_OK)
+    if (s != HET_OK) {
+        het__package_store_destroy(from.store);
         return s;
+    }
     from.data = from.mapping.data;
     from.bytes = from.mapping.bytes;
     return create_model(context, &from, o, model, err);
 }
 
-/* The package is needed during the call only. file: of it, NULL: memory of the caller. */
+/* Takes over the store. */
+static het_status load_packed(het_context *context, het__hf_packed *packed, const char *path,
+                              const het_model_options *o, het_model **model, het_error *err)
+{
+    packed->threads = unpack_threads(o);
+    packed->progress = o->progress;
+    packed->progress_user = o->progress_user;
+    packed->from = 0.2;
+    packed->to = 0.4;
+    if (packed->package->kind == HET_PACKAGE_GGUF) {
+        origin from = { .path = path, .packed = packed, .store = packed->store };
+        return create_model(context, &from, o, model, err);
+    }
+    het__hf_place place;
+    het_status s = het__hf_place_of(&context->mem, packed, path ? path : "package", &place, err);
+    if (s == HET_OK)
+        s = load_packed_folder(context, &place, path, o, model, err);
+    else
+        het__package_store_destroy(packed->store);
+    het__hf_place_finish(&place);
+    return s;
+}
+
+/* Of memory that the caller may do without afterwards: all is unpacked at once. */
 static het_status load_package(het_context *context, const void *data, size_t bytes,
-                               const het__file_state *file, const char *path,
                                const het_model_options *o, het_model **model, het_error *err)
 {
     het__arena arena;
     het__package package;
-    const uint32_t cpus = het__cpu_count();
-    het__hf_packed packed = {
-        .package = &package, .threads = cpus < UNPACK_THREADS ? cpus : UNPACK_THREADS,
-        .progress = o->progress, .progress_user = o->progress_user, .from = 0.2, .to = 0.4,
-    };
-    if (o->threads)
-        packed.threads = o->threads;
-    if (file)
-        packed.state = *file;
+    het__hf_packed packed = { .package = &package };
     het__arena_init(&arena, &context->mem);
     het_status s = het__package_open(&package, &arena, data, bytes, err);
-    if (s == HET_OK && package.kind == HET_PACKAGE_GGUF) {
-        origin from = { .path = path, .packed = &packed };
-        s = create_model(context, &from, o, model, err);
-    } else if (s == HET_OK) {
-        het__hf_place place;
-        s = het__hf_place_of(&context->mem, &packed, path ? path : "package", &place, err);
-        if (s == HET_OK)
-            s = load_packed_folder(context, &place, path, o, model, err);
-        het__hf_place_finish(&place);
-    }
+    if (s == HET_OK)
+        s = load_packed(context, &packed, NULL, o, model, err);
     het__arena_finish(&arena);
     return s;
+}
+
+/* Takes over the mapping. The weights stay packed. */
+static het_status load_package_file(het_context *context, het__mapping *file, const char *path,
+                                    const het_model_options *o, het_model **model, het_error *err)
+{
+    het__hf_packed packed = { .state = file->state };
+    const het_status s = het__package_store_create(&context->mem, file, unpack_threads(o),
+                                                   &packed.store, err);
+    if (s != HET_OK)
+        return s;
+    packed.package = het__package_store_package(packed.store);
+    return load_packed(context, &packed, path, o, model, err);
 }
 
 /* ---- what a path means ---- */
@@ -214,9 +246,7 @@ static het_status load_file(het_context *context, const char *path, const het_mo
     from.bytes = from.mapping.bytes;
     if (!het__package_sniff(from.data, from.bytes))
         return create_model(context, &from, o, model, err);
-    s = load_package(context, from.data, from.bytes, &from.mapping.state, path, o, model, err);
-    het__unmap_file(&from.mapping);
-    return s;
+    return load_package_file(context, &from.mapping, path, o, model, err);
 }
 
 static het_status load_place(het_context *context, const char *path, const het__hf_place *place,
@@ -265,7 +295,7 @@ het_status het_model_load_memory(het_context *context, const void *data, size_t 
     if (s != HET_OK)
         return s;
     if (het__package_sniff(data, size_bytes))
-        return load_package(context, data, size_bytes, NULL, NULL, &o, model, err);
+        return load_package(context, data, size_bytes, &o, model, err);
     origin from = { .data = data, .bytes = size_bytes };
     return create_model(context, &from, &o, model, err);
 }

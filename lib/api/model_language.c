@@ -12,6 +12,9 @@
 #include "lib/import/hf_tokenizer.h"
 #include "lib/passes/layers.h"
 
+/* Weights of a package that are unpacked when it is loaded. */
+#define SMALL_BYTES 4096
+
 /* ---- figures ---- */
 
 static bool starts_with(const char *text, const char *prefix)
@@ -253,7 +256,8 @@ static het_status read_model(het_model *m, const void *data, size_t bytes,
 
 /* ---- GGUF in a package ---- */
 
-/* Memory for the file, or for its beginning alone, which is unpacked. */
+/* Memory for the file, or for its beginning alone, which is unpacked. With a store it is the file's
+ * place there. */
 static het_status unpack_head(het_model *m, het__package_job *job, bool whole, het_error *err)
 {
     const het__package_file *f = &job->package->files[0];
@@ -269,6 +273,8 @@ static het_status unpack_head(het_model *m, het__package_job *job, bool whole, h
     m->mapping.data = job->target;
     m->mapping.bytes = (size_t)bytes;
     m->mapping.mem = &m->context->mem;
+    if (whole && m->store)
+        return het__package_store_place(m->store, f, job->target, err);
     het__want_huge_pages(job->target, (size_t)bytes);
     het__package_choose(job, 0, count);
     const het_status s = het__package_unpack(job, &m->context->mem, err);
@@ -278,10 +284,32 @@ static het_status unpack_head(het_model *m, het__package_job *job, bool whole, h
     return s;
 }
 
+const het__lender *het__model_lender(const het_model *m)
+{
+    return m->store ? het__package_store_lender(m->store) : NULL;
+}
+
+/* Vectors and what is not worth a loan are read in many places. */
+static het_status keep_small(het_model *m, het_error *err)
+{
+    const het__gguf *gguf = &m->language->gguf;
+    het__borrower b = { .lender = het__model_lender(m) };
+    het_status s = HET_OK;
+    for (size_t i = 0; s == HET_OK && i < gguf->tensor_count; i++) {
+        const het__gguf_tensor *t = &gguf->tensors[i];
+        if (t->rank < 2 || t->bytes < SMALL_BYTES)
+            s = het__borrow_keep(&b, t->data, t->bytes, err);
+    }
+    het__borrow_end(&b);
+    return s;
+}
+
 /* What follows the head; job as unpack_head() leaves it. */
 static het_status unpack_weights(het_model *m, het__package_job *job, const het_model_options *o,
                                  het_error *err)
 {
+    if (m->store)
+        return keep_small(m, err);
     job->progress = o->progress;
     job->progress_user = o->progress_user;
     job->from = 0.2;
@@ -394,6 +422,8 @@ static het_status read_folder_weights(het_model *m, const het__hf_place *place,
     if (s != HET_OK || (!whole && !l->hf.config.family))
         return s;
     s = het__hf_list_weights(&l->hf, whole, &l->gguf, err);
+    if (s == HET_OK && whole)
+        s = keep_small(m, err);
     return !whole && s == HET_E_UNSUPPORTED ? HET_OK : s;
 }
 

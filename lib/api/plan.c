@@ -254,7 +254,7 @@ het_status het_plan_layer_at(const het_plan *plan, uint32_t index, het_plan_laye
         .flop_count = e->flops, .weight_bytes = e->weight_bytes,
         .activation_bytes = e->activation_bytes, .stored_bytes = e->stored_bytes,
         .state_bytes = e->state_bytes, .runner_up_total = e->runner_up_total,
-        .runner_up = e->runner_up, .plan_device = e->device,
+        .runner_up = e->runner_up, .plan_device = e->device, .stream_bytes = e->stream_bytes,
     };
     return het__result_write(layer, &out, sizeof out);
 }
@@ -266,13 +266,17 @@ het_status het_plan_device_at(const het_plan *plan, uint32_t index, het_plan_dev
         return HET_E_INVALID;
     const het__machine_device *d = &p->machine.device[index];
     const het__plan_memory *m = &p->memory[index];
+    const het__plan_stream *x = &p->stream[index];
     het_plan_device out = {
         .struct_size = sizeof out, .kind = d->kind, .context_index = d->context_index,
         .name = d->name, .backend = d->backend, .weight_bytes = m->weight_bytes,
         .file_bytes = m->file_bytes, .state_bytes = m->state_bytes, .io_bytes = m->io_bytes,
         .activation_bytes = m->activation_bytes, .limit_bytes = m->limit_bytes,
         .single_total = p->single[index],
-        .slot_bytes = m->slot_bytes, .bring_ns = m->bring_ns,
+        .slot_bytes = m->slot_bytes, .bring_ns = m->bring_ns, .slot_count = m->slot_count,
+        .stream_slot_count = x->slot_count, .stream_slot_bytes = x->slot_bytes,
+        .stream_bytes = x->bytes, .stream_layer_count = x->come_count,
+        .stream_layer_max = x->layer_count,
     };
     for (uint32_t n = 0; n < p->node_count; n++) {
         out.node_count += p->node_device[n] == index;

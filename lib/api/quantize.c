@@ -18,6 +18,8 @@
 /* Elements at once: a multiple of every block. */
 #define PIECE 65536
 #define PIECE_ENCODED_BYTES (PIECE * 4)
+/* Bytes that are copied at once. */
+#define COPY_BYTES ((size_t)16 << 20)
 #define NAME_CUT 120
 
 struct het_quantization {
@@ -38,6 +40,7 @@ typedef struct work {
     het_quantization *out;
     het__gguf_writer writer;
     struct piece *pieces; /* per thread */
+    het__borrower borrower; /* of the tensors' data */
     het__importance importance;
     uint64_t done, all;    /* elements, for progress */
     double error, square;  /* sums over encoded elements */
@@ -50,6 +53,7 @@ typedef struct piece {
     het_dtype type;
     int64_t at; /* elements of the tensor [at, at + count) */
     size_t count;
+    const uint8_t *source; /* of the first */
     float *before, *after;
     float *weights;        /* PIECE, where there is importance; else NULL */
     const het__column_weights *columns; /* of the tensor: importance; or NULL */
@@ -308,8 +312,7 @@ static void *run_piece(void *argument)
 {
     piece *p = argument;
     const het__gguf_tensor *t = p->tensor;
-    const uint8_t *source = (const uint8_t *)t->data + bytes_of(t->dtype, (size_t)p->at);
-    het__decoder(t->dtype)(source, p->before, (int64_t)p->count);
+    het__decoder(t->dtype)(p->source, p->before, (int64_t)p->count);
     p->status = check_finite(p);
     if (p->status != HET_OK)
         return NULL;
@@ -347,15 +350,26 @@ static float *scales_of(const work *w, size_t index)
     return w->types[index] == HET_DTYPE_I8 ? (float *)w->from->tensors[at].data : NULL;
 }
 
-/* The pieces from an element on, as many as there are threads; returns how many that were. A thread
- * that cannot be started has its piece done here. */
-static uint32_t run_pieces(work *w, size_t index, int64_t at, int64_t all)
+/* The pieces from an element on, as many as there are threads: *ran. A thread that cannot be
+ * started has its piece done here. */
+static het_status run_pieces(work *w, size_t index, int64_t at, int64_t all, uint32_t *ran,
+                             het_error *err)
 {
-    const int64_t most = piece_of(w, index);
+    const het__gguf_tensor *t = &w->from->tensors[index];
+    const int64_t most = piece_of(w, index), first = at;
+    const int64_t left = all - at, round = most * w->o.threads;
+    const void *source;
     uint32_t count = 0;
+    *ran = 0;
+    const het_status s = het__borrow(
+        &w->borrower, (const uint8_t *)t->data + bytes_of(t->dtype, (size_t)at),
+        bytes_of(t->dtype, (size_t)(left < round ? left : round)), &source, err);
+    if (s != HET_OK)
+        return s;
     for (; count < w->o.threads && at < all; count++, at += most) {
         piece *p = &w->pieces[count];
-        p->tensor = &w->from->tensors[index];
+        p->tensor = t;
+        p->source = (const uint8_t *)source + bytes_of(t->dtype, (size_t)(at - first));
         p->type = w->types[index];
         p->columns = het__importance_of(&w->importance, p->tensor);
         p->at = at;
@@ -370,7 +384,8 @@ static uint32_t run_pieces(work *w, size_t index, int64_t at, int64_t all)
     for (uint32_t i = 0; i < count; i++)
         if (w->pieces[i].is_started)
             het__thread_join(w->pieces[i].thread);
-    return count;
+    *ran = count;
+    return HET_OK;
 }
 
 static het_status take_piece(work *w, size_t index, const piece *p, het_error *err)
@@ -393,7 +408,8 @@ static het_status encode_tensor(work *w, size_t index, het_error *err)
     const int64_t all = het__gguf_elements(&w->from->tensors[index]);
     het_status s = HET_OK;
     for (int64_t at = 0; s == HET_OK && at < all;) {
-        const uint32_t count = run_pieces(w, index, at, all);
+        uint32_t count;
+        s = run_pieces(w, index, at, all, &count, err);
         for (uint32_t i = 0; s == HET_OK && i < count; i++)
             s = take_piece(w, index, &w->pieces[i], err);
         at += (int64_t)count * piece_of(w, index);
@@ -411,7 +427,15 @@ static het_status write_tensor(work *w, size_t index, het_error *err)
     const het__gguf_tensor *t = &w->from->tensors[index];
     if (index < w->scales_first && w->out->tensors[index].result != HET_QUANTIZE_COPIED)
         return encode_tensor(w, index, err);
-    const het_status s = het__gguf_write_data(&w->writer, index, 0, t->data, t->bytes, err);
+    het_status s = HET_OK;
+    for (size_t at = 0; s == HET_OK && at < t->bytes;) {
+        const size_t n = t->bytes - at < COPY_BYTES ? t->bytes - at : COPY_BYTES;
+        const void *data;
+        s = het__borrow(&w->borrower, (const char *)t->data + at, n, &data, err);
+        if (s == HET_OK)
+            s = het__gguf_write_data(&w->writer, index, at, data, n, err);
+        at += n;
+    }
     w->done += (uint64_t)het__gguf_elements(t);
     return s == HET_OK ? report_progress(w, err) : s;
 }
@@ -529,6 +553,7 @@ static het_status write_file(work *w, const char *path, het_error *err)
 
 static void give_back(work *w)
 {
+    het__borrow_end(&w->borrower);
     for (uint32_t i = 0; w->pieces && i < w->o.threads; i++) {
         het__free(w->mem, w->pieces[i].before);
         het__free(w->mem, w->pieces[i].after);
@@ -577,6 +602,7 @@ het_status het_quantize(const het_model *model, const het_quantize_options *opti
         return s;
     w.mem = &model->context->mem;
     w.from = &model->language->gguf;
+    w.borrower.lender = het__model_lender(model);
     w.out = het__alloc_zero(w.mem, 1, sizeof *w.out);
     if (!w.out)
         return het__fail_nomem(err, "a report");

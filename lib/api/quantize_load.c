@@ -20,6 +20,7 @@
 
 typedef struct job {
     const het__gguf_tensor *tensor;
+    const uint8_t *source; /* its bytes */
     het_dtype type;
     uint8_t *target;
     _Atomic int64_t next; /* element */
@@ -68,7 +69,7 @@ static void *work(void *argument)
         if (at >= j->all)
             return NULL;
         const int64_t count = j->all - at < j->piece ? j->all - at : j->piece;
-        const uint8_t *source = (const uint8_t *)t->data + bytes_of(t->dtype, at);
+        const uint8_t *source = j->source + bytes_of(t->dtype, at);
         het__decoder(t->dtype)(source, w->before, count);
         for (int64_t i = 0; i < count; i++)
             if (!isfinite(w->before[i]))
@@ -82,15 +83,16 @@ static void *work(void *argument)
     }
 }
 
-static het_status encode(het_model *m, het__gguf_tensor *t, het_dtype type, worker *workers,
-                         uint32_t count, het_error *err)
+static het_status encode(het_model *m, het__gguf_tensor *t, het_dtype type, const void *source,
+                         worker *workers, uint32_t count, het_error *err)
 {
     const int64_t columns = t->extent[t->rank - 1];
     const bool is_int8 = type == HET_DTYPE_I8;
     if (is_int8)
         type = columns % 32 ? HET_DTYPE_F32 : HET_DTYPE_Q8_0;
     const size_t bytes = het__gguf_bytes_as(t, type);
-    job j = { .tensor = t, .type = type, .all = het__gguf_elements(t), .piece = PIECE };
+    job j = { .tensor = t, .source = source, .type = type, .all = het__gguf_elements(t),
+              .piece = PIECE };
     j.channels = is_int8 ? columns : 0;
     j.piece -= is_int8 ? PIECE % columns : 0;
     atomic_init(&j.next, 0);
@@ -145,16 +147,21 @@ static het_status encode_all(het_model *m, const het_model_options *o, het_dtype
                              worker *workers, uint32_t count, het_error *err)
 {
     het__gguf *gguf = &m->language->gguf;
+    het__borrower borrower = { .lender = het__model_lender(m) };
     het_status s = HET_OK;
     for (size_t i = 0; s == HET_OK && i < gguf->tensor_count; i++) {
         het__gguf_tensor *t = &gguf->tensors[i];
         const het_dtype wanted = het__quantize_type_of(t, type);
+        const void *source;
         if (wanted != t->dtype)
-            s = encode(m, t, wanted, workers, count, err);
+            s = het__borrow(&borrower, t->data, t->bytes, &source, err);
+        if (s == HET_OK && wanted != t->dtype)
+            s = encode(m, t, wanted, source, workers, count, err);
         if (s == HET_OK)
             s = het__model_report(o, (double)(i + 1) / (double)gguf->tensor_count, "quantising",
                                   err);
     }
+    het__borrow_end(&borrower);
     return s;
 }
 

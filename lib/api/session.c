@@ -168,7 +168,7 @@ static het_status identify(const het_model *model, const het_session_options *o,
     const het__content_request request = {
         .gguf = &l->gguf,
         .file = state && state->bytes ? state : NULL, /* a package in memory is no file */
-        .keeps_pages = l->is_folder || model->mapping.mem,
+        .keeps_pages = l->is_folder || model->mapping.mem, .lender = het__model_lender(model),
         .folder = o->weight_cache, .mem = &context->mem, .log = &context->log,
         .progress = o->progress, .progress_user = o->progress_user,
     };
@@ -187,6 +187,7 @@ static het_status describe(het_session *s, const het_session_options *o,
         .validate = (o->flags & HET_SESSION_VALIDATE) != 0,
         .parallel = o->parallel, .parallel_user = o->parallel_user,
         .constant_copied = drop_original, .constant_user = s->model,
+        .lender = het__model_lender(s->model),
         .weight_cache = o->weight_cache,
         .progress = o->progress, .progress_user = o->progress_user, .trace = &s->trace,
     };

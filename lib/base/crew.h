@@ -11,4 +11,12 @@
 void het__crew_run(het__mem *mem, uint32_t count, void (*run)(void *job, uint32_t number),
                    void *job);
 
+/* Threads that somebody has already: run calls fn(job, n) for numbers n below count, each at most
+ * once and any number of them at a time, and returns when all calls have. */
+typedef struct het__team {
+    uint32_t count; /* at least 1 */
+    void (*run)(void *user, void (*fn)(void *job, uint32_t number), void *job);
+    void *user;
+} het__team;
+
 #endif /* HET_BASE_CREW_H */

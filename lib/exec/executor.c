@@ -78,7 +78,31 @@ static het_status open_devices(het__exec *x, het_error *err)
     return HET_OK;
 }
 
-static het_status compile_entry(het__exec *x, uint32_t phase, uint32_t index, het_error *err)
+/* What a device reads where it lies is there before it looks, and what is checked is there too. */
+static het_status keep_constants(const het__exec *x, const het__slice *slice,
+                                 const het__backend *backend, het_error *err)
+{
+    if (!slice->borrower || (backend->borrows && !x->request.validate))
+        return HET_OK;
+    for (uint32_t n = 0; n < slice->node_count; n++) {
+        const het__node *node = &slice->graph->nodes[slice->nodes[n]];
+        for (uint32_t i = 0; i < node->input_count; i++) {
+            const uint32_t id = node->inputs[i];
+            const het__value *v = id == HET__NO_VALUE ? NULL : &slice->graph->values[id];
+            if (!v || v->kind != HET__VALUE_CONST || !v->data)
+                continue;
+            const int64_t bytes = het__value_bytes(v, slice->symbols_max);
+            const het_status s =
+                het__borrow_keep(slice->borrower, v->data, bytes > 0 ? (size_t)bytes : 0, err);
+            if (s != HET_OK)
+                return s;
+        }
+    }
+    return HET_OK;
+}
+
+static het_status compile_entry(het__exec *x, uint32_t phase, uint32_t index,
+                                het__borrower *borrower, het_error *err)
 {
     const het__plan_entry *entry = &x->phase[phase].plan.entries[index];
     het__unit *unit = &x->phase[phase].units[index];
@@ -90,14 +114,20 @@ static het_status compile_entry(het__exec *x, uint32_t phase, uint32_t index, he
         nodes[n] = entry->first_node + n;
     const het__slice slice = { x->graph, nodes, entry->node_count, o->places[phase],
                                x->request.symbols_max[phase], x->request.constant_copied,
-                               x->request.constant_user, x->expert_uses, entry->is_streamed };
-    const het_status s = o->backend->compile(o->device, &slice, &unit->program, err);
+                               x->request.constant_user, x->expert_uses, entry->is_streamed,
+                               borrower->lender ? borrower : NULL };
+    het_status s = keep_constants(x, &slice, o->backend, err);
+    if (s != HET_OK)
+        return s;
+    s = o->backend->compile(o->device, &slice, &unit->program, err);
+    if (s == HET_E_FORMAT) /* weights that are corrupt are so for every device */
+        return s;
     return s == HET_OK ? s : het__exec_blame(x, entry->device, entry->layer, HET__EXEC_COMPILE, s,
                                              err);
 }
 
 static het_status compile_phase(het__exec *x, uint32_t phase, uint32_t done, uint32_t all,
-                                het_error *err)
+                                het__borrower *borrower, het_error *err)
 {
     het__phase_state *ps = &x->phase[phase];
     for (uint32_t i = 0; i < ps->plan.entry_count; i++) {
@@ -106,7 +136,7 @@ static het_status compile_phase(het__exec *x, uint32_t phase, uint32_t done, uin
                                 ps->plan.entries[i].name) != 0)
             return het__fail(err, HET_E_CANCELLED, "cancelled while preparing %s",
                              ps->plan.entries[i].name);
-        const het_status s = compile_entry(x, phase, i, err);
+        const het_status s = compile_entry(x, phase, i, borrower, err);
         if (s != HET_OK)
             return s;
         ps->unit_count++;
@@ -117,14 +147,17 @@ static het_status compile_phase(het__exec *x, uint32_t phase, uint32_t done, uin
 static het_status compile_all(het__exec *x, het_error *err)
 {
     uint32_t all = 0, done = 0;
+    het__borrower borrower = { .lender = x->request.lender };
+    het_status s = HET_OK;
     for (uint32_t p = 0; p < x->request.phase_count; p++)
         all += x->phase[p].plan.entry_count;
-    for (uint32_t p = 0; p < x->request.phase_count; p++) {
-        const het_status s = compile_phase(x, p, done, all ? all : 1, err);
-        if (s != HET_OK)
-            return s;
+    for (uint32_t p = 0; s == HET_OK && p < x->request.phase_count; p++) {
+        s = compile_phase(x, p, done, all ? all : 1, &borrower, err);
         done += x->phase[p].plan.entry_count;
     }
+    het__borrow_end(&borrower);
+    if (s != HET_OK)
+        return s;
     for (uint32_t d = 0; d < x->device_count; d++)
         if (x->opened[d].device && x->opened[d].backend->ready)
             x->opened[d].backend->ready(x->opened[d].device);

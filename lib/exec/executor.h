@@ -15,6 +15,7 @@
 #define HET_EXEC_EXECUTOR_H
 
 #include "lib/base/hash.h"
+#include "lib/base/lender.h"
 #include "lib/partition/plan.h"
 
 #include <hetinfer/session.h>
@@ -45,6 +46,8 @@ typedef struct het__exec_request {
     /* A constant's original bytes are read no more. */
     void (*constant_copied)(void *user, const void *data, size_t bytes);
     void *constant_user;
+    /* Has the bytes of constants that are not where their data says; NULL: all are. */
+    const het__lender *lender;
     het_progress_fn progress; /* may be NULL */
     void *progress_user;
     uint64_t timeout_ns; /* that a device may take for what it was given; 0: no limit */

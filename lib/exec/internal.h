@@ -78,6 +78,7 @@ typedef struct het__opened {
     size_t io_bytes, state_bytes, temp_bytes, shared_bytes;
     het__place *places[HET__PHASE_COUNT]; /* per value */
     het__exec_counts counts;
+    uint64_t uploads_end_ns; /* in a trace: of the last that was recorded */
 } het__opened;
 
 typedef struct het__phase_state {
@@ -117,6 +118,7 @@ struct het__exec {
     /* run-thread only, with what opened and units count */
     het__exec_failure failure;
     struct het__trace *trace; /* of the run under way; NULL: none */
+    uint64_t uploads_trace;   /* number of the trace that gets what is brought */
     uint32_t running;         /* its phase */
 };
 
@@ -187,6 +189,8 @@ uint32_t het__exec_registered(const het__exec *exec, uint32_t device);
 /* Looks whether there is a trace now. */
 void het__exec_trace_begin(het__exec *exec, uint32_t phase);
 void het__exec_trace_end(het__exec *exec, uint64_t begin_ns);
+/* What the device was brought since the last call. */
+void het__exec_record_uploads(het__exec *exec, uint32_t device);
 /* Something that began then and has just ended. */
 het__trace_event *het__exec_record(het__exec *exec, het__trace_kind kind, uint32_t device,
                                    int32_t layer, const char *name, uint64_t begin_ns);

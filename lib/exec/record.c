@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a step leaves in a trace. Programs are recorded when it has ended, because only then devices
  * are asked when they ran. */
+#include <stdio.h>
 #include <string.h>
 
 #include "lib/base/os.h"
@@ -77,6 +78,55 @@ static void record_programs(het__exec *x)
     }
 }
 
+/* "block 3", "block 3, expert 17". */
+static void name_upload(const het__exec *x, uint32_t device, const het__brought *b, char name[48])
+{
+    const het__plan *plan = &x->phase[x->running].plan;
+    const char *layer = "weights";
+    for (uint32_t i = 0; i < plan->entry_count; i++)
+        if (plan->entries[i].layer == b->layer && plan->entries[i].device == device)
+            layer = plan->entries[i].name;
+    if (b->expert == HET__NO_EXPERT)
+        snprintf(name, 48, "%s", layer);
+    else
+        snprintf(name, 48, "%.26s, expert %u", layer, b->expert);
+}
+
+static void record_upload(het__exec *x, uint32_t device, const het__brought *b)
+{
+    char name[48];
+    uint64_t *free_ns = &x->opened[device].uploads_end_ns;
+    name_upload(x, device, b, name);
+    het__trace_event *e = het__trace_add(x->trace, HET__TRACE_UPLOAD, name, NULL);
+    e->begin_ns = b->begin_ns;
+    /* They come one after the other: one that was sent before another had come waited for it. */
+    if (!b->is_device_clock && e->begin_ns < *free_ns)
+        e->begin_ns = *free_ns;
+    e->end_ns = b->end_ns > e->begin_ns ? b->end_ns : e->begin_ns;
+    *free_ns = e->end_ns;
+    e->device = het__exec_registered(x, device);
+    e->layer = b->layer;
+    e->other = b->expert == HET__NO_EXPERT ? HET__TRACE_NO_EXPERT : b->expert;
+    e->bytes = b->bytes;
+    e->is_ahead = b->is_ahead;
+    e->is_device_clock = b->is_device_clock;
+}
+
+void het__exec_record_uploads(het__exec *x, uint32_t device)
+{
+    const het__opened *o = &x->opened[device];
+    const bool is_known = x->uploads_trace == het__trace_number(x->trace);
+    het__brought list[16];
+    uint32_t count;
+    if (!o->device || o->is_lost || !o->backend->brought)
+        return;
+    do {
+        count = o->backend->brought(o->device, list, 16);
+        for (uint32_t i = 0; i < count && is_known; i++)
+            record_upload(x, device, &list[i]);
+    } while (count == 16);
+}
+
 void het__exec_trace_begin(het__exec *x, uint32_t phase)
 {
     x->trace = x->request.trace ? *x->request.trace : NULL;
@@ -86,11 +136,16 @@ void het__exec_trace_begin(het__exec *x, uint32_t phase)
     het__trace_begin(x->trace);
     for (uint32_t i = 0; i < x->phase[phase].unit_count; i++)
         x->phase[phase].units[i].begin_ns = x->phase[phase].units[i].end_ns = 0;
+    for (uint32_t d = 0; d < x->device_count; d++)
+        het__exec_record_uploads(x, d); /* of a trace before this one: given up */
+    x->uploads_trace = het__trace_number(x->trace);
 }
 
 void het__exec_trace_end(het__exec *x, uint64_t begin_ns)
 {
     record_programs(x);
+    for (uint32_t d = 0; d < x->device_count; d++)
+        het__exec_record_uploads(x, d);
     het__trace_event *e = het__trace_add(
         x->trace, HET__TRACE_STEP,
         x->request.phase_count == 1 ? "run" : x->running == HET_PHASE_DECODE ? "decode" : "prefill",

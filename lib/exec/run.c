@@ -152,6 +152,8 @@ static het_status run_unit(het__exec *x, uint32_t phase, het__unit *unit, const 
     unit->number = ++o->enqueued;
     if (x->trace && !o->backend->is_asynchronous)
         unit->end_ns = het__now_ns();
+    if (x->trace)
+        het__exec_record_uploads(x, unit->device);
     return x->request.validate ? het__exec_check_after(x, phase, unit, symbols, err) : HET_OK;
 }
 

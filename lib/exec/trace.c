@@ -2,7 +2,8 @@
 /* The ring, and its form for browsers.
  *
  * A device has two lanes: its programs, and what the host does for it (copies to and from it, waits
- * for it), which may go on at the same time. Lanes are numbered from the steps' 0. */
+ * for it), which may go on at the same time. Lanes are numbered from the steps' 0. Behind those of
+ * all devices there is a third of each to which weights come. */
 #include "lib/exec/trace.h"
 
 #include <math.h>
@@ -163,10 +164,15 @@ static void put_us(writer *w, uint64_t ns)
     put(w, "%llu.%03u", (unsigned long long)(ns / 1000), (unsigned)(ns % 1000));
 }
 
+#define DEVICES 32
+#define UPLOADS (1 + 2 * DEVICES)
+
 static unsigned lane_of(const het__trace_event *e)
 {
     if (e->kind == HET__TRACE_STEP)
         return 0;
+    if (e->kind == HET__TRACE_UPLOAD)
+        return UPLOADS + e->device;
     return 1 + 2 * e->device + (e->kind != HET__TRACE_PROGRAM);
 }
 
@@ -185,7 +191,7 @@ static void put_lane(writer *w, unsigned lane, const char *name, const char *wha
 static const char *kind_name(het__trace_kind kind)
 {
     static const char *const names[] = { "step", "program", "transfer", "input", "output",
-                                         "wait" };
+                                         "wait", "upload" };
     return names[kind];
 }
 
@@ -213,8 +219,12 @@ static void put_event(writer *w, const het__trace_event *e, uint64_t origin)
     if (e->kind == HET__TRACE_TRANSFER)
         put(w, ",\"from\":%u,\"to\":%u,\"shared\":%s", e->other, e->device,
             e->is_shared ? "true" : "false");
+    if (e->kind == HET__TRACE_UPLOAD && e->other != HET__TRACE_NO_EXPERT)
+        put(w, ",\"expert\":%u", e->other);
+    if (e->kind == HET__TRACE_UPLOAD)
+        put(w, ",\"ahead\":%s", e->is_ahead ? "true" : "false");
     if (e->kind == HET__TRACE_TRANSFER || e->kind == HET__TRACE_INPUT ||
-        e->kind == HET__TRACE_OUTPUT)
+        e->kind == HET__TRACE_OUTPUT || e->kind == HET__TRACE_UPLOAD)
         put(w, ",\"bytes\":%llu", (unsigned long long)e->bytes);
     put(w, "}}");
     flush_line(w);
@@ -234,21 +244,27 @@ het_status het__trace_write(const het__trace *t, const het__trace_device *device
                             uint32_t device_count, het_trace_write_fn write, void *user)
 {
     writer w = { .write = write, .user = user };
-    uint32_t used = 0;
+    uint32_t used = 0, uploads = 0;
     const uint64_t origin = origin_of(t);
-    for (uint32_t i = 0; i < het__trace_count(t); i++)
-        if (het__trace_at(t, i)->kind != HET__TRACE_STEP)
-            used |= UINT32_C(1) << het__trace_at(t, i)->device;
+    for (uint32_t i = 0; i < het__trace_count(t); i++) {
+        const het__trace_event *e = het__trace_at(t, i);
+        if (e->kind == HET__TRACE_UPLOAD)
+            uploads |= UINT32_C(1) << e->device;
+        else if (e->kind != HET__TRACE_STEP)
+            used |= UINT32_C(1) << e->device;
+    }
     put(&w, "{\"displayTimeUnit\":\"ns\",\"otherData\":{\"events_lost\":%llu},\"traceEvents\":[\n"
             "{\"ph\":\"M\",\"name\":\"process_name\",\"pid\":1,\"tid\":0,"
             "\"args\":{\"name\":\"hetinfer\"}}", (unsigned long long)het__trace_lost(t));
     flush_line(&w);
     put_lane(&w, 0, "steps", "");
-    for (uint32_t d = 0; d < device_count && d < 32; d++) {
-        if (!(used >> d & 1))
-            continue;
-        put_lane(&w, 1 + 2 * d, devices[d].name, "");
-        put_lane(&w, 2 + 2 * d, devices[d].name, ": copies and waits");
+    for (uint32_t d = 0; d < device_count && d < DEVICES; d++) {
+        if (used >> d & 1) {
+            put_lane(&w, 1 + 2 * d, devices[d].name, "");
+            put_lane(&w, 2 + 2 * d, devices[d].name, ": copies and waits");
+        }
+        if (uploads >> d & 1)
+            put_lane(&w, UPLOADS + d, devices[d].name, ": weights that come");
     }
     for (uint32_t i = 0; i < het__trace_count(t); i++)
         put_event(&w, het__trace_at(t, i), origin);

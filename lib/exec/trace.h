@@ -15,7 +15,10 @@ typedef enum het__trace_kind {
     HET__TRACE_INPUT,    /* to a device */
     HET__TRACE_OUTPUT,   /* from a device */
     HET__TRACE_WAIT,     /* of the host, for a device */
+    HET__TRACE_UPLOAD,   /* weights of a layer, or an expert, that come for steps */
 } het__trace_kind;
+
+#define HET__TRACE_NO_EXPERT UINT32_MAX
 
 typedef struct het__trace_event {
     uint64_t begin_ns, end_ns, bytes;
@@ -24,8 +27,8 @@ typedef struct het__trace_event {
     het__trace_kind kind;
     int32_t layer;      /* or -1 */
     uint32_t device;    /* of the registry; of a transfer: to */
-    uint32_t other;     /* of a transfer: from */
-    bool is_shared, is_device_clock;
+    uint32_t other;     /* of a transfer: from; of an upload: the expert, HET__TRACE_NO_EXPERT */
+    bool is_shared, is_device_clock, is_ahead;
     uint32_t node_count;
     char name[48], operations[80];
 } het__trace_event;

@@ -21,14 +21,18 @@ typedef struct description {
 } description;
 
 static het_status add_data(const het__content_request *r, const het__gguf_tensor *t,
-                           het__hash128 *id, het_error *err)
+                           het__borrower *borrower, het__hash128 *id, het_error *err)
 {
     const char *data = t->data;
     for (size_t left = t->bytes; left > 0;) {
         const size_t n = left < PIECE_BYTES ? left : PIECE_BYTES;
+        const void *at;
         if (r->progress && r->progress(r->progress_user, 0.0, "contents") != 0)
             return het__fail(err, HET_E_CANCELLED, "cancelled while hashing %s", t->name);
-        het__hash128_add(id, data, n);
+        const het_status s = het__borrow(borrower, data, n, &at, err);
+        if (s != HET_OK)
+            return s;
+        het__hash128_add(id, at, n);
         if (r->file && !r->keeps_pages)
             het__drop_pages(data, n);
         data += n;
@@ -39,18 +43,19 @@ static het_status add_data(const het__content_request *r, const het__gguf_tensor
 
 static het_status hash_all(const het__content_request *r, het__hash128 *id, het_error *err)
 {
+    het__borrower borrower = { .lender = r->lender };
+    het_status s = HET_OK;
     *id = (het__hash128){ { 0 } };
-    for (size_t i = 0; i < r->gguf->tensor_count; i++) {
+    for (size_t i = 0; s == HET_OK && i < r->gguf->tensor_count; i++) {
         const het__gguf_tensor *t = &r->gguf->tensors[i];
         description d = { .bytes = t->bytes, .dtype = (uint32_t)t->dtype, .rank = t->rank };
         memcpy(d.extent, t->extent, t->rank * sizeof d.extent[0]);
         het__hash128_add(id, t->name, strlen(t->name));
         het__hash128_add(id, &d, sizeof d);
-        const het_status s = add_data(r, t, id, err);
-        if (s != HET_OK)
-            return s;
+        s = add_data(r, t, &borrower, id, err);
     }
-    return HET_OK;
+    het__borrow_end(&borrower);
+    return s;
 }
 
 /* ---- memos ---- */

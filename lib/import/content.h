@@ -9,6 +9,7 @@
 #define HET_IMPORT_CONTENT_H
 
 #include "lib/base/hash.h"
+#include "lib/base/lender.h"
 #include "lib/base/log.h"
 #include "lib/base/os.h"
 #include "lib/import/gguf.h"
@@ -19,6 +20,7 @@ typedef struct het__content_request {
     const het__gguf *gguf;
     const het__file_state *file; /* NULL: memory of the caller, hashed every time */
     bool keeps_pages;            /* not all data is the file's */
+    const het__lender *lender;   /* of the data; NULL: it is there */
     const char *folder;          /* of memos; without effect where file is NULL */
     het__mem *mem;
     het__log *log;
@@ -27,7 +29,7 @@ typedef struct het__content_request {
 } het__content_request;
 
 /* Memos that cannot be read or kept cost time and a line in the log at debug level. Fails only if
- * the progress callback cancels. */
+ * the progress callback cancels, or if what the lender has is corrupt. */
 het_status het__content_id(const het__content_request *request, het__hash128 *id, het_error *err);
 
 /* The parts of it, for tests. */

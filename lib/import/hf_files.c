@@ -123,6 +123,19 @@ typedef struct part {
     double from, to;
 } part;
 
+/* Room for bytes of a packed file. */
+static het_status reserve(const het__hf_place *place, const het__package_file *f, uint64_t bytes,
+                          het__mapping *mapping, het_error *err)
+{
+    if (bytes == 0)
+        return het__fail(err, HET_E_FORMAT, "%s is empty", f->name);
+    void *data = bytes <= SIZE_MAX ? het__alloc(place->mem, (size_t)bytes) : NULL;
+    if (!data)
+        return het__fail_nomem(err, "a file of a package");
+    *mapping = (het__mapping){ data, (size_t)bytes, place->packed->state, place->mem };
+    return HET_OK;
+}
+
 /* Segments [0, count) of a packed file into memory of its own. */
 static het_status unpack(const het__hf_place *place, const het__package_file *f, uint32_t count,
                          const part *told, het__mapping *mapping, het_error *err)
@@ -131,21 +144,31 @@ static het_status unpack(const het__hf_place *place, const het__package_file *f,
     het__package_job job = { .package = packed->package, .threads = packed->threads,
                              .what = "weights" };
     het__package_choose(&job, f->first_segment, count);
-    const uint64_t bytes = het__package_job_bytes(&job);
-    if (bytes == 0)
-        return het__fail(err, HET_E_FORMAT, "%s is empty", f->name);
-    job.target = bytes <= SIZE_MAX ? het__alloc(place->mem, (size_t)bytes) : NULL;
-    if (!job.target)
-        return het__fail_nomem(err, "a file of a package");
+    het_status s = reserve(place, f, het__package_job_bytes(&job), mapping, err);
+    if (s != HET_OK)
+        return s;
+    job.target = (uint8_t *)(uintptr_t)mapping->data;
     if (told) {
         job.progress = packed->progress;
         job.progress_user = packed->progress_user;
         job.from = packed->from + (packed->to - packed->from) * told->from;
         job.to = packed->from + (packed->to - packed->from) * told->to;
-        het__want_huge_pages(job.target, (size_t)bytes);
+        het__want_huge_pages(job.target, mapping->bytes);
     }
-    *mapping = (het__mapping){ job.target, (size_t)bytes, packed->state, place->mem };
-    const het_status s = het__package_unpack(&job, place->mem, err);
+    s = het__package_unpack(&job, place->mem, err);
+    if (s != HET_OK)
+        het__unmap_file(mapping);
+    return s;
+}
+
+/* A place for a file whose tensors stay packed. */
+static het_status place_file(const het__hf_place *place, const het__package_file *f,
+                             het__mapping *mapping, het_error *err)
+{
+    het_status s = reserve(place, f, f->bytes, mapping, err);
+    if (s != HET_OK)
+        return s;
+    s = het__package_store_place(place->packed->store, f, (void *)(uintptr_t)mapping->data, err);
     if (s != HET_OK)
         het__unmap_file(mapping);
     return s;
@@ -156,7 +179,10 @@ static het_status unpack_file(const het__hf_place *place, const char *name, cons
 {
     const het__package_file *f = het__package_find(place->packed->package, name);
     *mapping = (het__mapping){ 0 };
-    return f ? unpack(place, f, f->segment_count, told, mapping, err) : HET_OK;
+    if (!f)
+        return HET_OK;
+    return told && place->packed->store ? place_file(place, f, mapping, err)
+                                        : unpack(place, f, f->segment_count, told, mapping, err);
 }
 
 /* What a file has before its first tensor. */
@@ -332,6 +358,8 @@ het_status het__hf_shards_open(het__hf_shards *shards, const het__hf_place *plac
     json_t *root = NULL;
     het_status s;
     *shards = (het__hf_shards){ 0 };
+    if (place->packed && place->packed->store)
+        shards->lender = het__package_store_lender(place->packed->store);
     het__safetensors_init(&shards->tensors, arena);
     if (ends_with(place->weights, ".index.json")) {
         s = het__hf_json(place, place->weights, INDEX_BYTES_MAX, &root, err);

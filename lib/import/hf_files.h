@@ -8,7 +8,7 @@
 #include "lib/base/arena.h"
 #include "lib/base/os.h"
 #include "lib/import/json.h"
-#include "lib/import/package.h"
+#include "lib/import/package_store.h"
 #include "lib/import/safetensors.h"
 
 /* Most bytes of tokenizer.json, and of other JSON files of which nothing else is known. */
@@ -18,6 +18,7 @@
 /* The folder is in a package: its files are unpacked when they are asked for. */
 typedef struct het__hf_packed {
     const het__package *package;
+    het__package_store *store; /* keeps the weights packed; NULL: they are unpacked when loaded */
     het__file_state state; /* of the package; bytes 0: it is no file */
     uint32_t threads;
     het_progress_fn progress; /* may be NULL; told while weights are unpacked */
@@ -56,6 +57,7 @@ typedef struct het__hf_shards {
     size_t count, total; /* that are open; that there will be */
     het__mapping *mappings; /* in the arena of tensors */
     het__file_state state;  /* of all of them together */
+    const het__lender *lender; /* of the tensors' data; NULL: it is there */
     het__safetensors tensors;
 } het__hf_shards;
 

@@ -104,6 +104,7 @@ typedef struct lister {
     record *records;
     size_t record_count;
     het__gguf *gguf;
+    het__borrower *borrower; /* of the tensors' data */
     het_error *err;
 } lister;
 
@@ -196,6 +197,12 @@ static void drop_source(const lister *l, const void *data, size_t bytes)
         het__drop_pages(data, bytes);
 }
 
+/* Where a tensor's bytes are now, until the next one's are asked for. */
+static het_status look_at(const lister *l, const het__st_tensor *t, const void **data)
+{
+    return het__borrow(l->borrower, t->data, t->bytes, data, l->err);
+}
+
 static bool is_norm(const char *name)
 {
     return strstr(name, "norm") != NULL;
@@ -204,6 +211,7 @@ static bool is_norm(const char *name)
 static het_status make_vector(const lister *l, const record *r, het__gguf_tensor *t)
 {
     const int64_t n = t->extent[0];
+    const void *from;
     t->dtype = HET_DTYPE_F32;
     t->bytes = (size_t)n * sizeof(float);
     if (!l->loads)
@@ -211,7 +219,10 @@ static het_status make_vector(const lister *l, const record *r, het__gguf_tensor
     float *values = het__arena_zero(l->hf->arena, (size_t)n, sizeof *values);
     if (!values)
         return het__fail_nomem(l->err, "a weight");
-    het__decoder(r->tensor->dtype)(r->tensor->data, values, n);
+    const het_status s = look_at(l, r->tensor, &from);
+    if (s != HET_OK)
+        return s;
+    het__decoder(r->tensor->dtype)(from, values, n);
     for (int64_t i = 0; l->family->adds_one && is_norm(t->name) && i < n; i++)
         values[i] += 1.0f;
     t->data = values;
@@ -225,10 +236,14 @@ static het_status make_matrix(const lister *l, const record *r, het__gguf_tensor
         t->data = l->loads ? r->tensor->data : NULL;
         return HET_OK;
     }
+    const void *from;
     void *copy = het__arena_alloc(l->hf->arena, t->bytes);
     if (!copy)
         return het__fail_nomem(l->err, "a weight");
-    memcpy(copy, r->tensor->data, t->bytes);
+    const het_status s = look_at(l, r->tensor, &from);
+    if (s != HET_OK)
+        return s;
+    memcpy(copy, from, t->bytes);
     drop_source(l, r->tensor->data, t->bytes);
     t->data = copy;
     return HET_OK;
@@ -245,9 +260,15 @@ static het_status make_half(const lister *l, const record *r, het__gguf_tensor *
     if (!copy)
         return het__fail_nomem(l->err, "a stack of weights");
     const size_t part = t->bytes / (size_t)t->extent[0];
-    const char *from = (const char *)r->tensor->data + (r->part ? part : 0);
-    for (int64_t i = 0; i < t->extent[0]; i++)
-        memcpy(copy + (size_t)i * part, from + (size_t)i * 2 * part, part);
+    const char *first = (const char *)r->tensor->data + (r->part ? part : 0);
+    for (int64_t i = 0; i < t->extent[0]; i++) {
+        const void *from;
+        const het_status s =
+            het__borrow(l->borrower, first + (size_t)i * 2 * part, part, &from, l->err);
+        if (s != HET_OK)
+            return s;
+        memcpy(copy + (size_t)i * part, from, part);
+    }
     t->data = copy;
     return HET_OK;
 }
@@ -292,7 +313,11 @@ static het_status make_stack(const lister *l, const record *const *parts, size_t
     if (!copy)
         return het__fail_nomem(l->err, "a stack of weights");
     for (size_t i = 0; i < count; i++) {
-        memcpy(copy + i * first->bytes, parts[i]->tensor->data, first->bytes);
+        const void *from;
+        const het_status s = look_at(l, parts[i]->tensor, &from);
+        if (s != HET_OK)
+            return s;
+        memcpy(copy + i * first->bytes, from, first->bytes);
         drop_source(l, parts[i]->tensor->data, first->bytes);
     }
     t->data = copy;
@@ -388,7 +413,8 @@ static het_status make_weights(lister *l)
 
 het_status het__hf_list_weights(het__hf *hf, bool loads, het__gguf *gguf, het_error *err)
 {
-    lister l = { .hf = hf, .loads = loads, .gguf = gguf, .err = err };
+    het__borrower borrower = { .lender = hf->shards.lender };
+    lister l = { .hf = hf, .loads = loads, .gguf = gguf, .borrower = &borrower, .err = err };
     gguf->arena = hf->arena;
     gguf->tensor_count = 0;
     l.family = het__hf_family_of(hf->config.lm.architecture);
@@ -398,6 +424,7 @@ het_status het__hf_list_weights(het__hf *hf, bool loads, het__gguf *gguf, het_er
     het_status s = make_records(&l);
     if (s == HET_OK)
         s = make_weights(&l);
+    het__borrow_end(&borrower);
     if (s != HET_OK)
         return s;
     gguf->tensor_order =

@@ -13,6 +13,7 @@
 #define HET_IMPORT_PACKAGE_H
 
 #include "lib/base/arena.h"
+#include "lib/base/crew.h"
 #include "lib/base/hash.h"
 
 #include <hetinfer/package.h>
@@ -83,6 +84,18 @@ void het__package_choose(het__package_job *job, uint32_t first, uint32_t count);
 uint64_t het__package_job_bytes(const het__package_job *job);
 /* HET_E_FORMAT names the first corrupt frame; HET_E_CANCELLED. Then target holds anything. */
 het_status het__package_unpack(const het__package_job *job, het__mem *mem, het_error *err);
+
+/* What threads need to unpack, for one job after another. One job at a time. */
+typedef struct het__unpacker het__unpacker;
+
+/* For jobs with a target, of up to so many threads. */
+het_status het__unpacker_create(const het__package *package, uint32_t threads, het__mem *mem,
+                                het__unpacker **unpacker, het_error *err);
+/* As het__package_unpack(), on a team's threads. NULL: on as many of its own as the job says. */
+het_status het__unpacker_run(het__unpacker *unpacker, const het__package_job *job,
+                             const het__team *team, het_error *err);
+/* May be NULL. */
+void het__unpacker_destroy(het__unpacker *unpacker);
 
 /* Writing. The index is made before the data is read, so all of the source stays mapped. */
 typedef struct het__package_request {

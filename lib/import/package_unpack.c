@@ -22,9 +22,18 @@ typedef struct worker {
     uint64_t frame;
 } worker;
 
+struct het__unpacker {
+    het__mem *mem;
+    const het__package *package;
+    bool joins; /* for jobs without a target */
+    uint32_t count;
+    worker *workers; /* made ready when they are needed */
+};
+
 typedef struct crew {
     const het__package_job *job;
     worker *workers;
+    uint32_t count;
     _Atomic uint64_t next, done; /* frames */
     _Atomic uint32_t stop;
     bool cancelled; /* of the caller's thread */
@@ -94,6 +103,8 @@ static void report(crew *c)
 static void work(void *user, uint32_t number)
 {
     crew *c = user;
+    if (number >= c->count)
+        return;
     worker *w = &c->workers[number];
     const het__package_job *job = c->job;
     const het__package *p = job->package;
@@ -139,19 +150,10 @@ static het_status name_problem(const het__package *p, const worker *w, het_error
                      (unsigned long long)p->starts[w->frame], w->problem);
 }
 
-static bool prepare(worker *w, const het__package_job *job, het__mem *mem)
-{
-    const size_t bytes = job->package->frame_max;
-    w->decompressor = het__decompressor_create();
-    w->planes = het__alloc(mem, bytes);
-    w->joined = job->target ? NULL : het__alloc(mem, bytes);
-    return w->decompressor && w->planes && (job->target || w->joined);
-}
-
-static het_status judge(const crew *c, uint32_t count, het_error *err)
+static het_status judge(const crew *c, het_error *err)
 {
     const worker *first = NULL;
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; i < c->count; i++)
         if (c->workers[i].problem && (!first || c->workers[i].frame < first->frame))
             first = &c->workers[i];
     if (first)
@@ -159,28 +161,87 @@ static het_status judge(const crew *c, uint32_t count, het_error *err)
     return c->cancelled ? het__fail(err, HET_E_CANCELLED, "cancelled while unpacking") : HET_OK;
 }
 
-het_status het__package_unpack(const het__package_job *job, het__mem *mem, het_error *err)
+/* ---- unpackers ---- */
+
+static bool prepare(const het__unpacker *u, worker *w)
 {
-    const uint64_t frames = job->end_frame - job->first_frame;
+    const size_t bytes = u->package->frame_max;
+    w->problem = NULL;
+    if (!w->decompressor)
+        w->decompressor = het__decompressor_create();
+    if (!w->planes)
+        w->planes = het__alloc(u->mem, bytes);
+    if (u->joins && !w->joined)
+        w->joined = het__alloc(u->mem, bytes);
+    return w->decompressor && w->planes && (!u->joins || w->joined);
+}
+
+static het_status create(const het__package *package, uint32_t threads, bool joins, het__mem *mem,
+                         het__unpacker **unpacker, het_error *err)
+{
+    het__unpacker *u = het__alloc_zero(mem, 1, sizeof *u);
+    worker *workers = het__alloc_zero(mem, threads, sizeof *workers);
+    *unpacker = NULL;
+    if (!u || !workers) {
+        het__free(mem, workers);
+        het__free(mem, u);
+        return het__fail_nomem(err, "unpacking");
+    }
+    *u = (het__unpacker){ mem, package, joins, threads, workers };
+    *unpacker = u;
+    return HET_OK;
+}
+
+het_status het__unpacker_create(const het__package *package, uint32_t threads, het__mem *mem,
+                                het__unpacker **unpacker, het_error *err)
+{
+    return create(package, threads, false, mem, unpacker, err);
+}
+
+void het__unpacker_destroy(het__unpacker *u)
+{
+    if (!u)
+        return;
+    for (uint32_t i = 0; i < u->count; i++) {
+        het__decompressor_destroy(u->workers[i].decompressor);
+        het__free(u->mem, u->workers[i].planes);
+        het__free(u->mem, u->workers[i].joined);
+    }
+    het__free(u->mem, u->workers);
+    het__free(u->mem, u);
+}
+
+het_status het__unpacker_run(het__unpacker *u, const het__package_job *job, const het__team *team,
+                             het_error *err)
+{
+    crew c = { .job = job, .workers = u->workers, .count = u->count };
+    assert(job->package == u->package && (job->target || u->joins));
     if (job->end_frame <= job->first_frame)
         return HET_OK;
+    const uint64_t frames = job->end_frame - job->first_frame;
+    const uint32_t most = team ? team->count : job->threads;
+    c.count = most < c.count ? most : c.count;
+    c.count = frames < c.count ? (uint32_t)frames : c.count;
+    for (uint32_t i = 0; i < c.count; i++)
+        if (!prepare(u, &u->workers[i]))
+            return het__fail_nomem(err, "unpacking");
+    if (team && c.count > 1)
+        team->run(team->user, work, &c);
+    else
+        het__crew_run(u->mem, c.count, work, &c);
+    return judge(&c, err);
+}
+
+het_status het__package_unpack(const het__package_job *job, het__mem *mem, het_error *err)
+{
+    het__unpacker *u;
+    if (job->end_frame <= job->first_frame)
+        return HET_OK;
+    const uint64_t frames = job->end_frame - job->first_frame;
     const uint32_t count = frames < job->threads ? (uint32_t)frames : job->threads;
-    crew c = { .job = job, .workers = het__alloc_zero(mem, count, sizeof *c.workers) };
-    bool ready = c.workers != NULL;
-    for (uint32_t i = 0; ready && i < count; i++)
-        ready = prepare(&c.workers[i], job, mem);
-    het_status s = HET_OK;
-    if (ready) {
-        het__crew_run(mem, count, work, &c);
-        s = judge(&c, count, err);
-    } else {
-        s = het__fail_nomem(err, "unpacking");
-    }
-    for (uint32_t i = 0; c.workers && i < count; i++) {
-        het__decompressor_destroy(c.workers[i].decompressor);
-        het__free(mem, c.workers[i].planes);
-        het__free(mem, c.workers[i].joined);
-    }
-    het__free(mem, c.workers);
+    het_status s = create(job->package, count, !job->target, mem, &u, err);
+    if (s == HET_OK)
+        s = het__unpacker_run(u, job, NULL, err);
+    het__unpacker_destroy(u);
     return s;
 }

@@ -17,7 +17,7 @@
 /* Frames per thread and round: enough that threads seldom wait for the slowest. */
 #define ROUND_FRAMES 8
 /* A plane that does not become smaller by this part stays as it is, and costs no time later. */
-#define WORTH 64
+#define WORTH 16
 
 /* One frame of a round. */
 typedef struct slot {

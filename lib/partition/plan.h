@@ -31,6 +31,7 @@ typedef struct het__plan_entry {
     const char *name, *operations, *reason;
     double predicted_ns, flops, weight_bytes, activation_bytes;
     double stored_bytes; /* weights that no earlier entry stores on this device */
+    double stream_bytes; /* of these: what comes for each step */
     double state_bytes;  /* of states that its nodes keep */
     bool is_streamed;    /* its matrices come before each run: see het__plan_stream */
     uint32_t runner_up;     /* device, or HET__PLAN_NONE: no other runs it all */
@@ -52,7 +53,8 @@ typedef struct het__plan_memory {
     double file_bytes;       /* weights that stay in the model's file; then weight_bytes is 0 */
     double state_bytes;
     double io_bytes;         /* inputs and outputs */
-    double slot_bytes;       /* slots of experts; mixtures then have no weight_bytes */
+    uint32_t slot_count;     /* slots of experts */
+    double slot_bytes;       /* of all of them; mixtures then have no weight_bytes */
     double bring_ns;         /* expected time of this step for bringing experts, in predicted_ns */
     double activation_bytes; /* temporaries: the most at a time, of the step with the most */
     double limit_bytes;      /* INFINITY: none */

@@ -120,6 +120,7 @@ static void add_store(const writer *w, uint32_t store, het__plan_memory *memory)
             continue;
         if (store >= w->q->slot_first) {
             memory[d].slot_bytes += s->bytes;
+            memory[d].slot_count += w->q->slot_count[d];
             continue;
         }
         if (s->is_file && comes(w, s, d)) {
@@ -153,6 +154,17 @@ static bool collect_memory(writer *w)
     return true;
 }
 
+static void add_share(const writer *w, const het__place_store *s, uint32_t kind,
+                      het__plan_entry *e)
+{
+    if (kind == HET__VALUE_STATE)
+        e->state_bytes += s->bytes;
+    else
+        e->stored_bytes += s->bytes;
+    if (s->is_file && comes(w, s, e->device))
+        e->stream_bytes += s->bytes;
+}
+
 /* Stores belong to the entry that uses them first on its device; states to that of their node. */
 static void share_stores(writer *w)
 {
@@ -179,10 +191,7 @@ static void share_stores(writer *w)
                     high = middle;
             }
             entry = low;
-            if (kind == HET__VALUE_CONST)
-                w->plan->entries[entry].stored_bytes += p->stores[i].bytes;
-            else
-                w->plan->entries[entry].state_bytes += p->stores[i].bytes;
+            add_share(w, &p->stores[i], kind, &w->plan->entries[entry]);
         }
     }
 }

@@ -25,6 +25,7 @@ typedef struct het__plan_problem {
     uint32_t *store_ids;   /* per store of place: of the graph */
     double limit[HET__PLACE_DEVICES_MAX]; /* bytes; INFINITY: none */
     uint32_t slot_devices; /* bits: devices that keep some experts only */
+    uint32_t slot_count[HET__PLACE_DEVICES_MAX];
     double slot_bytes[HET__PLACE_DEVICES_MAX]; /* of all slots */
     double slot_share[HET__PLACE_DEVICES_MAX]; /* slots in parts of all experts of the graph */
     uint32_t slot_first;   /* stores from here on are slots */

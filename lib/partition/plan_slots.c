@@ -55,6 +55,7 @@ void het__plan_slots_find(het__plan_problem *q)
             continue;
         const double slots = fmin(fmax(1, floor(budget / largest)), all);
         q->slot_devices |= 1u << d;
+        q->slot_count[d] = (uint32_t)slots;
         q->slot_bytes[d] = slots * largest;
         q->slot_share[d] = slots / all;
     }

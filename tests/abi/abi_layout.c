@@ -164,7 +164,7 @@ FIELD(het_plan_info, split_ns, 112, 8);
 FIELD(het_plan_info, split_count, 120, 4);
 FIELD(het_plan_info, best_single, 124, 4);
 
-SIZE(het_plan_layer, 112);
+SIZE(het_plan_layer, 120);
 FIELD(het_plan_layer, struct_size, 0, 4);
 FIELD(het_plan_layer, layer, 4, 4);
 FIELD(het_plan_layer, device, 8, 4);
@@ -182,8 +182,9 @@ FIELD(het_plan_layer, state_bytes, 88, 8);
 FIELD(het_plan_layer, runner_up_total, 96, 8);
 FIELD(het_plan_layer, runner_up, 104, 4);
 FIELD(het_plan_layer, plan_device, 108, 4);
+FIELD(het_plan_layer, stream_bytes, 112, 8);
 
-SIZE(het_plan_device, 112);
+SIZE(het_plan_device, 144);
 FIELD(het_plan_device, struct_size, 0, 4);
 FIELD(het_plan_device, kind, 4, 4);
 FIELD(het_plan_device, context_index, 8, 4);
@@ -200,6 +201,12 @@ FIELD(het_plan_device, busy_ns, 80, 8);
 FIELD(het_plan_device, single_total, 88, 8);
 FIELD(het_plan_device, slot_bytes, 96, 8);
 FIELD(het_plan_device, bring_ns, 104, 8);
+FIELD(het_plan_device, slot_count, 112, 4);
+FIELD(het_plan_device, stream_slot_count, 116, 4);
+FIELD(het_plan_device, stream_slot_bytes, 120, 8);
+FIELD(het_plan_device, stream_bytes, 128, 8);
+FIELD(het_plan_device, stream_layer_count, 136, 4);
+FIELD(het_plan_device, stream_layer_max, 140, 4);
 
 SIZE(het_plan_split, 40);
 FIELD(het_plan_split, struct_size, 0, 4);

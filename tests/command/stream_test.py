@@ -72,6 +72,19 @@ def main():
         check(int(now['weights']) < int(held['weights']), f'{now} instead of {held}')
         root = json.loads(run(*plan, '--json'))
         check(any('weights come' in layer['reason'] for layer in root['layers']), root['layers'])
+        device = root['devices'][0]
+        words = next(line for line in text.splitlines() if line.startswith('stream 0 ')).split()
+        check([device['stream_slot_count'], device['stream_slot_bytes'],
+               device['stream_layer_count'], device['stream_layer_max'], device['stream_bytes']] ==
+              [int(words[k]) for k in (3, 5, 7, 9, 11)], f'{device} and {words}')
+        check(device['slot_count'] == 0, device)
+        coming = [layer['stream_bytes'] for layer in root['layers'] if layer['stream_bytes'] > 0]
+        check(len(coming) == device['stream_layer_count'] and
+              sum(coming) == device['stream_bytes'], f'{coming} of {device}')
+        page = pathlib.Path(folder) / 'plan.html'
+        run(*plan, '--html', page)
+        phrase = f"of {device['stream_layer_count']} of {device['stream_layer_max']} layers"
+        check(phrase in page.read_text(encoding='utf-8'), f'no {phrase} in the page')
         saved = pathlib.Path(folder) / 'plan.txt'
         saved.write_text(text, encoding='utf-8')
         again = run(*plan, '--from', saved, '--text')

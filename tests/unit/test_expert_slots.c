@@ -2,13 +2,17 @@
 /* A device that may keep some experts only: bits and tokens are those of one that has all of them,
  * down to room for one; what is brought adds up; a run allocates nothing.
  *
- * A processor's driver stands in for a GPU's; without one the program skips. */
+ * A processor's driver stands in for a GPU's; without one the program skips.
+ *
+ * Usage: test_expert_slots [intel_l0]: the same on Level Zero's test driver, which fails by
+ * itself. */
 #define _GNU_SOURCE /* setenv, RTLD_NEXT */
 #include <hetinfer.h>
 
 #include "cl_case.h"
 #include "cl_uploads.h"
 #include "counting_allocator.h"
+#include "drivers/level_zero/ask.h"
 
 #define PROMPT "Once upon a time there was a little girl who liked"
 #define TOKENS 20
@@ -27,6 +31,9 @@ typedef struct result {
 } result;
 
 static char path[512];
+static const char *device_name = "opencl_igpu";
+static ze_ask driver;    /* of Level Zero */
+static char ze_fault[100]; /* armed when a session is made; "": none */
 
 static int32_t best_of(const float *logits, uint32_t count)
 {
@@ -258,7 +265,28 @@ static void build(rig *r, pair_of_mixtures *p)
 typedef struct steps {
     float out[8][ROWS * WIDTH];
     het__backend_counters counters;
+    uint64_t traced, traced_ahead, traced_bytes;
 } steps;
+
+/* Experts of both mixtures, one after the other. */
+static void look_at_brought(rig *r, steps *all)
+{
+    static uint64_t free_ns;
+    het__brought list[5];
+    uint32_t count;
+    do {
+        count = r->backend->brought(r->device, list, 5);
+        for (uint32_t i = 0; i < count; i++) {
+            CHECK(list[i].expert < MIXTURE && (list[i].layer == 0 || list[i].layer == 1));
+            CHECK(list[i].end_ns >= list[i].begin_ns);
+            CHECK(!list[i].is_device_clock || list[i].begin_ns >= free_ns);
+            free_ns = list[i].is_device_clock ? list[i].end_ns : free_ns;
+            all->traced_ahead += list[i].is_ahead;
+            all->traced_bytes += list[i].bytes;
+        }
+        all->traced += count;
+    } while (count == 5);
+}
 
 static void run_steps(uint64_t slots, uint32_t keep, steps *all)
 {
@@ -267,7 +295,7 @@ static void run_steps(uint64_t slots, uint32_t keep, steps *all)
     het_error err = HET_ERROR_INIT;
     pair_of_mixtures p;
     rig r;
-    rig_init(&r, "opencl_igpu");
+    rig_init(&r, device_name);
     r.host.use_env = true;
     r.symbols_max[HET__SYM_TOKENS] = ROWS;
     build(&r, &p);
@@ -276,6 +304,8 @@ static void run_steps(uint64_t slots, uint32_t keep, steps *all)
     CHECK_INT(rig_open_device(&r, &err), HET_OK);
     if (!rig_compile(&r))
         return;
+    look_at_brought(&r, all);
+    CHECK_INT(all->traced, 0);
     for (int i = 0; i < 8; i++) {
         const size_t n = (size_t)tokens[i];
         const uint32_t values[3] = { p.x, p.scores[0], p.scores[1] };
@@ -288,6 +318,7 @@ static void run_steps(uint64_t slots, uint32_t keep, steps *all)
         }
         rig_run(&r);
         cl_take(&r, p.out, all->out[i], n * WIDTH * sizeof *data);
+        look_at_brought(&r, all);
     }
     r.backend->counters(r.device, &all->counters);
     rig_close(&r);
@@ -309,6 +340,10 @@ static void same_bits(uint64_t slots, uint32_t keep, const steps *want)
     CHECK_INT(c->expert_slots, slots < most ? slots : most);
     CHECK(c->expert_misses > 0);
     CHECK_INT(c->expert_staged_bytes % brought, 0);
+    /* All but what is still on its way, ahead of the next step. */
+    CHECK(got.traced <= brought);
+    CHECK_INT(got.traced_bytes * brought, c->expert_staged_bytes * got.traced);
+    CHECK(brought - got.traced <= c->expert_ahead - got.traced_ahead);
     CHECK_INT(c->expert_evictions, brought > c->expert_slots ? brought - c->expert_slots : 0);
     if (slots >= most) /* each once */
         CHECK(brought <= most);
@@ -345,7 +380,7 @@ static void too_little_is_refused(void)
     het_error err = HET_ERROR_INIT;
     pair_of_mixtures p;
     rig r;
-    rig_init(&r, "opencl_igpu");
+    rig_init(&r, device_name);
     r.host.use_env = true;
     build(&r, &p);
     r.options.expert_bytes = p.expert_bytes - 1;
@@ -366,7 +401,7 @@ static void every_allocation(void)
         het_error err = HET_ERROR_INIT;
         pair_of_mixtures p;
         rig r;
-        rig_init(&r, "opencl_igpu");
+        rig_init(&r, device_name);
         r.mem.allocator = counting_allocator_of(&counter);
         r.host.use_env = true;
         r.symbols_max[HET__SYM_TOKENS] = 4;
@@ -391,14 +426,23 @@ static void every_allocation(void)
 
 /* ---- uploads that fail ---- */
 
-/* Experts on the OpenCL device, in three slots, the rest on the CPU. */
+static het_status arm_and_generate(const het_model *model, het_session *session,
+                                   het_sequence *sequence, result *out, het_error *err)
+{
+    if (*ze_fault)
+        CHECK(driver.arm(ze_fault));
+    return generate(model, session, sequence, out, err);
+}
+
+/* Experts on the device, in three slots, the rest on the CPU. */
 static void run_split(result *out)
 {
-    static const char text[] =
-        "hetinfer-policy: 1\nrules:\n  - class: expert_ffn\n    prefer: opencl_igpu\n"
+    static const char form[] =
+        "hetinfer-policy: 1\nrules:\n  - class: expert_ffn\n    prefer: %s\n"
         "  - class: [embedding, attention, attention_qkv_proj, norm, lm_head, router_logits]\n"
         "    prefer: cpu_onednn\n"
-        "limits:\n  opencl_igpu: { experts: 75 kB }\n";
+        "limits:\n  %s: { experts: 75 kB }\n";
+    char text[400], backends[40];
     static counting_allocator counter;
     const het_allocator allocator = counting_allocator_of(&counter);
     het_error err = HET_ERROR_INIT;
@@ -412,7 +456,9 @@ static void run_split(result *out)
     memset(out, 0, sizeof *out);
     cl_fault.calls = cl_fault.failed = 0;
     c.allocator = &allocator;
-    c.backends = "cpu_onednn,opencl_igpu";
+    snprintf(text, sizeof text, form, device_name, device_name);
+    snprintf(backends, sizeof backends, "cpu_onednn,%s", device_name);
+    c.backends = backends;
     o.context_max = 128;
     o.threads = 1;
     o.precision = HET_PRECISION_EXACT;
@@ -427,7 +473,7 @@ static void run_split(result *out)
     if (!s)
         s = het_sequence_create(session, &sequence, &err);
     if (!s)
-        s = generate(model, session, sequence, out, &err);
+        s = arm_and_generate(model, session, sequence, out, &err);
     out->traffic.struct_size = sizeof out->traffic;
     if (!s)
         s = het_session_expert_traffic(session, &out->traffic);
@@ -490,8 +536,65 @@ static void uploads_that_fail(void)
     cl_fault.at = 0;
 }
 
-int main(void)
+/* ---- Level Zero ---- */
+
+/* What fails as above, by the test driver; nothing else copies while tokens are made. */
+static void fail_call(const char *call, const char *at, const char *kind, const result *want)
 {
+    static result got;
+    driver.reset();
+    snprintf(ze_fault, sizeof ze_fault, "call=%s,at=%s,result=%s", call, at, kind);
+    run_split(&got);
+    if (got.status)
+        TEST_FAIL("%s: %s: %s", ze_fault, het_status_name(got.status), got.message);
+    else if (memcmp(got.ids, want->ids, sizeof got.ids) != 0)
+        TEST_FAIL("%s: other tokens", ze_fault);
+    CHECK(strchr(at, '+') || driver.armed() == 0); /* it was met */
+    driver.reset();
+    CHECK_INT(driver.complaints(), 0);
+}
+
+static void uploads_of_level_zero_that_fail(void)
+{
+    static const char *const calls[] = { "zeCommandListAppendMemoryCopy",
+                                         "zeCommandListAppendBarrier", "zeEventHostReset",
+                                         "zeEventQueryStatus" };
+    static const char *const kinds[] = { "unknown", "oom", "lost" };
+    static const char *const times[] = { "1", "2", "7", "40", "1+", "7+" };
+    static result want;
+    char source[512];
+    snprintf(path, sizeof path, "%s",
+             test_source_path(source, sizeof source, "examples/models/hearth-phimoe"));
+    driver.reset();
+    run_split(&want);
+    if (want.status)
+        TEST_FAIL("%s", want.message);
+    CHECK_INT(want.traffic.slot_count, 3);
+    CHECK(want.traffic.miss_count > 40);
+    for (uint32_t c = 0; c < sizeof calls / sizeof calls[0]; c++)
+        for (uint32_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++)
+            for (uint32_t t = 0; t < sizeof times / sizeof times[0]; t++)
+                fail_call(calls[c], times[t], kinds[k], &want);
+    *ze_fault = '\0';
+}
+
+static int level_zero(void)
+{
+    device_name = "intel_l0";
+    driver = ze_ask_find();
+    test_case(too_little_is_refused);
+    test_case(bits_are_the_same);
+    test_case(every_allocation);
+    if (rig_backend("cpu_onednn"))
+        test_case(uploads_of_level_zero_that_fail);
+    CHECK_INT(driver.complaints(), 0);
+    return test_finish();
+}
+
+int main(int argc, char **argv)
+{
+    if (argc > 1 && strcmp(argv[1], "intel_l0") == 0)
+        return level_zero();
     const char *data = getenv("HETINFER_TEST_DATA"), *lasting = getenv("HETINFER_TEST_LONG");
     cl_find();
     test_case(too_little_is_refused);

@@ -622,6 +622,88 @@ static void speed_is_measured(void)
     rig_close(&r);
 }
 
+/* ---- uploads ---- */
+
+#define UPLOAD_BYTES (((size_t)9 << 20) + 12) /* three parts */
+
+static void check_upload(het__gpu *gpu, het__gpu_memory *memory, unsigned char *data,
+                         unsigned char *seen, uint32_t turn)
+{
+    const het__gpu_driver *driver = gpu->driver;
+    het_error err = HET_ERROR_INIT;
+    void *after = NULL, *event = NULL;
+    uint64_t begin = 0, end = 0;
+    const size_t bytes = turn % 3 ? 40 + turn : UPLOAD_BYTES, offset = turn % 3 ? 4 * turn : 0;
+    for (size_t i = 0; i < bytes; i++)
+        data[i] = (unsigned char)(i * 7 + i / 251 + turn);
+    if (turn % 2)
+        CHECK_INT(driver->mark(gpu, &after, &err), HET_OK);
+    const uint64_t sent = het__now_ns();
+    CHECK_INT(driver->upload(gpu, memory, offset, data, bytes, after, &event, &err), HET_OK);
+    memset(data, 0, bytes); /* it was taken */
+    CHECK_INT(driver->await(gpu, event, &err), HET_OK);
+    CHECK_INT(driver->memory_read(gpu, memory, offset, seen, bytes, &err), HET_OK);
+    CHECK_INT(driver->state(gpu, event, &err), HET_OK);
+    CHECK_INT(driver->settle(gpu, event, &err), HET_OK);
+    CHECK(driver->times(gpu, event, &begin, &end));
+    CHECK(end >= begin && begin + 1000000 > sent && end < het__now_ns() + 1000000);
+    bool same = true;
+    for (size_t i = 0; i < bytes && same; i++)
+        same = seen[i] == (unsigned char)(i * 7 + i / 251 + turn);
+    CHECK(same);
+    driver->forget(gpu, event);
+    driver->forget(gpu, after);
+    driver->forget(gpu, NULL);
+}
+
+/* More than there are events and blocks, of one part and of several; a copy that fails costs no
+ * other upload anything. */
+static void uploads_arrive(void)
+{
+    rig r;
+    open_rig(&r, NULL);
+    het__gpu *gpu = &r.device->gpu;
+    het_error err = HET_ERROR_INIT;
+    het__gpu_memory *memory = NULL;
+    void *event = NULL;
+    unsigned char *data = malloc(UPLOAD_BYTES), *seen = malloc(UPLOAD_BYTES);
+    CHECK_INT(gpu->driver->uploads_reserve(gpu, 4, &err), HET_OK);
+    CHECK_INT(gpu->driver->uploads_reserve(gpu, 8, &err), HET_OK);
+    CHECK_INT(gpu->driver->memory_make(gpu, UPLOAD_BYTES, NULL, &memory, &err), HET_OK);
+    for (uint32_t turn = 0; turn < 48; turn++)
+        check_upload(gpu, memory, data, seen, turn);
+    for (int part = 1; part <= 3; part++) {
+        char text[100];
+        snprintf(text, sizeof text, "call=zeCommandListAppendMemoryCopy,at=%d,result=unknown",
+                 part);
+        CHECK(arm(text));
+        memset(data, part, UPLOAD_BYTES);
+        CHECK_INT(gpu->driver->upload(gpu, memory, 0, data, UPLOAD_BYTES, NULL, &event, &err),
+                  HET_E_INTERNAL);
+        check_upload(gpu, memory, data, seen, 3);
+    }
+    /* Many at once: each is there when the last one is. */
+    static void *events[40];
+    for (uint32_t i = 0; i < 40; i++) {
+        memset(data, (int)i, 64);
+        CHECK_INT(gpu->driver->upload(gpu, memory, 64 * i, data, 64, NULL, &events[i], &err),
+                  HET_OK);
+    }
+    CHECK_INT(gpu->driver->settle(gpu, events[39], &err), HET_OK);
+    for (uint32_t i = 0; i < 40; i++) {
+        CHECK_INT(gpu->driver->state(gpu, events[i], &err), HET_OK);
+        gpu->driver->forget(gpu, events[i]);
+    }
+    CHECK_INT(gpu->driver->memory_read(gpu, memory, 0, seen, 64 * 40, &err), HET_OK);
+    for (uint32_t i = 0; i < 64 * 40; i++)
+        CHECK_INT(seen[i], i / 64);
+    gpu->driver->memory_free(gpu, memory);
+    free(data);
+    free(seen);
+    rig_close(&r);
+    end_faults();
+}
+
 /* card: the driver's devices are cards (HETINFER_ZE_CARD). */
 int main(int argc, char **argv)
 {
@@ -632,6 +714,7 @@ int main(int argc, char **argv)
             test_skip("there is no test driver");
         test_case(cards_are_read_and_written);
         test_case(cards_copy_beside_programs);
+        test_case(uploads_arrive);
         CHECK_INT(complaints(), 0);
         return test_finish();
     }
@@ -653,6 +736,7 @@ int main(int argc, char **argv)
     test_case(memory_may_come_back);
     test_case(speed_is_measured);
     test_case(faults_have_their_status);
+    test_case(uploads_arrive);
     CHECK_INT(complaints(), 0);
     return test_finish();
 }

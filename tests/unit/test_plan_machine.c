@@ -340,6 +340,8 @@ static void experts_in_slots(void)
     CHECK_NEAR(one.slot_bytes, 90 * expert, 0);
     CHECK_NEAR(two.slot_bytes, 181 * expert, 0);
     CHECK_NEAR(all.slot_bytes, 512 * expert, 0);
+    CHECK(one.slot_count == 90 && two.slot_count == 181 && all.slot_count == 512);
+    CHECK(none.slot_count == 0 && one.stream_slot_count == 0);
     CHECK(one.weight_bytes + one.slot_bytes <= 3e9 && two.weight_bytes + two.slot_bytes <= 3e9);
     CHECK(one.bring_ns > 0 && one.bring_ns < one.busy_ns);
     CHECK_NEAR(all.bring_ns, 0, 0);

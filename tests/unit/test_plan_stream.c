@@ -51,9 +51,36 @@ static void read_text(outcome *out)
     out->weights = strtod(weights + 9, NULL);
     out->limit = strtod(limit + 7, NULL);
     out->come = out->layers = 0;
+    out->slot = out->brings = 0;
     if (stream)
         CHECK_INT(sscanf(stream, "\nstream 1 slots 2 bytes %lf layers %u of %u brings %lf",
                          &out->slot, &out->come, &out->layers, &out->brings), 4);
+}
+
+/* Functions tell what the text does, and layers add up. */
+static void compare(const het_plan *plan, const outcome *out)
+{
+    het_plan_info i = { .struct_size = sizeof i };
+    het_plan_device d = { .struct_size = sizeof d };
+    double comes = 0;
+    uint32_t layers = 0;
+    CHECK_INT(het_plan_get_info(plan, &i), HET_OK);
+    CHECK_INT(het_plan_device_at(plan, 1, &d), HET_OK);
+    CHECK_INT(d.stream_slot_count, out->come ? 2 : 0);
+    CHECK_INT(d.stream_layer_count, out->come);
+    CHECK_INT(d.stream_layer_max, out->layers);
+    CHECK_NEAR(d.stream_slot_bytes, out->slot, 0);
+    CHECK_NEAR(d.stream_bytes, out->brings, 0);
+    for (uint32_t k = 0; k < i.layer_count; k++) {
+        het_plan_layer l = { .struct_size = sizeof l };
+        CHECK_INT(het_plan_layer_at(plan, k, &l), HET_OK);
+        CHECK(l.stream_bytes >= 0 && l.stream_bytes <= l.stored_bytes);
+        CHECK(l.plan_device == 1 || l.stream_bytes == 0);
+        layers += l.stream_bytes > 0;
+        comes += l.stream_bytes;
+    }
+    CHECK_NEAR(comes, d.stream_bytes, 0);
+    CHECK_INT(layers, out->come);
 }
 
 static void make(het_phase phase, unsigned link, unsigned vram, const char *policy,
@@ -85,6 +112,7 @@ static void make(het_phase phase, unsigned link, unsigned vram, const char *poli
         out->broken = i.broken_count;
         snprintf(out->text, sizeof out->text, "%s", het_plan_text(plan));
         read_text(out);
+        compare(plan, out);
     }
     het_plan_destroy(plan);
     het_policy_destroy(p);

@@ -162,18 +162,18 @@ static het_telemetry_device usage_of(const het_session *session)
     return u;
 }
 
-static void counters_add_up(void)
+static void check_counters(const char *backend)
 {
     het_error err = HET_ERROR_INIT;
     static outcome want;
     het_session *session = NULL;
     char text[200];
     fo_run run;
-    open_all("opencl_igpu", GW_Q8_0, false);
-    CHECK_INT(generate("opencl_igpu", 0, "", &want, &err), HET_OK);
+    open_all(backend, GW_Q8_0, false);
+    CHECK_INT(generate(backend, 0, "", &want, &err), HET_OK);
     const het__plan_memory *m = &want.memory;
     snprintf(text, sizeof text, "hetinfer-policy: 1\nlimits:\n"
-             "  opencl_igpu: { memory: %.0f B, stream: true }\n",
+             "  %s: { memory: %.0f B, stream: true }\n", backend,
              m->weight_bytes + m->state_bytes + m->io_bytes + m->activation_bytes -
              want.layers_bytes / 2);
     fo_set_policy(&f, text);
@@ -203,6 +203,118 @@ static void counters_add_up(void)
     CHECK((double)after.weight_bytes < want.memory.weight_bytes);
     het_session_destroy(session);
     fo_close(&f);
+}
+
+static void counters_add_up(void)
+{
+    check_counters("opencl_igpu");
+}
+
+static void counters_of_level_zero_add_up(void)
+{
+    check_counters("intel_l0");
+}
+
+/* ---- traces ---- */
+
+static int keep_text(void *user, const char *text, size_t bytes)
+{
+    char *all = user;
+    const size_t used = strlen(all);
+    if (used + bytes < 1 << 20) {
+        memcpy(all + used, text, bytes);
+        all[used + bytes] = '\0';
+    }
+    return 0;
+}
+
+/* Layers in the order in which they come, one after the other, and no others than the plan's. */
+static void check_uploads(const het__trace *trace, const het__plan *p, uint64_t *count,
+                          uint64_t *bytes, uint64_t *ahead)
+{
+    uint64_t free_ns = 0;
+    *count = *bytes = *ahead = 0;
+    for (uint32_t i = 0; i < het__trace_count(trace); i++) {
+        const het__trace_event *e = het__trace_at(trace, i);
+        char name[48];
+        if (e->kind != HET__TRACE_UPLOAD)
+            continue;
+        snprintf(name, sizeof name, "block %d", e->layer);
+        CHECK_STR(e->name, name);
+        CHECK(e->begin_ns >= free_ns && e->end_ns >= e->begin_ns);
+        CHECK(e->device == 0 && e->other == HET__TRACE_NO_EXPERT && e->step > 0);
+        bool comes = false;
+        for (uint32_t k = 0; k < p->entry_count; k++)
+            comes = comes || (p->entries[k].layer == e->layer && p->entries[k].is_streamed);
+        CHECK(comes);
+        free_ns = e->end_ns;
+        *count += 1;
+        *bytes += e->bytes;
+        *ahead += e->is_ahead;
+    }
+}
+
+/* What a trace has of uploads is what the counters count, less what is still on its way. */
+static void uploads_are_traced(const char *backend, const char *device, const char *clock)
+{
+    static char json[1 << 20];
+    het_error err = HET_ERROR_INIT;
+    static outcome want;
+    het_session *session = NULL;
+    char text[200];
+    static fo_run run;
+    uint64_t count, bytes, ahead;
+    open_all(backend, GW_Q8_0, false);
+    CHECK_INT(generate(device, 0, "", &want, &err), HET_OK);
+    const het__plan_memory *m = &want.memory;
+    snprintf(text, sizeof text, "hetinfer-policy: 1\nlimits:\n"
+             "  %s: { memory: %.0f B, stream: true }\n", device,
+             m->weight_bytes + m->state_bytes + m->io_bytes + m->activation_bytes -
+             want.layers_bytes / 2);
+    fo_set_policy(&f, text);
+    if (fo_session(&f, f.model, &session, &err)) {
+        TEST_FAIL("%s", err.message);
+        return;
+    }
+    CHECK_INT(fo_generate(session, 4, &run, &err), HET_OK);
+    const het_telemetry_device before = usage_of(session);
+    CHECK_INT(het_session_trace_start(session, 0, &err), HET_OK);
+    const uint64_t blocks = f.counter.blocks;
+    CHECK_INT(fo_generate(session, FO_TOKENS, &run, &err), HET_OK);
+    CHECK_INT(f.counter.blocks, blocks);
+    const het_telemetry_device after = usage_of(session);
+    check_uploads(session->trace, plan_of(session, HET_PHASE_DECODE), &count, &bytes, &ahead);
+    const uint64_t brought = after.stream_count - before.stream_count;
+    printf("%s: %u of %u uploads of %u bytes in the trace, %u of them ahead\n", backend,
+           (unsigned)count, (unsigned)brought, (unsigned)bytes, (unsigned)ahead);
+    CHECK(count <= brought && count + 2 >= brought && count > FO_TOKENS);
+    CHECK_INT((after.stream_bytes - before.stream_bytes) * count, bytes * brought);
+    CHECK(ahead <= after.stream_ahead_count - before.stream_ahead_count + 2);
+    CHECK_INT(het_session_trace_write(session, keep_text, json, &err), HET_OK);
+    CHECK(strstr(json, ": weights that come\"") != NULL);
+    const char *first = strstr(json, "\"tid\":65,\"cat\":\"upload\",\"name\":\"block ");
+    CHECK(first && (strstr(first, "\"ahead\":true") != NULL) == (ahead > 0));
+    CHECK((ahead > 0) == (strcmp(clock, "device") == 0));
+    snprintf(text, sizeof text, "\"clock\":\"%s\",\"layer\":", clock);
+    CHECK(first && strstr(first, text) && strstr(first, text) < strchr(first, '\n'));
+    json[0] = '\0';
+    het_session_destroy(session);
+    fo_close(&f);
+}
+
+static void uploads_of_opencl_are_traced(void)
+{
+    uploads_are_traced("opencl_igpu", "opencl_igpu", "device");
+}
+
+static void uploads_of_sim_are_traced(void)
+{
+    uploads_are_traced("sim", "simulated", "device");
+}
+
+static void uploads_of_level_zero_are_traced(void)
+{
+    uploads_are_traced("intel_l0", "intel_l0", "device");
 }
 
 /* ---- what is refused ---- */
@@ -301,21 +413,21 @@ static void late_failures(void)
 }
 
 /* Memory of the host runs out while a session is made. */
-static void allocations_fail(void)
+static void fail_allocations(const char *backend, uint64_t stride)
 {
     static outcome want;
     het_error err = HET_ERROR_INIT;
     char text[200];
     bool met = true;
     uint32_t made = 0, refused = 0;
-    open_all("opencl_igpu", GW_Q8_0, false);
-    CHECK_INT(generate("opencl_igpu", 1e9, "", &want, &err), HET_OK);
+    open_all(backend, GW_Q8_0, false);
+    CHECK_INT(generate(backend, 1e9, "", &want, &err), HET_OK);
     snprintf(text, sizeof text, "hetinfer-policy: 1\nlimits:\n"
-             "  opencl_igpu: { memory: %.0f B, stream: true }\n",
+             "  %s: { memory: %.0f B, stream: true }\n", backend,
              want.memory.weight_bytes + want.memory.state_bytes + want.memory.io_bytes +
              want.memory.activation_bytes - want.layers_bytes / 2);
     fo_set_policy(&f, text);
-    for (uint64_t n = 1; met; n += getenv("HETINFER_TEST_LONG") ? 1 : 61) {
+    for (uint64_t n = 1; met; n += getenv("HETINFER_TEST_LONG") ? 1 : stride) {
         het_session *session = NULL;
         counting_allocator_fail(&f.counter, n);
         const het_status s = fo_session(&f, f.model, &session, &err);
@@ -331,6 +443,11 @@ static void allocations_fail(void)
     fo_close(&f);
 }
 
+static void allocations_fail(void)
+{
+    fail_allocations("opencl_igpu", 61);
+}
+
 /* ---- Level Zero ---- */
 
 static ze_ask driver;
@@ -338,13 +455,17 @@ static ze_ask driver;
 static void bits_on_level_zero(void)
 {
     driver.reset();
+    budgets("intel_l0", "intel_l0", GW_F32);
     budgets("intel_l0", "intel_l0", GW_Q8_0);
     CHECK_INT(driver.complaints(), 0);
 }
 
-static void fail_copy(uint64_t at, double bytes, const fo_run *want)
+/* The call fails at the at-th time while tokens are made, or from then on. True: it came to
+ * that. */
+static bool fail_call(const char *call, uint64_t at, const char *then, const char *result,
+                      double bytes, const fo_run *want)
 {
-    char text[400], fault[100];
+    char text[400], fault[120];
     het_error err = HET_ERROR_INIT;
     het_session *session = NULL;
     static fo_run run;
@@ -355,41 +476,69 @@ static void fail_copy(uint64_t at, double bytes, const fo_run *want)
     fo_set_policy(&f, text);
     if (fo_session(&f, f.model, &session, &err)) {
         TEST_FAIL("%s", err.message);
-        return;
+        return false;
     }
     CHECK(plan_of(session, HET_PHASE_DECODE)->stream[0].come_count > 0);
-    snprintf(fault, sizeof fault, "call=zeCommandListAppendMemoryCopy,at=%u,result=unknown",
-             (unsigned)at);
+    const uint64_t before = driver.calls(call);
+    snprintf(fault, sizeof fault, "call=%s,at=%u%s,result=%s", call, (unsigned)at, then, result);
     CHECK(driver.arm(fault));
     if (fo_generate(session, FO_TOKENS, &run, &err))
-        TEST_FAIL("copy %u: %s", (unsigned)at, err.message);
-    CHECK(fo_same(&run, want, FO_TOKENS));
-    CHECK_INT(driver.armed(), 0); /* it was met */
+        TEST_FAIL("%s: %s", fault, err.message);
+    if (!fo_same(&run, want, FO_TOKENS))
+        TEST_FAIL("%s: other tokens", fault);
+    const bool met = driver.calls(call) - before >= at;
+    CHECK(*then || (driver.armed() == 0) == met);
     CHECK_INT(f.errors, 0);
+    driver.reset();
     het_session_destroy(session);
     CHECK_INT(driver.complaints(), 0);
+    return met;
 }
 
-static void copies_of_level_zero_fail(void)
+/* Of all that an upload is made of. */
+static void calls_of_level_zero_fail(void)
 {
+    static const char *const calls[] = {
+        "zeCommandListAppendMemoryCopy", "zeCommandListAppendBarrier", "zeEventHostReset",
+        "zeEventQueryStatus", "zeEventHostSynchronize",
+    };
+    static const struct { const char *then, *result; } kinds[] = {
+        { "", "unknown" }, { "+", "unknown" }, { "", "oom" }, { "", "lost" }, { "+", "lost" },
+    };
     static outcome want;
     het_error err = HET_ERROR_INIT;
+    const bool is_long = getenv("HETINFER_TEST_LONG");
     driver.reset();
     open_all("intel_l0,ref", GW_Q8_0, false);
     CHECK_INT(generate("intel_l0", 1e9, "", &want, &err), HET_OK);
     const het__plan_memory *m = &want.memory;
     const double bytes = m->weight_bytes + m->state_bytes + m->io_bytes + m->activation_bytes -
                          want.layers_bytes / 2;
-    for (uint64_t at = 1; at < 400; at += 79)
-        fail_copy(at, bytes, &want.run);
+    uint32_t met = 0;
+    for (size_t c = 0; c < sizeof calls / sizeof calls[0]; c++)
+        for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++)
+            for (uint64_t at = 1 + k; at < 400; at += is_long ? 1 : 131)
+                met += fail_call(calls[c], at, kinds[k].then, kinds[k].result, bytes, &want.run);
+    printf("%u failures\n", met);
+    CHECK(met >= 50);
     fo_close(&f);
+}
+
+static void allocations_of_level_zero_fail(void)
+{
+    driver.reset();
+    fail_allocations("intel_l0", 97);
+    CHECK_INT(driver.complaints(), 0);
 }
 
 static int level_zero(void)
 {
     driver = ze_ask_find();
     test_case(bits_on_level_zero);
-    test_case(copies_of_level_zero_fail);
+    test_case(uploads_of_level_zero_are_traced);
+    test_case(counters_of_level_zero_add_up);
+    test_case(calls_of_level_zero_fail);
+    test_case(allocations_of_level_zero_fail);
     return test_finish();
 }
 
@@ -404,6 +553,8 @@ int main(int argc, char **argv)
     test_case(bits_on_gpu_kernels);
     test_case(bits_on_sim);
     test_case(counters_add_up);
+    test_case(uploads_of_opencl_are_traced);
+    test_case(uploads_of_sim_are_traced);
     test_case(never_means_never);
     test_case(failures_lose_nothing);
     test_case(late_failures);
