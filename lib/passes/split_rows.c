@@ -369,8 +369,10 @@ static bool begin(splitter *s, uint32_t cut_count, het__mem *mem)
     to->value_capacity = from->value_count + 1u;
     to->node_capacity = from->node_count + more + 1;
     to->value_count = from->value_count;
-    memcpy(to->values, from->values, from->value_count * sizeof *to->values);
-    memcpy(to->outputs, from->outputs, from->output_count * sizeof *to->outputs);
+    if (from->value_count)
+        memcpy(to->values, from->values, from->value_count * sizeof *to->values);
+    if (from->output_count)
+        memcpy(to->outputs, from->outputs, from->output_count * sizeof *to->outputs);
     return true;
 }
 
