@@ -168,6 +168,9 @@ het_status het__cpu_matrix_part(het__cpu_build *build, uint32_t value, int64_t i
 /* F32 elements of a small constant, or of a value with a place, where vector must be as
  * het__cpu_place() wants it; NULL for HET__NO_VALUE. */
 het_status het__cpu_vector_get(het__cpu_build *build, uint32_t value, const float **vector);
+/* Whether a constant in F32 lies where no float can be read: files pack bytes without gaps. Kernels
+ * read a copy of it, het__cpu_vector_get(). */
+bool het__cpu_lies_askew(const het__value *v);
 /* A table that is read as it lies. */
 het_status het__cpu_table_get(het__cpu_build *build, uint32_t value,
                               const het__cpu_matrix **matrix);

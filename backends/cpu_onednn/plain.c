@@ -56,13 +56,27 @@ static void finish(het__cpu_step *step)
         het__plain_call_finish(&s->calls[i]);
 }
 
+/* Plain kernels would copy what lies askew in each run. */
+static het_status straighten(het__cpu_build *build, uint32_t value, het__tensor *t)
+{
+    const float *copy;
+    if (value == HET__NO_VALUE || !het__cpu_lies_askew(&build->slice->graph->values[value]))
+        return HET_OK;
+    const het_status s = het__cpu_vector_get(build, value, &copy);
+    if (s == HET_OK)
+        t->data = (void *)(uintptr_t)copy;
+    return s;
+}
+
 static het_status init(het__cpu_build *build, const het__node *node, het__plain_call *call)
 {
-    const het_status s =
+    het_status s =
         het__plain_call_init(call, build->slice->graph, node, place_of, build,
                              &build->program->arena, build->device->host->mem, build->err);
     for (uint32_t i = 0; s == HET_OK && i < node->input_count; i++)
         het__cpu_follow(build, node->inputs[i], &call->inputs[i].data);
+    for (uint32_t i = 0; s == HET_OK && i < node->input_count; i++)
+        s = straighten(build, node->inputs[i], &call->inputs[i]);
     for (uint32_t o = 0; s == HET_OK && o < node->output_count; o++)
         het__cpu_follow(build, node->outputs[o], &call->outputs[o].data);
     return s;

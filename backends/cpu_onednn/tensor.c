@@ -27,20 +27,25 @@ static bool is_f32(const het__graph *g, uint32_t value)
     return value != HET__NO_VALUE && g->values[value].dtype == HET_DTYPE_F32;
 }
 
-/* Where an operand lies; a constant where the graph has it (F32 at a float's address only). */
-static void operand(het__cpu_build *build, uint32_t value, const float **field)
+/* Where an F32 operand lies; a constant where the graph has it, or where it was copied to. */
+static het_status operand(het__cpu_build *build, uint32_t value, const float **field)
 {
     const het__value *v = &build->slice->graph->values[value];
-    if (v->kind == HET__VALUE_CONST)
-        *field = v->data;
-    else
-        het__cpu_place(build, value, field);
+    if (!het__cpu_lies_askew(v)) {
+        if (v->kind == HET__VALUE_CONST)
+            *field = v->data;
+        else
+            het__cpu_place(build, value, field);
+        return HET_OK;
+    }
+    return het__cpu_vector_get(build, value, field);
 }
 
-static bool is_aligned(const het__graph *g, uint32_t value)
+static het_status operands(het__cpu_build *build, const het__node *node, const float **a,
+                           const float **b)
 {
-    const het__value *v = &g->values[value];
-    return v->kind != HET__VALUE_CONST || (uintptr_t)v->data % sizeof(float) == 0;
+    const het_status s = operand(build, node->inputs[0], a);
+    return s == HET_OK ? operand(build, node->inputs[1], b) : s;
 }
 
 static int64_t extent_of(const het__value *v, uint32_t axis)
@@ -177,8 +182,9 @@ static het_status build_binary(het__cpu_build *build, const het__node *node, het
     binary_step *s = step->data;
     s->math = het__tensor_math_for(build->device->level->name);
     s->op = op;
-    operand(build, node->inputs[0], &s->a);
-    operand(build, node->inputs[1], &s->b);
+    const het_status status = operands(build, node, &s->a, &s->b);
+    if (status != HET_OK)
+        return status;
     het__cpu_place(build, node->outputs[0], &s->out);
     merge_extents(s, &values[node->inputs[0]], &values[node->inputs[1]],
                   &values[node->outputs[0]]);
@@ -265,7 +271,9 @@ static het_status build_unary(het__cpu_build *build, const het__node *node, het_
     unary_step *s = step->data;
     s->math = het__image_math_for(build->device->level->name);
     s->act = act;
-    operand(build, node->inputs[0], &s->x);
+    const het_status status = operand(build, node->inputs[0], &s->x);
+    if (status != HET_OK)
+        return status;
     het__cpu_place(build, node->outputs[0], &s->out);
     s->count = elements_of(&build->slice->graph->values[node->outputs[0]]);
     step->bind = unary_bind;
@@ -359,7 +367,9 @@ static het_status build_rows(het__cpu_build *build, const het__node *node)
     if (!step)
         return HET_E_NOMEM;
     rows_step *s = step->data;
-    operand(build, node->inputs[0], &s->x);
+    het_status status = operand(build, node->inputs[0], &s->x);
+    if (status != HET_OK)
+        return status;
     het__cpu_place(build, node->outputs[0], &s->out);
     s->columns = extent_of(x, x->rank - 1);
     s->rows = s->columns > 0 ? elements_of(x) / s->columns : 0;
@@ -371,7 +381,7 @@ static het_status build_rows(het__cpu_build *build, const het__node *node)
     s->norm.eps = het__attr_float(&node->attrs.tensor, "epsilon", 1e-5f);
     s->norm.kind =
         node->op == HET__OP_T_LAYER_NORMALIZATION ? HET__NORM_LAYER : HET__NORM_RMS;
-    het_status status = het__cpu_vector_get(build, node->inputs[1], &s->norm.weight);
+    status = het__cpu_vector_get(build, node->inputs[1], &s->norm.weight);
     if (status == HET_OK && node->input_count > 2)
         status = het__cpu_vector_get(build, node->inputs[2], &s->norm.bias);
     return status;
@@ -441,8 +451,9 @@ static het_status build_product(het__cpu_build *build, const het__node *node)
         return HET_E_NOMEM;
     product_step *s = step->data;
     s->math = het__tensor_math_for(build->device->level->name);
-    operand(build, node->inputs[0], &s->a);
-    operand(build, node->inputs[1], &s->b);
+    const het_status status = operands(build, node, &s->a, &s->b);
+    if (status != HET_OK)
+        return status;
     het__cpu_place(build, node->outputs[0], &s->out);
     s->m = extent_of(a, a->rank - 2);
     s->k = extent_of(a, a->rank - 1);
@@ -466,6 +477,15 @@ static het_status build_product(het__cpu_build *build, const het__node *node)
 
 /* ---- choosing ---- */
 
+/* Operands of kernels that take what is made in the run. */
+static bool lie_straight(const het__graph *g, const het__node *node)
+{
+    for (uint32_t i = 0; i < node->input_count && i < 2; i++)
+        if (het__cpu_lies_askew(&g->values[node->inputs[i]]))
+            return false;
+    return true;
+}
+
 het_status het__cpu_build_tensor(het__cpu_build *build, const het__node *node)
 {
     const het__graph *g = build->slice->graph;
@@ -478,7 +498,7 @@ het_status het__cpu_build_tensor(het__cpu_build *build, const het__node *node)
     if (het__cpu_move_fits(g, node))
         return het__cpu_build_move(build, node);
     for (uint32_t i = 0; i < node->input_count; i++)
-        if (i < 2 && (!is_f32(g, node->inputs[i]) || !is_aligned(g, node->inputs[i])))
+        if (i < 2 && !is_f32(g, node->inputs[i]))
             return het__cpu_build_plain(build, node);
     if (binary_of(node, &binary))
         return build_binary(build, node, binary);
@@ -488,9 +508,10 @@ het_status het__cpu_build_tensor(het__cpu_build *build, const het__node *node)
         return build_rows(build, node);
     if (is_row_norm(g, node))
         return build_rows(build, node);
-    if (het__cpu_attention_fits(g, node))
+    const bool straight = lie_straight(g, node);
+    if (straight && het__cpu_attention_fits(g, node))
         return het__cpu_build_attention_of_graph(build, node);
-    if (het__cpu_transposed_fits(g, node))
+    if (straight && het__cpu_transposed_fits(g, node))
         return het__cpu_build_transposed(build, node);
     if (node->input_count == 2 && is_product(g, node))
         return build_product(build, node);

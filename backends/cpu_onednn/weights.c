@@ -370,6 +370,13 @@ het_status het__cpu_vector_get(het__cpu_build *build, uint32_t value, const floa
     return HET_OK;
 }
 
+bool het__cpu_lies_askew(const het__value *v)
+{
+    const int64_t ones[HET__SYM_MAX] = { [HET__SYM_ONE] = 1 };
+    return v->kind == HET__VALUE_CONST && v->dtype == HET_DTYPE_F32 &&
+           (uintptr_t)v->data % sizeof(float) != 0 && het__value_elements(v, ones) > 0;
+}
+
 void het__cpu_constants_free(het__device *device)
 {
     while (device->constants)

@@ -61,8 +61,9 @@ static uint32_t tensor_class(const het__graph *graph, const het__node *node)
         return HET__WORK_REDUCE;
     case HET__OP_T_ATTENTION: case HET__OP_T_FLEX_ATTENTION: case HET__OP_T_LINEAR_ATTENTION:
         return HET__WORK_ATTENTION;
-    case HET__OP_T_ROTARY_EMBEDDING: case HET__OP_T_RESIZE: case HET__OP_T_UPSAMPLE:
-    case HET__OP_T_RANGE:
+    case HET__OP_T_RESIZE: case HET__OP_T_UPSAMPLE:
+        return HET__WORK_RESIZE;
+    case HET__OP_T_ROTARY_EMBEDDING: case HET__OP_T_RANGE:
         return HET__WORK_ELEMENTWISE;
     default:
         break;

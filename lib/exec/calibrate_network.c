@@ -24,9 +24,11 @@ typedef enum network_kind {
     N_CODES,     /* N_CONV on codes of eight bits */
     N_CODES_POINT,
     N_CODES_DEPTH,
-    N_POOL,      /* maxima: a channels, size b, window c, stride d */
+    N_POOL,      /* maxima: a channels, size b, window c, stride d; behind a convolution */
     N_MEANS,
     N_GLOBAL,    /* a channels, size b */
+    N_NEAREST,   /* a channels, size b, c times as wide and high; behind a convolution */
+    N_LINEAR,    /* the same, interpolated */
     N_MATMUL,    /* a rows, b to c columns and back */
     N_ONE,       /* the same with one row */
     N_ATTENTION, /* a heads, b rows, c columns */
@@ -43,8 +45,8 @@ typedef enum network_kind {
 static const char *const kind_names[] = {
     "convolution", "first convolution", "pointwise convolution", "depthwise convolution",
     "inverted bottleneck", "squeeze and excite", "convolution of codes", "pointwise, codes",
-    "depthwise, codes", "pool of maxima", "pool of means", "global mean", "product",
-    "product of one row", "attention", "elementwise", "softmax", "layer norm", "sums",
+    "depthwise, codes", "pool of maxima", "pool of means", "global mean", "nearest", "interpolated",
+    "product", "product of one row", "attention", "elementwise", "softmax", "layer norm", "sums",
     "transpose", "concatenation", "gather", "recurrent",
 };
 
@@ -79,10 +81,13 @@ static const network_case cases[] = {
     { N_CODES_POINT, 24, 144, 56, 0, 2, false }, { N_CODES_POINT, 96, 576, 14, 0, 3, false },
     { N_CODES_POINT, 232, 232, 7, 0, 6, false },
     { N_CODES_DEPTH, 96, 56, 3, 1, 4, false }, { N_CODES_DEPTH, 384, 14, 3, 1, 6, false },
-    { N_POOL, 64, 112, 3, 2, 1, true },   { N_POOL, 128, 56, 3, 2, 1, false },
-    { N_POOL, 256, 13, 5, 1, 4, false },  { N_POOL, 32, 80, 2, 2, 1, false },
+    { N_POOL, 64, 112, 3, 2, 3, true },   { N_POOL, 128, 56, 3, 2, 2, false },
+    { N_POOL, 256, 13, 5, 1, 4, false },  { N_POOL, 128, 13, 9, 1, 3, false },
+    { N_POOL, 32, 160, 2, 2, 3, false },
     { N_MEANS, 128, 28, 3, 1, 4, false }, { N_GLOBAL, 512, 13, 0, 0, 1, true },
     { N_GLOBAL, 1024, 7, 0, 0, 1, false },
+    { N_NEAREST, 64, 26, 2, 0, 2, true }, { N_NEAREST, 32, 20, 4, 0, 1, false },
+    { N_LINEAR, 32, 33, 4, 0, 1, true },  { N_LINEAR, 64, 20, 2, 0, 1, false },
     { N_MATMUL, 49, 768, 768, 0, 4, true }, { N_MATMUL, 49, 384, 1536, 0, 2, false },
     { N_MATMUL, 196, 192, 192, 0, 6, false }, { N_MATMUL, 8, 256, 256, 0, 8, false },
     { N_MATMUL, 512, 64, 64, 0, 6, false },
@@ -223,6 +228,12 @@ static void attr_int(builder *b, const char *name, int64_t value)
 {
     b->attrs[b->attr_count++] =
         (het__attr){ .name = name, .kind = HET__ATTR_INT, .u.i = value };
+}
+
+static void attr_string(builder *b, const char *name, const char *value)
+{
+    b->attrs[b->attr_count++] =
+        (het__attr){ .name = name, .kind = HET__ATTR_STRING, .u.string = value };
 }
 
 static void attr_ints(builder *b, const char *name, uint32_t count, const int64_t *values)
@@ -367,16 +378,40 @@ static uint32_t build_codes(builder *b)
     return x;
 }
 
+/* What comes out of a convolution lies as that wants it, and what follows takes it so. */
+static uint32_t convolved(builder *b)
+{
+    const network_case *c = b->c;
+    return conv(b, image_of(b, c->a, c->b), c->a, c->a, 1, 1, true);
+}
+
 static uint32_t build_pool(builder *b)
 {
     const network_case *c = b->c;
-    uint32_t x = image_of(b, c->a, c->b);
     if (c->kind == N_GLOBAL)
-        return OP(b, GLOBAL_AVERAGE_POOL, x);
+        return OP(b, GLOBAL_AVERAGE_POOL, image_of(b, c->a, c->b));
+    uint32_t x = convolved(b);
     for (int32_t i = 0; i < b->repeat; i++) {
         attr_ints(b, "kernel_shape", 2, E(c->c, c->c));
         window(b, c->c % 2 ? c->c : 0, c->d, 1);
         x = c->kind == N_POOL ? OP(b, MAX_POOL, x) : OP(b, AVERAGE_POOL, x);
+    }
+    return x;
+}
+
+static uint32_t build_resize(builder *b)
+{
+    const network_case *c = b->c;
+    const float times[4] = { 1, 1, (float)c->c, (float)c->c };
+    const int64_t four = 4;
+    uint32_t x = convolved(b);
+    for (int32_t i = 0; i < b->repeat; i++) {
+        const uint32_t scales = const_of(b, HET_DTYPE_F32, 1, &four, times, 0);
+        attr_string(b, "mode", c->kind == N_NEAREST ? "nearest" : "linear");
+        attr_string(b, "coordinate_transformation_mode",
+                    c->kind == N_NEAREST ? "asymmetric" : "half_pixel");
+        attr_string(b, "nearest_mode", "floor");
+        x = OP(b, RESIZE, x, HET__NO_VALUE, scales);
     }
     return x;
 }
@@ -498,6 +533,7 @@ static uint32_t build(builder *b)
     case N_SQUEEZE: return build_squeeze(b);
     case N_CODES: case N_CODES_POINT: case N_CODES_DEPTH: return build_codes(b);
     case N_POOL: case N_MEANS: case N_GLOBAL: return build_pool(b);
+    case N_NEAREST: case N_LINEAR: return build_resize(b);
     case N_MATMUL: case N_ONE: return build_product(b);
     case N_ATTENTION: return build_attention(b);
     case N_ELEMENTS: return build_elements(b);

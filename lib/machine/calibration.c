@@ -44,7 +44,8 @@ static const char *const class_names[] = {
     [HET__WORK_CONV_DEPTH] = "conv_depth", [HET__WORK_ATTENTION] = "attention",
     [HET__WORK_MOE] = "moe", [HET__WORK_NORM] = "norm", [HET__WORK_POOL] = "pool",
     [HET__WORK_REDUCE] = "reduce", [HET__WORK_ELEMENTWISE] = "elementwise",
-    [HET__WORK_GATHER] = "gather", [HET__WORK_MOVE] = "move", [HET__WORK_OTHER] = "other",
+    [HET__WORK_RESIZE] = "resize", [HET__WORK_GATHER] = "gather", [HET__WORK_MOVE] = "move",
+    [HET__WORK_OTHER] = "other",
     [HET__WORK_CLASS_COUNT] = NULL,
 };
 

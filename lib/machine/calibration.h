@@ -26,6 +26,7 @@ typedef enum het__work_class {
     HET__WORK_POOL,
     HET__WORK_REDUCE,
     HET__WORK_ELEMENTWISE,
+    HET__WORK_RESIZE,         /* images of another size */
     HET__WORK_GATHER,         /* embeddings and the like: reads by index */
     HET__WORK_MOVE,           /* transposes, concatenations, copies */
     HET__WORK_OTHER,
@@ -75,7 +76,7 @@ typedef struct het__calibration_rate {
 
 #define HET__CALIBRATION_SAMPLES_MAX 4096
 #define HET__CALIBRATION_ITEMS_MAX 32768
-/* Of 14 classes, and of 16 formats in each of three: products of one column, of many, and reads by
+/* Of 15 classes, and of 16 formats in each of three: products of one column, of many, and reads by
  * index; small products and other classes have some of their own. */
 #define HET__CALIBRATION_RATES_MAX 128
 

@@ -13,7 +13,7 @@ import tempfile
 
 import onnx_file
 
-CLASSES = 14
+CLASSES = 15
 ROWS, COLUMNS = 64, 512
 
 

@@ -126,7 +126,8 @@ static void operations_have_classes(void)
         { "QuantizeLinear", HET__WORK_ELEMENTWISE }, { "Transpose", HET__WORK_MOVE },
         { "Concat", HET__WORK_MOVE }, { "Gather", HET__WORK_GATHER }, { "TopK", HET__WORK_GATHER },
         { "ReduceMean", HET__WORK_REDUCE }, { "GlobalAveragePool", HET__WORK_REDUCE },
-        { "MaxPool", HET__WORK_POOL }, { "Softmax", HET__WORK_NORM },
+        { "MaxPool", HET__WORK_POOL }, { "Resize", HET__WORK_RESIZE },
+        { "Softmax", HET__WORK_NORM },
         { "LayerNormalization", HET__WORK_NORM }, { "Attention", HET__WORK_ATTENTION },
         { "MatMul", HET__WORK_MATMUL }, { "Gemm", HET__WORK_MATMUL }, { "LSTM", HET__WORK_OTHER },
     };

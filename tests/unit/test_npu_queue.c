@@ -136,7 +136,7 @@ static void applications_threads_are_the_only_ones(void)
             if (turn == 0)
                 memcpy(first, rig_data(&r, y), sizeof first);
             CHECK(memcmp(first, rig_data(&r, y), sizeof first) == 0);
-            setenv("HETINFER_XRT_STANDIN", "fail=failed@wait#1", 1);
+            setenv("HETINFER_XRT_STANDIN", "delay=70,fail=failed@wait#1", 1);
             const het_status s = r.backend->enqueue(r.device, r.program, r.symbols, &err);
             CHECK_INT(s, turn ? HET_E_INTERNAL : HET_OK);
             CHECK_INT(r.backend->wait(r.device, 0, &err), turn ? HET_OK : HET_E_INTERNAL);
@@ -157,7 +157,7 @@ static void failures_are_told_once(void)
     if (!npu_open(&r, ""))
         return;
     if (products(&r, 7, &x, &y)) {
-        setenv("HETINFER_XRT_STANDIN", "delay=20,fail=abort@wait#1", 1);
+        setenv("HETINFER_XRT_STANDIN", "delay=70,fail=abort@wait#1", 1);
         for (int i = 0; i < 3; i++)
             CHECK_INT(r.backend->enqueue(r.device, r.program, r.symbols, &err), HET_OK);
         CHECK_INT(r.backend->wait(r.device, 0, &err), HET_E_INTERNAL);

@@ -245,6 +245,7 @@ struct run_object : counted, std::enable_shared_from_this<run_object> {
     std::map<int, std::shared_ptr<buffer_object>> buffers;
     ert_cmd_state state = ERT_CMD_STATE_NEW;
     bool is_running = false, is_listed = false;
+    std::string met; // the fault of a wait that gave up before the end
 };
 
 struct list_object : counted {
@@ -252,6 +253,7 @@ struct list_object : counted {
     std::vector<std::shared_ptr<run_object>> runs;
     bool is_running = false;
     ert_cmd_state state = ERT_CMD_STATE_COMPLETED; // of the first run that failed
+    std::string met;                               // as in a run
 };
 
 // What was started at once.
@@ -463,6 +465,14 @@ bool wait_until_done(const bool &is_running, std::chrono::milliseconds limit)
     return true;
 }
 
+// A wait that gives up before the end leaves its fault to the next one.
+void keep_fault(std::string &met, std::string &kind)
+{
+    if (kind.empty())
+        kind = met;
+    met = kind;
+}
+
 void spoil(run_object &r)
 {
     r.buffers[5]->device[r.buffers[5]->device.size() / 2] ^= 0x40;
@@ -670,6 +680,7 @@ void run::start()
     if (r.is_running || r.is_listed)
         rule("a run is started while it is under way, or while it is of a list");
     check_arguments(r);
+    r.met.clear();
     auto j = std::make_shared<job>();
     j->runs.push_back(r.shared_from_this());
     hand_over(w, j, kind);
@@ -677,14 +688,16 @@ void run::start()
 
 ert_cmd_state run::wait(const std::chrono::milliseconds &limit) const
 {
-    const std::string kind = begin("wait");
+    std::string kind = begin("wait");
     run_object &r = of<run_object>(handle);
     if (limit.count() <= 0)
         rule("a wait without a limit");
     if (kind == "timeout")
         return ERT_CMD_STATE_TIMEOUT;
+    keep_fault(r.met, kind);
     if (!wait_until_done(r.is_running, limit))
         return ERT_CMD_STATE_TIMEOUT;
+    r.met.clear();
     if (kind == "wrong")
         spoil(r);
     return told(kind, r.state);
@@ -722,6 +735,7 @@ void runlist::execute()
         rule("a list is started while it is under way");
     for (const auto &r : list.runs)
         check_arguments(*r);
+    list.met.clear();
     auto j = std::make_shared<job>();
     j->runs = list.runs;
     j->list = std::static_pointer_cast<list_object>(handle);
@@ -730,12 +744,14 @@ void runlist::execute()
 
 std::cv_status runlist::wait(const std::chrono::milliseconds &limit) const
 {
-    const std::string kind = begin("wait");
+    std::string kind = begin("wait");
     list_object &list = of<list_object>(handle);
     if (limit.count() <= 0)
         rule("a wait without a limit");
+    keep_fault(list.met, kind);
     if (kind != "timeout" && !wait_until_done(list.is_running, limit))
         return std::cv_status::timeout;
+    list.met.clear();
     if (kind == "wrong")
         spoil(*list.runs.back());
     switch (told(kind, list.state)) {
