@@ -138,7 +138,7 @@ static bool cost_node(const builder *b, uint32_t node, uint32_t step)
         het__cost cost;
         het__cost_node(b->g, &b->g->nodes[node], work, &b->m->device[d], r->exact, &cost);
         const double ns = het__plan_node_streams(r, node, d)
-                              ? fmax(cost.ns, het__plan_stream_ns(r, node, d)) : cost.ns;
+                              ? fmax(cost.ns, het__plan_stream_ns(q, node, d)) : cost.ns;
         q->node_ns[at] = ns + het__plan_bring_ns(q, node, step, d);
         q->reasons[at] = r->reasons ? r->reasons[(size_t)node * q->devices + d] : NULL;
         if (!q->reasons[at] && q->objective == HET_OBJECTIVE_ENERGY &&

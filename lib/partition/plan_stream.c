@@ -31,6 +31,15 @@ static bool has_source(const het__plan_request *r, uint32_t device)
     return has;
 }
 
+/* Experts that have slots of their own do not come with their layer. */
+static bool input_comes(const het__plan_problem *q, const het__node *n, uint32_t input,
+                        uint32_t device)
+{
+    const bool is_expert = n->op == HET__OP_MOE && input >= 2 && input < 5;
+    return n->inputs[input] != HET__NO_VALUE && !(is_expert && (q->slot_devices >> device & 1)) &&
+           het__value_streams(&q->request->graph->values[n->inputs[input]]);
+}
+
 /* Whether a device could hold the whole graph. */
 static het_status holds_all(const het__plan_problem *q, uint32_t device, uint8_t *placement,
                             het__mem *mem, bool *holds)
@@ -82,8 +91,9 @@ bool het__plan_node_streams(const het__plan_request *r, uint32_t node, uint32_t 
     return r->streams && layer >= 0 && (r->streams->layers[layer] >> device & 1);
 }
 
-double het__plan_stream_ns(const het__plan_request *r, uint32_t node, uint32_t device)
+double het__plan_stream_ns(const het__plan_problem *q, uint32_t node, uint32_t device)
 {
+    const het__plan_request *r = q->request;
     const het__node *n = &r->graph->nodes[node];
     const het__machine *m = r->machine;
     double bytes = 0;
@@ -91,7 +101,7 @@ double het__plan_stream_ns(const het__plan_request *r, uint32_t node, uint32_t d
     while (host < m->device_count && (host == device || !is_host(&m->device[host])))
         host++;
     for (uint32_t i = 0; i < n->input_count; i++)
-        if (n->inputs[i] != HET__NO_VALUE && het__value_streams(&r->graph->values[n->inputs[i]]))
+        if (input_comes(q, n, i, device))
             bytes += const_bytes(r, n->inputs[i]);
     if (host < m->device_count)
         return het__machine_transfer_ns(m, host, device, bytes) -
@@ -117,8 +127,7 @@ static void add_node(runs *w, uint32_t node)
     const het__node *n = &w->q->request->graph->nodes[node];
     for (uint32_t i = 0; i < n->input_count; i++) {
         const uint32_t v = n->inputs[i];
-        if (v == HET__NO_VALUE || !het__value_streams(&w->q->request->graph->values[v]) ||
-            w->met[v] == w->run)
+        if (!input_comes(w->q, n, i, w->device) || w->met[v] == w->run)
             continue;
         w->met[v] = w->run;
         const double bytes = ceil(const_bytes(w->q->request, v) / HET__ALIGN) * HET__ALIGN;
@@ -199,7 +208,7 @@ static void share_out(const het__plan_problem *q, const uint8_t *placement, uint
         uint32_t k = 0;
         while (k < s->user_count && placement[s->users[k]] != device)
             k++;
-        if (s->is_file && k < s->user_count)
+        if (s->is_file && k < s->user_count && !(s->free_devices >> device & 1))
             bytes[q->request->graph->nodes[s->users[k] / q->steps].layer] += s->bytes;
     }
 }

@@ -25,7 +25,7 @@ het_status het__plan_stream_choose(const het__plan_problem *problem, const uint8
 
 /* Whether the weights of a node come before it runs, and how long that takes. */
 bool het__plan_node_streams(const het__plan_request *request, uint32_t node, uint32_t device);
-double het__plan_stream_ns(const het__plan_request *request, uint32_t node, uint32_t device);
+double het__plan_stream_ns(const het__plan_problem *problem, uint32_t node, uint32_t device);
 
 /* What the plan says of it, and what its memory is then. */
 void het__plan_stream_describe(const het__plan_problem *problem, het__plan *plan);

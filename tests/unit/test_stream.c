@@ -55,21 +55,27 @@ typedef struct outcome {
     het__plan_memory memory;
     double layers_bytes; /* that its layers keep, where all are kept */
     uint64_t allocations;
+    het_telemetry_device used;
+    het_expert_traffic traffic;
     char reason[256];
 } outcome;
 
-/* device: the only one that may be used. bytes 0: no limit. */
-static het_status generate(const char *device, double bytes, const char *stream, outcome *out,
-                           het_error *err)
+/* Of the device that is used; no test has two. */
+static het_telemetry_device usage_of(const het_session *session)
 {
-    char text[300], limit[80] = "limits: {}";
+    het_telemetry_device u = { .struct_size = sizeof u };
+    uint32_t d = 0;
+    while (het_telemetry_device_at(session, d++, &u) == HET_OK && !u.program_count)
+        u = (het_telemetry_device){ .struct_size = sizeof u };
+    CHECK(u.program_count > 0);
+    return u;
+}
+
+static het_status generate_by(const char *policy, outcome *out, het_error *err)
+{
     het_session *session = NULL;
     memset(out, 0, sizeof *out);
-    if (bytes > 0)
-        snprintf(limit, sizeof limit, "limits:\n  %s: { memory: %.0f B%s }", device, bytes,
-                 stream);
-    snprintf(text, sizeof text, "hetinfer-policy: 1\ndevices: [%s]\n%s\n", device, limit);
-    fo_set_policy(&f, bytes > 0 ? text : NULL);
+    fo_set_policy(&f, policy);
     het_status s = fo_session(&f, f.model, &session, err);
     if (s == HET_OK)
         s = fo_generate(session, FO_TOKENS, &out->run, err);
@@ -78,6 +84,9 @@ static het_status generate(const char *device, double bytes, const char *stream,
         het_telemetry t = { .struct_size = sizeof t };
         CHECK_INT(het_telemetry_snapshot(session, &t), HET_OK);
         out->allocations = t.allocation_count;
+        out->used = usage_of(session);
+        out->traffic.struct_size = sizeof out->traffic;
+        CHECK_INT(het_session_expert_traffic(session, &out->traffic), HET_OK);
         out->stream = p->stream[0];
         out->memory = p->memory[0];
         for (uint32_t i = 0; i < p->entry_count; i++) {
@@ -89,6 +98,17 @@ static het_status generate(const char *device, double bytes, const char *stream,
     }
     het_session_destroy(session);
     return s;
+}
+
+/* device: the only one that may be used. bytes 0: no limit. */
+static het_status generate(const char *device, double bytes, const char *more, outcome *out,
+                           het_error *err)
+{
+    char text[300];
+    snprintf(text, sizeof text,
+             "hetinfer-policy: 1\ndevices: [%s]\nlimits:\n  %s: { memory: %.0f B%s }\n", device,
+             device, bytes, more);
+    return generate_by(bytes > 0 ? text : NULL, out, err);
 }
 
 static bool same_bits(const fo_run *a, const fo_run *b)
@@ -154,13 +174,6 @@ static void bits_on_sim(void)
 }
 
 /* ---- what is brought ---- */
-
-static het_telemetry_device usage_of(const het_session *session)
-{
-    het_telemetry_device u = { .struct_size = sizeof u };
-    CHECK_INT(het_telemetry_device_at(session, 0, &u), HET_OK);
-    return u;
-}
 
 static void check_counters(const char *backend)
 {
@@ -315,6 +328,78 @@ static void uploads_of_sim_are_traced(void)
 static void uploads_of_level_zero_are_traced(void)
 {
     uploads_are_traced("intel_l0", "intel_l0", "device");
+}
+
+/* ---- experts too ---- */
+
+static double all_of(const het__plan_memory *m)
+{
+    return m->weight_bytes + m->slot_bytes + m->state_bytes + m->io_bytes + m->activation_bytes;
+}
+
+/* A mixture on a device with slots of experts and with less memory than the rest of its layers:
+ * the tokens of a processor, and the bits of the same device with everything there. */
+static void experts_and_layers(const char *backend, const char *device, bool has_slots)
+{
+    static outcome plain, whole, slots, both;
+    het_error err = HET_ERROR_INIT;
+    char list[40], text[200], path[512];
+    snprintf(list, sizeof list, "%s,ref", backend);
+    open_all(list, GW_Q8_0, false);
+    het_model_destroy(f.model);
+    f.model = NULL;
+    test_source_path(path, sizeof path, "examples/models/hearth-phimoe");
+    if (het_model_load(f.context, path, NULL, &f.model, &err) ||
+        generate_by("hetinfer-policy: 1\ndevices: [ref]\n", &plain, &err) ||
+        generate(device, 1e9, "", &whole, &err) ||
+        generate(device, 1e9, ", experts: 150 kB", &slots, &err)) {
+        TEST_FAIL("%s", err.message);
+        return;
+    }
+    CHECK(fo_same(&whole.run, &plain.run, FO_TOKENS));
+    CHECK(same_bits(&slots.run, &whole.run));
+    CHECK_INT(slots.memory.slot_bytes > 0, has_slots);
+    const double layers = slots.layers_bytes - slots.memory.slot_bytes;
+    const double bytes = all_of(&slots.memory) - layers / 6;
+    snprintf(text, sizeof text, ", experts: 150 kB, stream: true");
+    if (generate(device, bytes, text, &both, &err))
+        TEST_FAIL("%.0f bytes: %s", bytes, err.message);
+    printf("%s: %.0f bytes instead of %.0f: %u of %u layers come in slots of %.0f, experts in "
+           "%u slots of %.0f\n", backend, bytes, all_of(&whole.memory), both.stream.come_count,
+           both.stream.layer_count, both.stream.slot_bytes, both.memory.slot_count,
+           both.memory.slot_bytes);
+    CHECK(same_bits(&both.run, &whole.run));
+    CHECK(both.stream.come_count > 0 && both.used.stream_count >= FO_TOKENS);
+    CHECK(all_of(&both.memory) <= bytes);
+    CHECK_NEAR(both.memory.slot_bytes, slots.memory.slot_bytes, 0);
+    CHECK_INT(both.used.stream_bytes * both.stream.come_count,
+              both.used.stream_count * (uint64_t)both.stream.bytes);
+    if (has_slots) { /* no expert comes with its layer */
+        CHECK(both.stream.slot_bytes <= layers / both.stream.layer_count);
+        CHECK_INT(both.traffic.slot_count, both.memory.slot_count);
+        CHECK(both.traffic.miss_count > 0 && both.traffic.eviction_count > 0);
+        CHECK(both.used.weight_bytes < slots.used.weight_bytes);
+    }
+    CHECK_INT(f.warnings + f.errors, 0);
+    fo_close(&f);
+}
+
+static void experts_and_layers_on_opencl(void)
+{
+    experts_and_layers("opencl_igpu", "opencl_igpu", true);
+    cl_be_gpu(true);
+    experts_and_layers("opencl_igpu", "opencl_igpu", true);
+    cl_be_gpu(false);
+}
+
+static void experts_and_layers_on_sim(void)
+{
+    experts_and_layers("sim", "simulated", false);
+}
+
+static void experts_and_layers_on_level_zero(void)
+{
+    experts_and_layers("intel_l0", "intel_l0", true);
 }
 
 /* ---- what is refused ---- */
@@ -537,6 +622,7 @@ static int level_zero(void)
     test_case(bits_on_level_zero);
     test_case(uploads_of_level_zero_are_traced);
     test_case(counters_of_level_zero_add_up);
+    test_case(experts_and_layers_on_level_zero);
     test_case(calls_of_level_zero_fail);
     test_case(allocations_of_level_zero_fail);
     return test_finish();
@@ -555,6 +641,8 @@ int main(int argc, char **argv)
     test_case(counters_add_up);
     test_case(uploads_of_opencl_are_traced);
     test_case(uploads_of_sim_are_traced);
+    test_case(experts_and_layers_on_opencl);
+    test_case(experts_and_layers_on_sim);
     test_case(never_means_never);
     test_case(failures_lose_nothing);
     test_case(late_failures);
