@@ -226,25 +226,6 @@ static void each_made(void)
     }
 }
 
-static void each_file(const char *folder, const char *suffix, const char *const *names,
-                      size_t count, void (*split)(const char *, const het_model *))
-{
-    for (size_t i = 0; i < count; i++) {
-        char path[512], file[128];
-        het_model *model = NULL;
-        het_error err = HET_ERROR_INIT;
-        if (!strstr(names[i], wanted))
-            continue;
-        snprintf(file, sizeof file, "%s/%s.%s", folder, names[i], suffix);
-        if (het_model_load(context, test_source_path(path, sizeof path, file), NULL, &model,
-                           &err) == HET_OK)
-            split(names[i], model);
-        else
-            TEST_FAIL("%s: %s", names[i], err.message);
-        het_model_destroy(model);
-    }
-}
-
 static bool is_file(const char *argument)
 {
     const size_t n = strlen(argument);
@@ -271,8 +252,9 @@ static void each_known(void)
                                             "phimoe", "phimoe-longrope", "qwen3moe" };
     static const char *const networks[] = { "digits-conv", "digits-conv-int8", "digits-vit" };
     each_made();
-    each_file("tests/models/reference/families", "gguf", families, 8, split_language);
-    each_file("examples/models", "onnx", networks, 3, split_network);
+    split_each_file(context, wanted, "tests/models/reference/families", "gguf", families, 8,
+                    split_language);
+    split_each_file(context, wanted, "examples/models", "onnx", networks, 3, split_network);
 }
 
 int main(int argc, char **argv)

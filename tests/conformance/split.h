@@ -109,4 +109,25 @@ static inline bool split_run_network(const het_model *model, het_session *s, flo
     return true;
 }
 
+/* Calls fn for the models FOLDER/NAME.SUFFIX of the source whose names have `wanted` in them. */
+static inline void split_each_file(het_context *context, const char *wanted, const char *folder,
+                                   const char *suffix, const char *const *names, size_t count,
+                                   void (*fn)(const char *, const het_model *))
+{
+    for (size_t i = 0; i < count; i++) {
+        char path[512], file[128];
+        het_model *model = NULL;
+        het_error err = HET_ERROR_INIT;
+        if (!strstr(names[i], wanted))
+            continue;
+        snprintf(file, sizeof file, "%s/%s.%s", folder, names[i], suffix);
+        if (het_model_load(context, test_source_path(path, sizeof path, file), NULL, &model,
+                           &err) == HET_OK)
+            fn(names[i], model);
+        else
+            TEST_FAIL("%s: %s", names[i], err.message);
+        het_model_destroy(model);
+    }
+}
+
 #endif /* HETINFER_TEST_SPLIT_H */

@@ -247,25 +247,6 @@ static void each_made(void)
     }
 }
 
-static void each_file(const char *folder, const char *suffix, const char *const *names,
-                      size_t count, void (*divide)(const char *, const het_model *))
-{
-    for (size_t i = 0; i < count; i++) {
-        char path[512], file[128];
-        het_model *model = NULL;
-        het_error err = HET_ERROR_INIT;
-        if (!strstr(names[i], wanted))
-            continue;
-        snprintf(file, sizeof file, "%s/%s.%s", folder, names[i], suffix);
-        if (het_model_load(context, test_source_path(path, sizeof path, file), NULL, &model,
-                           &err) == HET_OK)
-            divide(names[i], model);
-        else
-            TEST_FAIL("%s: %s", names[i], err.message);
-        het_model_destroy(model);
-    }
-}
-
 static void choose_seeds(void)
 {
     const char *count = getenv("HETINFER_TEST_SPLITS");
@@ -304,8 +285,9 @@ int main(int argc, char **argv)
     }
     choose_seeds();
     each_made();
-    each_file("tests/models/reference/families", "gguf", families, 5, divide_language);
-    each_file("examples/models", "onnx", networks, 2, divide_network);
+    split_each_file(context, wanted, "tests/models/reference/families", "gguf", families, 5,
+                    divide_language);
+    split_each_file(context, wanted, "examples/models", "onnx", networks, 2, divide_network);
     het_context_destroy(context);
     return test_finish();
 }
