@@ -211,6 +211,8 @@ static het_status collect_items(session *s, const het__graph *graph, const int64
         het__work work;
         het__work_item item = { .times = 0 };
         het__cost cost;
+        if (het__cost_is_nothing(graph, &graph->nodes[n]))
+            continue;
         het__node_work(graph, &graph->nodes[n], symbols, &work);
         het__work_item_of(graph, &graph->nodes[n], &work, &s->bare, false, &item);
         het__cost_item(&item, &s->bare, &cost);
