@@ -508,6 +508,8 @@ het_status het__cpu_build_tensor(het__cpu_build *build, const het__node *node)
         return build_rows(build, node);
     if (is_row_norm(g, node))
         return build_rows(build, node);
+    if (het__cpu_recurrent_fits(g, node))
+        return het__cpu_build_recurrent(build, node);
     const bool straight = lie_straight(g, node);
     if (straight && het__cpu_attention_fits(g, node))
         return het__cpu_build_attention_of_graph(build, node);

@@ -20,6 +20,10 @@ het_status het__cpu_build_move(het__cpu_build *build, const het__node *node);
 bool het__cpu_transposed_fits(const het__graph *graph, const het__node *node);
 het_status het__cpu_build_transposed(het__cpu_build *build, const het__node *node);
 
+/* tensor_recurrent.c */
+bool het__cpu_recurrent_fits(const het__graph *graph, const het__node *node);
+het_status het__cpu_build_recurrent(het__cpu_build *build, const het__node *node);
+
 /* qtensor.c: QMAP and operations on codes with one scale; *done: there is a kernel for the node */
 het_status het__cpu_build_codes(het__cpu_build *build, const het__node *node, bool *done);
 

@@ -72,14 +72,112 @@ static void compare(case_fn make, const char *level)
     }
 }
 
-int main(void)
+/* ---- cases with kernels on the CPU only ---- */
+
+/* Numbers small enough that sums over the inputs stay about 1; often at an address that no float
+ * has. */
+static uint32_t scaled(rig *r, uint32_t rank, const int64_t *extent, bool is_input)
 {
-    const size_t count = sizeof tensor_cases / sizeof tensor_cases[0];
+    if (is_input)
+        return input(r, HET_DTYPE_F32, rank, extent);
+    const int64_t n = elements(rank, extent);
+    const float scale = 1 / (1 + sqrtf((float)extent[rank - 1]));
+    char *x = het__arena_alloc(&r->graph.arena, (size_t)n * sizeof(float) + 4);
+    x += pick(0, 1) ? 0 : pick(1, 3);
+    for (int64_t i = 0; i < n; i++) {
+        const float value = scale * test_random_float(&seed);
+        memcpy(x + i * 4, &value, sizeof value);
+    }
+    return het__graph_const(&r->graph, "w", HET_DTYPE_F32, rank, extent, x);
+}
+
+static void curves(rig *r, form *f, uint32_t count)
+{
+    static const char *const names[] = { "Sigmoid", "Tanh", "Relu", "HardSigmoid", "Softsign",
+                                         "LeakyRelu", "ScaledTanh", "Affine", "Elu", "Softplus",
+                                         "ThresholdedRelu" };
+    static const float factors[6] = { 0.3f, 0.2f, 0.4f, 0.1f, 0.5f, 0.6f };
+    const char *list[6];
+    for (uint32_t i = 0; i < count; i++)
+        list[i] = names[pick(0, pick(0, 3) ? 6 : 10)];
+    het__attr *a = add_attr(f, "activations", HET__ATTR_STRINGS);
+    a->count = count;
+    a->u.strings = keep(r, list, count * sizeof *list);
+    a = add_attr(f, "activation_alpha", HET__ATTR_FLOATS);
+    a->count = 6;
+    a->u.floats = factors;
+}
+
+static void lengths(rig *r, form *f, int64_t batch, int64_t steps)
+{
+    const bool is_full = pick(0, 1);
+    int64_t list[64];
+    if (pick(0, 3)) {
+        add_input(f, HET__NO_VALUE);
+        return;
+    }
+    for (int64_t i = 0; i < batch; i++)
+        list[i] = is_full ? steps : pick(0, steps);
+    add_input(f, integers(r, batch, list));
+}
+
+/* All of them have a kernel but those with weights from inputs, shorter sequences and some curves,
+ * which the plain one runs. */
+static void recurrent(rig *r, form *f)
+{
+    static const het__op ops[] = { HET__OP_T_RNN, HET__OP_T_GRU, HET__OP_T_LSTM };
+    static const char *const ways[] = { "forward", "reverse", "bidirectional" };
+    static const int64_t gate_counts[] = { 1, 3, 4 };
+    const int64_t op = pick(0, 2), way = pick(0, 2), directions = way == 2 ? 2 : 1;
+    const int64_t gates = gate_counts[op], hidden = pick(0, 4) ? pick(1, 40) : pick(60, 150);
+    const int64_t width = pick(0, 4) ? pick(1, 40) : pick(100, 300), steps = pick(0, 9);
+    const int64_t batch = pick(0, 2) ? pick(1, 4) : pick(5, 60), layout = pick(0, 3) == 0;
+    const int64_t rows = gates * hidden;
+    f->op = ops[op];
+    f->opset = 14;
+    add_attr(f, "direction", HET__ATTR_STRING)->u.string = ways[way];
+    if (layout)
+        add_int(f, "layout", 1);
+    if (pick(0, 2) == 0)
+        add_attr(f, "clip", HET__ATTR_FLOAT)->u.f = 0.7f;
+    if (pick(0, 2) == 0)
+        curves(r, f, (uint32_t)((op + 1) * directions));
+    if (op == 1)
+        add_int(f, "linear_before_reset", pick(0, 1));
+    if (op == 2 && pick(0, 3) == 0)
+        add_int(f, "input_forget", 1);
+    const bool given = pick(0, 7) == 0;
+    const int64_t x[3] = { layout ? batch : steps, layout ? steps : batch, width };
+    const int64_t w[3] = { directions, rows, width }, again[3] = { directions, rows, hidden };
+    const int64_t bias[2] = { directions, 2 * rows }, peepholes[2] = { directions, 3 * hidden };
+    const int64_t state[3] = { layout ? batch : directions, layout ? directions : batch, hidden };
+    add_input(f, input(r, HET_DTYPE_F32, 3, x));
+    add_input(f, scaled(r, 3, w, false));
+    add_input(f, scaled(r, 3, again, given && steps < 3));
+    add_input(f, pick(0, 2) ? scaled(r, 2, bias, false) : HET__NO_VALUE);
+    lengths(r, f, batch, steps);
+    for (int i = 0; i < (op == 2 ? 2 : 1); i++)
+        add_input(f, pick(0, 1) ? scaled(r, 3, state, pick(0, 1)) : HET__NO_VALUE);
+    if (op == 2 && pick(0, 1))
+        add_input(f, scaled(r, 2, peepholes, false));
+    f->output_count = (uint32_t)pick(1, op == 2 ? 3 : 2);
+}
+
+static const case_fn cpu_cases[] = { recurrent };
+
+static void compare_all(const case_fn *cases, size_t count)
+{
     for (const het__cpu_level *const *l = het__cpu_levels(); *l; l++) {
         setenv("HETINFER_CPU_LEVEL", (*l)->name, 1);
         for (size_t c = 0; c < count; c++)
             for (int i = 0; i < 60; i++)
-                compare(tensor_cases[c], (*l)->name);
+                compare(cases[c], (*l)->name);
     }
+}
+
+int main(void)
+{
+    compare_all(tensor_cases, sizeof tensor_cases / sizeof tensor_cases[0]);
+    compare_all(cpu_cases, sizeof cpu_cases / sizeof cpu_cases[0]);
     return test_finish();
 }
