@@ -497,6 +497,8 @@ het_status het__cpu_build_tensor(het__cpu_build *build, const het__node *node)
         return status;
     if (het__cpu_move_fits(g, node))
         return het__cpu_build_move(build, node);
+    if (het__cpu_resize_fits(g, node))
+        return het__cpu_build_resize(build, node);
     for (uint32_t i = 0; i < node->input_count; i++)
         if (i < 2 && !is_f32(g, node->inputs[i]))
             return het__cpu_build_plain(build, node);

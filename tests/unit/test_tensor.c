@@ -163,7 +163,75 @@ static void recurrent(rig *r, form *f)
     f->output_count = (uint32_t)pick(1, op == 2 ? 3 : 2);
 }
 
-static const case_fn cpu_cases[] = { recurrent };
+static void transform(form *f, const char *const *names, int64_t last, const char *attr)
+{
+    const int64_t which = pick(-1, last);
+    if (which >= 0)
+        add_attr(f, attr, HET__ATTR_STRING)->u.string = names[which];
+}
+
+static void scales_of(rig *r, form *f, uint32_t rank, const float *scales)
+{
+    const int64_t count = rank;
+    add_input(f, het__graph_const(&r->graph, "s", HET_DTYPE_F32, 1, &count,
+                                  keep(r, scales, rank * sizeof *scales)));
+}
+
+/* Any axes, in all ways; most are one or two neighbours, and images of several tasks are among
+ * them. */
+static void resized(rig *r, form *f)
+{
+    static const char *const modes[] = { "nearest", "linear", "cubic" };
+    static const char *const nearest[] = { "round_prefer_floor", "round_prefer_ceil", "floor",
+                                           "ceil" };
+    static const char *const ways[] = { "half_pixel", "asymmetric", "align_corners",
+                                        "pytorch_half_pixel", "half_pixel_symmetric",
+                                        "tf_crop_and_resize" };
+    static const float factors[] = { 2, 1, 0.5f, 3, 1.7f, 0.3f, 7.9f, 4 };
+    const uint32_t rank = (uint32_t)pick(2, 5), first = (uint32_t)pick(0, rank - 1);
+    const uint32_t end = first + (pick(0, 5) ? (uint32_t)pick(1, 2) : 3);
+    const bool is_large = pick(0, 9) == 0;
+    int64_t extent[5], sizes[5];
+    float scales[5], region[10];
+    for (uint32_t i = 0; i < rank; i++) {
+        extent[i] = pick(0, 30) ? pick(1, rank > 3 ? 9 : 20) : 0;
+        if (is_large && i == rank - 1)
+            extent[i] = pick(60, 160);
+        scales[i] = i >= first && i < end ? factors[pick(0, 7)] : 1;
+        sizes[i] = i >= first && i < end ? pick(1, 40) : extent[i];
+        region[i] = 0.1f;
+        region[rank + i] = 0.8f;
+    }
+    f->op = HET__OP_T_RESIZE;
+    f->opset = 18;
+    add_attr(f, "mode", HET__ATTR_STRING)->u.string = modes[pick(0, 2)];
+    transform(f, ways, 5, "coordinate_transformation_mode");
+    transform(f, nearest, 3, "nearest_mode");
+    if (pick(0, 9) == 0)
+        add_int(f, pick(0, 1) ? "antialias" : "exclude_outside", 1);
+    add_input(f, input(r, HET_DTYPE_F32, rank, extent));
+    const bool by_scale = pick(0, 1) || elements(rank, extent) == 0;
+    scales_of(r, f, 2 * rank, region);
+    if (by_scale) {
+        scales_of(r, f, rank, scales);
+        return;
+    }
+    add_input(f, HET__NO_VALUE);
+    add_input(f, integers(r, rank, sizes));
+}
+
+static void upsample(rig *r, form *f)
+{
+    const float scales[4] = { 1, 1, (float)pick(1, 60), 2.5f };
+    int64_t extent[4];
+    f->op = HET__OP_T_UPSAMPLE;
+    f->opset = 9;
+    add_attr(f, "mode", HET__ATTR_STRING)->u.string = pick(0, 1) ? "nearest" : "linear";
+    add_input(f, image(r, HET_DTYPE_F32, extent));
+    scales_of(r, f, 4, scales);
+}
+
+static const case_fn cpu_cases[] = { recurrent, resized, upsample };
 
 static void compare_all(const case_fn *cases, size_t count)
 {
