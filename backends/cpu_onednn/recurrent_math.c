@@ -61,27 +61,15 @@ VEC_INLINE vf bend(const curve *c, vf x)
     }
 }
 
-static inline vf piece(const float *x, int64_t n)
-{
-    return n >= VL ? vf_load(x) : vf_load_n(x, n);
-}
-
-static inline void put(float *to, vf x, int64_t n)
-{
-    if (n >= VL)
-        vf_store(to, x);
-    else
-        vf_store_n(to, x, n);
-}
-
 static void rnn(const het__cell_job *j)
 {
     const int64_t n = j->form->hidden;
     const curve act = curve_of(&j->act[0], j->form->clip);
-    for (int64_t r = 0; r < j->rows; r++)
+    for (int64_t r = 0; r < j->rows; r++) {
+        const float *gate = j->gates + r * j->gate_stride;
         for (int64_t i = 0; i < n; i += VL)
-            put(j->hidden + r * n + i, bend(&act, piece(j->gates + r * j->gate_stride + i, n - i)),
-                n - i);
+            vf_store_upto(j->hidden + r * n + i, bend(&act, vf_load_upto(gate + i, n - i)), n - i);
+    }
 }
 
 static void gru_gates(const het__cell_job *j)
@@ -91,10 +79,12 @@ static void gru_gates(const het__cell_job *j)
     for (int64_t r = 0; r < j->rows; r++) {
         float *gates = j->gates + r * j->gate_stride;
         for (int64_t i = 0; i < 2 * n; i += VL)
-            put(gates + i, bend(&act, piece(gates + i, 2 * n - i)), 2 * n - i);
-        for (int64_t i = 0; i < n && !j->form->is_linear_before_reset; i += VL)
-            put(j->part + r * n + i,
-                vf_mul(piece(gates + n + i, n - i), piece(j->hidden + r * n + i, n - i)), n - i);
+            vf_store_upto(gates + i, bend(&act, vf_load_upto(gates + i, 2 * n - i)), 2 * n - i);
+        for (int64_t i = 0; i < n && !j->form->is_linear_before_reset; i += VL) {
+            const vf reset = vf_load_upto(gates + n + i, n - i);
+            const vf before = vf_load_upto(j->hidden + r * n + i, n - i);
+            vf_store_upto(j->part + r * n + i, vf_mul(reset, before), n - i);
+        }
     }
 }
 
@@ -108,17 +98,17 @@ static void gru_state(const het__cell_job *j)
         for (int64_t i = 0; i < n; i += VL) {
             const int64_t m = n - i;
             float *state = j->hidden + r * n + i;
-            const vf before = piece(state, m), update = piece(gates + i, m);
-            vf fresh = piece(gates + 2 * n + i, m);
+            const vf before = vf_load_upto(state, m), update = vf_load_upto(gates + i, m);
+            vf fresh = vf_load_upto(gates + 2 * n + i, m);
             if (linear) {
-                vf part = piece(j->part + r * n + i, m);
+                vf part = vf_load_upto(j->part + r * n + i, m);
                 if (j->part_bias)
-                    part = vf_add(part, piece(j->part_bias + i, m));
-                fresh = vf_fma(piece(gates + n + i, m), part, fresh);
+                    part = vf_add(part, vf_load_upto(j->part_bias + i, m));
+                fresh = vf_fma(vf_load_upto(gates + n + i, m), part, fresh);
             }
             fresh = bend(&act, fresh);
             const vf kept = vf_mul(update, before);
-            put(state, vf_fma(vf_sub(vf_set(1), update), fresh, kept), m);
+            vf_store_upto(state, vf_fma(vf_sub(vf_set(1), update), fresh, kept), m);
         }
     }
 }
@@ -135,22 +125,22 @@ static void lstm(const het__cell_job *j)
         for (int64_t i = 0; i < n; i += VL) {
             const int64_t m = n - i;
             float *cell = j->cell + r * n + i;
-            const vf before = piece(cell, m);
-            vf x_in = piece(gates + i, m), x_out = piece(gates + n + i, m);
-            vf x_keep = piece(gates + 2 * n + i, m);
+            const vf before = vf_load_upto(cell, m);
+            vf x_in = vf_load_upto(gates + i, m), x_out = vf_load_upto(gates + n + i, m);
+            vf x_keep = vf_load_upto(gates + 2 * n + i, m);
             if (peep) {
-                x_in = vf_fma(piece(peep + i, m), before, x_in);
-                x_keep = vf_fma(piece(peep + 2 * n + i, m), before, x_keep);
+                x_in = vf_fma(vf_load_upto(peep + i, m), before, x_in);
+                x_keep = vf_fma(vf_load_upto(peep + 2 * n + i, m), before, x_keep);
             }
             const vf in = bend(&gate, x_in);
             const vf keep = f->couples_forget ? vf_sub(vf_set(1), in) : bend(&gate, x_keep);
-            const vf fresh = bend(&fill, piece(gates + 3 * n + i, m));
+            const vf fresh = bend(&fill, vf_load_upto(gates + 3 * n + i, m));
             const vf next = vf_fma(in, fresh, vf_mul(keep, before));
             if (peep)
-                x_out = vf_fma(piece(peep + n + i, m), next, x_out);
-            put(cell, next, m);
+                x_out = vf_fma(vf_load_upto(peep + n + i, m), next, x_out);
+            vf_store_upto(cell, next, m);
             /* The cell is not clipped here: ONNX Runtime bounds the gates only. */
-            put(j->hidden + r * n + i, vf_mul(bend(&gate, x_out), bend(&out, next)), m);
+            vf_store_upto(j->hidden + r * n + i, vf_mul(bend(&gate, x_out), bend(&out, next)), m);
         }
     }
 }

@@ -231,7 +231,56 @@ static void upsample(rig *r, form *f)
     scales_of(r, f, 4, scales);
 }
 
-static const case_fn cpu_cases[] = { recurrent, resized, upsample };
+/* Rows of every length below a few vectors and longer ones, along any axis, some of them with
+ * infinities, some all of minus infinity. */
+static void rows(rig *r, form *f)
+{
+    const int64_t extent[3] = { pick(1, 5), pick(0, 2) ? pick(1, 40) : pick(300, 3000),
+                                pick(0, 3) ? pick(1, 36) : pick(37, 1100) };
+    const int64_t turned[3] = { extent[0], extent[2], extent[1] };
+    const bool along = pick(0, 2) > 0;
+    f->op = HET__OP_T_SOFTMAX;
+    add_int(f, "axis", along ? 2 : 1);
+    if (pick(0, 3)) {
+        add_input(f, input(r, HET_DTYPE_F32, 3, along ? extent : turned));
+        return;
+    }
+    const int64_t count = extent[0] * extent[1] * extent[2];
+    float *x = het__arena_alloc(&r->graph.arena, (size_t)count * sizeof *x);
+    fill(HET_DTYPE_F32, x, (size_t)count * sizeof *x);
+    for (int64_t i = 0; i < count; i++) {
+        const bool is_closed = i / extent[2] % 7 == 3; /* a row, if they lie along memory */
+        x[i] = is_closed || pick(0, 5) == 0 ? -INFINITY : pick(0, 90) ? 30 * x[i] : INFINITY;
+    }
+    add_input(f, het__graph_const(&r->graph, "x", HET_DTYPE_F32, 3, along ? extent : turned, x));
+}
+
+/* Neighbouring axes, some of extent 1 between them; longer than tasks and partial sums. */
+static void sums(rig *r, form *f)
+{
+    static const het__op ops[] = { HET__OP_T_REDUCE_MEAN, HET__OP_T_REDUCE_SUM,
+                                   HET__OP_T_GLOBAL_AVERAGE_POOL };
+    const uint32_t rank = (uint32_t)pick(2, 5), first = (uint32_t)pick(0, rank - 1);
+    const uint32_t last = (uint32_t)pick(first, rank - 1), axes = last - first + 1;
+    int64_t extent[5], list[5];
+    f->op = ops[pick(0, 2)];
+    for (uint32_t i = 0; i < rank; i++)
+        extent[i] = pick(0, 3) ? pick(1, 12) : pick(0, 9) ? 1 : pick_extent();
+    if (pick(0, 2) == 0)
+        extent[pick(0, rank - 1)] = pick(100, 600);
+    add_input(f, input(r, HET_DTYPE_F32, rank, extent));
+    if (f->op == HET__OP_T_GLOBAL_AVERAGE_POOL)
+        return;
+    for (uint32_t i = 0; i < axes; i++)
+        list[i] = (int64_t)(first + i) - (pick(0, 1) ? (int64_t)rank : 0);
+    if (pick(0, 3)) /* else all of them */
+        add_input(f, integers(r, axes, list));
+    add_int(f, "keepdims", pick(0, 1));
+    if (pick(0, 9) == 0)
+        add_int(f, "noop_with_empty_axes", 1);
+}
+
+static const case_fn cpu_cases[] = { recurrent, resized, upsample, rows, sums };
 
 static void compare_all(const case_fn *cases, size_t count)
 {
