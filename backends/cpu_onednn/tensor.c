@@ -466,7 +466,9 @@ het_status het__cpu_build_tensor(het__cpu_build *build, const het__node *node)
     het__binary binary;
     het__act act = { HET__ACT_NONE, 0, 0 };
     bool done;
-    const het_status status = het__cpu_build_codes(build, node, &done);
+    het_status status = het__cpu_build_codes(build, node, &done);
+    if (status == HET_OK && !done)
+        status = het__cpu_build_scatter(build, node, &done);
     if (status != HET_OK || done)
         return status;
     if (het__cpu_move_fits(g, node))

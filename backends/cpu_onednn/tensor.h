@@ -32,6 +32,9 @@ het_status het__cpu_build_resize(het__cpu_build *build, const het__node *node);
 bool het__cpu_rows_fit(const het__graph *graph, const het__node *node);
 het_status het__cpu_build_rows_of_graph(het__cpu_build *build, const het__node *node);
 
+/* tensor_scatter.c; *done: there is a kernel for the node */
+het_status het__cpu_build_scatter(het__cpu_build *build, const het__node *node, bool *done);
+
 /* qtensor.c: QMAP and operations on codes with one scale; *done: there is a kernel for the node */
 het_status het__cpu_build_codes(het__cpu_build *build, const het__node *node, bool *done);
 

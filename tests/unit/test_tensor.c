@@ -280,7 +280,67 @@ static void sums(rig *r, form *f)
         add_int(f, "noop_with_empty_axes", 1);
 }
 
-static const case_fn cpu_cases[] = { recurrent, resized, upsample, rows, sums };
+static uint32_t scattered_indices(rig *r, uint32_t rank, const int64_t *shape, uint32_t depth,
+                                  const int64_t *extent)
+{
+    const int64_t slices = elements(rank - 1, shape);
+    const bool in_order = pick(0, 1); /* many of them are neighbours */
+    int64_t *list = het__arena_alloc(&r->graph.arena, (size_t)(slices * depth + 1) * sizeof *list);
+    const int64_t named = elements(depth, extent), start = named ? pick(0, named - 1) : 0;
+    for (int64_t i = 0; i < slices; i++) {
+        int64_t at = in_order ? (start + i) % named : pick(0, named - 1);
+        for (uint32_t k = depth; k-- > 0; at /= extent[k])
+            list[i * depth + k] = at % extent[k] - (pick(0, 3) ? 0 : extent[k]);
+    }
+    return het__graph_const(&r->graph, "i", HET_DTYPE_I64, rank, shape, list);
+}
+
+/* Slices of any size, in order and not, some named twice; of several tasks now and then. */
+static void scatter(rig *r, form *f)
+{
+    const uint32_t rank = (uint32_t)pick(1, 4), depth = (uint32_t)pick(0, rank);
+    const uint32_t lists = (uint32_t)pick(0, 2);
+    const het_dtype dtype = pick_type();
+    int64_t extent[4], shape[3], updates[8];
+    for (uint32_t i = 0; i < rank; i++)
+        extent[i] = pick(0, 2) ? pick(1, 9) : pick(10, 40);
+    for (uint32_t i = 0; i < lists; i++)
+        updates[i] = shape[i] = pick(0, 20) ? pick(1, 20) : 0;
+    shape[lists] = depth;
+    for (uint32_t i = depth; i < rank; i++)
+        updates[lists + i - depth] = extent[i];
+    f->op = HET__OP_T_SCATTER_ND;
+    if (pick(0, 9) == 0 && dtype != HET_DTYPE_U8)
+        add_attr(f, "reduction", HET__ATTR_STRING)->u.string = pick(0, 1) ? "max" : "none";
+    const bool given = dtype == HET_DTYPE_F32 && pick(0, 3) == 0;
+    add_input(f, given ? constant(r, rank, extent) : input(r, dtype, rank, extent));
+    add_input(f, scattered_indices(r, lists + 1, shape, depth, extent));
+    add_input(f, given && pick(0, 1) ? constant(r, lists + rank - depth, updates)
+                                     : input(r, dtype, lists + rank - depth, updates));
+}
+
+/* An index behind the end is refused when it is run, as without a kernel. */
+static void scatter_outside(void)
+{
+    static const int64_t indices[2] = { 1, 3 };
+    const int64_t extent[2] = { 3, 5 }, two[2] = { 2, 1 }, updates[2] = { 2, 5 };
+    het_error err = HET_ERROR_INIT;
+    rig r;
+    rig_open(&r, "cpu_onednn");
+    const uint32_t in[3] = { input(&r, HET_DTYPE_F32, 2, extent),
+                             het__graph_const(&r.graph, "i", HET_DTYPE_I64, 2, two, indices),
+                             input(&r, HET_DTYPE_F32, 2, updates) };
+    const het__attr_list list = { .opset = 18 };
+    const uint32_t out = het__graph_tensor_node(&r.graph, HET__OP_T_SCATTER_ND, "scatter", in, 3, 1,
+                                                &list);
+    if (infer(&r, out, 1) && rig_compile(&r)) {
+        CHECK_INT(r.backend->enqueue(r.device, r.program, r.symbols, &err), HET_E_INVALID);
+        CHECK(strstr(err.message, "outside") != NULL);
+    }
+    rig_close(&r);
+}
+
+static const case_fn cpu_cases[] = { recurrent, resized, upsample, rows, sums, scatter };
 
 static void compare_all(const case_fn *cases, size_t count)
 {
@@ -296,5 +356,6 @@ int main(void)
 {
     compare_all(tensor_cases, sizeof tensor_cases / sizeof tensor_cases[0]);
     compare_all(cpu_cases, sizeof cpu_cases / sizeof cpu_cases[0]);
+    scatter_outside();
     return test_finish();
 }
