@@ -42,6 +42,7 @@ struct het__cpu_step {
     void (*finish)(het__cpu_step *step);
     het__cpu_task_fn task;
     int64_t tasks;
+    double macs;    /* what its bind adds to the program's; 0: it does not say */
     double weight;  /* of a task, in products; 0: tasks differ, and are taken one by one in order */
     het__load load; /* if weight > 0 */
 };
@@ -87,6 +88,7 @@ struct het__device {
     het__open_options options;
     bool round_small;  /* HETINFER_CPU_ROUND_SMALL: for tests */
     double alone_macs; /* programs with fewer products run on the calling thread alone */
+    double short_macs; /* steps with fewer, or one task, on whichever thread is free; 0: none */
     het__cpu_constant *constants;
     het__cpu_slab *matrix_slabs, *vector_slabs; /* memory of re-laid weights */
     het__cpu_angles *angles;

@@ -19,6 +19,9 @@
 #define TASK_ROWS 48
 /* Multiply-adds of the first product from which on it is worth a step of its own. */
 #define APART_MACS 262144
+/* What a gate's activation takes, and a step until its last sum is there, in multiply-adds. */
+#define CURVE_MACS 3
+#define STEP_MACS 300
 /* Multiply-adds of a task of sequences, about, and its sequences at most. */
 #define BLOCK_MACS 32768
 #define BLOCK_MIN 12
@@ -192,9 +195,10 @@ static void run_bind(het__cpu_step *step, const int64_t *symbols)
     (void)symbols;
     step->tasks = s->form.directions * s->blocks;
     const double depth = (double)s->form.hidden + (s->apart ? 0 : (double)s->form.width);
+    const double sums = (double)s->form.directions * (double)s->rows * (double)s->gates;
     if (step->tasks > 1) /* one task has nobody to share with */
-        step->program->step_macs += (double)s->form.directions * (double)s->rows *
-                                    (double)s->gates * depth;
+        step->program->step_macs += sums * (depth + CURVE_MACS) +
+                                    (double)step->tasks * (double)s->form.steps * STEP_MACS;
 }
 
 static void run_task(const het__cpu_step *step, int64_t task, unsigned char *scratch)

@@ -39,7 +39,7 @@ static void bind(het__cpu_step *step, const int64_t *symbols)
     (void)symbols;
     s->per_task = TASK_ELEMENTS / s->out_row + 1;
     step->tasks = (rows + s->per_task - 1) / s->per_task;
-    step->program->step_macs += (double)rows * (double)s->out_row / 4;
+    step->program->step_macs += (double)rows * (double)s->out_row;
 }
 
 /* Rows that were resized along their columns: row number at lies in place at % width. */
