@@ -5,6 +5,7 @@
 #define HET_CPU_HELPERS_H
 
 #include "backends/cpu_onednn/f32_tile.h"
+#include "backends/cpu_onednn/vec_curves.h"
 
 /* Below this a block counts as zero: 127 / amax would overflow soon after. */
 #define Q8_AMAX_MIN 1e-30f
@@ -99,23 +100,6 @@ static void level_to_f16(uint16_t *target, const float *source, int64_t n)
         vf_store_f16(h, vf_load_n(source + i, n - i));
         memcpy(target + i, h, (size_t)(n - i) * 2);
     }
-}
-
-/* e^x within 2 units in the last place over the range of normal results; 0 below -104, infinity
- * above 88.8; NaN stays NaN. x = n ln 2 + r; 2^n in two factors, so that subnormals come
- * out right. */
-VEC_INLINE vf vf_exp(vf x)
-{
-    /* min and max return their second operand for a NaN in the vector instructions. */
-    const vf bounded = vf_max(vf_set(-104.0f), vf_min(vf_set(89.0f), x));
-    const vi n = vi_from_vf(vf_mul(bounded, vf_set(1.44269504f)));
-    const vf fn = vf_from_vi(n);
-    vf p = vf_exp_rest(bounded, fn);
-    /* n in [-150, 128]: 2^n = 2^(n >> 1) * 2^(n - (n >> 1)), the shift made on n + 256. */
-    const vi half = vi_add(vi_shr(vi_add(n, vi_set(256)), 1), vi_set(-128));
-    const vi rest = vi_sub(n, half);
-    p = vf_mul(p, vf_bits(vi_shl(vi_add(half, vi_set(127)), 23)));
-    return vf_mul(p, vf_bits(vi_shl(vi_add(rest, vi_set(127)), 23)));
 }
 
 static void level_exp_rows(float *x, int64_t n, float maximum, float *sum)

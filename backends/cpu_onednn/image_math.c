@@ -13,6 +13,7 @@
 #include <math.h>
 
 #include "backends/cpu_onednn/image_math.h"
+#include "backends/cpu_onednn/vec_curves.h"
 
 #if HET__LEVEL == HET__LEVEL_AVX512
 #define MATH het__image_math_avx512
@@ -48,32 +49,6 @@
 
 /* ---- activations ---- */
 
-VEC_INLINE vf vf_exp(vf x)
-{
-    /* The second operand, where one is NaN. */
-    x = vf_min(vf_set(88.0f), vf_max(vf_set(-87.0f), x));
-    const vi n = vi_from_vf(vf_mul(x, vf_set(1.44269504f)));
-    const vf p = vf_exp_rest(x, vf_from_vi(n));
-    return vf_mul(p, vf_bits(vi_shl(vi_add(n, vi_set(127)), 23)));
-}
-
-VEC_INLINE vf vf_sigmoid(vf x)
-{
-    return vf_div(vf_set(1), vf_add(vf_set(1), vf_exp(vf_sub(vf_zero(), x))));
-}
-
-/* 2 sigmoid(2x) - 1; near zero, where that cancels, the series to x^5 (its rest is under 6e-8 of x
- * there). */
-VEC_INLINE vf vf_tanh(vf x)
-{
-    const vf far = vf_sub(vf_mul(vf_set(2), vf_sigmoid(vf_add(x, x))), vf_set(1));
-    const vf square = vf_mul(x, x);
-    const vf near = vf_mul(x, vf_fma(square, vf_fma(square, vf_set(2.0f / 15), vf_set(-1.0f / 3)),
-                                     vf_set(1)));
-    return vf_bits(vi_select_lt(vi_bits(square), vi_bits(vf_set(0.01f)), vi_bits(near),
-                                vi_bits(far)));
-}
-
 /* 1 - p(t) e^(-x^2) with t = 1 / (1 + 0.3275911 |x|): Abramowitz and Stegun 7.1.26, off by at most
  * 1.5e-7. */
 VEC_INLINE vf vf_erf(vf x)
@@ -84,7 +59,7 @@ VEC_INLINE vf vf_erf(vf x)
     p = vf_fma(p, t, vf_set(1.421413741f));
     p = vf_fma(p, t, vf_set(-0.284496736f));
     p = vf_fma(p, t, vf_set(0.254829592f));
-    const vf e = vf_exp(vf_sub(vf_zero(), vf_mul(x, x)));
+    const vf e = vf_exp_normal(vf_sub(vf_zero(), vf_mul(x, x)));
     const vf y = vf_sub(vf_set(1), vf_mul(vf_mul(p, t), e));
     return vf_bits(vi_or(vi_bits(y), vi_and(vi_bits(x), vi_set(INT32_MIN))));
 }

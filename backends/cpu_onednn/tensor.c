@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Tensor operations in F32 that have kernels of their own here: element by element with
- * broadcasting, softmax and norms over the last extent, products of two activations. The others
- * run by their plain kernels (plain.c). */
+ * broadcasting, norms over the last extent, products of two activations; what moves, rows, resizing
+ * and recurrent layers have files of their own (tensor.h). The others run by their plain kernels
+ * (plain.c). */
 #include "backends/cpu_onednn/tensor.h"
 
 #include <string.h>
@@ -281,13 +282,13 @@ static het_status build_unary(het__cpu_build *build, const het__node *node, het_
     return HET_OK;
 }
 
-/* ---- rows: softmax and norms over the last extent ---- */
+/* ---- rows: norms over the last extent ---- */
 
 typedef struct rows_step {
     const float *x;
     float *out;
     int64_t rows, columns, per_task;
-    het__cpu_norm norm; /* group 0: softmax */
+    het__cpu_norm norm;
 } rows_step;
 
 static void rows_bind(het__cpu_step *step, const int64_t *symbols)
@@ -299,18 +300,6 @@ static void rows_bind(het__cpu_step *step, const int64_t *symbols)
     note_elements(step, 4 * (double)s->rows * (double)s->columns);
 }
 
-static void softmax_row(const het__cpu_level *level, const float *x, float *out, int64_t n)
-{
-    float most = x[0], sum = 0;
-    for (int64_t i = 1; i < n; i++)
-        most = x[i] > most ? x[i] : most;
-    memmove(out, x, (size_t)n * sizeof *out);
-    level->exp_rows(out, n, most, &sum);
-    const float inverse = 1.0f / sum;
-    for (int64_t i = 0; i < n; i++)
-        out[i] *= inverse;
-}
-
 static void rows_task(const het__cpu_step *step, int64_t task, unsigned char *scratch)
 {
     const rows_step *s = step->data;
@@ -319,11 +308,7 @@ static void rows_task(const het__cpu_step *step, int64_t task, unsigned char *sc
     (void)scratch;
     for (int64_t r = task * s->per_task; r < end && r < s->rows; r++) {
         const float *x = s->x + r * s->columns;
-        float *out = s->out + r * s->columns;
-        if (s->norm.group)
-            het__cpu_norm_row(level, &s->norm, x, out, s->columns);
-        else
-            softmax_row(level, x, out, s->columns);
+        het__cpu_norm_row(level, &s->norm, x, s->out + r * s->columns, s->columns);
     }
 }
 
@@ -331,15 +316,6 @@ static bool is_last(const het__node *node, const het__value *v, int64_t absent)
 {
     const int64_t axis = het__attr_int(&node->attrs.tensor, "axis", absent);
     return axis == -1 || axis == (int64_t)v->rank - 1;
-}
-
-/* Before opset 13 all axes from the one given on are a row. */
-static bool is_row_softmax(const het__graph *g, const het__node *node)
-{
-    if (node->op != HET__OP_T_SOFTMAX)
-        return false;
-    const het__value *x = &g->values[node->inputs[0]];
-    return x->rank > 0 && is_last(node, x, node->attrs.tensor.opset >= 13 ? -1 : 1);
 }
 
 static bool is_row_norm(const het__graph *g, const het__node *node)
@@ -375,8 +351,6 @@ static het_status build_rows(het__cpu_build *build, const het__node *node)
     s->rows = s->columns > 0 ? elements_of(x) / s->columns : 0;
     step->bind = rows_bind;
     step->task = rows_task;
-    if (node->op == HET__OP_T_SOFTMAX)
-        return HET_OK;
     s->norm.group = s->columns;
     s->norm.eps = het__attr_float(&node->attrs.tensor, "epsilon", 1e-5f);
     s->norm.kind =
@@ -492,11 +466,17 @@ het_status het__cpu_build_tensor(het__cpu_build *build, const het__node *node)
     het__binary binary;
     het__act act = { HET__ACT_NONE, 0, 0 };
     bool done;
-    const het_status status = het__cpu_build_codes(build, node, &done);
+    het_status status = het__cpu_build_codes(build, node, &done);
+    if (status == HET_OK && !done)
+        status = het__cpu_build_scatter(build, node, &done);
     if (status != HET_OK || done)
         return status;
     if (het__cpu_move_fits(g, node))
         return het__cpu_build_move(build, node);
+    if (het__cpu_resize_fits(g, node))
+        return het__cpu_build_resize(build, node);
+    if (het__cpu_rows_fit(g, node))
+        return het__cpu_build_rows_of_graph(build, node);
     for (uint32_t i = 0; i < node->input_count; i++)
         if (i < 2 && !is_f32(g, node->inputs[i]))
             return het__cpu_build_plain(build, node);
@@ -504,10 +484,10 @@ het_status het__cpu_build_tensor(het__cpu_build *build, const het__node *node)
         return build_binary(build, node, binary);
     if (node->input_count == 1 && act_of(node, &act))
         return build_unary(build, node, act);
-    if (is_row_softmax(g, node))
-        return build_rows(build, node);
     if (is_row_norm(g, node))
         return build_rows(build, node);
+    if (het__cpu_recurrent_fits(g, node))
+        return het__cpu_build_recurrent(build, node);
     const bool straight = lie_straight(g, node);
     if (straight && het__cpu_attention_fits(g, node))
         return het__cpu_build_attention_of_graph(build, node);

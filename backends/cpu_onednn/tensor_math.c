@@ -113,35 +113,35 @@ static void pack(const float *b, int64_t k_step, int64_t n_step, int64_t depth, 
     }
 }
 
-/* R rows; a constant where it is inlined. */
-VEC_INLINE void product_tile(const int R, const float *a, int64_t a_stride, const float *packed,
-                             int64_t depth, int64_t columns, bool more, float *out,
-                             int64_t out_stride)
+/* R rows, G vectors of columns; constants where it is inlined. */
+VEC_INLINE void product_tile(const int R, const int G, const float *a, int64_t a_stride,
+                             const float *packed, int64_t depth, int64_t columns, bool more,
+                             float *out, int64_t out_stride)
 {
     vf sum[ROWS][GROUPS];
     VEC_UNROLL
     for (int r = 0; r < R; r++) {
         VEC_UNROLL
-        for (int g = 0; g < GROUPS; g++)
+        for (int g = 0; g < G; g++)
             sum[r][g] = vf_zero();
     }
     for (int64_t k = 0; k < depth; k++, packed += PANEL) {
         vf b[GROUPS];
         VEC_UNROLL
-        for (int g = 0; g < GROUPS; g++)
+        for (int g = 0; g < G; g++)
             b[g] = vf_load(packed + g * VL);
         VEC_UNROLL
         for (int r = 0; r < R; r++) {
             const vf x = vf_bcast(a + r * a_stride + k);
             VEC_UNROLL
-            for (int g = 0; g < GROUPS; g++)
+            for (int g = 0; g < G; g++)
                 sum[r][g] = vf_fma(b[g], x, sum[r][g]);
         }
     }
     VEC_UNROLL
     for (int r = 0; r < R; r++) {
         VEC_UNROLL
-        for (int g = 0; g < GROUPS; g++) {
+        for (int g = 0; g < G; g++) {
             float *to = out + r * out_stride + g * VL;
             const int64_t n = columns - g * VL;
             if (n >= VL)
@@ -152,16 +152,29 @@ VEC_INLINE void product_tile(const int R, const float *a, int64_t a_stride, cons
     }
 }
 
-static void product(const float *a, int64_t a_stride, const float *packed, int64_t depth,
-                    int64_t rows, int64_t columns, bool more, float *out, int64_t out_stride)
+VEC_INLINE void product_rows(const int G, const float *a, int64_t a_stride, const float *packed,
+                             int64_t depth, int64_t rows, int64_t columns, bool more, float *out,
+                             int64_t out_stride)
 {
     int64_t m = 0;
     for (; m + ROWS <= rows; m += ROWS)
-        product_tile(ROWS, a + m * a_stride, a_stride, packed, depth, columns, more,
+        product_tile(ROWS, G, a + m * a_stride, a_stride, packed, depth, columns, more,
                      out + m * out_stride, out_stride);
     for (; m < rows; m++)
-        product_tile(1, a + m * a_stride, a_stride, packed, depth, columns, more,
+        product_tile(1, G, a + m * a_stride, a_stride, packed, depth, columns, more,
                      out + m * out_stride, out_stride);
+}
+
+/* No more of a panel is multiplied than has columns. */
+static void product(const float *a, int64_t a_stride, const float *packed, int64_t depth,
+                    int64_t rows, int64_t columns, bool more, float *out, int64_t out_stride)
+{
+    if (columns <= VL)
+        product_rows(1, a, a_stride, packed, depth, rows, columns, more, out, out_stride);
+    else if (columns <= 2 * VL)
+        product_rows(2, a, a_stride, packed, depth, rows, columns, more, out, out_stride);
+    else
+        product_rows(GROUPS, a, a_stride, packed, depth, rows, columns, more, out, out_stride);
 }
 
 const het__tensor_math MATH = { LEVEL_NAME, PANEL, binary, pack, product };

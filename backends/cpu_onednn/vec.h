@@ -57,6 +57,20 @@ static inline vf vf_bcast(const void *p)
     return vf_set(x);
 }
 
+/* The first n lanes, 1 <= n, or all where there are so many: nothing is masked then. */
+VEC_INLINE vf vf_load_upto(const float *p, int64_t n)
+{
+    return n >= VL ? vf_load(p) : vf_load_n(p, n);
+}
+
+VEC_INLINE void vf_store_upto(float *p, vf a, int64_t n)
+{
+    if (n >= VL)
+        vf_store(p, a);
+    else
+        vf_store_n(p, a, n);
+}
+
 /* e^r for x = n ln 2 + r, |r| <= ln 2 / 2: the Taylor polynomial of degree 7, whose remainder
  * 0.35^8 / 8! is under 2^-27. */
 VEC_INLINE vf vf_exp_rest(vf x, vf n)

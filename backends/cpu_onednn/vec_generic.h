@@ -77,6 +77,11 @@ static inline vf vf_mul(vf a, vf b) { return a * b; }
 static inline vf vf_div(vf a, vf b) { return a / b; }
 static inline vf vf_fma(vf a, vf b, vf c) { return a * b + c; }
 static inline float vf_sum(vf a) { return (a[0] + a[2]) + (a[1] + a[3]); }
+static inline float vf_hmax(vf a)
+{
+    const float x = a[0] > a[1] ? a[0] : a[1], y = a[2] > a[3] ? a[2] : a[3];
+    return x > y ? x : y;
+}
 
 static inline vi vi_set(int32_t x) { return (vi){ x, x, x, x }; }
 static inline vi vi_zero(void) { return vi_set(0); }
