@@ -61,18 +61,47 @@ static void spread_row(const transposed_step *s, const float *from, int64_t coun
         row[i * step] += from[i];
 }
 
+/* Windows two wide beside each other: of the results of a row's two taps every other goes behind
+ * one of the first. */
+static bool is_paired(const transposed_step *s)
+{
+    const het__window *w = &s->w;
+    return w->kernel[1] == 2 && w->stride[1] == 2 && w->dilation[1] == 1 && w->begin[1] == 0 &&
+           w->in[1] >= 2 * w->out[1];
+}
+
+/* As spread_row(), of tap and the one behind it, whose results are at second. */
+static void spread_pair(const transposed_step *s, const float *restrict first,
+                        const float *restrict second, int64_t count, int64_t y, int64_t x,
+                        int64_t tap, float *plane)
+{
+    const het__window *w = &s->w;
+    const int64_t oy = y * w->stride[0] - w->begin[0] + tap / 2 * w->dilation[0];
+    if (oy < 0 || oy >= w->in[0])
+        return;
+    float *restrict row = plane + oy * w->in[1] + 2 * x;
+    for (int64_t i = 0; i < count; i++) {
+        row[2 * i] += first[i];
+        row[2 * i + 1] += second[i];
+    }
+}
+
 /* Input places [place, place + count) of channels [channel, channel + outputs) of a group. */
 static void spread(const transposed_step *s, const float *from, int64_t outputs, int64_t place,
                    int64_t count, float *planes)
 {
     const het__window *w = &s->w;
-    const int64_t panel = s->math->panel;
+    const int64_t panel = s->math->panel, taps = is_paired(s) ? 2 : 1;
     for (int64_t o = 0; o < outputs; o++)
-        for (int64_t t = 0; t < w->kernel_span; t++, from += panel)
+        for (int64_t t = 0; t < w->kernel_span; t += taps, from += taps * panel)
             for (int64_t i = 0; i < count;) {
                 const int64_t y = (place + i) / w->out[1], x = (place + i) % w->out[1];
                 const int64_t left = w->out[1] - x, n = left < count - i ? left : count - i;
-                spread_row(s, from + i, n, y, x, t, planes + o * w->in_span);
+                float *plane = planes + o * w->in_span;
+                if (taps == 2)
+                    spread_pair(s, from + i, from + panel + i, n, y, x, t, plane);
+                else
+                    spread_row(s, from + i, n, y, x, t, plane);
                 i += n;
             }
 }
