@@ -74,6 +74,37 @@ static void level_prepare(het__cpu_act act, const float *x, int64_t k, void *row
     }
 }
 
+VEC_INLINE vf finish_piece(const het__cpu_finish *f, vf x, vf bias, vf residual)
+{
+    x = vf_mul(x, vf_set(f->scale));
+    if (f->bias)
+        x = vf_add(x, bias);
+    if (f->residual)
+        x = vf_add(x, residual);
+    /* The second operand, where one is NaN. */
+    return vf_min(vf_set(f->high), vf_max(vf_set(f->low), x));
+}
+
+static void level_finish(const het__cpu_finish *f, float *out, int64_t out_stride, int64_t tokens,
+                         int64_t count)
+{
+    for (int64_t t = 0; t < tokens; t++, out += out_stride) {
+        const float *residual = f->residual ? f->residual + t * f->residual_stride : NULL;
+        int64_t i = 0;
+        for (; i + VL <= count; i += VL) {
+            const vf bias = f->bias ? vf_load(f->bias + i) : vf_zero();
+            const vf more = residual ? vf_load(residual + i) : vf_zero();
+            vf_store(out + i, finish_piece(f, vf_load(out + i), bias, more));
+        }
+        if (i < count) {
+            const int64_t n = count - i;
+            const vf bias = f->bias ? vf_load_n(f->bias + i, n) : vf_zero();
+            const vf more = residual ? vf_load_n(residual + i, n) : vf_zero();
+            vf_store_n(out + i, finish_piece(f, vf_load_n(out + i, n), bias, more), n);
+        }
+    }
+}
+
 /* Helpers on rows. Four accumulators hide the latency of the multiply-add. */
 static float level_dot(const float *a, const float *b, int64_t n)
 {

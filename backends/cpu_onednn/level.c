@@ -102,6 +102,7 @@ const het__cpu_level LEVEL = {
     .prepare = level_prepare,
     .scratch_bytes = level_scratch_bytes,
     .run = level_run,
+    .finish = level_finish,
     .peak_f32 = level_peak_f32,
 #if VEC_HAVE_BF16
     .peak_bf16 = level_peak_bf16,
