@@ -42,6 +42,7 @@ struct het__cpu_step {
     void (*finish)(het__cpu_step *step);
     het__cpu_task_fn task;
     int64_t tasks;
+    double macs;    /* what its bind adds to the program's; 0: it does not say */
     double weight;  /* of a task, in products; 0: tasks differ, and are taken one by one in order */
     het__load load; /* if weight > 0 */
 };
@@ -87,6 +88,7 @@ struct het__device {
     het__open_options options;
     bool round_small;  /* HETINFER_CPU_ROUND_SMALL: for tests */
     double alone_macs; /* programs with fewer products run on the calling thread alone */
+    double short_macs; /* steps with fewer, or one task, on whichever thread is free; 0: none */
     het__cpu_constant *constants;
     het__cpu_slab *matrix_slabs, *vector_slabs; /* memory of re-laid weights */
     het__cpu_angles *angles;
@@ -175,9 +177,6 @@ bool het__cpu_lies_askew(const het__value *v);
 /* A table that is read as it lies. */
 het_status het__cpu_table_get(het__cpu_build *build, uint32_t value,
                               const het__cpu_matrix **matrix);
-/* The node's constants are where their data says: for whatever does not ask by the functions
- * above. */
-het_status het__cpu_constants_keep(het__cpu_build *build, const het__node *node);
 /* Who borrows constants to re-lay them: its bytes are made by the pool. */
 het__team het__cpu_team(const het__device *device);
 void het__cpu_constants_free(het__device *device);

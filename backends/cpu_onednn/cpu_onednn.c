@@ -23,6 +23,8 @@ extern const het__backend het__backend_cpu_onednn;
 /* Some ten microseconds of products: such a program is over before another thread has woken up and
  * met the first barriers. */
 #define ALONE_MACS 2e5
+/* About a microsecond of products on one thread: handing a step to others takes half of that. */
+#define SHORT_MACS 4e3
 
 /* The processor's brand string, without the spaces that pad it. */
 static void brand(char *name, size_t bytes)
@@ -84,6 +86,7 @@ static het_status cpu_open(const het__host *host, uint32_t index, const het__ope
     d->options = *options;
     d->round_small = host->use_env && het__env("HETINFER_CPU_ROUND_SMALL") != NULL;
     d->alone_macs = ALONE_MACS;
+    d->short_macs = SHORT_MACS;
     const het__pool_options pool = { options->threads, options->pin_threads, options->parallel,
                                      options->parallel_user };
     const het_status s = het__pool_create(host->mem, &pool, &d->pool, err);

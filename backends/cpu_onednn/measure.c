@@ -15,7 +15,9 @@
 #define PEAK_ROUNDS 3
 /* Least length of a round: far above what starting and meeting cost. */
 #define PEAK_NS 10000000u
-#define BARRIERS 1000
+/* Short, so that some of many rounds are not interrupted. */
+#define BARRIERS 200
+#define LAUNCH_ROUNDS 40
 
 typedef struct read_job {
     const het__device *device;
@@ -109,7 +111,7 @@ static void barrier_region(void *arg, uint32_t worker, uint32_t count)
 static double measure_launch(het__device *device)
 {
     double best = 1e9;
-    for (int i = 0; i < PEAK_ROUNDS; i++) {
+    for (int i = 0; i < LAUNCH_ROUNDS; i++) {
         const uint64_t begin = het__now_ns();
         het__pool_run(device->pool, barrier_region, device->pool);
         const double ns = (double)(het__now_ns() - begin) / BARRIERS;

@@ -3,11 +3,13 @@
 #include <assert.h>
 #include <string.h>
 
+#include "backends/cpu_onednn/float_mode.h"
 #include "backends/cpu_onednn/image.h"
 #include "backends/cpu_onednn/program.h"
 #include "backends/cpu_onednn/tensor.h"
 #include "lib/base/error.h"
 #include "lib/base/os.h"
+#include "lib/ir/lent.h"
 
 het__cpu_step *het__cpu_add_step(het__cpu_build *build, size_t data_bytes)
 {
@@ -123,7 +125,9 @@ static bool asks_for_weights(het__op op)
 static het_status build_node(het__cpu_build *build, const het__node *node, const het__node *norm)
 {
     if (!asks_for_weights(node->op)) {
-        const het_status s = het__cpu_constants_keep(build, node);
+        const het__slice *slice = build->slice;
+        const het_status s = het__lent_keep_node(slice->borrower, slice->graph, node,
+                                                 slice->symbols_max, build->err);
         if (s != HET_OK)
             return s;
     }
@@ -287,12 +291,20 @@ static bool is_bound(const het__program *p, const int64_t *symbols)
     return true;
 }
 
+static void bind_step(het__cpu_step *s, const int64_t *symbols)
+{
+    het__program *p = s->program;
+    const double before = p->step_macs, context = p->context_macs;
+    s->bind(s, symbols);
+    s->macs = p->context_macs > context ? 0 : p->step_macs - before;
+}
+
 static void bind(het__program *p, const int64_t *symbols)
 {
     p->step_macs = 0;
     p->context_macs = 0;
     for (uint32_t i = 0; i < p->step_count; i++)
-        p->steps[i].bind(&p->steps[i], symbols);
+        bind_step(&p->steps[i], symbols);
     memcpy(p->symbols, symbols, sizeof p->symbols);
     p->bound = true;
 }
@@ -329,9 +341,8 @@ static void run_by_speed(const het__cpu_step *s, het__pool *pool, uint32_t worke
 }
 
 /* The next step that has tasks. */
-static bool next_step(void *arg)
+static bool next_step(het__program *p)
 {
-    het__program *p = arg;
     while (p->at < p->step_count && p->status == HET_OK) {
         p->tasks = task_count(&p->steps[p->at++]);
         if (p->tasks > 0) {
@@ -342,6 +353,41 @@ static bool next_step(void *arg)
     return false;
 }
 
+/* By one thread while no other is inside a step: the scratch memory of the first is free. */
+static void run_whole(const het__program *p)
+{
+    const het__cpu_step *s = &p->steps[p->at - 1];
+    if (s->begin)
+        s->begin(s, p->workers);
+    for (int64_t t = 0; t < p->tasks; t++)
+        s->task(s, t, p->workers);
+}
+
+/* Over before another thread has been told of it. */
+static bool is_short(const het__program *p)
+{
+    const double macs = p->steps[p->at - 1].macs, most = p->device->short_macs;
+    return most > 0 && (p->tasks == 1 || (macs > 0 && macs < most));
+}
+
+/* The next step to share out. Those that are not worth it are run on the way. */
+static bool next_shared(void *arg)
+{
+    het__program *p = arg;
+    const het__onednn *onednn = p->uses_onednn ? p->device->onednn : NULL;
+    const int previous = onednn ? het__onednn_enter(onednn) : 0;
+    const het__float_mode mode = het__float_enter(p->device->options.precision);
+    bool more = next_step(p);
+    while (more && is_short(p)) {
+        run_whole(p);
+        more = next_step(p);
+    }
+    het__float_leave(mode);
+    if (onednn)
+        het__onednn_leave(onednn, previous);
+    return more;
+}
+
 static void run_step(void *arg, uint32_t worker, uint32_t count)
 {
     (void)count;
@@ -350,6 +396,7 @@ static void run_step(void *arg, uint32_t worker, uint32_t count)
     het__pool *pool = p->device->pool;
     unsigned char *scratch = p->workers + worker * p->worker_stride;
     const het__onednn *onednn = p->uses_onednn ? p->device->onednn : NULL;
+    const het__float_mode mode = het__float_enter(p->device->options.precision);
     const int previous = onednn ? het__onednn_enter(onednn) : 0;
     if (s->weight > 0 && p->tasks < HET__SHARE_TASKS_MAX)
         run_by_speed(s, pool, worker, p->tasks, scratch);
@@ -357,19 +404,17 @@ static void run_step(void *arg, uint32_t worker, uint32_t count)
         run_in_order(s, pool, p->tasks, scratch);
     if (onednn)
         het__onednn_leave(onednn, previous);
+    het__float_leave(mode);
 }
 
 static void run_alone(het__program *p)
 {
     const het__onednn *onednn = p->uses_onednn ? p->device->onednn : NULL;
     const int previous = onednn ? het__onednn_enter(onednn) : 0;
-    while (next_step(p)) {
-        const het__cpu_step *s = &p->steps[p->at - 1];
-        if (s->begin)
-            s->begin(s, p->workers);
-        for (int64_t t = 0; t < p->tasks; t++)
-            s->task(s, t, p->workers);
-    }
+    const het__float_mode mode = het__float_enter(p->device->options.precision);
+    while (next_step(p))
+        run_whole(p);
+    het__float_leave(mode);
     if (onednn)
         het__onednn_leave(onednn, previous);
 }
@@ -397,7 +442,7 @@ het_status het__cpu_enqueue(het__device *device, het__program *program, const in
     if (macs < device->alone_macs || het__pool_count(device->pool) == 1)
         run_alone(program);
     else
-        het__pool_steps(device->pool, next_step, run_step, program);
+        het__pool_steps(device->pool, next_shared, run_step, program);
     device->launch_count += program->launches;
     device->busy_ns += het__now_ns() - begin;
     if (program->status != HET_OK && err)

@@ -17,9 +17,11 @@ typedef struct het_session het_session;
 /** How exactly products with the weights are computed. */
 typedef enum het_precision {
     /** Activations are rounded to 8 bits per block where weights are block-quantised, and to
-     *  bfloat16 where weights are: the speed that people expect. Small weights are exact. */
+     *  bfloat16 where weights are: the speed that people expect. Small weights are exact.
+     *  Numbers below the least normal F32 (1.2e-38) count as zero. */
     HET_PRECISION_FAST = 0,
-    /** Activations stay F32; weights are exactly what the file says. */
+    /** Activations stay F32; weights are exactly what the file says, and numbers below the
+     *  least normal F32 what they are, on the CPU. */
     HET_PRECISION_EXACT = 1,
     HET_PRECISION_FORCE_32 = 0x7fffffff
 } het_precision;

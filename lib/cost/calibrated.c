@@ -26,6 +26,8 @@
 /* A quarter of the shorter of computing and reading hides behind the longer. On the networks of
  * tests/validation 0, 1/4 and 1/2 differ by less than two points of median error, 1 is worse. */
 #define OVERLAP 0.25
+/* Share of the launch that is left where an operation is not worth sharing. */
+#define LAUNCH_ALONE 0.1
 
 /* Standard deviations of a factor's logarithm around its parent's, from the same networks: with
  * half or twice of all the median error changes by a point. What products reach of a peak is much
@@ -69,8 +71,29 @@ static void terms_of(const het__work_item *item, const het__calibration *c, doub
     x[HET__TERM_WEIGHT] = item->weight_bytes * per_byte;
 }
 
+/* Cores leave to one of them what is over before the others have come to help: the launch, which is
+ * that of a shared operation, is no longer than what the others would have done of it, and a part
+ * of itself. How many take part, where that is so; else 0. */
+static double sharers_of(const het__calibration *c)
+{
+    return !c->in_waves && c->capacity > 1 ? c->capacity : 0;
+}
+
+/* Adapts the parts; what the launch comes to. */
+static double limit_launch(double *part, double work, double sharers)
+{
+    const double shared = part[HET__TERM_LAUNCH], least = LAUNCH_ALONE * shared;
+    const double alone = (sharers - 1) * work + least;
+    if (!(sharers > 0) || alone >= shared)
+        return shared;
+    part[HET__TERM_LAUNCH] = least;
+    for (int j = HET__TERM_COMPUTE; j < TERMS; j++)
+        part[j] *= sharers;
+    return alone;
+}
+
 /* Time by factors, and what each term adds to it: the derivatives by the factors' logarithms. */
-static double combine(const double *log_factor, const double *x, double *part)
+static double combine(const double *log_factor, const double *x, double sharers, double *part)
 {
     for (int j = 0; j < TERMS; j++)
         part[j] = x[j] > 0 ? x[j] * exp(log_factor[j]) : 0;
@@ -83,7 +106,8 @@ static double combine(const double *log_factor, const double *x, double *part)
     } else {
         part[HET__TERM_COMPUTE] *= hidden;
     }
-    return part[HET__TERM_LAUNCH] + fmax(compute, memory) + hidden * fmin(compute, memory);
+    const double work = fmax(compute, memory) + hidden * fmin(compute, memory);
+    return work + limit_launch(part, work, sharers);
 }
 
 /* ---- the tree of rates: node 0 is all classes, then the calibration's rates ---- */
@@ -168,12 +192,13 @@ static uint32_t parent_of(const fit *f, uint32_t node)
 
 static double sample_time(const fit *f, const het__calibration_sample *s, double *row)
 {
+    const double sharers = sharers_of(f->c);
     double ns = 0;
     for (uint32_t i = s->first_item; i < s->first_item + s->item_count; i++) {
         double part[TERMS];
         const uint32_t at = f->node[i] * TERMS;
         const double times = times_of(&f->c->items[i]);
-        ns += times * combine(f->theta + at, f->x[i], part);
+        ns += times * combine(f->theta + at, f->x[i], sharers, part);
         for (int j = 0; row && j < TERMS; j++)
             row[at + (uint32_t)j] += times * part[j];
     }
@@ -410,13 +435,15 @@ void het__cost_calibrated(const het__work_item *item, const het__calibration *c,
     assert(c->rate_count >= CLASSES);
     const het__calibration_rate *rate = &c->rates[find_rate(c, item)];
     terms_of(item, c, x);
-    cost->ns = combine(rate->log_factor, x, part);
-    cost->launch_ns = part[HET__TERM_LAUNCH];
+    cost->ns = combine(rate->log_factor, x, sharers_of(c), part);
     cost->overlap = OVERLAP;
     cost->compute_ns = x[HET__TERM_COMPUTE] * exp(rate->log_factor[HET__TERM_COMPUTE]);
     cost->memory_ns = 0;
     for (int j = HET__TERM_INPUT; j < TERMS; j++)
         cost->memory_ns += x[j] * exp(rate->log_factor[j]);
+    cost->launch_ns = cost->ns - fmax(cost->compute_ns, cost->memory_ns) -
+                      (1 - OVERLAP) * fmin(cost->compute_ns, cost->memory_ns);
+    cost->launch_ns = cost->launch_ns > 0 ? cost->launch_ns : 0; /* rounding */
     const double sd = sqrt(c->residual * c->residual + UNSEEN * UNSEEN +
                            variance_of(rate, part, cost->ns));
     cost->low_ns = cost->ns * exp(-QUANTILE * sd);

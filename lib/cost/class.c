@@ -27,6 +27,19 @@ static uint32_t image_class(const het__image_attrs *a)
                         a->kernel[0] == 1 && a->kernel[1] == 1);
 }
 
+/* A pool whose one window is the image. */
+static bool is_global(const het__graph *graph, const het__node *node)
+{
+    const het__value *x = input_of(graph, node, 0);
+    const het__image_attrs *a = &node->attrs.image;
+    if (!x || x->rank < 4)
+        return false;
+    for (uint32_t i = 0; i < 2; i++) /* [N, C, H, W], or the same in blocks behind */
+        if (x->extent[2 + i].symbol != HET__SYM_ONE || x->extent[2 + i].count != a->kernel[i])
+            return false;
+    return true;
+}
+
 /* By the weights [M, C/g, window…] of a convolution in the form of the file. */
 static uint32_t tensor_conv_class(const het__graph *graph, const het__node *node)
 {
@@ -52,7 +65,7 @@ static uint32_t tensor_class(const het__graph *graph, const het__node *node)
     case HET__OP_T_CONV: case HET__OP_T_CONV_INTEGER: case HET__OP_T_QLINEAR_CONV:
         return tensor_conv_class(graph, node);
     case HET__OP_T_CONV_TRANSPOSE: case HET__OP_T_DEFORM_CONV:
-        return HET__WORK_CONV;
+        return HET__WORK_CONV_UP;
     case HET__OP_T_AVERAGE_POOL: case HET__OP_T_MAX_POOL: case HET__OP_T_LP_POOL:
     case HET__OP_T_MAX_ROI_POOL: case HET__OP_T_ROI_ALIGN: case HET__OP_T_MAX_UNPOOL:
         return HET__WORK_POOL;
@@ -63,6 +76,10 @@ static uint32_t tensor_class(const het__graph *graph, const het__node *node)
         return HET__WORK_ATTENTION;
     case HET__OP_T_RESIZE: case HET__OP_T_UPSAMPLE:
         return HET__WORK_RESIZE;
+    case HET__OP_T_SOFTMAX: case HET__OP_T_LOG_SOFTMAX:
+        return HET__WORK_SOFTMAX;
+    case HET__OP_T_RNN: case HET__OP_T_GRU: case HET__OP_T_LSTM:
+        return HET__WORK_RECURRENT;
     case HET__OP_T_ROTARY_EMBEDDING: case HET__OP_T_RANGE:
         return HET__WORK_ELEMENTWISE;
     default:
@@ -91,13 +108,15 @@ uint32_t het__work_class_of(const het__graph *graph, const het__node *node)
     case HET__OP_CONV: case HET__OP_QCONV:
         return image_class(&node->attrs.image);
     case HET__OP_POOL:
-        return HET__WORK_POOL;
+        return is_global(graph, node) ? HET__WORK_REDUCE : HET__WORK_POOL;
     case HET__OP_MOE:
         return HET__WORK_MOE;
     case HET__OP_ATTENTION:
         return HET__WORK_ATTENTION;
-    case HET__OP_NORM: case HET__OP_SOFTMAX:
+    case HET__OP_NORM:
         return HET__WORK_NORM;
+    case HET__OP_SOFTMAX:
+        return HET__WORK_SOFTMAX;
     case HET__OP_ROPE: case HET__OP_ADD: case HET__OP_MUL: case HET__OP_UNARY: case HET__OP_QMAP:
     case HET__OP_CUT: case HET__OP_MATCH: case HET__OP_PREDICT: case HET__OP_CORRECT:
         return HET__WORK_ELEMENTWISE;
@@ -123,7 +142,7 @@ static const het__value *weight_of(const het__graph *graph, const het__node *nod
     case HET__OP_T_QLINEAR_CONV: case HET__OP_T_QLINEAR_MAT_MUL: return input_of(graph, node, 3);
     default: break;
     }
-    return input_of(graph, node, work_class <= HET__WORK_CONV_DEPTH ? 1 : 0);
+    return input_of(graph, node, work_class <= HET__WORK_CONV_UP ? 1 : 0);
 }
 
 /* Elements of the second operand; 0: not known. */
@@ -202,15 +221,39 @@ static double padded(double channels, int32_t block)
     return block > 0 && channels > 0 ? ceil(channels / block) * block / channels : 1;
 }
 
-/* Lanes are filled by blocks of channels; what pads the last block is computed like the rest. */
-static double lane_padding(const het__node *node, uint32_t work_class)
+/* Lanes are filled by blocks of channels; what pads the last block is computed like the rest, of
+ * inputs not on cores, which go through F32 channels one by one. */
+static double lane_padding(const het__node *node, uint32_t work_class, bool cores)
 {
     const het__image_attrs *a = &node->attrs.image;
     if ((node->op != HET__OP_CONV && node->op != HET__OP_QCONV) || a->groups < 1)
         return 1;
     const double out = padded(a->channels_out, a->block_out);
-    return work_class == HET__WORK_CONV_DEPTH || a->groups > 1
+    return work_class == HET__WORK_CONV_DEPTH || a->groups > 1 ||
+                   (cores && node->op == HET__OP_CONV)
                ? out : out * padded(a->channels_in, a->block_in);
+}
+
+/* ---- curves ---- */
+
+/* What an exponential and a division come to in products and sums, on units that do many at once:
+ * convolutions with and without a swish behind them, AVX-512. */
+#define CURVE_FLOPS 50
+
+static bool is_curve(het__act_kind kind)
+{
+    return kind == HET__ACT_SIGMOID || kind == HET__ACT_TANH || kind == HET__ACT_SWISH ||
+           kind == HET__ACT_GELU_ERF || kind == HET__ACT_GELU_TANH;
+}
+
+/* Arithmetic of an activation that the count of operations takes as one per result. */
+static double curve_flops(const het__node *node, const het__work *work)
+{
+    const het__act_kind kind = node->op == HET__OP_CONV || node->op == HET__OP_POOL
+                                   ? node->attrs.image.act.kind
+                               : node->op == HET__OP_MATMUL ? node->attrs.matmul.act.kind
+                                                            : HET__ACT_NONE;
+    return is_curve(kind) ? CURVE_FLOPS * work->units : 0;
 }
 
 void het__work_item_of(const het__graph *graph, const het__node *node, const het__work *work,
@@ -221,7 +264,9 @@ void het__work_item_of(const het__graph *graph, const het__node *node, const het
     item->format = w && w->dtype != HET_DTYPE_NONE ? w->dtype : HET_DTYPE_F32;
     item->peak = peak_of(node, item->format, exact || (device->unit_class == HET__UNIT_CORES &&
                                                         is_small(graph, node)));
-    item->flops = work->flops * lane_padding(node, item->work_class);
+    item->flops = work->flops * lane_padding(node, item->work_class,
+                                             device->unit_class == HET__UNIT_CORES) +
+                  curve_flops(node, work);
     item->input_bytes = work->input_bytes;
     item->output_bytes = work->output_bytes;
     item->weight_bytes = work->weight_bytes;

@@ -130,11 +130,22 @@ static void apply_unit(const het__graph *graph, const het__node *node, const het
     item->flops *= done / wanted;
 }
 
+bool het__cost_is_nothing(const het__graph *graph, const het__node *node)
+{
+    return het__op_is_view(node->op) &&
+           graph->values[node->inputs[0]].kind == HET__VALUE_TEMP &&
+           graph->values[node->outputs[0]].kind == HET__VALUE_TEMP;
+}
+
 void het__cost_node(const het__graph *graph, const het__node *node, const het__work *work,
                     const het__machine_device *device, bool exact, het__cost *cost)
 {
     het__work_item item;
     double starts = 1;
+    if (het__cost_is_nothing(graph, node)) {
+        *cost = (het__cost){ .work_class = het__work_class_of(graph, node), .overlap = 1 };
+        return;
+    }
     het__work_item_of(graph, node, work, device, exact, &item);
     if (!device->calibration)
         apply_unit(graph, node, work, device, &item, &starts);

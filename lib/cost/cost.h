@@ -42,6 +42,10 @@ void het__work_item_of(const het__graph *graph, const het__node *node, const het
 
 /* ---- cost.c ---- */
 
+/* Whether a node's output lies where its input lies, so that nothing is to be done: views of
+ * temporaries (lib/exec/layout.c). */
+bool het__cost_is_nothing(const het__graph *graph, const het__node *node);
+
 /* Cost of a node whose work is given (het__node_work()). exact: activations stay F32, so that
  * neither 8-bit nor bfloat16 units serve. */
 void het__cost_node(const het__graph *graph, const het__node *node, const het__work *work,

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/cpus.h"
 #include "lib/base/error.h"
 #include "lib/base/os.h"
 #include "lib/cost/cost.h"
@@ -23,6 +24,11 @@
 /* A run that bare figures expect to take longer is left out. */
 #define RUN_NS_MOST 7e8
 
+/* To fill all caches with; more than theirs as they may be shared with other machines' work. */
+#define FILLER_BYTES_LEAST ((size_t)64 << 20)
+#define FILLER_BYTES_MOST ((size_t)512 << 20)
+#define CACHE_LINE 64
+
 #define COPY_BYTES ((size_t)32 << 20)
 #define COPY_SMALL 64
 #define COPY_ROUNDS 5
@@ -33,6 +39,8 @@ typedef struct session {
     het__calibration *c;
     het__machine_device bare; /* figures alone, to tell what takes too long */
     uint32_t done, all;
+    unsigned char *filler; /* what takes the place of all else in caches; NULL: none yet */
+    size_t filler_bytes;
     het_error *err;
 } session;
 
@@ -156,15 +164,57 @@ static void summarise(double *times, uint32_t count, double *median, double *spr
     *spread = *median > 0 ? (three - quarter) / 2 / *median : 0;
 }
 
-static het_status time_runs(session *s, het__exec *exec, const int64_t *symbols, double *median,
-                            double *spread)
+static uint64_t cache_bytes(void)
+{
+    het__cpus cpus;
+    het__cpu_facts facts;
+    het__cpus_get(&cpus);
+    het__cpus_describe("", &cpus, &facts);
+    return facts.cache_bytes;
+}
+
+/* Whether a part of the weights would still be in caches from run to run. */
+static bool is_to_be_chilled(const het__calibrate_subject *subject)
+{
+    double bytes = 0;
+    for (uint32_t v = 0; v < subject->graph.value_count; v++)
+        if (subject->graph.values[v].kind == HET__VALUE_CONST)
+            bytes += (double)het__value_bytes(&subject->graph.values[v], subject->symbols_max);
+    return subject->is_cold && bytes < 2 * (double)cache_bytes();
+}
+
+static bool make_filler(session *s)
+{
+    const uint64_t known = cache_bytes(), wanted = known + known / 4;
+    s->filler_bytes = (size_t)(wanted > FILLER_BYTES_MOST    ? FILLER_BYTES_MOST
+                               : wanted < FILLER_BYTES_LEAST ? FILLER_BYTES_LEAST : wanted);
+    s->filler = het__alloc(s->mem, s->filler_bytes);
+    if (s->filler)
+        memset(s->filler, 1, s->filler_bytes); /* pages of its own */
+    return s->filler != NULL;
+}
+
+/* By reading: what was written would have to be brought to memory while the run is timed. */
+static void fill_caches(const session *s)
+{
+    const volatile unsigned char *from = s->filler;
+    for (size_t i = 0; i < s->filler_bytes; i += CACHE_LINE)
+        (void)from[i];
+}
+
+static het_status time_runs(session *s, het__exec *exec, const int64_t *symbols, bool cold,
+                            double *median, double *spread)
 {
     double times[RUNS_MOST];
     const uint64_t limit = s->q->quick ? STEP_NS_QUICK : STEP_NS;
     const uint64_t begin = het__now_ns();
     _Atomic uint32_t cancel = 0;
     uint32_t count = 0, runs = 0;
+    if (cold && !s->filler && !make_filler(s))
+        return het__fail_nomem(s->err, "the memory to measure");
     while (count < RUNS_MOST && (count < RUNS_LEAST || het__now_ns() - begin < limit)) {
+        if (cold)
+            fill_caches(s);
         const uint64_t start = het__now_ns();
         const het_status status = het__exec_run(exec, 0, symbols, &cancel, s->err);
         if (status != HET_OK)
@@ -211,6 +261,8 @@ static het_status collect_items(session *s, const het__graph *graph, const int64
         het__work work;
         het__work_item item = { .times = 0 };
         het__cost cost;
+        if (het__cost_is_nothing(graph, &graph->nodes[n]))
+            continue;
         het__node_work(graph, &graph->nodes[n], symbols, &work);
         het__work_item_of(graph, &graph->nodes[n], &work, &s->bare, false, &item);
         het__cost_item(&item, &s->bare, &cost);
@@ -226,13 +278,13 @@ static het_status measure_step(session *s, const het__calibrate_subject *subject
     int64_t symbols[HET__SYM_MAX];
     het__work_item *items;
     uint32_t count;
-    double expected, median, spread;
+    double expected, median = 0, spread = 0;
     memcpy(symbols, subject->symbols_max, sizeof symbols);
     if (subject->is_language)
         het__calibrate_language_bind(exec, step, symbols);
     het_status status = collect_items(s, &subject->graph, symbols, &items, &count, &expected);
     if (status == HET_OK && expected < RUN_NS_MOST) {
-        status = time_runs(s, exec, symbols, &median, &spread);
+        status = time_runs(s, exec, symbols, is_to_be_chilled(subject), &median, &spread);
         if (status == HET_OK)
             status = het__calibration_add(s->c, items, count, median, spread, s->err);
     }
@@ -328,5 +380,6 @@ het_status het__calibrate(const het__calibrate_request *q, het__calibration *c, 
         status = het__calibration_fit(c, s.mem, err);
     if (status != HET_OK)
         het__calibration_finish(c);
+    het__free(s.mem, s.filler);
     return status;
 }

@@ -35,6 +35,7 @@ typedef struct het__calibrate_subject {
     int64_t symbols_max[HET__SYM_MAX];
     char name[64];               /* for progress and the log */
     bool is_language;
+    bool is_cold; /* its weights stand for such as do not fit into caches */
 } het__calibrate_subject;
 
 /* One binding of a subject's symbols that is timed. */

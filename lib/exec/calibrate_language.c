@@ -25,24 +25,27 @@ typedef struct language_case {
 #define FLAT { { 1, 8 }, { 64, 0 } }, 2
 #define SMALL { { 1, 8 }, { 1, 1000 }, { 16, 0 }, { 128, 0 }, { 128, 512 } }, 5
 
-/* About 48 to 100 MB each where weights are to be read from memory. */
+/* Models of such widths do not fit into caches; these, of a few blocks, would fit into some. */
+#define COLD_WIDTH 2048
+
+/* About 45 to 180 MB each where weights are to be read from memory. */
 static const language_case cases[] = {
-    { HET_DTYPE_Q4_0, 10, 1024, 2816, 16, 4, 8192, 0, true, DEEP },
-    { HET_DTYPE_Q8_0, 6, 1024, 2816, 16, 4, 8192, 0, true, FLAT },
-    { HET_DTYPE_F16, 4, 1024, 2816, 16, 16, 4096, 0, true, FLAT },
-    { HET_DTYPE_F32, 2, 1024, 2816, 16, 4, 4096, 0, false, FLAT },
-    { HET_DTYPE_BF16, 4, 1024, 2816, 16, 4, 4096, 0, false, FLAT },
-    { HET_DTYPE_Q4_1, 8, 1024, 2816, 16, 4, 4096, 0, false, FLAT },
-    { HET_DTYPE_Q5_0, 8, 1024, 2816, 16, 4, 4096, 0, false, FLAT },
-    { HET_DTYPE_Q5_1, 8, 1024, 2816, 16, 4, 4096, 0, false, FLAT },
-    { HET_DTYPE_Q2_K, 10, 1024, 2816, 16, 4, 4096, 0, false, FLAT },
-    { HET_DTYPE_Q3_K, 10, 1024, 2816, 16, 4, 4096, 0, false, FLAT },
-    { HET_DTYPE_Q4_K, 8, 1024, 2816, 16, 4, 4096, 0, false, FLAT },
-    { HET_DTYPE_Q5_K, 8, 1024, 2816, 16, 4, 4096, 0, false, FLAT },
-    { HET_DTYPE_Q6_K, 8, 1024, 2816, 16, 4, 4096, 0, false, FLAT },
-    { HET_DTYPE_IQ4_NL, 8, 1024, 2816, 16, 4, 4096, 0, false, FLAT },
-    { HET_DTYPE_IQ4_XS, 8, 1024, 2816, 16, 4, 4096, 0, false, FLAT },
-    { HET_DTYPE_MXFP4, 8, 1024, 2816, 16, 4, 4096, 0, false, FLAT },
+    { HET_DTYPE_Q4_0, 3, 2048, 5632, 16, 4, 8192, 0, true, DEEP },
+    { HET_DTYPE_Q8_0, 2, 2048, 5632, 16, 4, 8192, 0, true, FLAT },
+    { HET_DTYPE_F16, 1, 2048, 5632, 16, 16, 4096, 0, true, FLAT },
+    { HET_DTYPE_F32, 1, 2048, 5632, 16, 4, 4096, 0, false, FLAT },
+    { HET_DTYPE_BF16, 1, 2048, 5632, 16, 4, 4096, 0, false, FLAT },
+    { HET_DTYPE_Q4_1, 2, 2048, 5632, 16, 4, 4096, 0, false, FLAT },
+    { HET_DTYPE_Q5_0, 2, 2048, 5632, 16, 4, 4096, 0, false, FLAT },
+    { HET_DTYPE_Q5_1, 2, 2048, 5632, 16, 4, 4096, 0, false, FLAT },
+    { HET_DTYPE_Q2_K, 3, 2048, 5632, 16, 4, 4096, 0, false, FLAT },
+    { HET_DTYPE_Q3_K, 3, 2048, 5632, 16, 4, 4096, 0, false, FLAT },
+    { HET_DTYPE_Q4_K, 2, 2048, 5632, 16, 4, 4096, 0, false, FLAT },
+    { HET_DTYPE_Q5_K, 2, 2048, 5632, 16, 4, 4096, 0, false, FLAT },
+    { HET_DTYPE_Q6_K, 2, 2048, 5632, 16, 4, 4096, 0, false, FLAT },
+    { HET_DTYPE_IQ4_NL, 2, 2048, 5632, 16, 4, 4096, 0, false, FLAT },
+    { HET_DTYPE_IQ4_XS, 2, 2048, 5632, 16, 4, 4096, 0, false, FLAT },
+    { HET_DTYPE_MXFP4, 2, 2048, 5632, 16, 4, 4096, 0, false, FLAT },
     { HET_DTYPE_Q4_0, 4, 512, 1024, 8, 4, 2048, 8, false, FLAT },
     { HET_DTYPE_Q8_0, 4, 256, 512, 4, 4, 1024, 4, false, FLAT },
     { HET_DTYPE_Q4_0, 8, 96, 256, 6, 6, 512, 0, true, SMALL },
@@ -142,6 +145,7 @@ het_status het__calibrate_language(uint32_t index, bool quick, het__mem *mem,
     source from = { c, &subject->raw.arena };
     const het__lm_source found = { &from, find_weight };
     subject->is_language = true;
+    subject->is_cold = c->width >= COLD_WIDTH;
     snprintf(subject->name, sizeof subject->name, "language model%s, %s, %d wide",
              c->experts ? " of experts" : "", het_dtype_name(c->format), (int)c->width);
     if (s == HET_OK)

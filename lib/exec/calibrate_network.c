@@ -24,9 +24,12 @@ typedef enum network_kind {
     N_CODES,     /* N_CONV on codes of eight bits */
     N_CODES_POINT,
     N_CODES_DEPTH,
+    N_CODES_STEM,
+    N_CODES_CURVE, /* a channels, size b: codes to codes by a curve */
+    N_UP,        /* a channels, size b, window c, d times as wide and high */
     N_POOL,      /* maxima: a channels, size b, window c, stride d; behind a convolution */
     N_MEANS,
-    N_GLOBAL,    /* a channels, size b */
+    N_GLOBAL,    /* the mean of each of a channels, size b; behind a convolution */
     N_NEAREST,   /* a channels, size b, c times as wide and high; behind a convolution */
     N_LINEAR,    /* the same, interpolated */
     N_MATMUL,    /* a rows, b to c columns and back */
@@ -45,7 +48,8 @@ typedef enum network_kind {
 static const char *const kind_names[] = {
     "convolution", "first convolution", "pointwise convolution", "depthwise convolution",
     "inverted bottleneck", "squeeze and excite", "convolution of codes", "pointwise, codes",
-    "depthwise, codes", "pool of maxima", "pool of means", "global mean", "nearest", "interpolated",
+    "depthwise, codes", "first convolution, codes", "curve of codes", "transposed convolution",
+    "pool of maxima", "pool of means", "global mean", "nearest", "interpolated",
     "product", "product of one row", "attention", "elementwise", "softmax", "layer norm", "sums",
     "transpose", "concatenation", "gather", "recurrent",
 };
@@ -64,6 +68,7 @@ static const network_case cases[] = {
     { N_CONV, 64, 16, 3, 1, 8, false },   { N_CONV, 32, 64, 5, 1, 4, false },
     { N_CONV, 64, 56, 3, 2, 1, false },   { N_CONV, 20, 26, 3, 1, 8, false },
     { N_CONV, 48, 26, 3, 1, 8, false },   { N_STEM, 32, 224, 3, 2, 1, true },
+    { N_CONV, 16, 32, 3, 1, 12, false },  { N_CONV, 64, 8, 3, 1, 8, false },
     { N_STEM, 64, 224, 7, 2, 1, false },  { N_STEM, 16, 320, 3, 2, 1, false },
     { N_POINT, 16, 96, 88, 0, 2, false }, { N_POINT, 24, 144, 56, 0, 3, true },
     { N_POINT, 64, 64, 40, 0, 4, false }, { N_POINT, 64, 256, 28, 0, 4, true },
@@ -81,11 +86,13 @@ static const network_case cases[] = {
     { N_CODES_POINT, 24, 144, 56, 0, 2, false }, { N_CODES_POINT, 96, 576, 14, 0, 3, false },
     { N_CODES_POINT, 232, 232, 7, 0, 6, false },
     { N_CODES_DEPTH, 96, 56, 3, 1, 4, false }, { N_CODES_DEPTH, 384, 14, 3, 1, 6, false },
+    { N_CODES_STEM, 24, 224, 3, 2, 1, false }, { N_CODES_CURVE, 96, 28, 0, 0, 6, false },
+    { N_UP, 24, 80, 2, 2, 1, false },     { N_UP, 16, 24, 3, 2, 2, false },
     { N_POOL, 64, 112, 3, 2, 3, true },   { N_POOL, 128, 56, 3, 2, 2, false },
     { N_POOL, 256, 13, 5, 1, 4, false },  { N_POOL, 128, 13, 9, 1, 3, false },
     { N_POOL, 32, 160, 2, 2, 3, false },
     { N_MEANS, 128, 28, 3, 1, 4, false }, { N_GLOBAL, 512, 13, 0, 0, 1, true },
-    { N_GLOBAL, 1024, 7, 0, 0, 1, false },
+    { N_GLOBAL, 1024, 7, 0, 0, 1, false }, { N_GLOBAL, 96, 56, 0, 0, 1, false },
     { N_NEAREST, 64, 26, 2, 0, 2, true }, { N_NEAREST, 32, 20, 4, 0, 1, false },
     { N_LINEAR, 32, 33, 4, 0, 1, true },  { N_LINEAR, 64, 20, 2, 0, 1, false },
     { N_MATMUL, 49, 768, 768, 0, 4, true }, { N_MATMUL, 49, 384, 1536, 0, 2, false },
@@ -365,15 +372,40 @@ static uint32_t build_codes(builder *b)
 {
     const network_case *c = b->c;
     const bool point = c->kind == N_CODES_POINT, depth = c->kind == N_CODES_DEPTH;
-    const int64_t size = point ? c->c : c->b;
-    uint32_t x = typed_input(b, HET_DTYPE_U8, 4, E(1, c->a, size, size));
+    const bool stem = c->kind == N_CODES_STEM;
+    const int64_t size = point ? c->c : c->b, from = stem ? 3 : c->a;
+    uint32_t x = typed_input(b, HET_DTYPE_U8, 4, E(1, from, size, size));
     for (int32_t i = 0; i < b->repeat; i++) {
         if (point) {
             x = conv_codes(b, x, c->a, c->b, 1, 1, false);
             x = conv_codes(b, x, c->b, c->a, 1, 1, false);
         } else {
-            x = conv_codes(b, x, c->a, c->a, c->c, c->d, depth);
+            x = conv_codes(b, x, from, c->a, c->c, c->d, depth);
         }
+    }
+    return x;
+}
+
+/* Numbers again, the curve, codes again: one table. */
+static uint32_t build_codes_curve(builder *b)
+{
+    const uint32_t factor = f32_scalar(b, 0.01f), zero = zero_of(b, HET_DTYPE_U8);
+    uint32_t x = typed_input(b, HET_DTYPE_U8, 4, E(1, b->c->a, b->c->b, b->c->b));
+    for (int32_t i = 0; i < b->repeat; i++) {
+        const uint32_t y = OP(b, SIGMOID, OP(b, DEQUANTIZE_LINEAR, x, factor, zero));
+        x = OP(b, QUANTIZE_LINEAR, y, factor, zero);
+    }
+    return x;
+}
+
+static uint32_t build_up(builder *b)
+{
+    const network_case *c = b->c;
+    uint32_t x = image_of(b, c->a, c->b);
+    for (int32_t i = 0; i < b->repeat; i++) {
+        const uint32_t w = WEIGHT(b, c->a, c->a, c->c, c->c), bias = WEIGHT(b, c->a);
+        attr_ints(b, "strides", 2, E(c->d, c->d));
+        x = OP(b, RELU, OP(b, CONV_TRANSPOSE, x, w, bias));
     }
     return x;
 }
@@ -388,9 +420,9 @@ static uint32_t convolved(builder *b)
 static uint32_t build_pool(builder *b)
 {
     const network_case *c = b->c;
-    if (c->kind == N_GLOBAL)
-        return OP(b, GLOBAL_AVERAGE_POOL, image_of(b, c->a, c->b));
     uint32_t x = convolved(b);
+    if (c->kind == N_GLOBAL)
+        return OP(b, GLOBAL_AVERAGE_POOL, x);
     for (int32_t i = 0; i < b->repeat; i++) {
         attr_ints(b, "kernel_shape", 2, E(c->c, c->c));
         window(b, c->c % 2 ? c->c : 0, c->d, 1);
@@ -531,7 +563,9 @@ static uint32_t build(builder *b)
     case N_POINT: return build_point(b);
     case N_INVERTED: return build_inverted(b);
     case N_SQUEEZE: return build_squeeze(b);
-    case N_CODES: case N_CODES_POINT: case N_CODES_DEPTH: return build_codes(b);
+    case N_CODES: case N_CODES_POINT: case N_CODES_DEPTH: case N_CODES_STEM: return build_codes(b);
+    case N_CODES_CURVE: return build_codes_curve(b);
+    case N_UP: return build_up(b);
     case N_POOL: case N_MEANS: case N_GLOBAL: return build_pool(b);
     case N_NEAREST: case N_LINEAR: return build_resize(b);
     case N_MATMUL: case N_ONE: return build_product(b);

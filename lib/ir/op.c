@@ -490,6 +490,26 @@ static double weight_bytes_read(const het__graph *graph, const het__node *node, 
     return all / (rows > 0 ? rows : 1) * elements(input(graph, node, 1), symbols);
 }
 
+/* Whether no more is read of the first input than is written. */
+static bool reads_part(het__op op)
+{
+    return op == HET__OP_T_GATHER || op == HET__OP_T_GATHER_ELEMENTS || op == HET__OP_T_GATHER_ND ||
+           op == HET__OP_T_SLICE;
+}
+
+static double bytes_read(const het__graph *graph, const het__node *node, uint32_t i,
+                         const int64_t *symbols)
+{
+    const het__value *v = input(graph, node, i);
+    const double bytes = v->kind == HET__VALUE_CONST
+                             ? weight_bytes_read(graph, node, v, symbols)
+                             : (double)het__value_bytes(v, symbols);
+    if (i > 0 || !reads_part(node->op))
+        return bytes;
+    const double out = (double)het__value_bytes(&graph->values[node->outputs[0]], symbols);
+    return out < bytes ? out : bytes;
+}
+
 void het__node_work(const het__graph *graph, const het__node *node, const int64_t *symbols,
                     het__work *work)
 {
@@ -501,10 +521,8 @@ void het__node_work(const het__graph *graph, const het__node *node, const int64_
         const het__value *v = input(graph, node, i);
         if (!v || v->kind == HET__VALUE_STATE)
             continue; /* an operation counts what it touches of a state */
-        if (v->kind == HET__VALUE_CONST)
-            work->weight_bytes += weight_bytes_read(graph, node, v, symbols);
-        else
-            work->input_bytes += (double)het__value_bytes(v, symbols);
+        *(v->kind == HET__VALUE_CONST ? &work->weight_bytes : &work->input_bytes) +=
+            bytes_read(graph, node, i, symbols);
     }
     for (uint32_t o = 0; o < node->output_count; o++)
         work->output_bytes += (double)het__value_bytes(&graph->values[node->outputs[o]], symbols);

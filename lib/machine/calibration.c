@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Calibrations as data: whose they are, their samples, and their file.
  *
- *     calibration: 1
+ *     calibration: 2
  *     library: 1000
  *     backend: "cpu_onednn"
  *     …
@@ -31,7 +31,7 @@
 #include "lib/base/yaml.h"
 #include "lib/machine/machine.h"
 
-#define FILE_VERSION 1
+#define FILE_VERSION 2
 /* Times and amounts that a measurement gives: a nanosecond to a day; up to 2^60. */
 #define NS_MOST 8.64e13
 #define AMOUNT_MOST 1.152921504606846976e18
@@ -41,11 +41,13 @@
 static const char *const class_names[] = {
     [HET__WORK_MATMUL_ONE] = "matmul_one", [HET__WORK_MATMUL] = "matmul",
     [HET__WORK_CONV] = "conv", [HET__WORK_CONV_POINT] = "conv_point",
-    [HET__WORK_CONV_DEPTH] = "conv_depth", [HET__WORK_ATTENTION] = "attention",
-    [HET__WORK_MOE] = "moe", [HET__WORK_NORM] = "norm", [HET__WORK_POOL] = "pool",
+    [HET__WORK_CONV_DEPTH] = "conv_depth", [HET__WORK_CONV_UP] = "conv_up",
+    [HET__WORK_ATTENTION] = "attention",
+    [HET__WORK_MOE] = "moe", [HET__WORK_NORM] = "norm", [HET__WORK_SOFTMAX] = "softmax",
+    [HET__WORK_POOL] = "pool",
     [HET__WORK_REDUCE] = "reduce", [HET__WORK_ELEMENTWISE] = "elementwise",
     [HET__WORK_RESIZE] = "resize", [HET__WORK_GATHER] = "gather", [HET__WORK_MOVE] = "move",
-    [HET__WORK_OTHER] = "other",
+    [HET__WORK_RECURRENT] = "recurrent", [HET__WORK_OTHER] = "other",
     [HET__WORK_CLASS_COUNT] = NULL,
 };
 

@@ -20,15 +20,18 @@ typedef enum het__work_class {
     HET__WORK_CONV,           /* dense windows */
     HET__WORK_CONV_POINT,     /* windows of one place */
     HET__WORK_CONV_DEPTH,     /* a channel by itself */
+    HET__WORK_CONV_UP,        /* transposed, or with offsets */
     HET__WORK_ATTENTION,
     HET__WORK_MOE,
-    HET__WORK_NORM,           /* norms and softmax: along rows */
+    HET__WORK_NORM,           /* along rows */
+    HET__WORK_SOFTMAX,        /* the same, with exponentials */
     HET__WORK_POOL,
-    HET__WORK_REDUCE,
+    HET__WORK_REDUCE,         /* over whole axes, windows as large as their image too */
     HET__WORK_ELEMENTWISE,
     HET__WORK_RESIZE,         /* images of another size */
     HET__WORK_GATHER,         /* embeddings and the like: reads by index */
     HET__WORK_MOVE,           /* transposes, concatenations, copies */
+    HET__WORK_RECURRENT,      /* LSTM, GRU, RNN: step behind step */
     HET__WORK_OTHER,
     HET__WORK_CLASS_COUNT
 } het__work_class;
@@ -76,7 +79,7 @@ typedef struct het__calibration_rate {
 
 #define HET__CALIBRATION_SAMPLES_MAX 4096
 #define HET__CALIBRATION_ITEMS_MAX 32768
-/* Of 15 classes, and of 16 formats in each of three: products of one column, of many, and reads by
+/* Of 18 classes, and of 16 formats in each of three: products of one column, of many, and reads by
  * index; small products and other classes have some of their own. */
 #define HET__CALIBRATION_RATES_MAX 128
 

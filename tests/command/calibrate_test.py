@@ -13,7 +13,7 @@ import tempfile
 
 import onnx_file
 
-CLASSES = 15
+CLASSES = 18
 ROWS, COLUMNS = 64, 512
 
 

@@ -167,6 +167,7 @@ static void bench_one(const het__cpu_level *level, const shape *s, het_dtype sta
     if (rig_open_device(&r, &err) != HET_OK)
         return;
     r.device->alone_macs = 0;
+    r.device->short_macs = 0;
     const int64_t row = 2 * s->kv_heads * het_dtype_bytes(state, s->head_size);
     const int64_t pages = (past + tokens + PAGE - 1) / PAGE;
     int64_t layers = tokens > 8 ? 1 : 1 + CACHE_BYTES / (row * (past + tokens));

@@ -26,7 +26,7 @@ static void longer_counts(void)
     const het__cost computing = cost_of(1000, 50, HET_SOURCE_ASSUMED);
     CHECK(!computing.memory_bound);
     CHECK_NEAR(computing.ns, 7 + 10, 1e-9);
-    CHECK_INT(computing.work_class, HET__WORK_NORM);
+    CHECK_INT(computing.work_class, HET__WORK_SOFTMAX);
     CHECK(computing.low_ns < computing.ns && computing.ns < computing.high_ns);
 }
 
@@ -127,9 +127,11 @@ static void operations_have_classes(void)
         { "Concat", HET__WORK_MOVE }, { "Gather", HET__WORK_GATHER }, { "TopK", HET__WORK_GATHER },
         { "ReduceMean", HET__WORK_REDUCE }, { "GlobalAveragePool", HET__WORK_REDUCE },
         { "MaxPool", HET__WORK_POOL }, { "Resize", HET__WORK_RESIZE },
-        { "Softmax", HET__WORK_NORM },
+        { "Softmax", HET__WORK_SOFTMAX },
         { "LayerNormalization", HET__WORK_NORM }, { "Attention", HET__WORK_ATTENTION },
-        { "MatMul", HET__WORK_MATMUL }, { "Gemm", HET__WORK_MATMUL }, { "LSTM", HET__WORK_OTHER },
+        { "MatMul", HET__WORK_MATMUL }, { "Gemm", HET__WORK_MATMUL },
+        { "ConvTranspose", HET__WORK_CONV_UP }, { "LSTM", HET__WORK_RECURRENT },
+        { "GRU", HET__WORK_RECURRENT }, { "LogSoftmax", HET__WORK_SOFTMAX },
     };
     static const het__graph none;
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
@@ -137,6 +139,97 @@ static void operations_have_classes(void)
         CHECK_STR(het__work_class_name(het__work_class_of(&none, &node)),
                   het__work_class_name(known[i].want));
     }
+}
+
+static uint32_t value_of(het__graph *g, het__value_kind kind, uint32_t rank, const int64_t *extent)
+{
+    het__extent e[HET_RANK_MAX];
+    for (uint32_t i = 0; i < rank; i++)
+        e[i] = (het__extent){ extent[i], HET__SYM_ONE };
+    return het__graph_value(g, "v", kind, HET_DTYPE_F32, rank, e);
+}
+
+static void work_of(const het__graph *g, const het__node *node, het__work *work)
+{
+    int64_t symbols[HET__SYM_MAX];
+    for (int i = 0; i < HET__SYM_MAX; i++)
+        symbols[i] = 1;
+    het__node_work(g, node, symbols, work);
+}
+
+/* Rows that nobody asks for are not read; a view of what lies in memory takes no time. */
+static void what_is_not_touched_costs_nothing(void)
+{
+    het__mem mem;
+    het__graph g;
+    het__work work;
+    het__mem_init(&mem, NULL);
+    het__graph_init(&g, &mem);
+    const uint32_t table = value_of(&g, HET__VALUE_TEMP, 2, (const int64_t[]){ 1000, 64 });
+    const uint32_t ids = value_of(&g, HET__VALUE_TEMP, 1, (const int64_t[]){ 3 });
+    const uint32_t few = value_of(&g, HET__VALUE_TEMP, 2, (const int64_t[]){ 3, 64 });
+    const uint32_t given = value_of(&g, HET__VALUE_INPUT, 2, (const int64_t[]){ 3, 64 });
+    const uint32_t in[2] = { table, ids };
+    const het__node node = { .op = HET__OP_T_GATHER, .inputs = in, .input_count = 2,
+                             .outputs = &few, .output_count = 1 };
+    work_of(&g, &node, &work);
+    CHECK_NEAR(work.input_bytes, 3 * 64 * 4 + 3 * 4, 0);
+    CHECK_NEAR(work.output_bytes, 3 * 64 * 4, 0);
+    const het__machine_device device = { .launch = { .value = 7 } };
+    const het__node views[] = {
+        { .op = HET__OP_T_RESHAPE, .inputs = &few, .input_count = 1, .outputs = &table,
+          .output_count = 1 },
+        { .op = HET__OP_T_RESHAPE, .inputs = &given, .input_count = 1, .outputs = &table,
+          .output_count = 1 },
+    };
+    for (int i = 0; i < 2; i++) {
+        het__cost cost;
+        het__cost_node(&g, &views[i], &work, &device, false, &cost);
+        CHECK_NEAR(cost.ns, i ? 7 : 0, 0); /* what comes from outside may have to be copied */
+    }
+    het__graph_finish(&g);
+    CHECK_INT(mem.bytes, 0);
+}
+
+static double conv_flops(het__act_kind kind, int32_t channels, int32_t block, uint32_t unit_class)
+{
+    static const het__graph none;
+    const het__machine_device device = { .unit_class = unit_class };
+    const het__work work = { .flops = 1000, .units = 10 };
+    het__node node = { .op = HET__OP_CONV };
+    het__work_item item;
+    node.attrs.image = (het__image_attrs){
+        .channels_in = channels, .channels_out = channels, .block_in = block, .block_out = block,
+        .groups = 1, .kernel = { 3, 3 }, .act = { .kind = kind },
+    };
+    het__work_item_of(&none, &node, &work, &device, false, &item);
+    return item.flops;
+}
+
+/* Cores go through input channels one by one; curves are more than a sum. */
+static void convolutions_are_counted_as_run(void)
+{
+    CHECK_NEAR(conv_flops(HET__ACT_RELU, 24, 16, HET__UNIT_CORES), 1000 * 32.0 / 24, 1e-9);
+    CHECK_NEAR(conv_flops(HET__ACT_RELU, 24, 16, HET__UNIT_SIMT), 1000 * (32.0 / 24) * (32.0 / 24),
+               1e-9);
+    CHECK(conv_flops(HET__ACT_SWISH, 32, 16, HET__UNIT_CORES) > 1000 + 10 * 10);
+}
+
+/* A pool over the whole image is a sum. */
+static void large_windows_are_sums(void)
+{
+    het__mem mem;
+    het__graph g;
+    het__mem_init(&mem, NULL);
+    het__graph_init(&g, &mem);
+    const uint32_t x = value_of(&g, HET__VALUE_TEMP, 5, (const int64_t[]){ 1, 2, 7, 9, 16 });
+    het__node node = { .op = HET__OP_POOL, .inputs = &x, .input_count = 1 };
+    node.attrs.image = (het__image_attrs){ .kernel = { 7, 9 } };
+    CHECK_INT(het__work_class_of(&g, &node), HET__WORK_REDUCE);
+    node.attrs.image.kernel[1] = 7;
+    CHECK_INT(het__work_class_of(&g, &node), HET__WORK_POOL);
+    het__graph_finish(&g);
+    CHECK_INT(mem.bytes, 0);
 }
 
 /* ---- one memory for several ---- */
@@ -270,15 +363,22 @@ static void costs_stay_sane(void)
     CHECK_INT(mem.bytes, 0);
 }
 
-/* What a device takes that behaves as the model says. */
-static double truth(const het__work_item *w)
+/* What a device takes that behaves as the model says; cores: four, of which one does short work
+ * alone. */
+static double truth_on(const het__work_item *w, bool cores)
 {
     static const double launch[] = { 1000, 2000, 3000 }, part[] = { 0.5, 0.4, 0.6 };
     const uint32_t k = w->work_class % 3;
     const double compute = w->flops / (part[k] * 200e9) * 1e9;
     const double memory = (w->input_bytes / 15e9 + w->output_bytes / 8e9 +
                            w->weight_bytes / (k ? 12e9 : 18e9)) * 1e9;
-    return launch[k] + fmax(compute, memory) + 0.75 * fmin(compute, memory);
+    const double work = fmax(compute, memory) + 0.75 * fmin(compute, memory);
+    return work + (cores ? fmin(launch[k], 3 * work + 0.1 * launch[k]) : launch[k]);
+}
+
+static double truth(const het__work_item *w)
+{
+    return truth_on(w, true);
 }
 
 static het__work_item plain_item(uint64_t *seed)
@@ -316,6 +416,34 @@ static void truth_is_recovered(void)
     CHECK(inside >= 150);
     CHECK(c.residual < 0.1);
     het__calibration_finish(&c);
+}
+
+/* Cores do not pay for handing over what one of them has done before, other devices do. */
+static void short_work_is_not_shared(void)
+{
+    het__work_item little = { .format = HET_DTYPE_F32, .peak = HET__PEAK_F32, .flops = 1e3,
+                              .units = 1e6 };
+    for (int waves = 0; waves < 2; waves++) {
+        het__mem mem;
+        het__calibration c;
+        het_error err = HET_ERROR_INIT;
+        uint64_t seed = 78;
+        het__mem_init(&mem, NULL);
+        begin(&c, &mem);
+        c.in_waves = waves;
+        for (int i = 0; i < 120; i++) {
+            const het__work_item item = plain_item(&seed);
+            CHECK_INT(het__calibration_add(&c, &item, 1, truth_on(&item, !waves), 0.02, &err),
+                      HET_OK);
+        }
+        finish_fit(&c, &mem);
+        for (little.work_class = 0; little.work_class < 3; little.work_class++) {
+            const double ns = cost_ns(&c, &little), launch = 1000.0 * (1 + little.work_class);
+            CHECK(waves ? ns > 0.8 * launch : ns < 0.2 * launch);
+        }
+        het__calibration_finish(&c);
+        CHECK_INT(mem.bytes, 0);
+    }
 }
 
 /* A class without samples costs what the others suggest, and is less sure. */
@@ -424,9 +552,13 @@ int main(void)
     test_case(units_work_in_waves);
     test_case(nodes_have_classes);
     test_case(operations_have_classes);
+    test_case(what_is_not_touched_costs_nothing);
+    test_case(convolutions_are_counted_as_run);
+    test_case(large_windows_are_sums);
     test_case(group_memory_is_shared);
     test_case(costs_stay_sane);
     test_case(truth_is_recovered);
+    test_case(short_work_is_not_shared);
     test_case(unknown_class_is_like_others);
     test_case(one_sample_is_not_a_law);
     test_case(fits_are_deterministic);

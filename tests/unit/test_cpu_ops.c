@@ -4,6 +4,7 @@
  * same bits for every number of threads. */
 #define _POSIX_C_SOURCE 200809L
 #include "backends/cpu_onednn/cpu.h"
+#include "backends/cpu_onednn/float_mode.h"
 #include "lib/quant/quant.h"
 #include "rig.h"
 
@@ -475,6 +476,13 @@ static void compare_bits(rig *got, rig *want, const spec *s)
     test_checks++;
 }
 
+/* Else no thread would ever be asked to help. */
+static void share_steps(rig *r)
+{
+    r->device->alone_macs = 0;
+    r->device->short_macs = 0;
+}
+
 static bool start(rig *r, const char *backend, const spec *s, uint32_t threads,
                   het_precision precision, bool mapped)
 {
@@ -487,7 +495,7 @@ static bool start(rig *r, const char *backend, const spec *s, uint32_t threads,
     if (!r->device)
         return false;
     if (strcmp(backend, "ref") != 0)
-        r->device->alone_macs = 0; /* else no thread would ever be asked to help */
+        share_steps(r);
     const int64_t tokens = token_counts[token_count_of(s) - 1];
     r->symbols_max[HET__SYM_TOKENS] = tokens;
     r->symbols_max[HET__SYM_ROWS] = tokens;
@@ -948,6 +956,40 @@ static void scratch_beside_the_context(void)
     CHECK(small > 0 && large - small < cache / 7);
 }
 
+/* Small numbers times one, on the calling thread, as a short step, and shared out; the mode of the
+ * thread is afterwards what it was. */
+static void small_numbers(void)
+{
+    volatile float tiny = 1e-40f;
+    for (uint32_t way = 0; way < 6; way++) {
+        static rig r;
+        het_error err = HET_ERROR_INIT;
+        const bool exact = way % 2, kept = exact || HET__FLOAT_ZEROES == 0;
+        rig_init(&r, "cpu_onednn");
+        r.options.threads = 3;
+        r.options.precision = exact ? HET_PRECISION_EXACT : HET_PRECISION_FAST;
+        CHECK_INT(rig_open_device(&r, &err), HET_OK);
+        if (way / 2 > 0)
+            r.device->alone_macs = 0;
+        if (way / 2 > 1)
+            share_steps(&r);
+        r.symbols[HET__SYM_TOKENS] = r.symbols_max[HET__SYM_TOKENS] = 70;
+        const uint32_t in[2] = { matrix_input(&r, "a", 300), matrix_input(&r, "b", 300) };
+        const uint32_t out = node(&r, HET__OP_MUL, in, 2, (het__attrs){ .unary = { 0 } });
+        if (!rig_compile(&r))
+            return;
+        for (int i = 0; i < 70 * 300; i++) {
+            ((float *)rig_data(&r, in[0]))[i] = tiny;
+            ((float *)rig_data(&r, in[1]))[i] = 1;
+        }
+        rig_run(&r);
+        for (int i = 0; i < 70 * 300; i++)
+            CHECK(((float *)rig_data(&r, out))[i] == (kept ? tiny : 0));
+        CHECK(tiny * 1.0f > 0);
+        rig_close(&r);
+    }
+}
+
 #define SQUARE 2048
 
 /* x -> norm -> linear, whose output may lie where x was: every thread must have read x before one
@@ -960,7 +1002,7 @@ static bool start_square(rig *r, bool covered)
     CHECK_INT(rig_open_device(r, &err), HET_OK);
     if (!r->device)
         return false;
-    r->device->alone_macs = 0;
+    share_steps(r);
     seed = 4;
     const uint32_t x = matrix_input(r, "x", SQUARE);
     const uint32_t norm[2] = { x, vector(r, SQUARE, 1) };
@@ -1008,6 +1050,7 @@ int main(void)
     test_case(products_fast);
     test_case(products_narrow);
     test_case(products_mapped);
+    test_case(small_numbers);
     test_case(outputs_may_cover_inputs);
     return test_finish();
 }
