@@ -6,6 +6,8 @@
 
 #include "backends/cpu_onednn/f32_tile.h"
 
+#include <math.h>
+
 /* Below this a block counts as zero: 127 / amax would overflow soon after. */
 #define Q8_AMAX_MIN 1e-30f
 
@@ -164,6 +166,29 @@ static void level_exp_rows(float *x, int64_t n, float maximum, float *sum)
         s = vf_add(s, vf_load_n(x + i, n - i));
     }
     *sum = vf_sum(s);
+}
+
+static float level_scale_max(float *x, const float *more, int64_t n, float scale)
+{
+    const vf by = vf_set(scale);
+    vf most = vf_set(-INFINITY);
+    int64_t i = 0;
+    for (; i + VL <= n; i += VL) {
+        const vf y = vf_mul(vf_load(x + i), by);
+        const vf z = more ? vf_add(y, vf_load(more + i)) : y;
+        vf_store(x + i, z);
+        most = vf_max(z, most); /* the second operand, where one is NaN */
+    }
+    float lanes[VL], result = -INFINITY;
+    vf_store(lanes, most);
+    for (int j = 0; j < VL; j++)
+        result = lanes[j] > result ? lanes[j] : result;
+    for (; i < n; i++) {
+        x[i] *= scale;
+        x[i] += more ? more[i] : 0;
+        result = x[i] > result ? x[i] : result;
+    }
+    return result;
 }
 
 VEC_INLINE vf vf_silu(vf x)

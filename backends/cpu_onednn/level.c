@@ -114,6 +114,7 @@ const het__cpu_level LEVEL = {
     .dot = level_dot,
     .to_f16 = level_to_f16,
     .exp_rows = level_exp_rows,
+    .scale_max = level_scale_max,
     .silu = level_silu,
     .gelu_tanh = level_gelu_tanh,
 };

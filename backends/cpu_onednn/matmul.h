@@ -88,6 +88,8 @@ typedef struct het__cpu_level {
     float (*dot)(const float *a, const float *b, int64_t n);
     void (*to_f16)(uint16_t *target, const float *source, int64_t n);   /* nearest even */
     void (*exp_rows)(float *x, int64_t n, float maximum, float *sum);   /* x = exp(x - maximum) */
+    /* x = x * scale + more, if there is one: the largest that is a number, -infinity if none is. */
+    float (*scale_max)(float *x, const float *more, int64_t n, float scale);
     void (*silu)(float *x, int64_t n);
     void (*gelu_tanh)(float *x, int64_t n);
 } het__cpu_level;

@@ -372,6 +372,28 @@ static void exponentials(void)
     CHECK(edge[4] == 0.0f);
 }
 
+/* NaN is passed over, wherever it stands, and kept. */
+static void largest(void)
+{
+    for (int round = 0; round < 200; round++) {
+        float x[100], y[100], more[100], want = -INFINITY;
+        const int64_t n = random_between(1, 100);
+        const bool added = random_between(0, 1);
+        for (int64_t i = 0; i < n; i++) {
+            x[i] = random_between(0, 9) == 0 ? NAN : 9 * test_random_float(&seed);
+            more[i] = random_between(0, 9) == 0 ? -INFINITY : test_random_float(&seed);
+            y[i] = x[i] * 0.3f;
+            y[i] += added ? more[i] : 0;
+            want = y[i] > want ? y[i] : want;
+        }
+        const float got = level->scale_max(x, added ? more : NULL, n, 0.3f);
+        int wrong = got != want;
+        for (int64_t i = 0; i < n; i++)
+            wrong += isnan(y[i]) ? !isnan(x[i]) : x[i] != y[i];
+        CHECK_INT(wrong, 0);
+    }
+}
+
 static void activations(void)
 {
     float x[333], y[333];
@@ -564,7 +586,8 @@ int main(int argc, char **argv)
     test_case(smallest_scales);
         test_case(not_finite);
         test_case(exponentials);
-        test_case(activations);
+        test_case(largest);
+    test_case(activations);
         test_case(halves);
         test_case(rows);
         test_case(vectors_anywhere);
