@@ -63,20 +63,35 @@ VEC_INLINE vf f32_weights(const int kind, const uint8_t *p)
     }
 }
 
+VEC_INLINE void f32_store_whole(const f32_job *job, const int R, const int tokens,
+                                vf sum[][F32_TOKENS])
+{
+    float *out = job->out;
+    const int64_t stride = job->out_stride;
+    const bool more = job->more;
+    VEC_UNROLL
+    for (int t = 0; t < tokens; t++, out += stride) {
+        VEC_UNROLL
+        for (int r = 0; r < R; r++)
+            vf_store(out + r * VL, more ? vf_add(vf_load(out + r * VL), sum[r][t]) : sum[r][t]);
+    }
+}
+
 VEC_INLINE void f32_store(const f32_job *job, const int R, const int tokens,
                           vf sum[][F32_TOKENS])
 {
+    if (job->rows >= R * VL) {
+        f32_store_whole(job, R, tokens, sum);
+        return;
+    }
     VEC_UNROLL
     for (int t = 0; t < tokens; t++) {
         VEC_UNROLL
         for (int r = 0; r < R; r++) {
             float *out = job->out + t * job->out_stride + r * VL;
             const int64_t n = job->rows - r * VL;
-            if (n >= VL) {
-                vf_store(out, job->more ? vf_add(vf_load(out), sum[r][t]) : sum[r][t]);
-            } else if (n > 0) {
+            if (n > 0)
                 vf_store_n(out, job->more ? vf_add(vf_load_n(out, n), sum[r][t]) : sum[r][t], n);
-            }
         }
     }
 }
@@ -160,6 +175,37 @@ static const f32_tile_fn f32_tiles[][F32_TOKENS] = {
     F32_TILE_ROW(TILE_BF16),
 #if VEC_HAVE_BF16
     F32_TILE_ROW(TILE_DOT_BF16),
+#endif
+};
+
+/* The last groups of a matrix where they are fewer than a tile has. */
+#define F32_LAST(R, tokens)                                      \
+    static void f32_last_##R##_##tokens(const f32_job *job)      \
+    {                                                            \
+        f32_tile(TILE_F32, R, tokens, job);                      \
+    }
+#if F32_TOKENS == 6
+#define F32_LASTS(R)                                                                    \
+    F32_LAST(R, 1) F32_LAST(R, 2) F32_LAST(R, 3) F32_LAST(R, 4) F32_LAST(R, 5) F32_LAST(R, 6)
+#define F32_LAST_ROW(R)                                                                 \
+    { f32_last_##R##_1, f32_last_##R##_2, f32_last_##R##_3, f32_last_##R##_4,           \
+      f32_last_##R##_5, f32_last_##R##_6 }
+#else
+#define F32_LASTS(R) F32_LAST(R, 1) F32_LAST(R, 2)
+#define F32_LAST_ROW(R) { f32_last_##R##_1, f32_last_##R##_2 }
+#endif
+
+F32_LASTS(1)
+#if F32_GROUPS > 2
+F32_LASTS(2)
+F32_LASTS(3)
+#endif
+
+static const f32_tile_fn f32_lasts[F32_GROUPS - 1][F32_TOKENS] = {
+    F32_LAST_ROW(1),
+#if F32_GROUPS > 2
+    F32_LAST_ROW(2),
+    F32_LAST_ROW(3),
 #endif
 };
 
@@ -452,14 +498,19 @@ static void f32_run_tile(const int kind, int64_t tokens, f32_job job)
 {
     const int groups = tokens == 1 ? F32_BAND : F32_GROUPS;
     for (int g = 0; g < F32_BAND && job.rows > 0; g += groups) {
-        f32_tiles[kind][tokens - 1](&job);
+        const int64_t left = (job.rows + VL - 1) / VL;
+        if (kind == TILE_F32 && left < F32_GROUPS)
+            f32_lasts[left - 1][tokens - 1](&job);
+        else
+            f32_tiles[kind][tokens - 1](&job);
         job.weights += (size_t)groups * f32_step_bytes(kind) / F32_BAND;
         job.out += groups * VL;
         job.rows -= groups * VL;
     }
 }
 
-/* One band for all tokens. */
+/* One band for all tokens, in tiles of even size: a small one computes no longer than it reads.
+ * Only where two would both be small, one is whole. */
 static void f32_run_band(const het__cpu_matrix *m, int64_t row, int64_t tokens, f32_job job,
                          uint8_t *scratch)
 {
@@ -478,8 +529,9 @@ static void f32_run_band(const het__cpu_matrix *m, int64_t row, int64_t tokens, 
             : f32_panel(m, row, first, count, scratch, scratch + F32_PANEL_BYTES);
         job.steps = dot ? (count + 1) / 2 : count;
         job.more = first > 0;
-        for (int64_t t = 0; t < tokens; t += F32_TOKENS) {
-            const int64_t n = tokens - t < F32_TOKENS ? tokens - t : F32_TOKENS;
+        int64_t n, tiles = (tokens + F32_TOKENS - 1) / F32_TOKENS;
+        for (int64_t t = 0; t < tokens; t += n, tiles--) {
+            n = tokens == F32_TOKENS + 1 && t == 0 ? F32_TOKENS : (tokens - t + tiles - 1) / tiles;
             job.acts = acts + (size_t)t * job.act_stride + (size_t)first * (dot ? 2 : 4);
             job.out = out + t * job.out_stride;
             f32_run_tile(kind, n, job);

@@ -7,6 +7,8 @@
 #include "backends/cpu_onednn/f32_tile.h"
 #include "backends/cpu_onednn/vec_curves.h"
 
+#include <math.h>
+
 /* Below this a block counts as zero: 127 / amax would overflow soon after. */
 #define Q8_AMAX_MIN 1e-30f
 
@@ -75,6 +77,37 @@ static void level_prepare(het__cpu_act act, const float *x, int64_t k, void *row
     }
 }
 
+VEC_INLINE vf finish_piece(const het__cpu_finish *f, vf x, vf bias, vf residual)
+{
+    x = vf_mul(x, vf_set(f->scale));
+    if (f->bias)
+        x = vf_add(x, bias);
+    if (f->residual)
+        x = vf_add(x, residual);
+    /* The second operand, where one is NaN. */
+    return vf_min(vf_set(f->high), vf_max(vf_set(f->low), x));
+}
+
+static void level_finish(const het__cpu_finish *f, float *out, int64_t out_stride, int64_t tokens,
+                         int64_t count)
+{
+    for (int64_t t = 0; t < tokens; t++, out += out_stride) {
+        const float *residual = f->residual ? f->residual + t * f->residual_stride : NULL;
+        int64_t i = 0;
+        for (; i + VL <= count; i += VL) {
+            const vf bias = f->bias ? vf_load(f->bias + i) : vf_zero();
+            const vf more = residual ? vf_load(residual + i) : vf_zero();
+            vf_store(out + i, finish_piece(f, vf_load(out + i), bias, more));
+        }
+        if (i < count) {
+            const int64_t n = count - i;
+            const vf bias = f->bias ? vf_load_n(f->bias + i, n) : vf_zero();
+            const vf more = residual ? vf_load_n(residual + i, n) : vf_zero();
+            vf_store_n(out + i, finish_piece(f, vf_load_n(out + i, n), bias, more), n);
+        }
+    }
+}
+
 /* Helpers on rows. Four accumulators hide the latency of the multiply-add. */
 static float level_dot(const float *a, const float *b, int64_t n)
 {
@@ -117,6 +150,29 @@ static void level_exp_rows(float *x, int64_t n, float maximum, float *sum)
         s = vf_add(s, vf_load_n(x + i, n - i));
     }
     *sum = vf_sum(s);
+}
+
+static float level_scale_max(float *x, const float *more, int64_t n, float scale)
+{
+    const vf by = vf_set(scale);
+    vf most = vf_set(-INFINITY);
+    int64_t i = 0;
+    for (; i + VL <= n; i += VL) {
+        const vf y = vf_mul(vf_load(x + i), by);
+        const vf z = more ? vf_add(y, vf_load(more + i)) : y;
+        vf_store(x + i, z);
+        most = vf_max(z, most); /* the second operand, where one is NaN */
+    }
+    float lanes[VL], result = -INFINITY;
+    vf_store(lanes, most);
+    for (int j = 0; j < VL; j++)
+        result = lanes[j] > result ? lanes[j] : result;
+    for (; i < n; i++) {
+        x[i] *= scale;
+        x[i] += more ? more[i] : 0;
+        result = x[i] > result ? x[i] : result;
+    }
+    return result;
 }
 
 VEC_INLINE vf vf_silu(vf x)

@@ -102,6 +102,7 @@ const het__cpu_level LEVEL = {
     .prepare = level_prepare,
     .scratch_bytes = level_scratch_bytes,
     .run = level_run,
+    .finish = level_finish,
     .peak_f32 = level_peak_f32,
 #if VEC_HAVE_BF16
     .peak_bf16 = level_peak_bf16,
@@ -113,6 +114,7 @@ const het__cpu_level LEVEL = {
     .dot = level_dot,
     .to_f16 = level_to_f16,
     .exp_rows = level_exp_rows,
+    .scale_max = level_scale_max,
     .silu = level_silu,
     .gelu_tanh = level_gelu_tanh,
 };

@@ -18,7 +18,7 @@
 #include <hetinfer/session.h>
 
 /* Form of activations. A row of k elements takes het__cpu_act_bytes(kind, k) bytes and starts
- * aligned to 64 bytes. */
+ * aligned to 64 bytes; one of floats may be any k of them. */
 typedef enum het__cpu_act {
     HET__CPU_ACT_F32 = 0, /* float[k] */
     HET__CPU_ACT_Q8,      /* per 32 elements: int8 codes, scale, sums of codes; see q8_forms.h */
@@ -38,6 +38,16 @@ typedef struct het__cpu_matrix {
     uint32_t form;        /* private to the level */
     het__cpu_act act;     /* what run() wants */
 } het__cpu_matrix;
+
+/* What is done to a product, in this order; nothing where scale is 1, vectors are NULL and the
+ * bounds infinite. */
+typedef struct het__cpu_finish {
+    float scale;
+    const float *bias;     /* of the first row of W that is written */
+    const float *residual; /* like out */
+    int64_t residual_stride;
+    float low, high;       /* what is below or above becomes these; NaN stays */
+} het__cpu_finish;
 
 /* One instruction-set level. */
 typedef struct het__cpu_level {
@@ -62,6 +72,9 @@ typedef struct het__cpu_level {
      * acts: prepared rows, act_stride bytes apart. scratch: the caller's own, aligned to 64. */
     void (*run)(const het__cpu_matrix *matrix, int64_t first, int64_t count, const void *acts,
                 size_t act_stride, int64_t tokens, float *out, int64_t out_stride, void *scratch);
+    /* Of count elements in each of so many rows. */
+    void (*finish)(const het__cpu_finish *finish, float *out, int64_t out_stride, int64_t tokens,
+                   int64_t count);
 
     /* Loops on registers for het_device_measure(): operations done (multiply and add count as
      * two); NULL: the level has no such instruction. */
@@ -75,6 +88,8 @@ typedef struct het__cpu_level {
     float (*dot)(const float *a, const float *b, int64_t n);
     void (*to_f16)(uint16_t *target, const float *source, int64_t n);   /* nearest even */
     void (*exp_rows)(float *x, int64_t n, float maximum, float *sum);   /* x = exp(x - maximum) */
+    /* x = x * scale + more, if there is one: the largest that is a number, -infinity if none is. */
+    float (*scale_max)(float *x, const float *more, int64_t n, float scale);
     void (*silu)(float *x, int64_t n);
     void (*gelu_tanh)(float *x, int64_t n);
 } het__cpu_level;

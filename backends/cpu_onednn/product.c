@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* LINEAR, GATED and MATMUL: products of rows of activations with weight matrices.
  *
- * Activations are prepared once per kind that the matrices ask for. Then all matrices of the node
- * form one list of tiles: rows of the weight times a chunk of tokens. The chunk keeps prepared
- * activations in the second-level cache; a tile's chunks follow each other, so that the weights of
- * a tile are read from memory once.
+ * Activations are prepared once per kind that the matrices ask for; floats are used as they lie.
+ * Then all matrices of the node form one list of tiles: rows of the weight times a chunk of tokens.
+ * The chunk keeps prepared activations in the second-level cache; a tile's chunks follow each
+ * other, so that the weights of a tile are read from memory once. Where all weights stay in the
+ * cache, a chunk's tiles follow each other instead.
  *
  * With one token, preparing takes about as long as waiting for another thread to do it: then every
  * thread prepares the row for itself, and the step before the tiles falls away.
@@ -13,6 +14,7 @@
  * added. It may lie on the input of a norm that was joined, which nobody needs any more.
  */
 #include <assert.h>
+#include <math.h>
 #include <string.h>
 
 #include "backends/cpu_onednn/cpu.h"
@@ -38,6 +40,11 @@
 #define TASKS_COMPUTE 16
 /* Products in a task at least: about a microsecond, ten times the cost of starting it. */
 #define TASK_MACS ((int64_t)32 << 10)
+/* Tasks of so many, some ten microseconds, are cut where threads share tokens. */
+#define TASK_LONG_MACS ((int64_t)1 << 20)
+/* Elements that a task prepares, about a microsecond, unless there are fewer tasks than these. */
+#define PREPARE_ELEMENTS 4096
+#define PREPARE_TASKS 32
 /* Elements of a gated tile's two halves: 64 rows of every chunk. */
 #define GATED_ROWS 64
 
@@ -70,6 +77,7 @@ typedef struct linear {
     bool covered; /* an output lies on x, which must be read before any task writes */
     het__unary act; /* of a gated product */
     float scale;    /* of the product of a MATMUL, and what is done behind it */
+    float low, high;
     het__act after;
     const het__image_math *math;
     het__cpu_norm norm;
@@ -81,7 +89,9 @@ typedef struct linear {
     int64_t tile_elements; /* of a gated tile's half */
     /* When bound. */
     int64_t tokens, chunk, chunks;
+    int64_t together; /* rows that a task prepares */
     bool single;
+    bool by_tokens;   /* a chunk's tiles follow each other, not a tile's chunks */
 } linear;
 
 static int64_t min64(int64_t a, int64_t b)
@@ -125,14 +135,17 @@ static void prepare_bind(het__cpu_step *step, const int64_t *symbols)
     int64_t columns;
     het__value_matrix(l->x_value, symbols, &l->tokens, &columns);
     l->single = l->tokens == 1 && !l->covered;
-    step->tasks = l->single || l->direct ? 0 : l->tokens;
+    l->together = max64(min64(PREPARE_ELEMENTS / l->k, l->tokens / PREPARE_TASKS), 1);
+    step->tasks = l->single || l->direct ? 0 : (l->tokens + l->together - 1) / l->together;
 }
 
 static void prepare_task(const het__cpu_step *step, int64_t task, unsigned char *scratch)
 {
     const linear *l = *(linear *const *)step->data;
-    prepare_row(l, step->program->device->level, task, step->program->shared, l->act_offset,
-                scratch);
+    const int64_t first = task * l->together, end = min64(first + l->together, l->tokens);
+    for (int64_t row = first; row < end; row++)
+        prepare_row(l, step->program->device->level, row, step->program->shared, l->act_offset,
+                    scratch);
 }
 
 static void product_begin(const het__cpu_step *step, unsigned char *scratch)
@@ -174,6 +187,14 @@ static int64_t tile_rows(const linear *l, int64_t n, int64_t granule, uint32_t t
     return rows;
 }
 
+static bool has_dense(const linear *l)
+{
+    for (uint32_t i = 0; i < l->count; i++)
+        if (l->products[i].dense[0])
+            return true;
+    return false;
+}
+
 /* Chunks of even size, so that the last one is not a remainder of a few tokens. */
 static void cut_tokens(linear *l)
 {
@@ -183,16 +204,35 @@ static void cut_tokens(linear *l)
     l->chunks = (l->tokens + l->chunk - 1) / l->chunk;
 }
 
+/* Weights that stay in a second-level cache as a whole: threads share the tokens, so that each
+ * finds in its cache what it wrote in the step before. */
+static void cut_among_threads(linear *l, int64_t rows, int64_t bands, uint32_t threads)
+{
+    l->by_tokens = threads > 1 && !l->gated && !has_dense(l) && rows * l->k <= TILE_WEIGHTS &&
+                   l->tokens >= 2 * CHUNK_STEP;
+    if (!l->by_tokens)
+        return;
+    const int64_t macs = rows * l->k * l->tokens / bands;
+    const int64_t least = max64(l->chunks, min64(macs / TASK_LONG_MACS, threads * TASKS_COMPUTE));
+    const int64_t chunks = (max64(least, 1) + threads - 1) / threads * threads;
+    l->chunks = min64(chunks, l->tokens / CHUNK_STEP);
+    l->chunk = (l->tokens + l->chunks - 1) / l->chunks;
+}
+
 /* The step before, which is always there, has bound the tokens. */
 static void product_bind(het__cpu_step *step, const int64_t *symbols)
 {
     (void)symbols;
     linear *l = step->data;
     cut_tokens(l);
-    int64_t rows = 0, tasks = 0;
+    int64_t rows = 0, tasks = 0, bands = 0;
     const uint32_t lists = l->gated ? 1 : l->count;
-    for (uint32_t i = 0; i < lists; i++)
-        rows += l->products[i].matrix->n;
+    for (uint32_t i = 0; i < lists; i++) {
+        const product *p = &l->products[i];
+        rows += p->matrix->n;
+        bands += (p->matrix->n + p->granule - 1) / p->granule;
+    }
+    cut_among_threads(l, rows, bands, het__pool_count(step->program->device->pool));
     for (uint32_t i = 0; i < lists; i++) {
         product *p = &l->products[i];
         p->tile = tile_rows(l, rows, p->granule, het__pool_count(step->program->device->pool));
@@ -213,10 +253,18 @@ typedef struct tile {
 static tile tile_at(const linear *l, const product *p, int64_t task)
 {
     tile t;
-    t.row = (task - p->first) / l->chunks * p->tile;
+    const int64_t at = task - p->first;
+    if (l->by_tokens) { /* even chunks: one token alone could have sums in another order */
+        const int64_t tiles = (p->matrix->n + p->tile - 1) / p->tile, chunk = at / tiles;
+        t.row = at % tiles * p->tile;
+        t.token = chunk * l->tokens / l->chunks;
+        t.tokens = (chunk + 1) * l->tokens / l->chunks - t.token;
+    } else {
+        t.row = at / l->chunks * p->tile;
+        t.token = at % l->chunks * l->chunk;
+        t.tokens = min64(l->chunk, l->tokens - t.token);
+    }
     t.rows = min64(p->tile, p->matrix->n - t.row);
-    t.token = (task - p->first) % l->chunks * l->chunk;
-    t.tokens = min64(l->chunk, l->tokens - t.token);
     return t;
 }
 
@@ -262,16 +310,19 @@ static void run_tile(const het__cpu_step *step, const linear *l, const product *
     run_own(step, l, p, &rest, out + done * stride, stride, scratch);
 }
 
-static void add_row(float *restrict out, const float *restrict more, int64_t n)
+static void finish_tile(const het__cpu_step *step, const linear *l, const product *p,
+                        const tile *t, float *out)
 {
-    for (int64_t i = 0; i < n; i++)
-        out[i] += more[i];
-}
-
-static void scale_row(float *out, float scale, int64_t n)
-{
-    for (int64_t i = 0; i < n; i++)
-        out[i] *= scale;
+    const int64_t n = p->matrix->n;
+    const het__cpu_finish f = {
+        .scale = l->scale, .bias = p->bias ? p->bias + t->row : NULL,
+        .residual = l->residual ? l->residual + t->token * n + t->row : NULL,
+        .residual_stride = n, .low = l->low, .high = l->high,
+    };
+    if (f.scale != 1 || f.bias || f.residual || f.low > -INFINITY || f.high < INFINITY)
+        step->program->device->level->finish(&f, out, n, t->tokens, t->rows);
+    for (int64_t j = 0; l->after.kind != HET__ACT_NONE && j < t->tokens; j++)
+        l->math->act(&l->after, out + j * n, t->rows);
 }
 
 static void linear_task(const het__cpu_step *step, int64_t task, unsigned char *scratch)
@@ -285,16 +336,7 @@ static void linear_task(const het__cpu_step *step, int64_t task, unsigned char *
     const int64_t n = p->matrix->n;
     float *out = p->out + t.token * n + t.row;
     run_tile(step, l, p, &t, out, n, scratch);
-    for (int64_t j = 0; j < t.tokens; j++) {
-        if (l->scale != 1)
-            scale_row(out + j * n, l->scale, t.rows);
-        if (p->bias)
-            add_row(out + j * n, p->bias + t.row, t.rows);
-        if (l->residual)
-            add_row(out + j * n, l->residual + (t.token + j) * n + t.row, t.rows);
-        if (l->after.kind != HET__ACT_NONE)
-            l->math->act(&l->after, out + j * n, t.rows);
-    }
+    finish_tile(step, l, p, &t, out);
 }
 
 static void gated_task(const het__cpu_step *step, int64_t task, unsigned char *scratch)
@@ -345,11 +387,26 @@ static uint32_t products_of(const het__node *node)
     return node->op == HET__OP_MATMUL ? 1 : (uint32_t)node->attrs.linear.projections;
 }
 
+/* What cuts off is done with bias and residual. */
+static void take_act(linear *l, const het__act *act)
+{
+    if (act->kind == HET__ACT_RELU) {
+        l->low = 0;
+    } else if (act->kind == HET__ACT_CLIP) {
+        l->low = act->alpha;
+        l->high = act->beta;
+    } else {
+        l->after = *act;
+    }
+}
+
 static het_status get_products(het__cpu_build *build, const het__node *node, linear *l)
 {
     l->gated = node->op == HET__OP_GATED;
     l->count = products_of(node);
     l->scale = 1;
+    l->low = -INFINITY;
+    l->high = INFINITY;
     const bool turned = node->op == HET__OP_MATMUL && !node->attrs.matmul.transpose_b;
     for (uint32_t i = 0; i < l->count; i++) {
         product *p = &l->products[i];
@@ -367,18 +424,10 @@ static het_status get_products(het__cpu_build *build, const het__node *node, lin
     het__cpu_place(build, residual_of(node), &l->residual);
     if (node->op == HET__OP_MATMUL) {
         l->scale = node->attrs.matmul.scale;
-        l->after = node->attrs.matmul.act;
+        take_act(l, &node->attrs.matmul.act);
         l->math = het__image_math_for(build->device->level->name);
     }
     return HET_OK;
-}
-
-static bool has_dense(const linear *l)
-{
-    for (uint32_t i = 0; i < l->count; i++)
-        if (l->products[i].dense[0])
-            return true;
-    return false;
 }
 
 static int64_t chunk_for(const linear *l, int64_t tokens)
@@ -450,11 +499,11 @@ static void plan_scratch(het__cpu_build *build, linear *l, int64_t tokens)
     het__cpu_need_worker(build, own);
 }
 
-/* F32 rows that are whole blocks and start at a cache line are prepared already. */
+/* Rows of floats are prepared already. */
 static bool is_direct(const linear *l)
 {
     return !l->normed && l->wanted[HET__CPU_ACT_F32] && !l->wanted[HET__CPU_ACT_Q8] &&
-           !l->wanted[HET__CPU_ACT_BF16] && l->k % 32 == 0 && (uintptr_t)l->x % HET__ALIGN == 0;
+           !l->wanted[HET__CPU_ACT_BF16];
 }
 
 static bool overlap(const het__cpu_build *build, uint32_t a, uint32_t b)

@@ -14,6 +14,8 @@
 /* Floats of scores at once. */
 #define SCORES_MAX ((int64_t)32 << 10)
 #define ROWS_MAX 48
+/* A multiple of the rows of a product's tile, at every level. */
+#define ROWS_STEP 12
 
 typedef struct attention_step {
     const het__tensor_math *math;
@@ -43,6 +45,8 @@ static void bind(het__cpu_step *step, const int64_t *symbols)
     /* Packing is done anew for each cut: few cuts, unless threads would have nothing to do. */
     s->cuts = heads >= 4 * threads ? 1 : (4 * threads + heads - 1) / (heads ? heads : 1);
     s->cuts = s->cuts < most ? s->cuts : most > 0 ? most : 1;
+    if (s->cuts > 1 && heads == 1) /* all threads have as many */
+        s->cuts = (s->cuts + threads - 1) / threads * threads;
     step->tasks = heads * s->cuts;
     step->program->step_macs += (double)heads * (double)s->queries * (double)s->keys *
                                 (double)(s->size + s->value_size);
@@ -67,23 +71,30 @@ static void multiply(const attention_step *s, const float *a, int64_t depth, int
                          false, out + n, columns);
 }
 
-/* Scores to weights that add up to one, or to zeros if no key is open. */
+/* Scores to weights that add up to one, or to zeros if no key is open. What is no number makes the
+ * whole row so: it goes through exponentials and sum. */
 static void soften(const het__cpu_level *level, const attention_step *s, const float *mask,
                    float *row)
 {
-    float most = -INFINITY, sum = 0;
-    for (int64_t j = 0; j < s->keys; j++) {
-        row[j] = row[j] * s->scale + (mask ? mask[j] : 0);
-        most = row[j] > most || isnan(row[j]) ? row[j] : most;
-    }
-    if (most == -INFINITY) {
+    float sum = 0;
+    const float most = level->scale_max(row, mask, s->keys, s->scale);
+    bool is_open = most > -INFINITY;
+    for (int64_t j = 0; !is_open && j < s->keys; j++)
+        is_open = isnan(row[j]);
+    if (!is_open) {
         memset(row, 0, (size_t)s->keys * sizeof *row);
         return;
     }
     level->exp_rows(row, s->keys, most, &sum);
-    const float inverse = 1.0f / sum;
-    for (int64_t j = 0; j < s->keys; j++)
-        row[j] *= inverse;
+    const het__cpu_finish share = { .scale = 1.0f / sum, .low = -INFINITY, .high = INFINITY };
+    level->finish(&share, row, s->keys, 1, s->keys);
+}
+
+/* First query of a cut: whole tiles of products, while there are enough. */
+static int64_t cut_at(const attention_step *s, int64_t cut)
+{
+    const int64_t q = cut * s->queries / s->cuts;
+    return cut == s->cuts || s->queries < s->cuts * ROWS_STEP ? q : q / ROWS_STEP * ROWS_STEP;
 }
 
 static void run(const het__cpu_step *step, int64_t task, unsigned char *scratch)
@@ -99,8 +110,8 @@ static void run(const het__cpu_step *step, int64_t task, unsigned char *scratch)
     pack_all(s, s->k + kv * s->keys * s->size, 1, s->size, s->size, s->keys, keys);
     pack_all(s, s->v + kv * s->keys * s->value_size, s->value_size, 1, s->keys, s->value_size,
              values);
-    const int64_t end = (cut + 1) * s->queries / s->cuts;
-    for (int64_t q = cut * s->queries / s->cuts; q < end; q += s->rows) {
+    const int64_t end = cut_at(s, cut + 1);
+    for (int64_t q = cut_at(s, cut); q < end; q += s->rows) {
         const int64_t rows = end - q < s->rows ? end - q : s->rows;
         multiply(s, s->q + (head * s->queries + q) * s->size, s->size, rows, keys, s->keys,
                  scores);

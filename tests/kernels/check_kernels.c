@@ -214,13 +214,19 @@ static void check_case(het_dtype dtype, het_precision precision, bool relay, sha
             level->pack(&c.m, i, granule < s.n - i ? granule : s.n - i);
     }
     c.act_stride = het__cpu_act_bytes(c.m.act, s.k) + 64 * (size_t)random_between(0, 1);
+    const bool close = c.m.act == HET__CPU_ACT_F32 && random_between(0, 1);
+    if (close) /* rows of floats may lie anywhere */
+        c.act_stride = (size_t)s.k * sizeof(float);
     const size_t acts_bytes = c.act_stride * (size_t)s.tokens;
     uint8_t *acts = guarded(acts_bytes);
     float *x = malloc((size_t)s.k * sizeof *x);
     for (int64_t t = 0; t < s.tokens; t++) {
         for (int64_t i = 0; i < s.k; i++)
             x[i] = test_random_float(&seed) * (t % 3 == 1 && i < 40 ? 0 : tiny ? 1e30f : 3);
-        level->prepare(c.m.act, x, s.k, acts + (size_t)t * c.act_stride);
+        if (close)
+            memcpy(acts + (size_t)t * c.act_stride, x, c.act_stride);
+        else
+            level->prepare(c.m.act, x, s.k, acts + (size_t)t * c.act_stride);
         check_act(c.m.act, x, acts + (size_t)t * c.act_stride, s.k);
     }
     c.acts = acts;
@@ -254,6 +260,47 @@ static void products(void)
                     check_case(*d, (het_precision)precision, relay, random_shape(*d), false);
             }
         }
+    }
+}
+
+/* Every operation by itself is exactly rounded: bits are those of plain C. */
+static void finishing(void)
+{
+    for (int round = 0; round < 200; round++) {
+        const int64_t tokens = random_between(1, 5), count = random_between(1, 70);
+        const int64_t stride = count + random_between(0, 3);
+        float bias[70], residual[5 * 72], want[5 * 73];
+        const size_t bytes = (size_t)(tokens * stride) * sizeof(float);
+        uint8_t *guard = guarded(bytes);
+        float *out = (float *)(void *)guard;
+        for (int64_t i = 0; i < tokens * stride; i++)
+            want[i] = out[i] = i == 7 ? NAN : 4 * test_random_float(&seed);
+        for (int64_t i = 0; i < count; i++)
+            bias[i] = test_random_float(&seed);
+        for (int64_t i = 0; i < tokens * (count + 2); i++)
+            residual[i] = test_random_float(&seed);
+        const bool cut = random_between(0, 1);
+        const het__cpu_finish f = {
+            .scale = random_between(0, 1) ? 1 : 0.7f,
+            .bias = random_between(0, 1) ? bias : NULL,
+            .residual = random_between(0, 1) ? residual : NULL, .residual_stride = count + 2,
+            .low = cut ? 0 : -INFINITY, .high = cut && random_between(0, 1) ? 1 : INFINITY,
+        };
+        for (int64_t i = 0; i < tokens * stride; i++) {
+            const int64_t t = i / stride, j = i % stride;
+            if (j >= count)
+                continue;
+            want[i] *= f.scale;
+            want[i] += f.bias ? bias[j] : 0;
+            want[i] += f.residual ? residual[t * (count + 2) + j] : 0;
+            want[i] = want[i] < f.low ? f.low : want[i] > f.high ? f.high : want[i];
+        }
+        level->finish(&f, out, stride, tokens, count);
+        int wrong = 0;
+        for (int64_t i = 0; i < tokens * stride; i++)
+            wrong += isnan(want[i]) ? !isnan(out[i]) : out[i] != want[i];
+        CHECK_INT(wrong, 0);
+        guarded_free(guard, bytes, "what is finished");
     }
 }
 
@@ -323,6 +370,28 @@ static void exponentials(void)
     level->exp_rows(edge, 5, 0.0f, &sum);
     CHECK(edge[0] == 0.0f && isnan(edge[1]) && isinf(edge[2]) && edge[3] == 1.0f);
     CHECK(edge[4] == 0.0f);
+}
+
+/* NaN is passed over, wherever it stands, and kept. */
+static void largest(void)
+{
+    for (int round = 0; round < 200; round++) {
+        float x[100], y[100], more[100], want = -INFINITY;
+        const int64_t n = random_between(1, 100);
+        const bool added = random_between(0, 1);
+        for (int64_t i = 0; i < n; i++) {
+            x[i] = random_between(0, 9) == 0 ? NAN : 9 * test_random_float(&seed);
+            more[i] = random_between(0, 9) == 0 ? -INFINITY : test_random_float(&seed);
+            y[i] = x[i] * 0.3f;
+            y[i] += added ? more[i] : 0;
+            want = y[i] > want ? y[i] : want;
+        }
+        const float got = level->scale_max(x, added ? more : NULL, n, 0.3f);
+        int wrong = got != want;
+        for (int64_t i = 0; i < n; i++)
+            wrong += isnan(y[i]) ? !isnan(x[i]) : x[i] != y[i];
+        CHECK_INT(wrong, 0);
+    }
 }
 
 static void activations(void)
@@ -513,10 +582,12 @@ int main(int argc, char **argv)
         level = *l;
         printf("%s: %s\n", level->name, level->features);
         test_case(products);
-        test_case(smallest_scales);
+        test_case(finishing);
+    test_case(smallest_scales);
         test_case(not_finite);
         test_case(exponentials);
-        test_case(activations);
+        test_case(largest);
+    test_case(activations);
         test_case(halves);
         test_case(rows);
         test_case(vectors_anywhere);

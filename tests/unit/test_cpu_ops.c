@@ -148,6 +148,30 @@ static void build_linear(rig *r, const spec *s)
     node(r, HET__OP_LINEAR, back, 4, (het__attrs){ .linear = { 1, true } });
 }
 
+static uint32_t fixed_input(rig *r, const char *name, int64_t rows, int64_t columns)
+{
+    const het__extent e[2] = { FIXED(rows), FIXED(columns) };
+    return het__graph_value(&r->graph, name, HET__VALUE_INPUT, HET_DTYPE_F32, 2, e);
+}
+
+/* Rows by a constant, either way round: with all that may follow, and with the scale alone. */
+static void build_matmul(rig *r, const spec *s)
+{
+    static const int64_t rows[] = { 1, 2, 7, 13, 33, 40, 150 };
+    const int64_t columns[2] = { s->k, s->n };
+    const uint32_t turned =
+        het__graph_const(&r->graph, "w", HET_DTYPE_F32, 2, columns,
+                         random_weights(r, HET_DTYPE_F32, s->k, s->n));
+    const uint32_t straight = weight(r, HET_DTYPE_F32, s->n, s->k), bias = vector(r, s->n, 0);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const uint32_t x = fixed_input(r, "x", rows[i], s->k);
+        const uint32_t all[4] = { x, turned, bias, fixed_input(r, "residual", rows[i], s->n) };
+        const uint32_t none[4] = { x, straight, HET__NO_VALUE, HET__NO_VALUE };
+        node(r, HET__OP_MATMUL, all, 4, s->attrs);
+        node(r, HET__OP_MATMUL, none, 4, (het__attrs){ .matmul = { true, 0.7f, { 0 } } });
+    }
+}
+
 /* norm with a bias -> gated; and gated on the input itself. */
 static void build_gated(rig *r, const spec *s)
 {
@@ -581,6 +605,22 @@ static const spec exact_products[] = {
       .tolerance = 4e-6 },
 };
 
+/* Few columns, few rows of weights: tiles of all widths, tokens shared by threads. */
+#define MATMUL(k, n, act, alpha, beta)                                                  \
+    build_matmul, T(F32, F32, NONE), k, n,                                              \
+        .attrs = { .matmul = { false, 0.7f, { HET__ACT_##act, alpha, beta } } },        \
+        .tolerance = 2e-6
+
+static const spec narrow_products[] = {
+    { "matmul to 1", MATMUL(1, 1, NONE, 0, 0) },
+    { "matmul to 10, relu", MATMUL(64, 10, RELU, 0, 0) },
+    { "matmul to 17, clip", MATMUL(130, 17, CLIP, -0.5f, 2) },
+    { "matmul to 48, gelu", MATMUL(33, 48, GELU_ERF, 0, 0) },
+    { "matmul to 70, swish", MATMUL(27, 70, SWISH, 1, 0) },
+    { "matmul to 260, relu", MATMUL(48, 260, RELU, 0, 0) },
+    { "matmul of 300, none", MATMUL(300, 400, NONE, 0, 0) },
+};
+
 /* Activations of 8 bits per block of 32: errors of 1/254 of a block's largest element, random
  * over the row; bfloat16: 1/512 of each element. */
 static const spec fast_products[] = {
@@ -601,6 +641,12 @@ static void products_exact(void)
 static void products_fast(void)
 {
     check_all(fast_products, COUNT(fast_products), HET_PRECISION_FAST, false);
+}
+
+static void products_narrow(void)
+{
+    check_all(narrow_products, COUNT(narrow_products), HET_PRECISION_EXACT, false);
+    check_all(narrow_products, COUNT(narrow_products), HET_PRECISION_FAST, true);
 }
 
 static void products_mapped(void)
@@ -1002,6 +1048,7 @@ int main(void)
     test_case(scratch_beside_the_context);
     test_case(products_exact);
     test_case(products_fast);
+    test_case(products_narrow);
     test_case(products_mapped);
     test_case(small_numbers);
     test_case(outputs_may_cover_inputs);
