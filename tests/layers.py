@@ -20,7 +20,7 @@ SEES_BACKENDS = re.compile(r'lib/(exec/|api/context\.c$)')
 FOR_BACKENDS = re.compile(r'lib/(backend\.h$|base/|quant/|'
                           r'plain/(plain|act|call|experts|route|strided|resize)\.h$|'
                           r'ir/(graph|op|attr|tensor|tensor_ops|eval|window|move|reduce|product|'
-                          r'sequence|rounding|stream)\.h$)')
+                          r'sequence|rounding|stream|lent)\.h$)')
 # The simulated device takes its speed from a machine file and its times from the cost model: both
 # are what it pretends with, and no other backend may know them.
 FOR_SIM = re.compile(r'lib/(machine/(machine|machine_file|profile|figures)|cost/cost|'

@@ -177,9 +177,6 @@ bool het__cpu_lies_askew(const het__value *v);
 /* A table that is read as it lies. */
 het_status het__cpu_table_get(het__cpu_build *build, uint32_t value,
                               const het__cpu_matrix **matrix);
-/* The node's constants are where their data says: for whatever does not ask by the functions
- * above. */
-het_status het__cpu_constants_keep(het__cpu_build *build, const het__node *node);
 /* Who borrows constants to re-lay them: its bytes are made by the pool. */
 het__team het__cpu_team(const het__device *device);
 void het__cpu_constants_free(het__device *device);

@@ -189,16 +189,32 @@ static void pad_block(const image_step *s, const float *from, float *to)
     memset(to + left + copied, 0, (size_t)(row - left - copied) * sizeof *to);
 }
 
+/* Three rows, as colours have them, a place at a time. */
+static void weave(const float *restrict from, int64_t plane, int64_t width, float *restrict to)
+{
+    const float *restrict second = from + plane, *restrict third = second + plane;
+    for (int64_t x = 0; x < width; x++) {
+        to[3 * x] = from[x];
+        to[3 * x + 1] = second[x];
+        to[3 * x + 2] = third[x];
+    }
+}
+
 /* A row of [C][H][W] as [W][C] with its border. */
 static void pad_picture(const image_step *s, const float *from, float *to)
 {
     const int64_t channels = s->depth, room = s->padded_width - s->attrs.pad_begin[1];
-    const int64_t width = s->width < room ? s->width : room;
-    memset(to, 0, (size_t)(s->padded_width * channels) * sizeof *to);
+    const int64_t width = s->width < room ? s->width : room, plane = s->height * s->width;
+    memset(to, 0, (size_t)(s->attrs.pad_begin[1] * channels) * sizeof *to);
     to += s->attrs.pad_begin[1] * channels;
+    memset(to + width * channels, 0, (size_t)((room - width) * channels) * sizeof *to);
+    if (channels == 3) {
+        weave(from, plane, width, to);
+        return;
+    }
     for (int64_t c = 0; c < channels; c++)
         for (int64_t x = 0; x < width; x++)
-            to[x * channels + c] = from[c * s->height * s->width + x];
+            to[x * channels + c] = from[c * plane + x];
 }
 
 static void run_pad(const het__cpu_step *step, int64_t task, unsigned char *scratch)

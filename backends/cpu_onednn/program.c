@@ -9,6 +9,7 @@
 #include "backends/cpu_onednn/tensor.h"
 #include "lib/base/error.h"
 #include "lib/base/os.h"
+#include "lib/ir/lent.h"
 
 het__cpu_step *het__cpu_add_step(het__cpu_build *build, size_t data_bytes)
 {
@@ -124,7 +125,9 @@ static bool asks_for_weights(het__op op)
 static het_status build_node(het__cpu_build *build, const het__node *node, const het__node *norm)
 {
     if (!asks_for_weights(node->op)) {
-        const het_status s = het__cpu_constants_keep(build, node);
+        const het__slice *slice = build->slice;
+        const het_status s = het__lent_keep_node(slice->borrower, slice->graph, node,
+                                                 slice->symbols_max, build->err);
         if (s != HET_OK)
             return s;
     }

@@ -125,23 +125,6 @@ static het_status keep_source(het__cpu_build *build, const het__cpu_constant *c)
     return het__borrow_keep(build->borrower, c->data, source_bytes(c), build->err);
 }
 
-het_status het__cpu_constants_keep(het__cpu_build *build, const het__node *node)
-{
-    const het__slice *slice = build->slice;
-    for (uint32_t i = 0; slice->borrower && i < node->input_count; i++) {
-        const uint32_t id = node->inputs[i];
-        const het__value *v = id == HET__NO_VALUE ? NULL : &slice->graph->values[id];
-        if (!v || v->kind != HET__VALUE_CONST || !v->data)
-            continue;
-        const int64_t bytes = het__value_bytes(v, slice->symbols_max);
-        const het_status s = het__borrow_keep(build->borrower, v->data,
-                                              bytes > 0 ? (size_t)bytes : 0, build->err);
-        if (s != HET_OK)
-            return s;
-    }
-    return HET_OK;
-}
-
 /* ---- memory of re-laid weights ---- */
 
 /* Slabs hold the matrices one behind the other: small ones then lie in huge pages too. Each is as

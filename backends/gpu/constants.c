@@ -16,6 +16,7 @@
 #include "backends/gpu/stream.h"
 #include "lib/base/dtype.h"
 #include "lib/base/error.h"
+#include "lib/ir/lent.h"
 #include "lib/ir/stream.h"
 #include "lib/quant/quant.h"
 
@@ -100,9 +101,7 @@ static het_status borrow(const het__slice *slice, const void *data, size_t bytes
 het_status het__gpu_keep_data(const het__slice *slice, const het__value *value, const void *data,
                               het_error *err)
 {
-    const int64_t bytes = slice && slice->borrower && value->kind == HET__VALUE_CONST && data
-                              ? het__value_bytes(value, slice->symbols_max) : 0;
-    return bytes > 0 ? het__borrow_keep(slice->borrower, data, (size_t)bytes, err) : HET_OK;
+    return slice ? het__lent_keep(slice->borrower, value, data, slice->symbols_max, err) : HET_OK;
 }
 
 /* What kernels read in the host's memory, and what is brought from there for each run. */
@@ -113,15 +112,11 @@ het_status het__gpu_keep_slice(const het__gpu *gpu, const het__slice *slice, het
     if (!slice->borrower || !(in_place || slice->streams))
         return HET_OK;
     for (uint32_t n = 0; n < slice->node_count; n++) {
-        const het__node *node = &slice->graph->nodes[slice->nodes[n]];
-        for (uint32_t i = 0; i < node->input_count; i++) {
-            if (node->inputs[i] == HET__NO_VALUE)
-                continue;
-            const het__value *v = &slice->graph->values[node->inputs[i]];
-            const het_status s = het__gpu_keep_data(slice, v, v->data, err);
-            if (s != HET_OK)
-                return s;
-        }
+        const het_status s =
+            het__lent_keep_node(slice->borrower, slice->graph,
+                                &slice->graph->nodes[slice->nodes[n]], slice->symbols_max, err);
+        if (s != HET_OK)
+            return s;
     }
     return HET_OK;
 }

@@ -19,6 +19,7 @@ typedef struct note {
 struct het__gpu_notes {
     uint64_t taken, ended, made; /* of all that there ever were */
     bool is_open, is_watched;
+    uint64_t known_ns; /* the last end by the device's clock */
     note ring[NOTES];
 };
 
@@ -80,6 +81,19 @@ void het__gpu_note_close(het__gpu *gpu, bool whole)
     end_first(x);
 }
 
+/* By the device's clock, which is set against the host's again and again, better each time: what
+ * ended one behind the other does so by these times too. */
+static bool times_of(het__gpu *gpu, void *event, uint64_t *begin, uint64_t *end)
+{
+    het__gpu_notes *x = gpu->notes;
+    if (!gpu->driver->times || !gpu->driver->times(gpu, event, begin, end))
+        return false;
+    *begin = *begin > x->known_ns ? *begin : x->known_ns;
+    *end = *end > *begin ? *end : *begin;
+    x->known_ns = *end;
+    return true;
+}
+
 void het__gpu_note_ended(het__gpu *gpu, uint64_t number, void *event, bool well)
 {
     het__gpu_notes *x = gpu->notes;
@@ -89,7 +103,7 @@ void het__gpu_note_ended(het__gpu *gpu, uint64_t number, void *event, bool well)
     uint64_t begin = 0, end = 0;
     if (!n->first || number < n->first)
         return;
-    const bool knows = well && gpu->driver->times && gpu->driver->times(gpu, event, &begin, &end);
+    const bool knows = well && times_of(gpu, event, &begin, &end);
     if (knows && number == n->first) {
         n->what.begin_ns = begin;
         n->what.is_device_clock = true;

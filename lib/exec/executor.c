@@ -7,6 +7,7 @@
 #include "lib/base/error.h"
 #include "lib/exec/internal.h"
 #include "lib/exec/split.h"
+#include "lib/ir/lent.h"
 
 #define SETTLE_NS UINT64_C(30000000000) /* that destroying waits where waits have no limit */
 
@@ -85,18 +86,11 @@ static het_status keep_constants(const het__exec *x, const het__slice *slice,
     if (!slice->borrower || (backend->borrows && !x->request.validate))
         return HET_OK;
     for (uint32_t n = 0; n < slice->node_count; n++) {
-        const het__node *node = &slice->graph->nodes[slice->nodes[n]];
-        for (uint32_t i = 0; i < node->input_count; i++) {
-            const uint32_t id = node->inputs[i];
-            const het__value *v = id == HET__NO_VALUE ? NULL : &slice->graph->values[id];
-            if (!v || v->kind != HET__VALUE_CONST || !v->data)
-                continue;
-            const int64_t bytes = het__value_bytes(v, slice->symbols_max);
-            const het_status s =
-                het__borrow_keep(slice->borrower, v->data, bytes > 0 ? (size_t)bytes : 0, err);
-            if (s != HET_OK)
-                return s;
-        }
+        const het_status s =
+            het__lent_keep_node(slice->borrower, slice->graph,
+                                &slice->graph->nodes[slice->nodes[n]], slice->symbols_max, err);
+        if (s != HET_OK)
+            return s;
     }
     return HET_OK;
 }
