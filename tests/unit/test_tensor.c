@@ -366,6 +366,7 @@ static void short_of_memory(case_fn make)
             err = (het_error)HET_ERROR_INIT;
             counting_allocator_fail(&count, n);
             status = rig_compile_slice(&r, &err);
+            CHECK_INT(count.failed, status != HET_OK);
             if (status != HET_OK) {
                 CHECK_INT(status, HET_E_NOMEM);
                 CHECK(err.message[0] != '\0');
