@@ -163,7 +163,7 @@ static het_status line_of(het__cpu_build *build, het__cpu_eval *eval, const het_
     het__taps taps;
     const het_status s = het__taps_of(&eval->e, r, axis, eval->in[0].extent[axis], &taps);
     if (s != HET_OK)
-        return s;
+        return het__fail(build->err, s, "%s", eval->err.message);
     const int64_t count = taps.out * taps.width;
     het__arena *arena = &build->program->arena;
     int32_t *index = het__arena_zero(arena, (size_t)count, sizeof *index);
