@@ -24,7 +24,7 @@
 #define NODES_MAX (1 + HET__CALIBRATION_RATES_MAX)
 
 /* A quarter of the shorter of computing and reading hides behind the longer. On the networks of
- * tests/validation 0, 1/4 and 1/2 differ by less than two points of median error, 1 is worse. */
+ * tests/validation 0, 1/4 and 1/2 differ by about two points of median error, 1 is worse. */
 #define OVERLAP 0.25
 /* Share of the launch that is left where an operation is not worth sharing. */
 #define LAUNCH_ALONE 0.1
