@@ -392,10 +392,10 @@ static void compare_all(const case_fn *cases, size_t count, int times)
 int main(void)
 {
     compare_all(tensor_cases, sizeof tensor_cases / sizeof tensor_cases[0], 60);
-    compare_all(cpu_cases, sizeof cpu_cases / sizeof cpu_cases[0], 50);
+    compare_all(cpu_cases, sizeof cpu_cases / sizeof cpu_cases[0], 25);
     scatter_outside();
     for (size_t c = 0; c < sizeof cpu_cases / sizeof cpu_cases[0]; c++)
-        for (int i = 0; i < 20; i++)
+        for (int i = 0; i < 10; i++)
             short_of_memory(cpu_cases[c]);
     return test_finish();
 }
