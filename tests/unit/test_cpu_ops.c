@@ -48,10 +48,13 @@ static float *random_floats(rig *r, int64_t count, float scale)
     return x;
 }
 
+/* Of the scales of blocks: with 1/1000 they are no normal numbers in F16. */
+static float scale_size = 1;
+
 /* Bytes of a scale in a block of a format, and where they stand. */
 static void set_scales(het_dtype dtype, unsigned char *block)
 {
-    const uint16_t d = het__f32_to_f16(0.01f + 0.005f * test_random_float(&seed));
+    const uint16_t d = het__f32_to_f16(scale_size * (0.01f + 0.005f * test_random_float(&seed)));
     switch (dtype) {
     case HET_DTYPE_Q4_K:
     case HET_DTYPE_Q5_K:
@@ -643,6 +646,14 @@ static void products_fast(void)
     check_all(fast_products, COUNT(fast_products), HET_PRECISION_FAST, false);
 }
 
+/* What an F16 below its normal numbers stands for is an ordinary F32. */
+static void products_of_small_scales(void)
+{
+    scale_size = 1e-3f;
+    check_all(fast_products, 2, HET_PRECISION_FAST, false);
+    scale_size = 1;
+}
+
 static void products_narrow(void)
 {
     check_all(narrow_products, COUNT(narrow_products), HET_PRECISION_EXACT, false);
@@ -1048,6 +1059,7 @@ int main(void)
     test_case(scratch_beside_the_context);
     test_case(products_exact);
     test_case(products_fast);
+    test_case(products_of_small_scales);
     test_case(products_narrow);
     test_case(products_mapped);
     test_case(small_numbers);
