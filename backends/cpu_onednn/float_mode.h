@@ -3,7 +3,8 @@
  *
  * Processors take some hundred cycles for an operation that meets one, and networks make them by
  * the thousand: what a curve lets through of inputs far below zero, multiplied a few times. At
- * HET_PRECISION_FAST they count as zero, as on GPUs; at HET_PRECISION_EXACT they are what they are.
+ * HET_PRECISION_FAST they count as zero, as on GPUs; at HET_PRECISION_EXACT, in plain kernels and in
+ * the application's own operations they are what they are.
  * The mode is a thread's, and threads are the application's too: whoever enters leaves. */
 #ifndef HET_CPU_FLOAT_MODE_H
 #define HET_CPU_FLOAT_MODE_H
@@ -63,6 +64,15 @@ static inline het__float_mode het__float_enter(uint32_t precision)
     const het__float_mode mode = { het__float_get(), precision == HET_PRECISION_FAST };
     if (mode.is_changed)
         het__float_set(mode.before | HET__FLOAT_ZEROES);
+    return mode;
+}
+
+/* For code within a step that takes such numbers as they are. */
+static inline het__float_mode het__float_pause(void)
+{
+    const het__float_mode mode = { het__float_get(), HET__FLOAT_ZEROES != 0 };
+    if (mode.is_changed)
+        het__float_set(mode.before & ~HET__FLOAT_ZEROES);
     return mode;
 }
 

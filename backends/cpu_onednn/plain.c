@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "backends/cpu_onednn/cpu.h"
+#include "backends/cpu_onednn/float_mode.h"
 #include "lib/base/error.h"
 
 typedef struct plain_step {
@@ -42,7 +43,9 @@ static void run(const het__cpu_step *step, int64_t task, unsigned char *scratch)
     plain_step *s = step->data;
     het_error failure = HET_ERROR_INIT;
     (void)scratch;
+    const het__float_mode mode = het__float_pause();
     const het_status status = het__plain_call_run(&s->calls[task], &failure);
+    het__float_leave(mode);
     if (status != HET_OK && !atomic_exchange(&s->has_failed, true)) {
         step->program->failure = failure;
         step->program->status = status;
