@@ -3,9 +3,9 @@
  *
  * Processors take some hundred cycles for an operation that meets one, and networks make them by
  * the thousand: what a curve lets through of inputs far below zero, multiplied a few times. At
- * HET_PRECISION_FAST they count as zero, as on GPUs; at HET_PRECISION_EXACT, in plain kernels and in
- * the application's own operations they are what they are.
- * The mode is a thread's, and threads are the application's too: whoever enters leaves. */
+ * HET_PRECISION_FAST they count as zero, as on GPUs; at HET_PRECISION_EXACT, in plain kernels
+ * and in the application's own operations they are what they are. The mode is a thread's, and
+ * threads are the application's too: whoever enters leaves. */
 #ifndef HET_CPU_FLOAT_MODE_H
 #define HET_CPU_FLOAT_MODE_H
 
