@@ -3,7 +3,7 @@
  *
  * Processors take some hundred cycles for an operation that meets one, and networks make them by
  * the thousand: what a curve lets through of inputs far below zero, multiplied a few times. At
- * HET_PRECISION_FAST they count as zero, as on GPUs; at HET_PRECISION_EXACT, in plain kernels
+ * HET_PRECISION_FAST x86 makes them zero, as GPUs do; at HET_PRECISION_EXACT, in plain kernels
  * and in the application's own operations they are what they are. The mode is a thread's, and
  * threads are the application's too: whoever enters leaves. */
 #ifndef HET_CPU_FLOAT_MODE_H
@@ -24,8 +24,9 @@ typedef struct het__float_mode {
 } het__float_mode;
 
 #if defined(__SSE2__)
-/* Results flushed to zero, operands taken as zero. */
-#define HET__FLOAT_ZEROES UINT64_C(0x8040)
+/* Results flushed to zero. Operands are taken as they are, for what makes an F16 below its normal
+ * numbers an F32 by a product (vec_generic.h). */
+#define HET__FLOAT_ZEROES UINT64_C(0x8000)
 static inline uint64_t het__float_get(void)
 {
     return _mm_getcsr();
@@ -33,18 +34,6 @@ static inline uint64_t het__float_get(void)
 static inline void het__float_set(uint64_t mode)
 {
     _mm_setcsr((unsigned)mode);
-}
-#elif defined(__aarch64__)
-#define HET__FLOAT_ZEROES (UINT64_C(1) << 24)
-static inline uint64_t het__float_get(void)
-{
-    uint64_t mode;
-    __asm__ volatile("mrs %0, fpcr" : "=r"(mode));
-    return mode;
-}
-static inline void het__float_set(uint64_t mode)
-{
-    __asm__ volatile("msr fpcr, %0" : : "r"(mode));
 }
 #else
 #define HET__FLOAT_ZEROES UINT64_C(0)

@@ -16,19 +16,18 @@ typedef int16_t vs __attribute__((vector_size(16)));
 
 static inline float vec_f16_value(uint16_t h)
 {
-    /* Exponent and mantissa in place, the exponent rebased; infinities and NaN get the largest one.
-     * Subnormals get the least of the normal ones, whose implied bit is taken away again: no
-     * number on the way is subnormal in F32, where it might count as zero. */
-    const uint32_t bits = (uint32_t)(h & 0x7fff) << 13;
-    const uint32_t tiny = bits < 0x00800000u;
-    uint32_t out = bits + (tiny ? 0x38800000u : 0x38000000u);
-    float f;
-    out |= bits >= 0x0f800000u ? 0x7f800000u : 0;
-    memcpy(&f, &out, 4);
-    f -= tiny ? 0x1p-14f : 0;
-    memcpy(&out, &f, 4);
-    out |= (uint32_t)(h & 0x8000) << 16;
-    memcpy(&f, &out, 4);
+    /* Exponent and mantissa in place, rescaled by a product that also normalises subnormals;
+     * infinities and NaN get the largest exponent again. */
+    uint32_t bits = (uint32_t)(h & 0x7fff) << 13;
+    const uint32_t special = bits >= 0x0f800000u ? 0x7f800000u : 0;
+    const uint32_t magic = 0x77800000u; /* 2^112 */
+    float f, scale;
+    memcpy(&f, &bits, 4);
+    memcpy(&scale, &magic, 4);
+    f *= scale;
+    memcpy(&bits, &f, 4);
+    bits |= special | (uint32_t)(h & 0x8000) << 16;
+    memcpy(&f, &bits, 4);
     return f;
 }
 

@@ -18,7 +18,7 @@ typedef struct het_session het_session;
 typedef enum het_precision {
     /** Activations are rounded to 8 bits per block where weights are block-quantised, and to
      *  bfloat16 where weights are: the speed that people expect. Small weights are exact.
-     *  Numbers below the least normal F32 (1.2e-38) may count as zero, but not in
+     *  Results below the least normal F32 (1.2e-38) may become zero, but not in
      *  operations of the application. */
     HET_PRECISION_FAST = 0,
     /** Activations stay F32; weights are exactly what the file says, and numbers below the
