@@ -58,7 +58,7 @@ static double cost_of(const het__work_item *item, const het__calibration *c)
     return cost.ns;
 }
 
-/* A thousandth of the difference may be lost in rounding. */
+/* The last digits may be lost in rounding. */
 static void check_costs(const het__calibration *c)
 {
     for (uint32_t k = 0; k < HET__WORK_CLASS_COUNT; k++) {

@@ -64,6 +64,7 @@ repeated="$repeated|fault_failover_l0|instructions|plan_machine|calibrate|exec_n
 repeated="$repeated|analyze_networks"
 threaded='pool|share|threads|graph_threads|session|network|generate|null|exec|cpu_ops|cache|file'
 threaded="$threaded|package_store|exec_devices|sim|bind|experts|npu_queue|fault_triggers|fault_heat"
+threaded="$threaded|cpu_program"
 
 # list_tests BUILD PATTERN [-v]: names of tests that match (or do not).
 list_tests() {

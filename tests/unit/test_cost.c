@@ -73,16 +73,21 @@ static uint32_t add_linear(het__graph *g, int64_t columns, int64_t rows)
     return het__graph_node(g, HET__OP_LINEAR, 0, "linear", in, 4, &attrs, &err);
 }
 
+static void work_of(const het__graph *g, const het__node *node, int64_t tokens, het__work *work)
+{
+    int64_t symbols[HET__SYM_MAX];
+    for (int i = 0; i < HET__SYM_MAX; i++)
+        symbols[i] = 1;
+    symbols[HET__SYM_TOKENS] = tokens;
+    het__node_work(g, node, symbols, work);
+}
+
 static uint32_t bound_class(const het__graph *g, int64_t tokens, uint32_t unit_class,
                             het__work_item *item)
 {
     const het__machine_device device = { .unit_class = unit_class };
-    int64_t symbols[HET__SYM_MAX];
     het__work work;
-    for (int i = 0; i < HET__SYM_MAX; i++)
-        symbols[i] = 1;
-    symbols[HET__SYM_TOKENS] = tokens;
-    het__node_work(g, &g->nodes[0], symbols, &work);
+    work_of(g, &g->nodes[0], tokens, &work);
     het__work_item_of(g, &g->nodes[0], &work, &device, false, item);
     return item->work_class;
 }
@@ -149,14 +154,6 @@ static uint32_t value_of(het__graph *g, het__value_kind kind, uint32_t rank, con
     return het__graph_value(g, "v", kind, HET_DTYPE_F32, rank, e);
 }
 
-static void work_of(const het__graph *g, const het__node *node, het__work *work)
-{
-    int64_t symbols[HET__SYM_MAX];
-    for (int i = 0; i < HET__SYM_MAX; i++)
-        symbols[i] = 1;
-    het__node_work(g, node, symbols, work);
-}
-
 /* Rows that nobody asks for are not read; a view of what lies in memory takes no time. */
 static void what_is_not_touched_costs_nothing(void)
 {
@@ -172,7 +169,7 @@ static void what_is_not_touched_costs_nothing(void)
     const uint32_t in[2] = { table, ids };
     const het__node node = { .op = HET__OP_T_GATHER, .inputs = in, .input_count = 2,
                              .outputs = &few, .output_count = 1 };
-    work_of(&g, &node, &work);
+    work_of(&g, &node, 1, &work);
     CHECK_NEAR(work.input_bytes, 3 * 64 * 4 + 3 * 4, 0);
     CHECK_NEAR(work.output_bytes, 3 * 64 * 4, 0);
     const het__machine_device device = { .launch = { .value = 7 } };

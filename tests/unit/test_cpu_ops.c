@@ -4,9 +4,7 @@
  * same bits for every number of threads. */
 #define _POSIX_C_SOURCE 200809L
 #include "backends/cpu_onednn/cpu.h"
-#include "backends/cpu_onednn/float_mode.h"
-#include "lib/quant/quant.h"
-#include "rig.h"
+#include "cpu_graph.h"
 
 #define TOKENS_MAX 150 /* in products; 33 elsewhere */
 #define PAGES_MAX 64
@@ -36,106 +34,6 @@ static size_t token_count_of(const spec *s)
     return TOKEN_COUNTS - (s->wide ? 0 : 1);
 }
 
-static uint64_t seed;
-
-/* ---- random data ---- */
-
-static float *random_floats(rig *r, int64_t count, float scale)
-{
-    float *x = het__arena_alloc(&r->graph.arena, (size_t)count * sizeof *x);
-    for (int64_t i = 0; x && i < count; i++)
-        x[i] = test_random_float(&seed) * scale;
-    return x;
-}
-
-/* Of the scales of blocks: with 1/1000 they are no normal numbers in F16. */
-static float scale_size = 1;
-
-/* Bytes of a scale in a block of a format, and where they stand. */
-static void set_scales(het_dtype dtype, unsigned char *block)
-{
-    const uint16_t d = het__f32_to_f16(scale_size * (0.01f + 0.005f * test_random_float(&seed)));
-    switch (dtype) {
-    case HET_DTYPE_Q4_K:
-    case HET_DTYPE_Q5_K:
-        memcpy(block, &d, 2);
-        memcpy(block + 2, &d, 2);
-        break;
-    case HET_DTYPE_Q6_K:
-        memcpy(block + 208, &d, 2);
-        break;
-    default: /* Q4_0, Q5_0, Q8_0, IQ4_NL */
-        memcpy(block, &d, 2);
-        break;
-    }
-}
-
-static void *random_weights(rig *r, het_dtype dtype, int64_t n, int64_t k)
-{
-    const int64_t bytes = n * het_dtype_bytes(dtype, k);
-    unsigned char *w = het__arena_alloc(&r->graph.arena, (size_t)bytes);
-    if (!w)
-        return NULL;
-    if (dtype == HET_DTYPE_F32 || dtype == HET_DTYPE_F16 || dtype == HET_DTYPE_BF16) {
-        for (int64_t i = 0; i < n * k; i++) {
-            const float f = test_random_float(&seed);
-            const uint16_t h = dtype == HET_DTYPE_F16 ? het__f32_to_f16(f) : het__f32_to_bf16(f);
-            if (dtype == HET_DTYPE_F32)
-                memcpy(w + 4 * i, &f, 4);
-            else
-                memcpy(w + 2 * i, &h, 2);
-        }
-        return w;
-    }
-    for (int64_t i = 0; i < bytes; i++)
-        w[i] = (unsigned char)(test_random(&seed) >> 32);
-    const int64_t elements = dtype >= HET_DTYPE_Q2_K && dtype <= HET_DTYPE_Q8_K ? 256 : 32;
-    const int64_t block = het_dtype_bytes(dtype, elements);
-    for (int64_t i = 0; i < bytes; i += block)
-        set_scales(dtype, w + i);
-    return w;
-}
-
-/* ---- graphs ---- */
-
-#define FIXED(count) { (count), HET__SYM_ONE }
-
-static uint32_t matrix_input(rig *r, const char *name, int64_t columns)
-{
-    const het__extent e[2] = { { 1, HET__SYM_TOKENS }, FIXED(columns) };
-    return het__graph_value(&r->graph, name, HET__VALUE_INPUT, HET_DTYPE_F32, 2, e);
-}
-
-static uint32_t index_input(rig *r, const char *name, het__symbol symbol, int64_t columns)
-{
-    const het__extent e[2] = { { 1, symbol }, FIXED(columns) };
-    return het__graph_value(&r->graph, name, HET__VALUE_INPUT, HET_DTYPE_I32, columns ? 2 : 1, e);
-}
-
-static uint32_t weight(rig *r, het_dtype dtype, int64_t n, int64_t k)
-{
-    const int64_t e[2] = { n, k };
-    return het__graph_const(&r->graph, "w", dtype, 2, e, random_weights(r, dtype, n, k));
-}
-
-static uint32_t vector(rig *r, int64_t n, float around)
-{
-    float *x = random_floats(r, n, 0.5f);
-    for (int64_t i = 0; x && i < n; i++)
-        x[i] += around;
-    return het__graph_const(&r->graph, "v", HET_DTYPE_F32, 1, &n, x);
-}
-
-static uint32_t node(rig *r, het__op op, const uint32_t *inputs, uint32_t count, het__attrs attrs)
-{
-    het_error err = HET_ERROR_INIT;
-    const uint32_t v = het__graph_node(&r->graph, op, 0, "node", inputs, count, &attrs, &err);
-    if (v == HET__NO_VALUE)
-        TEST_FAIL("%s", err.message);
-    return v;
-}
-
-/* norm -> three projections with biases; a product with residual behind the first. */
 static void build_linear(rig *r, const spec *s)
 {
     const uint32_t x = matrix_input(r, "x", s->k);
@@ -477,13 +375,6 @@ static void compare_bits(rig *got, rig *want, const spec *s)
                       s->name, got->symbols[HET__SYM_TOKENS], v, got->options.threads,
                       want->options.threads);
     test_checks++;
-}
-
-/* Else no thread would ever be asked to help. */
-static void share_steps(rig *r)
-{
-    r->device->alone_macs = 0;
-    r->device->short_macs = 0;
 }
 
 static bool start(rig *r, const char *backend, const spec *s, uint32_t threads,
@@ -967,87 +858,6 @@ static void scratch_beside_the_context(void)
     CHECK(small > 0 && large - small < cache / 7);
 }
 
-/* Small numbers times one, on the calling thread, as a short step, and shared out; the mode of the
- * thread is afterwards what it was. */
-static void small_numbers(void)
-{
-    volatile float tiny = 1e-40f;
-    for (uint32_t way = 0; way < 6; way++) {
-        static rig r;
-        het_error err = HET_ERROR_INIT;
-        const bool exact = way % 2, kept = exact || HET__FLOAT_ZEROES == 0;
-        rig_init(&r, "cpu_onednn");
-        r.options.threads = 3;
-        r.options.precision = exact ? HET_PRECISION_EXACT : HET_PRECISION_FAST;
-        CHECK_INT(rig_open_device(&r, &err), HET_OK);
-        if (way / 2 > 0)
-            r.device->alone_macs = 0;
-        if (way / 2 > 1)
-            share_steps(&r);
-        r.symbols[HET__SYM_TOKENS] = r.symbols_max[HET__SYM_TOKENS] = 70;
-        const uint32_t in[2] = { matrix_input(&r, "a", 300), matrix_input(&r, "b", 300) };
-        const uint32_t out = node(&r, HET__OP_MUL, in, 2, (het__attrs){ .unary = { 0 } });
-        if (!rig_compile(&r))
-            return;
-        for (int i = 0; i < 70 * 300; i++) {
-            ((float *)rig_data(&r, in[0]))[i] = tiny;
-            ((float *)rig_data(&r, in[1]))[i] = 1;
-        }
-        rig_run(&r);
-        for (int i = 0; i < 70 * 300; i++)
-            CHECK(((float *)rig_data(&r, out))[i] == (kept ? tiny : 0));
-        CHECK(tiny * 1.0f > 0);
-        rig_close(&r);
-    }
-}
-
-#define SQUARE 2048
-
-/* x -> norm -> linear, whose output may lie where x was: every thread must have read x before one
- * writes. */
-static bool start_square(rig *r, bool covered)
-{
-    het_error err = HET_ERROR_INIT;
-    rig_init(r, "cpu_onednn");
-    r->options.threads = 3;
-    CHECK_INT(rig_open_device(r, &err), HET_OK);
-    if (!r->device)
-        return false;
-    share_steps(r);
-    seed = 4;
-    const uint32_t x = matrix_input(r, "x", SQUARE);
-    const uint32_t norm[2] = { x, vector(r, SQUARE, 1) };
-    const uint32_t y = node(r, HET__OP_NORM, norm, 2,
-                            (het__attrs){ .norm = { HET__NORM_RMS, 1e-5f, SQUARE } });
-    const uint32_t in[4] = { y, HET__NO_VALUE, weight(r, HET_DTYPE_F32, SQUARE, SQUARE),
-                             HET__NO_VALUE };
-    const uint32_t out = node(r, HET__OP_LINEAR, in, 4, (het__attrs){ .linear = { 1, false } });
-    bool good = out != HET__NO_VALUE && rig_buffers(r, &err) == HET_OK;
-    if (good && covered)
-        r->places[out] = r->places[x];
-    good = good && rig_compile_slice(r, &err) == HET_OK;
-    CHECK(good);
-    return good;
-}
-
-static void outputs_may_cover_inputs(void)
-{
-    static rig apart, covered;
-    bool ready = start_square(&apart, false);
-    ready = start_square(&covered, true) && ready;
-    for (int i = 0; ready && i < 50; i++) {
-        float *a = rig_data(&apart, 0), *c = rig_data(&covered, 0);
-        for (int64_t j = 0; j < SQUARE; j++)
-            a[j] = c[j] = test_random_float(&seed);
-        rig_run(&apart);
-        rig_run(&covered);
-        const uint32_t out = apart.graph.nodes[1].outputs[0];
-        CHECK(memcmp(rig_data(&apart, out), c, SQUARE * sizeof *c) == 0);
-    }
-    rig_close(&covered);
-    rig_close(&apart);
-}
-
 int main(void)
 {
     test_case(small_operations);
@@ -1062,7 +872,5 @@ int main(void)
     test_case(products_of_small_scales);
     test_case(products_narrow);
     test_case(products_mapped);
-    test_case(small_numbers);
-    test_case(outputs_may_cover_inputs);
     return test_finish();
 }
