@@ -45,6 +45,13 @@ static double optional(const het__eval *e, uint32_t i, int64_t at)
     return t ? het__get_f64(t->dtype, t->data, at) : 0;
 }
 
+/* What a gate adds of the cell: nothing where there are no peepholes, whatever the cell holds. */
+static double peephole(const het__eval *e, int64_t at, double cell)
+{
+    const het__tensor *t = het__eval_input(e, 7);
+    return t ? het__get_f64(t->dtype, t->data, at) * cell : 0;
+}
+
 /* gates = W x + Wb + Rb (the latter not where the GRU resets it), again = R h. */
 static void multiply(recurrent *r, uint32_t direction)
 {
@@ -100,12 +107,12 @@ static void step_lstm(recurrent *r, uint32_t direction, const het__activation *a
         for (int k = 0; k < 4; k++)
             gate[k] = r->gates[k * n + i] + r->again[k * n + i];
         const double before = r->cell[i];
-        gate[0] += optional(r->e, 7, peep + i) * before;
-        gate[2] += optional(r->e, 7, peep + 2 * n + i) * before;
+        gate[0] += peephole(r->e, peep + i, before);
+        gate[2] += peephole(r->e, peep + 2 * n + i, before);
         const double in = bend(&act[0], gate[0], f->clip);
         const double keep = f->couples_forget ? 1 - in : bend(&act[0], gate[2], f->clip);
         const double cell = keep * before + in * bend(&act[1], gate[3], f->clip);
-        gate[1] += optional(r->e, 7, peep + n + i) * cell;
+        gate[1] += peephole(r->e, peep + n + i, cell);
         r->cell[i] = cell;
         /* The cell is not clipped here: ONNX Runtime bounds the gates only. */
         r->hidden[i] = bend(&act[0], gate[1], f->clip) * bend(&act[2], cell, (double)INFINITY);

@@ -94,6 +94,20 @@ static void recurrent_without_anything(void)
     case_check(2, F32, 3, E(1, 1, 2), V(3, 4), 0);
 }
 
+/* Without peepholes no gate sees the cell, not even one that is infinite. */
+static void recurrent_infinite_cell(void)
+{
+    recurrent_case("LSTM", 4);
+    case_no_input();
+    case_no_input();
+    case_input(F32, 3, E(1, 1, 2), V(0, 0));
+    case_input(F32, 3, E(1, 1, 2), V(INFINITY, 0));
+    eval_case.outputs = 3;
+    CHECK_INT(case_run(), HET_OK);
+    case_check(1, F32, 3, E(1, 1, 2), V(0.5, 0), 0); /* gates of sigmoid(0), tanh of the cell */
+    case_check(2, F32, 3, E(1, 1, 2), V(INFINITY, 0), 0);
+}
+
 /* ---- attention ---- */
 
 static void attention_case(int64_t heads, int64_t kv_heads)
@@ -395,6 +409,7 @@ int main(void)
     test_case(arithmetic);
     test_case(recurrent_refusals);
     test_case(recurrent_without_anything);
+    test_case(recurrent_infinite_cell);
     test_case(attention_closed_keys);
     test_case(attention_refusals);
     test_case(attention_extremes);
